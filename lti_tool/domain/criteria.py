@@ -1,0 +1,252 @@
+"""The criteria tree: pure, three-valued, and able to explain itself.
+
+A criterion is *met*, *not met* or *not known yet* (Kleene's strong logic). A missing fact gives "not
+known yet", never "not met"; a tree with nothing in it is never met.
+
+Scores are compared exactly: ``value * 100 >= threshold * maximum`` in :class:`~decimal.Decimal`, so that
+"60 percent" of 100 points is 60 and no rounding of a quotient decides over a badge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from lti_tool.domain.evidence import Evidence, Score
+
+
+class State(StrEnum):
+    """What is known about one criterion for one learner."""
+
+    MET = "met"
+    NOT_MET = "not_met"
+    UNKNOWN = "unknown"
+
+
+class Unit(StrEnum):
+    """What the threshold of a score counts."""
+
+    PERCENT = "percent"
+    POINTS = "points"
+
+
+class Purpose(StrEnum):
+    """Whether an assessment accompanies learning or closes it."""
+
+    FORMATIVE = "formative"
+    SUMMATIVE = "summative"
+
+
+class Channel(StrEnum):
+    """How the score reaches the tool; the values are the ``tag`` of the column (INTERFACE.md)."""
+
+    MIRROR = "mirror"
+    ATTEST = "attest"
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreAtLeast:
+    """A score of at least ``threshold`` in the evidence column ``key``."""
+
+    key: str
+    """The evidence key, unique within the micromodule version: which column of the course is meant."""
+    label: str
+    """What people call the assessment, as the instructor typed it ("Quiz 1")."""
+    threshold: Decimal
+    unit: Unit = Unit.PERCENT
+    channel: Channel = Channel.MIRROR
+    purpose: Purpose = Purpose.SUMMATIVE
+
+
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    """Every part is met."""
+
+    parts: tuple[Criterion, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """One part or more is met."""
+
+    parts: tuple[Criterion, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AtLeast:
+    """``count`` parts or more are met."""
+
+    count: int
+    parts: tuple[Criterion, ...]
+
+
+Criterion = ScoreAtLeast | AllOf | AnyOf | AtLeast
+
+
+class Reason(StrEnum):
+    """Why a criterion has its state; the page has one sentence for each."""
+
+    SCORE_REACHED = "score_reached"
+    SCORE_BELOW = "score_below"
+    NO_GRADE_YET = "no_grade_yet"
+    COLUMN_NOT_READ_YET = "column_not_read_yet"
+    MAXIMUM_MISSING = "maximum_missing"
+    PARTS_MET = "parts_met"
+    PARTS_MISSING = "parts_missing"
+    PARTS_UNKNOWN = "parts_unknown"
+    NOTHING_ASKED = "nothing_asked"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One criterion's state for one learner, with the reason and the facts behind it."""
+
+    criterion: Criterion
+    state: State
+    reason: Reason
+    met_at: datetime | None = None
+    """When it was first met as far as the platform tells; only where ``state`` is met."""
+    score: Score | None = None
+    parts: tuple[Finding, ...] = ()
+
+    def leaves(self) -> Iterator[Finding]:
+        """Every finding that is not a combination, from left to right."""
+        if isinstance(self.criterion, ScoreAtLeast):
+            yield self
+        for part in self.parts:
+            yield from part.leaves()
+
+
+def evaluate(criterion: Criterion, evidence: Evidence) -> Finding:
+    """Say how ``criterion`` stands for the learner whose facts are ``evidence``."""
+    if isinstance(criterion, ScoreAtLeast):
+        return _evaluate_score(criterion, evidence.scores.get(criterion.key))
+    findings = tuple([evaluate(part, evidence) for part in criterion.parts])
+    needed = _needed(criterion)
+    met = 0
+    open_ = 0
+    for finding in findings:
+        if finding.state is State.MET:
+            met += 1
+        elif finding.state is State.UNKNOWN:
+            open_ += 1
+    if not findings:
+        return Finding(criterion, State.NOT_MET, Reason.NOTHING_ASKED)
+    if met >= needed:
+        return Finding(criterion, State.MET, Reason.PARTS_MET, _met_at(findings, needed), None, findings)
+    if met + open_ >= needed:
+        return Finding(criterion, State.UNKNOWN, Reason.PARTS_UNKNOWN, None, None, findings)
+    return Finding(criterion, State.NOT_MET, Reason.PARTS_MISSING, None, None, findings)
+
+
+def _needed(criterion: AllOf | AnyOf | AtLeast) -> int:
+    """How many parts have to be met; never none, so that nothing is met by asking nothing."""
+    if isinstance(criterion, AllOf):
+        return max(1, len(criterion.parts))
+    if isinstance(criterion, AnyOf):
+        return 1
+    return max(1, criterion.count)
+
+
+def _met_at(findings: tuple[Finding, ...], needed: int) -> datetime | None:
+    """The moment at which the ``needed``-th part was met, if the platform dated that many of them."""
+    dated = sorted(
+        finding.met_at for finding in findings if finding.state is State.MET and finding.met_at is not None
+    )
+    return dated[needed - 1] if len(dated) >= needed else None
+
+
+def _evaluate_score(criterion: ScoreAtLeast, score: Score | None) -> Finding:
+    if score is None:
+        return Finding(criterion, State.UNKNOWN, Reason.COLUMN_NOT_READ_YET)
+    if score.value is None:
+        return Finding(criterion, State.UNKNOWN, Reason.NO_GRADE_YET, None, score)
+    if criterion.unit is Unit.POINTS:
+        reached = score.value >= criterion.threshold
+    elif score.maximum <= 0:
+        return Finding(criterion, State.UNKNOWN, Reason.MAXIMUM_MISSING, None, score)
+    else:
+        reached = score.value * 100 >= criterion.threshold * score.maximum
+    if reached:
+        return Finding(criterion, State.MET, Reason.SCORE_REACHED, score.graded_at, score)
+    return Finding(criterion, State.NOT_MET, Reason.SCORE_BELOW, None, score)
+
+
+def leaves(criterion: Criterion) -> Iterator[ScoreAtLeast]:
+    """Every criterion that asks for a fact, from left to right."""
+    if isinstance(criterion, ScoreAtLeast):
+        yield criterion
+        return
+    for part in criterion.parts:
+        yield from leaves(part)
+
+
+class CriteriaProblem(StrEnum):
+    """What makes a tree unusable; the form shows one sentence for each."""
+
+    NOTHING_ASKED = "nothing_asked"
+    COUNT_OUT_OF_RANGE = "count_out_of_range"
+    THRESHOLD_OUT_OF_RANGE = "threshold_out_of_range"
+    LABEL_MISSING = "label_missing"
+    KEY_NOT_UNIQUE = "key_not_unique"
+    TOO_DEEP = "too_deep"
+    TOO_MANY = "too_many"
+
+
+MAXIMUM_DEPTH = 5
+MAXIMUM_LEAVES = 50
+
+
+def problems(criterion: Criterion) -> tuple[CriteriaProblem, ...]:
+    """Everything that keeps ``criterion`` from being saved; empty for a usable tree.
+
+    One key asked for at two thresholds is fine where label and channel agree: it is one column.
+    """
+    found: list[CriteriaProblem] = []
+
+    def add(problem: CriteriaProblem, when: bool) -> None:
+        if when and problem not in found:
+            found.append(problem)
+
+    def walk(node: Criterion, depth: int) -> None:
+        add(CriteriaProblem.TOO_DEEP, depth > MAXIMUM_DEPTH)
+        if isinstance(node, ScoreAtLeast):
+            percent = node.unit is Unit.PERCENT
+            too_high = percent and node.threshold > 100
+            add(
+                CriteriaProblem.THRESHOLD_OUT_OF_RANGE,
+                not node.threshold.is_finite() or node.threshold <= 0 or too_high,
+            )
+            add(CriteriaProblem.LABEL_MISSING, not node.label.strip() or not node.key.strip())
+            return
+        add(CriteriaProblem.NOTHING_ASKED, not node.parts)
+        if isinstance(node, AtLeast):
+            add(CriteriaProblem.COUNT_OUT_OF_RANGE, not 1 <= node.count <= max(1, len(node.parts)))
+        if depth <= MAXIMUM_DEPTH:
+            for part in node.parts:
+                walk(part, depth + 1)
+
+    walk(criterion, 1)
+    if CriteriaProblem.TOO_DEEP not in found:
+        columns: dict[str, tuple[str, Channel]] = {}
+        asked = list(leaves(criterion))
+        add(CriteriaProblem.TOO_MANY, len(asked) > MAXIMUM_LEAVES)
+        for leaf in asked:
+            column = (leaf.label, leaf.channel)
+            add(CriteriaProblem.KEY_NOT_UNIQUE, columns.setdefault(leaf.key, column) != column)
+    return tuple(found)
+
+
+def map_tree(criterion: Criterion, change: Callable[[ScoreAtLeast], ScoreAtLeast]) -> Criterion:
+    """The same tree with every leaf passed through ``change``."""
+    if isinstance(criterion, ScoreAtLeast):
+        return change(criterion)
+    parts = tuple(map_tree(part, change) for part in criterion.parts)
+    if isinstance(criterion, AllOf):
+        return AllOf(parts)
+    if isinstance(criterion, AnyOf):
+        return AnyOf(parts)
+    return AtLeast(criterion.count, parts)
