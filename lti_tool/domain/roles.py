@@ -29,7 +29,7 @@ class RoleScope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """One role, parsed: ``membership/Instructor#TeachingAssistant`` → context, Instructor, TeachingAssistant."""
+    """One role, parsed: ``membership/Instructor#Grader`` → context, Instructor, Grader."""
 
     scope: RoleScope
     name: str

@@ -1,0 +1,1 @@
+"""The database: tables, engine, and queries that return frozen views. No other room imports tables."""

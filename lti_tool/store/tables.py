@@ -1,0 +1,571 @@
+"""Every table, with the standards' names (glossary: ``docs/reference/glossary.md``).
+
+Our key is ``id`` (random, so it may stand in a URL), theirs ``id_on_platform``. Every row that an
+organisation owns carries ``organisation_id``, and each query over such rows takes it as a required
+argument. There are no relationships: a query says what it joins, and nothing loads by surprise.
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    MetaData,
+    Numeric,
+    String,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+NAMING = {
+    "ix": "ix_%(column_0_N_label)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+def new_id() -> str:
+    """A key nobody can guess or count: 32 hexadecimal digits."""
+    return uuid.uuid4().hex
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware UTC time; a naive one is refused, and SQLite gives back what was put in."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone cannot be stored")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class ExactDecimal(TypeDecorator[Decimal]):
+    """A grade as the platform wrote it: text on SQLite, where a float would round, NUMERIC elsewhere."""
+
+    impl = Numeric(20, 8)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        if dialect.name == "sqlite":
+            return dialect.type_descriptor(String(40))
+        return dialect.type_descriptor(Numeric(20, 8))
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Any:
+        if value is None or dialect.name != "sqlite":
+            return value
+        return format(value, "f")
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
+        return None if value is None else Decimal(str(value))
+
+
+class Base(DeclarativeBase):
+    """The one metadata, with names for every constraint so that migrations can speak of them."""
+
+    metadata = MetaData(naming_convention=NAMING)
+    type_annotation_map = {datetime: UtcDateTime, Decimal: ExactDecimal, dict[str, Any]: JSON, list[Any]: JSON}
+
+
+def _key() -> Mapped[str]:
+    return mapped_column(String(32), primary_key=True, default=new_id)
+
+
+def _of(target: str, *, ondelete: str = "CASCADE", nullable: bool = False, index: bool = False) -> Mapped[Any]:
+    return mapped_column(
+        String(32), ForeignKey(f"{target}.id", ondelete=ondelete), nullable=nullable, index=index
+    )
+
+
+class Organisation(Base):
+    """The tenant: owns issuers, staff, micromodules, deployments."""
+
+    __tablename__ = "organisations"
+    id: Mapped[str] = _key()
+    name: Mapped[str] = mapped_column(String(200))
+    created_at: Mapped[datetime]
+
+
+class Issuer(Base):
+    """Who signs badges; has a DID and keys of its own."""
+
+    __tablename__ = "issuers"
+    id: Mapped[str] = _key()
+    organisation_id: Mapped[str] = _of("organisations", index=True)
+    name: Mapped[str] = mapped_column(String(200))
+    url: Mapped[str | None] = mapped_column(String(2000))
+    email: Mapped[str | None] = mapped_column(String(320))
+    description: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime]
+
+
+class Registration(Base):
+    """An LMS that may launch the tool: (issuer, client_id)."""
+
+    __tablename__ = "registrations"
+    __table_args__ = (
+        UniqueConstraint("issuer", "client_id"),
+        CheckConstraint("status IN ('pending', 'approved', 'disabled')", name="status"),
+    )
+    id: Mapped[str] = _key()
+    name: Mapped[str] = mapped_column(String(200))
+    issuer: Mapped[str] = mapped_column(String(2000))
+    client_id: Mapped[str] = mapped_column(String(255))
+    product: Mapped[str] = mapped_column(String(20))
+    auth_url: Mapped[str] = mapped_column(String(2000))
+    token_url: Mapped[str] = mapped_column(String(2000))
+    jwks_url: Mapped[str] = mapped_column(String(2000))
+    token_audience: Mapped[str | None] = mapped_column(String(2000))
+    status: Mapped[str] = mapped_column(String(10))
+    default_organisation_id: Mapped[str | None] = _of("organisations", ondelete="SET NULL", nullable=True)
+    """Where deployments approved by rule go."""
+    approves_deployments: Mapped[bool] = mapped_column(default=False)
+    """The rule: a deployment seen for the first time is approved at once, into the default organisation."""
+    frame_origins: Mapped[list[Any]] = mapped_column(default=list)
+    """Origins beside the signed ones that may frame the tool (an institution's own domains)."""
+    service_hosts: Mapped[list[Any]] = mapped_column(default=list)
+    """host[:port] that signed launches of this registration named for AGS and NRPS."""
+    created_at: Mapped[datetime]
+
+
+class Deployment(Base):
+    """One placement of the tool in an LMS; belongs to exactly one organisation once approved."""
+
+    __tablename__ = "deployments"
+    __table_args__ = (
+        UniqueConstraint("registration_id", "id_on_platform"),
+        CheckConstraint("status IN ('held', 'approved', 'disabled')", name="status"),
+        CheckConstraint("status <> 'approved' OR organisation_id IS NOT NULL", name="approved_is_owned"),
+    )
+    id: Mapped[str] = _key()
+    registration_id: Mapped[str] = _of("registrations")
+    id_on_platform: Mapped[str] = mapped_column(String(255))
+    organisation_id: Mapped[str | None] = _of("organisations", ondelete="RESTRICT", nullable=True, index=True)
+    status: Mapped[str] = mapped_column(String(10))
+    first_seen_at: Mapped[datetime]
+    approved_at: Mapped[datetime | None]
+
+
+class Context(Base):
+    """A course: id is unique within its deployment only."""
+
+    __tablename__ = "contexts"
+    __table_args__ = (
+        UniqueConstraint("deployment_id", "id_on_platform"),
+        Index("ix_contexts_sync_due_at", "sync_due_at"),
+    )
+    id: Mapped[str] = _key()
+    organisation_id: Mapped[str] = _of("organisations", index=True)
+    registration_id: Mapped[str] = _of("registrations")
+    deployment_id: Mapped[str] = _of("deployments")
+    id_on_platform: Mapped[str] = mapped_column(String(255))
+    label: Mapped[str | None] = mapped_column(String(255))
+    title: Mapped[str | None] = mapped_column(String(500))
+    memberships_url: Mapped[str | None] = mapped_column(String(2000))
+    line_items_url: Mapped[str | None] = mapped_column(String(2000))
+    ags_scopes: Mapped[list[Any]] = mapped_column(default=list)
+    created_at: Mapped[datetime]
+    last_launched_at: Mapped[datetime]
+    sync_due_at: Mapped[datetime | None]
+    """When the next sync is owed; null where the context has nothing to read."""
+    roster_read_at: Mapped[datetime | None]
+    roster_is_complete: Mapped[bool] = mapped_column(default=False)
+    roster_trouble: Mapped[str | None] = mapped_column(String(60))
+    """Error code of the last roster read that failed or was incomplete; null after a good one."""
+
+
+class ResourceLink(Base):
+    """A link of the tool in a context."""
+
+    __tablename__ = "resource_links"
+    __table_args__ = (UniqueConstraint("context_id", "id_on_platform"),)
+    id: Mapped[str] = _key()
+    organisation_id: Mapped[str] = _of("organisations", index=True)
+    context_id: Mapped[str] = _of("contexts")
+    id_on_platform: Mapped[str] = mapped_column(String(255))
+    badge_link_key: Mapped[str | None] = mapped_column(String(64), index=True)
+    role: Mapped[str] = mapped_column(String(10))
+    title: Mapped[str | None] = mapped_column(String(500))
+    course_module_id: Mapped[str | None] = mapped_column(String(64))
+    created_at: Mapped[datetime]
+
+
+class Learner(Base):
+    """A person as one registration names them, within one organisation."""
+
+    __tablename__ = "learners"
+    __table_args__ = (UniqueConstraint("organisation_id", "registration_id", "sub"),)
+    id: Mapped[str] = _key()
+    organisation_id: Mapped[str] = _of("organisations")
+    registration_id: Mapped[str] = _of("registrations", index=True)
+    sub: Mapped[str] = mapped_column(String(255))
+    name: Mapped[str | None] = mapped_column(String(500))
+    email: Mapped[str | None] = mapped_column(String(320))
+    is_test_user: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime]
+    last_launched_at: Mapped[datetime | None]
+
+
+class Membership(Base):
+    """A learner in a context, from the roster or from a launch."""
+
+    __tablename__ = "memberships"
+    __table_args__ = (UniqueConstraint("context_id", "learner_id"),)
+    id: Mapped[str] = _key()
+    organisation_id: Mapped[str] = _of("organisations", index=True)
+    context_id: Mapped[str] = _of("contexts")
+    learner_id: Mapped[str] = _of("learners", index=True)
+    is_learner: Mapped[bool] = mapped_column(default=False)
+    is_staff: Mapped[bool] = mapped_column(default=False)
+    """Sticky: once launched or listed as staff of this context, never awarded in it."""
+    is_active: Mapped[bool] = mapped_column(default=True)
+    """False only after a complete roster left the person out."""
+    seen_at: Mapped[datetime]
+
+
+class Category(Base):
+    """A named group of micromodules."""
+
+    __tablename__ = "categories"
+    __table_args__ = (UniqueConstraint("organisation_id", "name"),)
+    id: Mapped[str] = _key()
+    organisation_id: Mapped[str] = _of("organisations")
+    name: Mapped[str] = mapped_column(String(200))
+
+
+class Micromodule(Base):
+    """A unit of learning with completion criteria and none or one achievement."""
+
+    __tablename__ = "micromodules"
+    id: Mapped[str] = _key()
+    organisation_id: Mapped[str] = _of("organisations", index=True)
+    created_at: Mapped[datetime]
+    archived_at: Mapped[datetime | None]
+
+
+class MicromoduleCategory(Base):
+    """Which categories a micromodule is in."""
+
+    __tablename__ = "micromodule_categories"
+    micromodule_id: Mapped[str] = mapped_column(ForeignKey("micromodules.id", ondelete="CASCADE"), primary_key=True)
+    category_id: Mapped[str] = mapped_column(ForeignKey("categories.id", ondelete="CASCADE"), primary_key=True)
+    organisation_id: Mapped[str] = _of("organisations", index=True)
+
+
+class Achievement(Base):
+    """What a badge stands for; its versions carry the text and the picture."""
+
+    __tablename__ = "achievements"
+    id: Mapped[str] = _key()
+    organisation_id: Mapped[str] = _of("organisations", index=True)
+    issuer_id: Mapped[str] = _of("issuers", ondelete="RESTRICT", index=True)
+    micromodule_id: Mapped[str | None] = _of("micromodules", nullable=True)
+    created_at: Mapped[datetime]
+
+
+class AchievementVersion(Base):
+    """One published definition; never changed once a badge carries it."""
+
+    __tablename__ = "achievement_versions"
+    __table_args__ = (UniqueConstraint("achievement_id", "number"),)
+    id: Mapped[str] = _key()
+    organisation_id: Mapped[str] = _of("organisations", index=True)
+    achievement_id: Mapped[str] = _of("achievements")
+    number: Mapped[int]
+    name: Mapped[str] = mapped_column(String(200))
+    description: Mapped[str] = mapped_column(Text)
+    criteria_narrative: Mapped[str] = mapped_column(Text)
+    skills: Mapped[list[Any]] = mapped_column(default=list)
+    language: Mapped[str] = mapped_column(String(35), default="en")
+    image_alt: Mapped[str] = mapped_column(String(500))
+    artwork: Mapped[dict[str, Any]]
+    """The composer's choices, so that the picture can be edited again."""
+    image_svg: Mapped[str] = mapped_column(Text)
+    image_png: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime]
+
+
+class MicromoduleVersion(Base):
+    """One published set of criteria, bound to one achievement version where it issues a badge."""
+
+    __tablename__ = "micromodule_versions"
+    __table_args__ = (UniqueConstraint("micromodule_id", "number"),)
+    id: Mapped[str] = _key()
+    organisation_id: Mapped[str] = _of("organisations", index=True)
+    micromodule_id: Mapped[str] = _of("micromodules")
+    number: Mapped[int]
+    name: Mapped[str] = mapped_column(String(200))
+    description: Mapped[str] = mapped_column(Text)
+    skills: Mapped[list[Any]] = mapped_column(default=list)
+    criteria: Mapped[dict[str, Any]]
+    """The versioned criteria schema, as ``lti_tool.services.criteria_format`` reads and writes it."""
+    achievement_version_id: Mapped[str | None] = _of("achievement_versions", ondelete="RESTRICT", nullable=True)
+    created_at: Mapped[datetime]
+
+
+class Placement(Base):
+    """Binds a context and a badge_link_key to a micromodule version."""
+
+    __tablename__ = "placements"
+    __table_args__ = (
+        UniqueConstraint("context_id", "badge_link_key"),
+        CheckConstraint("status IN ('draft', 'active', 'removed')", name="status"),
+    )
+    id: Mapped[str] = _key()
+    organisation_id: Mapped[str] = _of("organisations", index=True)
+    context_id: Mapped[str] = _of("contexts")
+    badge_link_key: Mapped[str] = mapped_column(String(64), index=True)
+    micromodule_version_id: Mapped[str] = _of("micromodule_versions", ondelete="RESTRICT", index=True)
+    status: Mapped[str] = mapped_column(String(10))
+    """draft: sent to the LMS, never launched yet; active: launched at least once; removed."""
+    created_by_id: Mapped[str | None] = _of("learners", ondelete="SET NULL", nullable=True)
+    created_at: Mapped[datetime]
+    activated_at: Mapped[datetime | None]
+
+
+class LineItem(Base):
+    """A gradebook column of ours: ``award`` is written and never read, ``attest`` and ``mirror`` the reverse."""
+
+    __tablename__ = "line_items"
+    __table_args__ = (
+        UniqueConstraint("placement_id", "evidence_key"),
+        CheckConstraint("tag IN ('award', 'attest', 'mirror')", name="tag"),
+        CheckConstraint("(tag = 'award') = (evidence_key = '')", name="award_is_no_evidence"),
+    )
+    id: Mapped[str] = _key()
+    organisation_id: Mapped[str] = _of("organisations", index=True)
+    context_id: Mapped[str] = _of("contexts", index=True)
+    placement_id: Mapped[str] = _of("placements")
+    tag: Mapped[str] = mapped_column(String(10))
+    evidence_key: Mapped[str] = mapped_column(String(64), default="")
+    label: Mapped[str] = mapped_column(String(255))
+    id_on_platform: Mapped[str | None] = mapped_column(String(2000))
+    """The line item's URL, exactly as the platform gave it; null until it is created."""
+    score_maximum: Mapped[Decimal]
+    created_at: Mapped[datetime]
+    created_on_platform_at: Mapped[datetime | None]
+    first_value_at: Mapped[datetime | None]
+    """When a grade was first seen in it: the teacher's formula works."""
+    read_at: Mapped[datetime | None]
+    is_complete: Mapped[bool] = mapped_column(default=False)
+    trouble: Mapped[str | None] = mapped_column(String(60))
+    """Error code of the last read that failed or was cut off; null after a good one."""
+
+
+class Result(Base):
+    """One learner's grade in one evidence column; a null score is "listed, not graded"."""
+
+    __tablename__ = "results"
+    __table_args__ = (UniqueConstraint("line_item_id", "learner_id"),)
+    id: Mapped[str] = _key()
+    organisation_id: Mapped[str] = _of("organisations", index=True)
+    line_item_id: Mapped[str] = _of("line_items")
+    learner_id: Mapped[str] = _of("learners", index=True)
+    score: Mapped[Decimal | None]
+    maximum: Mapped[Decimal]
+    graded_at: Mapped[datetime | None]
+    read_at: Mapped[datetime]
+
+
+class Decision(Base):
+    """A decision with its reasons and the evidence it rests on; a new row only when either changed."""
+
+    __tablename__ = "decisions"
+    __table_args__ = (Index("ix_decisions_latest", "placement_id", "learner_id", "decided_at"),)
+    id: Mapped[str] = _key()
+    organisation_id: Mapped[str] = _of("organisations", index=True)
+    placement_id: Mapped[str] = _of("placements")
+    micromodule_version_id: Mapped[str] = _of("micromodule_versions", ondelete="RESTRICT")
+    learner_id: Mapped[str] = _of("learners", index=True)
+    verdict: Mapped[str] = mapped_column(String(10))
+    state: Mapped[str] = mapped_column(String(10))
+    finding: Mapped[dict[str, Any]]
+    evidence: Mapped[dict[str, Any]]
+    digest: Mapped[str] = mapped_column(String(64))
+    """SHA-256 over verdict, state, finding and evidence values: equal means nothing new was learnt."""
+    decided_at: Mapped[datetime]
+    is_latest: Mapped[bool] = mapped_column(default=True)
+
+
+class Completion(Base):
+    """A learner met a micromodule version's criteria; recorded whether or not it issues a badge."""
+
+    __tablename__ = "completions"
+    __table_args__ = (UniqueConstraint("micromodule_version_id", "learner_id"),)
+    id: Mapped[str] = _key()
+    organisation_id: Mapped[str] = _of("organisations", index=True)
+    micromodule_version_id: Mapped[str] = _of("micromodule_versions", ondelete="RESTRICT")
+    learner_id: Mapped[str] = _of("learners", index=True)
+    context_id: Mapped[str | None] = _of("contexts", ondelete="SET NULL", nullable=True)
+    decision_id: Mapped[str | None] = _of("decisions", ondelete="SET NULL", nullable=True)
+    met_at: Mapped[datetime]
+    recorded_at: Mapped[datetime]
+
+
+class Award(Base):
+    """Our decision that a learner has an achievement version."""
+
+    __tablename__ = "awards"
+    __table_args__ = (UniqueConstraint("achievement_version_id", "learner_id"),)
+    id: Mapped[str] = _key()
+    organisation_id: Mapped[str] = _of("organisations", index=True)
+    achievement_version_id: Mapped[str] = _of("achievement_versions", ondelete="RESTRICT")
+    learner_id: Mapped[str] = _of("learners", index=True)
+    context_id: Mapped[str | None] = _of("contexts", ondelete="SET NULL", nullable=True)
+    decision_id: Mapped[str | None] = _of("decisions", ondelete="SET NULL", nullable=True)
+    met_at: Mapped[datetime]
+    awarded_at: Mapped[datetime]
+
+
+class StatusList(Base):
+    """A Bitstring Status List of one issuer; the set bits are the revoked credentials of it."""
+
+    __tablename__ = "status_lists"
+    id: Mapped[str] = _key()
+    organisation_id: Mapped[str] = _of("organisations", index=True)
+    issuer_id: Mapped[str] = _of("issuers", index=True)
+    purpose: Mapped[str] = mapped_column(String(20))
+    size: Mapped[int]
+    is_open: Mapped[bool] = mapped_column(default=True)
+    """Takes further entries; closed at half full, so that a random index is found at once."""
+    document: Mapped[str | None] = mapped_column(Text)
+    """The signed list as last published; null when a change waits for its signature."""
+    changed_at: Mapped[datetime]
+
+
+class Credential(Base):
+    """The signed thing."""
+
+    __tablename__ = "credentials"
+    __table_args__ = (UniqueConstraint("award_id"), UniqueConstraint("status_list_id", "status_index"))
+    id: Mapped[str] = _key()
+    organisation_id: Mapped[str] = _of("organisations", index=True)
+    award_id: Mapped[str] = _of("awards")
+    issuer_id: Mapped[str] = _of("issuers", ondelete="RESTRICT", index=True)
+    status_list_id: Mapped[str] = _of("status_lists", ondelete="RESTRICT")
+    status_index: Mapped[int]
+    document: Mapped[str | None] = mapped_column(Text)
+    """The signed JSON text, byte for byte as served; null between allocating the index and signing."""
+    issued_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+    revocation_reason: Mapped[str | None] = mapped_column(String(500))
+    is_public: Mapped[bool] = mapped_column(default=False)
+    """The learner shared it; nothing about a learner is public unless the learner said so."""
+    shared_at: Mapped[datetime | None]
+
+
+class LaunchSession(Base):
+    """One launch's session: an hour, bound to registration, user and context; the token is kept hashed."""
+
+    __tablename__ = "launch_sessions"
+    id: Mapped[str] = _key()
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    organisation_id: Mapped[str] = _of("organisations", index=True)
+    registration_id: Mapped[str] = _of("registrations")
+    deployment_id: Mapped[str] = _of("deployments")
+    learner_id: Mapped[str] = _of("learners", index=True)
+    context_id: Mapped[str | None] = _of("contexts", nullable=True)
+    resource_link_id: Mapped[str | None] = _of("resource_links", nullable=True)
+    can_view_progress: Mapped[bool]
+    can_configure: Mapped[bool]
+    is_learner: Mapped[bool]
+    is_read_only: Mapped[bool] = mapped_column(default=False)
+    """A masquerader, or a student view."""
+    is_cookie_bound: Mapped[bool] = mapped_column(default=True)
+    locale: Mapped[str | None] = mapped_column(String(35))
+    return_url: Mapped[str | None] = mapped_column(String(2000))
+    frame_origins: Mapped[list[Any]] = mapped_column(default=list)
+    deep_linking: Mapped[dict[str, Any] | None]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class Draft(Base):
+    """A half-filled micromodule form: cancelling, or an LMS that refuses, loses nothing."""
+
+    __tablename__ = "drafts"
+    __table_args__ = (UniqueConstraint("context_id", "learner_id"),)
+    id: Mapped[str] = _key()
+    organisation_id: Mapped[str] = _of("organisations", index=True)
+    context_id: Mapped[str] = _of("contexts")
+    learner_id: Mapped[str] = _of("learners", index=True)
+    form: Mapped[dict[str, Any]]
+    updated_at: Mapped[datetime]
+
+
+class Nonce(Base):
+    """A nonce that was used; kept for longer than any token that carries it can live."""
+
+    __tablename__ = "nonces"
+    value_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class Run(Base):
+    """Long work that people watch: progress, counts, errors, and the place to resume."""
+
+    __tablename__ = "runs"
+    __table_args__ = (
+        CheckConstraint("status IN ('waiting', 'running', 'done', 'failed')", name="status"),
+        Index("ix_runs_context", "context_id", "created_at"),
+    )
+    id: Mapped[str] = _key()
+    organisation_id: Mapped[str] = _of("organisations", index=True)
+    kind: Mapped[str] = mapped_column(String(20))
+    context_id: Mapped[str | None] = _of("contexts", nullable=True)
+    status: Mapped[str] = mapped_column(String(10))
+    step: Mapped[str] = mapped_column(String(40), default="")
+    done: Mapped[int] = mapped_column(default=0)
+    total: Mapped[int | None]
+    counts: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    error_code: Mapped[str | None] = mapped_column(String(60))
+    created_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+
+class Lease(Base):
+    """Who may run the reconcile pass (and other once-at-a-time work) until when."""
+
+    __tablename__ = "leases"
+    name: Mapped[str] = mapped_column(String(60), primary_key=True)
+    holder: Mapped[str] = mapped_column(String(64))
+    expires_at: Mapped[datetime]
+
+
+class AuditEvent(Base):
+    """Who did what to which thing: ids, never names."""
+
+    __tablename__ = "audit_events"
+    __table_args__ = (Index("ix_audit_events_subject", "subject_kind", "subject_id"),)
+    id: Mapped[str] = _key()
+    organisation_id: Mapped[str | None] = _of("organisations", nullable=True, index=True)
+    at: Mapped[datetime]
+    actor: Mapped[str] = mapped_column(String(80))
+    """``learner:<id>``, ``cli``, ``job`` or ``rule``."""
+    action: Mapped[str] = mapped_column(String(60))
+    subject_kind: Mapped[str] = mapped_column(String(30))
+    subject_id: Mapped[str] = mapped_column(String(64))
+    detail: Mapped[dict[str, Any]] = mapped_column(default=dict)
