@@ -1,0 +1,124 @@
+# The menu of this project. Needs Python 3.11; everything else is installed into .venv.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.SUFFIXES:
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+TESTS ?= tests
+WORKERS ?= 2
+export PYTHONUTF8 = 1
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: help
+help: ## this menu
+	@echo "LTI Badges"
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+	@echo
+	@echo "Variables: PORT=8000 LMS_PORT=9000 LMS=moodle (run) · REQUIRE=all TESTS=path WORKERS=2 (test) · ONLY=name,… (bench)"
+
+# ------------------------------------------------------------------------------------------ environment
+.venv/installed: setup.cfg pyproject.toml config/constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; say PYTHON=…")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "installing the pinned dependencies into .venv"
+	@$(BIN)/pip install -q -c config/constraints.txt -e '.[test,docs]'
+	@touch $@
+
+.PHONY: install
+install: .venv/installed ## make .venv and install the pinned dependencies
+
+.PHONY: constraints
+constraints: ## renew config/constraints.txt with the newest releases
+	@$(PYTHON) config/renew_constraints.py
+
+# -------------------------------------------------------------------------------------------------- use
+.PHONY: run
+run: install ## start the tool and the demo LMS; Ctrl-C ends both
+	@exec $(BIN)/python -m tests.simulator.run
+
+.PHONY: bench
+bench: install ## the benchmarks; ONLY=name,… for some; writes build/bench.json
+	@exec $(BIN)/python -m tests.bench
+
+# ---------------------------------------------------------------------------------------------- quality
+.PHONY: test
+test: install verifiers ## every test; REQUIRE=all makes a missing browser, database or Node a failure
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist=loadfile $(TESTS)
+
+.PHONY: test-fork
+test-fork: install ## the LTI tests against the maintained fork pylti1p3next, in an environment of its own
+	@rm -rf build/fork && $(PYTHON) -m venv build/fork
+	@build/fork/bin/pip install -q -c config/constraints.txt '.[test]'
+	@build/fork/bin/pip uninstall -q -y pylti1p3
+	@build/fork/bin/pip install -q pylti1p3next
+	@build/fork/bin/python -m pytest tests/unit/lti tests/integration/lti
+
+# Verifiers that are not ours, from npm, only where Node is present; the tests say so where it is not.
+VERIFIERS := tests/conformance/verifiers
+.PHONY: verifiers
+verifiers:
+	@if [ -f $(VERIFIERS)/package-lock.json ] && command -v npm >/dev/null; then \
+	    cmp -s $(VERIFIERS)/package-lock.json $(VERIFIERS)/node_modules/.installed-lock || { \
+	        npm ci --prefix $(VERIFIERS) --ignore-scripts --no-audit --no-fund --silent </dev/null \
+	        && cp $(VERIFIERS)/package-lock.json $(VERIFIERS)/node_modules/.installed-lock; }; \
+	fi
+
+.PHONY: format
+format: install ## rewrite formatting
+	@$(BIN)/ruff format -q . && $(BIN)/ruff check -q --fix-only .
+
+.PHONY: check-format
+check-format: install ## formatting, without changing anything
+	@$(BIN)/ruff format --check -q .
+
+.PHONY: lint
+lint: install ## ruff
+	@$(BIN)/ruff check -q .
+
+.PHONY: types
+types: install ## mypy, strict
+	@$(BIN)/mypy
+
+.PHONY: layers
+layers: install ## the layers and forbidden imports of setup.cfg
+	@$(BIN)/lint-imports
+
+.PHONY: templates
+templates: install ## djlint over templates/
+	@$(BIN)/djlint --lint --quiet templates
+
+.PHONY: migrations
+migrations: install ## migrate an empty SQLite database up, down and up; models equal head
+	@rm -rf build/migrations && mkdir -p build/migrations
+	@export LTI_TOOL_ENV=development LTI_TOOL_DATA_DIR=build/migrations \
+	    && $(BIN)/lti-tool db upgrade && $(BIN)/lti-tool db downgrade base && $(BIN)/lti-tool db upgrade \
+	    && $(BIN)/lti-tool db check
+
+.PHONY: translations
+translations: install ## every string is in messages.pot, every catalogue is complete
+	@$(BIN)/python -m tests.translations check
+
+.PHONY: extract
+extract: install ## renew messages.pot and the catalogues made from it
+	@$(BIN)/python -m tests.translations extract
+
+.PHONY: docs
+docs: install ## build the documentation into build/docs; a warning is an error
+	@$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs
+
+.PHONY: check
+check: ## what .ci/run runs: all of the above in order, the tests last
+	@for target in check-format lint types layers templates migrations translations docs; do \
+	    echo "== $$target"; $(MAKE) $$target || exit 1; done
+	@echo "== test"; $(MAKE) test
+
+.PHONY: wheel
+wheel: install ## build the wheel into dist/
+	@rm -rf dist build/lib build/bdist.* && $(BIN)/python -m build --wheel --outdir dist . >build/wheel.log 2>&1 || { cat build/wheel.log; exit 1; }
+	@ls dist
+
+.PHONY: clean
+clean: ## remove what builds left behind; data/ and .venv stay
+	@rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage
