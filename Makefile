@@ -14,7 +14,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 .PHONY: help
 help: ## this menu
 	@echo "LTI Badges"
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "Variables: PORT=8000 LMS_PORT=9000 LMS=moodle (run) · REQUIRE=all TESTS=path WORKERS=2 (test) · ONLY=name,… (bench)"
 
@@ -31,7 +31,9 @@ install: .venv/installed ## make .venv and install the pinned dependencies
 
 .PHONY: constraints
 constraints: ## renew config/constraints.txt with the newest releases
-	@$(PYTHON) config/renew_constraints.py
+	@rm -rf build/newest && $(PYTHON) -m venv build/newest && build/newest/bin/pip install -q -e '.[test,docs]'
+	@head -2 config/constraints.txt > build/constraints.txt && build/newest/bin/pip freeze --exclude-editable >> build/constraints.txt
+	@mv build/constraints.txt config/constraints.txt && git --no-pager diff --stat config/constraints.txt
 
 # -------------------------------------------------------------------------------------------------- use
 .PHONY: run
