@@ -1,0 +1,110 @@
+"""What may not be signed.
+
+A signature is for years, so whatever one verifier reads differently from another is refused before it is made:
+members that no context covers, characters that canonicalisers escape differently, dates without a zone, nulls
+and empty values (OB 3.0 "Document Formats": omit them), and texts that Node sorts in another order than the
+standard does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from lti_tool.credentials.errors import date_invalid, property_uncovered, text_invalid
+from lti_tool.credentials.jsonld import Loader, document_loader, require_coverage, walk
+
+CONTROL_CHARACTER: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
+DATE_TIME: Final = re.compile(
+    r"-?\d{4,}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)"
+)
+DATE_MEMBERS: Final = frozenset(
+    "validFrom validUntil awardedDate issuanceDate expirationDate activityStartDate activityEndDate "
+    "created expires".split()
+)
+
+
+def parse_date(text: object) -> datetime:
+    """The aware time that an ``xsd:dateTime`` names.
+
+    :raises ValueError: for no such time, or one without a zone.
+    """
+    if not isinstance(text, str) or not DATE_TIME.fullmatch(text):
+        raise ValueError("not a date and time with a zone")
+    # Python knows six decimals; more are legal and change nothing here
+    return datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text))
+
+
+def lint_credential(document: Mapping[str, Any], loader: Loader = document_loader) -> None:
+    """Refuse a credential that must not be signed.
+
+    :raises ContextNotVendored: if a context is not shipped.
+    :raises CredentialInvalid: with ``pointer`` and ``reason``; codes ``credential_property_uncovered``,
+        ``credential_text_invalid``, ``credential_date_invalid``.
+    """
+    lint_values(document)
+    require_coverage(document, loader)
+
+
+def lint_values(document: Mapping[str, Any]) -> None:
+    """The part of :func:`lint_credential` that looks at values one by one and needs no JSON-LD."""
+    for pointer, value in walk(document):
+        key = pointer.rpartition("/")[2]
+        if isinstance(value, Mapping):
+            for name in value:
+                if not isinstance(name, str) or (name.startswith("@") and name != "@context"):
+                    raise property_uncovered(f"{pointer}/{name}", "json_ld_keyword")
+                lint_text(name, f"{pointer}/{name}")
+        if value is None:
+            raise text_invalid(pointer, "null")
+        if isinstance(value, str):
+            lint_text(value, pointer)
+            if key in DATE_MEMBERS:
+                lint_date(value, pointer)
+        elif isinstance(value, Mapping | list | tuple):
+            if not value:
+                raise text_invalid(pointer, "empty")
+            if isinstance(value, list | tuple):
+                _lint_array(value, pointer)
+        elif isinstance(value, float) and value.is_integer():
+            raise text_invalid(pointer, "write_as_integer")
+        elif not isinstance(value, bool | int | float):
+            raise text_invalid(pointer, "not_json")
+
+
+def lint_text(text: str, pointer: str) -> None:
+    """Refuse an empty text, control characters and lone surrogates.
+
+    :raises CredentialInvalid: with the reason.
+    """
+    if not text:
+        raise text_invalid(pointer, "empty")
+    if text.isprintable():
+        return
+    if CONTROL_CHARACTER.search(text):
+        raise text_invalid(pointer, "control_character")
+    if SURROGATE.search(text):
+        raise text_invalid(pointer, "lone_surrogate")
+
+
+def lint_date(text: str, pointer: str) -> None:
+    """Refuse what is no time with a zone.
+
+    :raises CredentialInvalid: ``credential_date_invalid``.
+    """
+    try:
+        parse_date(text)
+    except ValueError:
+        raise date_invalid(pointer, "not_an_aware_date") from None
+
+
+def _lint_array(values: list[Any] | tuple[Any, ...], pointer: str) -> None:
+    texts = [value for value in values if isinstance(value, str)]
+    if len(set(texts)) != len(texts):
+        raise text_invalid(pointer, "repeated")  # RDF is a set: the second one would not be signed
+    if sorted(texts) != sorted(texts, key=lambda text: text.encode("utf-16-be", "surrogatepass")):
+        # rdf-canonize 5.0.0 (npm) sorts by UTF-16 unit, the standard by code point: Node would refuse the badge
+        raise text_invalid(pointer, "sorted_differently_by_node")
