@@ -9,8 +9,9 @@ Layers, later ones win::
     files in the secrets folder        LTI_TOOL_SECRETS_DIR, /run/secrets unless named; lti_tool_secret_key, …
     keyword arguments                  of load_settings, for tests and commands
 
-All problems are reported at once, each with the layer that it came from. A name that is no setting is a problem
-too: a misspelt setting that silently does nothing is found months later. Registrations are data, not settings.
+All problems are reported at once, each with the layer that it came from. A name that is no setting is a
+problem too: a misspelt setting that silently does nothing is found months later. Registrations are data, not
+settings.
 
 Each field's description is checked against ``docs/reference/settings.md``.
 """
@@ -56,27 +57,26 @@ def _comma_separated(value: object) -> object:
     return value.replace(",", " ").split() if isinstance(value, str) else value
 
 
-# Defaults that follow from other settings. A setting that was refused is absent from `chosen`; its own problem is
-# reported, so any value does here.
+# Defaults that follow from other settings.
 def _keys_beside_the_data(chosen: dict[str, Any]) -> Path:
-    return Path(chosen.get("data_dir", "data")) / "keys"
+    return Path(chosen["data_dir"], "keys")
 
 
 def _sqlite_database(chosen: dict[str, Any]) -> str:
     # An absolute path, so that a command started in another folder finds the same database.
-    return f"sqlite:///{chosen.get('data_dir', 'data')}/lti-tool.sqlite3"
+    return f"sqlite:///{chosen['data_dir']}/lti-tool.sqlite3"
 
 
 def _queue_of_the_database(chosen: dict[str, Any]) -> str:
-    database_url = str(chosen.get("database_url", ""))
+    database_url = str(chosen["database_url"])
     if database_url.startswith("postgresql"):
         # One queue for all machines that share the database; an SQLite file would be one for each.
         return database_url
-    return f"sqlite:///{chosen.get('data_dir', 'data')}/queue.sqlite3"
+    return f"sqlite:///{chosen['data_dir']}/queue.sqlite3"
 
 
 def _queue_is_sqlite(chosen: dict[str, Any]) -> bool:
-    return str(chosen.get("queue_url", "sqlite")).startswith("sqlite")
+    return str(chosen["queue_url"]).startswith("sqlite")
 
 
 class Settings(BaseModel):
@@ -117,7 +117,7 @@ class Settings(BaseModel):
 
     @property
     def is_development(self) -> bool:
-        """Whether development's rules hold: plain http on loopback, checks that would cost too much otherwise."""
+        """Whether plain http on loopback is allowed and costly self-checks run."""
         return self.env == "development"
 
     @property
@@ -132,7 +132,7 @@ class Settings(BaseModel):
 
     @property
     def metrics_dir(self) -> Path:
-        """Where the web processes and the worker leave their counters; ``serve`` empties it when it starts."""
+        """Where web processes and worker leave their counters; ``serve`` empties it at its start."""
         return self.data_dir / "metrics"
 
     def granian_options(self) -> dict[str, Any]:
@@ -214,7 +214,7 @@ class Settings(BaseModel):
                     raise ValueError(f"{entry!r} is no network such as 10.20.0.0/16") from error
                 if network.prefixlen == 0:
                     raise ValueError(f"{entry!r} would switch the policy off")
-            elif not entry.strip(".") or any(mark in entry for mark in "*:@?#") and not _is_address(entry):
+            elif not entry.strip(".") or (any(mark in entry for mark in "*:@?#") and not _is_address(entry)):
                 raise ValueError(f"{entry!r} is no host name, address or network")
         return tuple(entry.lower() for entry in value)
 
@@ -237,7 +237,7 @@ def packaged_folder(name: str) -> Path:
 def load_settings(environ: Mapping[str, str] | None = None, **overrides: object) -> Settings:
     """Read all layers.
 
-    In development a secret key is made on first use and kept in the data folder, so that sessions survive a restart.
+    In development a secret key is made on first use and kept in the data folder: sessions survive a restart.
 
     :param environ: the environment; the process's own unless given.
     :param overrides: settings by name, which win over every layer.
@@ -277,7 +277,9 @@ def load_settings(environ: Mapping[str, str] | None = None, **overrides: object)
         settings = Settings.model_validate(values)
     except ValidationError as error:
         problems += [
-            _problem(details, origin) for details in error.errors(include_url=False, include_input=False)
+            _problem(details, origin)
+            for details in error.errors(include_url=False, include_input=False)
+            if details["type"] != "default_factory_not_called"  # follows from another problem in the list
         ]
     else:
         if not problems:
