@@ -1,0 +1,35 @@
+"""LMS differences, pure: the standard is the default, each product overrides what it does otherwise.
+
+This is one of the three places where a product's name may be compared (with ``lms_api`` and
+``lti/registration.py``); everything else asks a :class:`~lti_tool.platforms.spec.Platform`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lti_tool.platforms.canvas import Canvas
+from lti_tool.platforms.moodle import Moodle
+from lti_tool.platforms.spec import ColumnGuidance, Platform, Quirk
+
+__all__ = ["PLATFORMS", "QUIRKS", "ColumnGuidance", "Platform", "Quirk", "platform_for", "product_of"]
+
+PLATFORMS: Mapping[str, Platform] = {
+    platform.product: platform for platform in (Moodle(), Canvas(), Platform())
+}
+"""Every platform by the ``product`` that a registration stores."""
+
+QUIRKS: tuple[Quirk, ...] = tuple(quirk for platform in PLATFORMS.values() for quirk in platform.quirks)
+"""Every departure from the standard that the tool allows for; each has an entry in the documentation."""
+
+
+def platform_for(product: str) -> Platform:
+    """The platform that speaks for ``product``; an unknown product behaves as the standard says."""
+    return PLATFORMS.get(product, PLATFORMS["other"])
+
+
+def product_of(tool_platform: Mapping[str, object] | None) -> str:
+    """The product that a ``tool_platform`` claim names (LTI Core §5.4.9), ``other`` if none that we know."""
+    code = (tool_platform or {}).get("product_family_code")
+    name = code.strip().lower() if isinstance(code, str) else ""
+    return name if name in PLATFORMS else "other"

@@ -1,0 +1,188 @@
+"""Moodle: seen on 4.4dev (build 20231124), read in 4.2.3 and 5.0dev, where the same lines stand."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+
+from lti_tool.platforms.spec import ColumnGuidance, Platform, Quirk, origin_path
+
+_SEEN = "4.2-5.0"
+_SERVICES = "mod/lti/service"
+_LINE_ITEM_PATH = re.compile(r"/mod/lti/services\.php/(\d{1,18})/lineitems/(\d{1,18})/lineitem")
+_NUMBER = re.compile(r"[0-9]{1,18}")
+
+
+class Moodle(Platform):
+    """Moodle as an LTI 1.3 platform (``mod_lti``)."""
+
+    product: ClassVar[str] = "moodle"
+    supports_mirror: ClassVar[bool] = True
+    first_deep_linking_has_no_roster: ClassVar[bool] = True
+    roster_tells_staff: ClassVar[bool] = False
+    quirks: ClassVar[tuple[Quirk, ...]] = (
+        Quirk(
+            "moodle-results-limit",
+            "Moodle",
+            _SEEN,
+            "A results request with limit and type_id answers 404 with an HTML page; without it returns all.",
+            f"{_SERVICES}/gradebookservices/classes/local/resources/results.php",
+        ),
+        Quirk(
+            "moodle-line-items-limit",
+            "Moodle",
+            _SEEN,
+            "A line item list with limit has a Link header with typographic quotes and &amp; that no parser "
+            "follows; without limit it returns all.",
+            f"{_SERVICES}/gradebookservices/classes/local/resources/lineitems.php",
+        ),
+        Quirk(
+            "moodle-roster-next-loses-role",
+            "Moodle",
+            _SEEN,
+            "The next link of a paged roster has lost the role filter, so later pages list everybody.",
+            f"{_SERVICES}/memberships/classes/local/resources/contextmemberships.php",
+        ),
+        Quirk(
+            "moodle-roster-short-roles",
+            "Moodle",
+            _SEEN,
+            "Roster entries carry the short names Learner and Instructor where launches carry full URIs.",
+            f"{_SERVICES}/memberships/classes/local/service/memberships.php",
+        ),
+        Quirk(
+            "moodle-roster-non-editing-teacher",
+            "Moodle",
+            _SEEN,
+            "A non-editing teacher is Instructor at launch, Learner in the roster: it never clears staff.",
+            "mod/lti/locallib.php lti_get_ims_role",
+        ),
+        Quirk(
+            "moodle-roster-claim-missing",
+            "Moodle",
+            _SEEN,
+            "The roster claim is absent until the course holds an activity of the tool: the first deep "
+            "linking request has none.",
+            "mod/lti/classes/local/ltiservice/service_base.php is_used_in_context",
+        ),
+        Quirk(
+            "moodle-services-url-query",
+            "Moodle",
+            _SEEN,
+            "Line item URLs carry ?type_id=; /results goes into the path before it.",
+            f"{_SERVICES}/gradebookservices/classes/local/resources/lineitem.php",
+        ),
+        Quirk(
+            "moodle-result-without-score",
+            "Moodle",
+            _SEEN,
+            "A grade emptied by a changed formula is listed without resultScore, timestamp and scoreOf.",
+            f"{_SERVICES}/gradebookservices/classes/local/service/gradebookservices.php result_to_json",
+        ),
+        Quirk(
+            "moodle-token-content-type",
+            "Moodle",
+            _SEEN,
+            "The token endpoint answers JSON as text/html, and some errors as bare text.",
+            "mod/lti/token.php",
+        ),
+        Quirk(
+            "moodle-duplicate-line-items",
+            "Moodle",
+            _SEEN,
+            "A second line item with the same resourceId and tag is created silently: search before that.",
+            f"{_SERVICES}/gradebookservices/classes/local/resources/lineitems.php",
+        ),
+        Quirk(
+            "moodle-mirror-read-only",
+            "Moodle",
+            _SEEN,
+            "A score posted to a calculated column, or a changed maximum, marks grades as overridden and "
+            "ends the calculation: a mirror is only ever read.",
+            "lib/grade/grade_item.php rescale_grades_keep_percentage",
+        ),
+        Quirk(
+            "moodle-formula-separators",
+            "Moodle",
+            _SEEN,
+            "List and decimal separators of a formula follow the teacher's language: formulas use neither.",
+            "lib/mathslib.php calc_formula::localize",
+        ),
+        Quirk(
+            "moodle-login-hint-cmid",
+            "Moodle",
+            _SEEN,
+            "lti_message_hint is JSON that names the course module, which leads back to the launch page.",
+            "mod/lti/locallib.php lti_build_login_request",
+        ),
+    )
+
+    def course_module_id(self, login_parameters: Mapping[str, str]) -> str | None:
+        """``cmid`` of the JSON in ``lti_message_hint``; anything else gives ``None``."""
+        hint = login_parameters.get("lti_message_hint", "")
+        if not hint.startswith("{") or len(hint) > 2000:
+            return None
+        try:
+            decoded = json.loads(hint)
+        except (ValueError, RecursionError):
+            return None
+        cmid = decoded.get("cmid") if isinstance(decoded, dict) else None
+        text = str(cmid) if isinstance(cmid, int | str) and not isinstance(cmid, bool) else ""
+        return text if _NUMBER.fullmatch(text) else None
+
+    def fresh_launch_url(self, issuer: str, course_module_id: str | None) -> str | None:
+        """Moodle's page that launches an activity without a frame around it."""
+        return _page(issuer, "/mod/lti/launch.php", id=course_module_id)
+
+    def activity_settings_url(self, issuer: str, course_module_id: str | None) -> str | None:
+        """The activity's settings form."""
+        url = _page(issuer, "/course/modedit.php", update=course_module_id)
+        return None if url is None else f"{url}&return=1"
+
+    def next_page_url(self, link_next: str, requested: Mapping[str, str]) -> str:
+        """Moodle's next link has lost the role filter: put it back, leave the rest as it stands."""
+        role = requested.get("role")
+        parts = urlsplit(link_next)
+        if role is None or any(name == "role" for name, _ in parse_qsl(parts.query, keep_blank_values=True)):
+            return link_next
+        query = f"{parts.query}&" if parts.query else ""
+        return urlunsplit(parts._replace(query=f"{query}role={quote(role, safe='')}"))
+
+    def column_guidance(
+        self, issuer: str, context_id_on_platform: str, line_item_url: str
+    ) -> ColumnGuidance | None:
+        """The number in the line item URL is the grade item id, which the gradebook's pages take."""
+        found = _LINE_ITEM_PATH.search(urlsplit(line_item_url).path)
+        base = origin_path(issuer)
+        if found is None or base is None or found[1] != context_id_on_platform:
+            return None
+        course, item = found[1], found[2]
+        # Without gpr_* these pages lead to the last used report; with them back to the gradebook's set-up.
+        back = {"gpr_type": "edit", "gpr_plugin": "tree", "gpr_courseid": course}
+        query = urlencode({"courseid": course, "id": item, **back})
+        return ColumnGuidance(
+            formula_url=f"{base}/grade/edit/tree/calculation.php?{query}",
+            weight_url=f"{base}/grade/edit/tree/item.php?{query}",
+            grade_book_url=f"{base}/grade/edit/tree/index.php?id={course}",
+        )
+
+    def formula_for(self, id_numbers: Sequence[str]) -> str:
+        """``=[[quiz1]]``; of several the mean, written without separators, which depend on the language."""
+        names = [name.strip() for name in id_numbers]
+        if not names or any(not name or set(name) & set("[]\r\n") for name in names):
+            raise ValueError("an id number is missing, or holds a bracket or a line break")
+        if len(names) == 1:
+            return f"=[[{names[0]}]]"
+        total = "+".join(f"[[{name}]]" for name in names)
+        return f"=({total})/{len(names)}"
+
+
+def _page(issuer: str, path: str, **numbers: str | None) -> str | None:
+    """A page of Moodle for numbers that came by way of a browser: digits only, or no page."""
+    base = origin_path(issuer)
+    if base is None or any(value is None or not _NUMBER.fullmatch(value) for value in numbers.values()):
+        return None
+    return f"{base}{path}?{urlencode(numbers)}"

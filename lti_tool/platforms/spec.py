@@ -1,0 +1,117 @@
+"""What the standards say: the platform that every product starts from."""
+
+# ruff: noqa: ARG002  (the standard's answer often needs no argument; a product's does)
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from lti_tool.domain.roles import Rights, rights_of
+
+
+@dataclass(frozen=True, slots=True)
+class Quirk:
+    """One way in which a product departs from the standard, or fills a gap of it."""
+
+    key: str
+    """Stable name; the anchor of its entry in ``docs/reference/quirks.md``."""
+    lms: str
+    version: str
+    symptom: str
+    source: str
+    """Where it was read or seen: a file and function of the product, or a recording."""
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnGuidance:
+    """Direct links to the pages on which a teacher finishes a mirror column; each opens in a new tab."""
+
+    formula_url: str
+    """The page of that very column where the formula is typed."""
+    weight_url: str
+    """The page of that column where it is hidden and its weight set to zero."""
+    grade_book_url: str
+    """The set-up of the whole gradebook."""
+
+
+class Platform:
+    """An LMS that does what the standards say; products override single answers."""
+
+    product: ClassVar[str] = "other"
+    quirks: ClassVar[tuple[Quirk, ...]] = ()
+    supports_mirror: ClassVar[bool] = False
+    """Whether a teacher can give a column of ours a formula over native activities."""
+    first_deep_linking_has_no_roster: ClassVar[bool] = False
+    """Whether the first deep linking request of a course carries no roster claim."""
+    roster_tells_staff: ClassVar[bool] = True
+    """Whether the roster names everybody who teaches as such; if not, only a launch tells."""
+    default_frame_origins: ClassVar[tuple[str, ...]] = ()
+    """Sources for ``frame-ancestors`` beside the origins that a signed launch names."""
+
+    def course_module_id(self, login_parameters: Mapping[str, str]) -> str | None:
+        """The platform's own number of the activity, where its login initiation names it."""
+        return None
+
+    def fresh_launch_url(self, issuer: str, course_module_id: str | None) -> str | None:
+        """Where a click starts a new launch of the same activity in a window of its own."""
+        return None
+
+    def activity_settings_url(self, issuer: str, course_module_id: str | None) -> str | None:
+        """Where a teacher changes the settings of the activity that holds the link."""
+        return None
+
+    def roster_rights(self, roles: Iterable[str]) -> Rights:
+        """The rights that the roles of one roster entry give (NRPS §2.2; short names allowed)."""
+        return rights_of(roles)
+
+    def roster_query(self, role: str | None = None, resource_link_id: str | None = None) -> dict[str, str]:
+        """Query parameters of a roster request (NRPS §2.4): ``role``, ``rlid``, page size."""
+        query: dict[str, str] = {}
+        if role is not None:
+            query["role"] = role
+        if resource_link_id is not None:
+            query["rlid"] = resource_link_id
+        return query
+
+    def results_query(self, user_id: str | None = None) -> dict[str, str]:
+        """Query parameters of a results request (AGS §3.3.2): ``user_id``, page size."""
+        return {} if user_id is None else {"user_id": user_id}
+
+    def line_items_query(self) -> dict[str, str]:
+        """Query parameters of a line item list beside the filters (AGS §3.2.2): page size."""
+        return {}
+
+    def next_page_url(self, link_next: str, requested: Mapping[str, str]) -> str:
+        """The next page: the ``next`` link as it stands, unless a product loses parts of ``requested``."""
+        return link_next
+
+    def column_guidance(
+        self, issuer: str, context_id_on_platform: str, line_item_url: str
+    ) -> ColumnGuidance | None:
+        """Links that lead a teacher straight to a mirror column, where the product has such pages."""
+        return None
+
+    def formula_for(self, id_numbers: Sequence[str]) -> str:
+        """The formula that copies the activities named by ``id_numbers`` into a mirror column.
+
+        :raises ValueError: where the product has no formulas, or an id number cannot stand in one.
+        """
+        raise ValueError("this platform has no gradebook formulas")
+
+    def suggested_id_number(self, label: str) -> str:
+        """An ID number to give the activity that people call ``label``: "Quiz 1" → ``quiz1``."""
+        ascii_label = unicodedata.normalize("NFKD", label).encode("ascii", "ignore").decode()
+        return "".join(c for c in ascii_label.lower() if c.isalnum())[:40] or "activity1"
+
+    def is_masquerading(self, custom: Mapping[str, str]) -> bool:
+        """Whether somebody acts as somebody else, or views the course as a student would."""
+        return False
+
+
+def origin_path(issuer: str) -> str | None:
+    """``issuer`` without its last slash where it is an http(s) URL without query, else ``None``."""
+    if not issuer.startswith(("https://", "http://")) or any(c in issuer for c in "?#\\ \r\n\t\"'<>"):
+        return None
+    return issuer.rstrip("/")

@@ -1,0 +1,199 @@
+"""Platforms: the standard by default, and each departure with its reason."""
+
+from __future__ import annotations
+
+import pytest
+
+from lti_tool.platforms import PLATFORMS, QUIRKS, platform_for, product_of
+
+ISSUER = "https://moodle.example.edu"
+COLUMN = f"{ISSUER}/mod/lti/services.php/2/lineitems/13/lineitem?type_id=1"
+HOSTILE_HINTS = [
+    "",
+    "6",
+    "null",
+    "[]",
+    '{"cmid": null}',
+    '{"cmid": true}',
+    '{"cmid": 6.5}',
+    '{"cmid": "6&evil=1"}',
+    '{"cmid": "٦"}',
+    '{"cmid": "../../x"}',
+    '{"cmid": 6',
+    '{"a":' * 5000,
+    '{"cmid": 6, "x": "' + "y" * 3000 + '"}',
+]
+
+
+def test_quirks_have_unique_keys_and_say_where_they_were_read():
+    keys = [quirk.key for quirk in QUIRKS]
+    assert len(keys) == len(set(keys)) >= 10
+    assert all(quirk.symptom and quirk.source and quirk.version and quirk.lms for quirk in QUIRKS)
+
+
+@pytest.mark.parametrize(
+    "claim,product",
+    [
+        ({"product_family_code": "moodle"}, "moodle"),
+        ({"product_family_code": " Canvas "}, "canvas"),
+        ({"product_family_code": "sakai"}, "other"),
+        ({"product_family_code": 7}, "other"),
+        ({}, "other"),
+        (None, "other"),
+    ],
+)
+def test_product_is_read_from_the_tool_platform_claim(claim, product):
+    assert product_of(claim) == product
+
+
+def test_unknown_products_behave_as_the_standard_says():
+    assert platform_for("sakai") is PLATFORMS["other"]
+    standard = platform_for("other")
+    assert standard.results_query() == {}
+    assert standard.results_query("u1") == {"user_id": "u1"}
+    assert standard.roster_query("Learner", "l1") == {"role": "Learner", "rlid": "l1"}
+    assert standard.next_page_url("https://x/?p=AbC", {"role": "Learner"}) == "https://x/?p=AbC"
+    assert standard.column_guidance(ISSUER, "2", COLUMN) is None
+    assert standard.course_module_id({"lti_message_hint": '{"cmid":6}'}) is None
+    assert standard.fresh_launch_url(ISSUER, "6") is None
+    assert standard.activity_settings_url(ISSUER, "6") is None
+    assert not standard.is_masquerading({"masquerade": "7"})
+    with pytest.raises(ValueError, match="no gradebook formulas"):
+        standard.formula_for(["quiz1"])
+
+
+def test_moodle_never_sends_limit_on_results_or_line_items():
+    moodle = platform_for("moodle")
+    assert "limit" not in moodle.results_query()
+    assert "limit" not in moodle.results_query("5")
+    assert "limit" not in moodle.line_items_query()
+
+
+def test_moodle_names_its_activity_in_the_login_hint():
+    moodle = platform_for("moodle")
+    hint = {"lti_message_hint": '{"cmid":6,"launchid":"ltilaunch1_2002179555"}'}
+    assert moodle.course_module_id(hint) == "6"
+    assert moodle.course_module_id({"lti_message_hint": '{"cmid":"12"}'}) == "12"
+    assert moodle.fresh_launch_url(f"{ISSUER}/", "6") == f"{ISSUER}/mod/lti/launch.php?id=6"
+    assert moodle.activity_settings_url(ISSUER, "6") == f"{ISSUER}/course/modedit.php?update=6&return=1"
+
+
+@pytest.mark.parametrize("hint", HOSTILE_HINTS)
+def test_a_hostile_login_hint_names_no_activity(hint):
+    assert platform_for("moodle").course_module_id({"lti_message_hint": hint}) is None
+
+
+@pytest.mark.parametrize("number", [None, "", "6&x=1", "6#", "-1", "1" * 19, "6\n"])
+def test_a_page_of_moodle_is_only_made_of_digits(number):
+    assert platform_for("moodle").fresh_launch_url(ISSUER, number) is None
+
+
+@pytest.mark.parametrize(
+    "issuer", ["javascript:alert(1)", "https://x/?a=", "https://x/#", "//x", "https://x\\y"]
+)
+def test_an_issuer_that_is_no_plain_address_leads_nowhere(issuer):
+    moodle = platform_for("moodle")
+    assert moodle.fresh_launch_url(issuer, "6") is None
+    assert moodle.column_guidance(issuer, "2", COLUMN) is None
+
+
+def test_moodle_leads_straight_to_the_pages_of_the_column():
+    guidance = platform_for("moodle").column_guidance(ISSUER, "2", COLUMN)
+    assert guidance is not None
+    back = "gpr_type=edit&gpr_plugin=tree&gpr_courseid=2"
+    assert guidance.formula_url == f"{ISSUER}/grade/edit/tree/calculation.php?courseid=2&id=13&{back}"
+    assert guidance.weight_url == f"{ISSUER}/grade/edit/tree/item.php?courseid=2&id=13&{back}"
+    assert guidance.grade_book_url == f"{ISSUER}/grade/edit/tree/index.php?id=2"
+
+
+@pytest.mark.parametrize(
+    "url,context",
+    [
+        (COLUMN, "3"),
+        (f"{ISSUER}/mod/lti/services.php/2/lineitems/x/lineitem", "2"),
+        ("", "2"),
+        (COLUMN, "2 "),
+    ],
+)
+def test_a_line_item_of_another_course_gives_no_guidance(url, context):
+    assert platform_for("moodle").column_guidance(ISSUER, context, url) is None
+
+
+def test_moodle_below_a_path_keeps_it():
+    base = "https://campus.example.edu/moodle"
+    column = f"{base}/mod/lti/services.php/2/lineitems/13/lineitem?type_id=1"
+    guidance = platform_for("moodle").column_guidance(base, "2", column)
+    assert guidance is not None
+    assert guidance.formula_url.startswith(f"{base}/grade/edit/tree/calculation.php?")
+
+
+@pytest.mark.parametrize(
+    "names,formula",
+    [
+        (["quiz1"], "=[[quiz1]]"),
+        ([" quiz 1 "], "=[[quiz 1]]"),
+        (["quiz1", "quiz2"], "=([[quiz1]]+[[quiz2]])/2"),
+    ],
+)
+def test_formulas_hold_no_separator_that_depends_on_the_language(names, formula):
+    assert platform_for("moodle").formula_for(names) == formula
+    assert not set(formula) & set(",;.")
+
+
+@pytest.mark.parametrize("names", [[], [""], ["a]]*1000+[[b"], ["a\nb"]])
+def test_an_id_number_cannot_break_out_of_its_formula(names):
+    with pytest.raises(ValueError, match="id number"):
+        platform_for("moodle").formula_for(names)
+
+
+@pytest.mark.parametrize(
+    "label,number",
+    [("Quiz 1", "quiz1"), ("Prüfung", "prufung"), ("测验", "activity1"), ("[[x]]", "x"), ("", "activity1")],
+)
+def test_a_suggested_id_number_can_stand_in_a_formula(label, number):
+    moodle = platform_for("moodle")
+    assert moodle.suggested_id_number(label) == number
+    assert moodle.formula_for([moodle.suggested_id_number(label)])
+
+
+def test_moodle_gets_its_role_filter_back_on_the_next_page():
+    moodle = platform_for("moodle")
+    link = f"{ISSUER}/mod/lti/services.php/CourseSection/2/bindings/1/memberships?from=AbC%3D"
+    again = moodle.next_page_url(link, {"role": "http://purl.imsglobal.org/vocab/lis/v2/membership#Learner"})
+    assert again.startswith(f"{link}&role=http%3A%2F%2F")
+    assert "%23Learner" in again
+    assert moodle.next_page_url(again, {"role": "Learner"}) == again
+    assert moodle.next_page_url(link, {}) == link
+
+
+def test_short_roles_of_a_roster_give_the_same_rights_as_full_ones():
+    moodle = platform_for("moodle")
+    assert moodle.roster_rights(["Learner"]).is_learner
+    assert not moodle.roster_rights(["Learner"]).is_staff
+    assert moodle.roster_rights(["Instructor"]).is_staff
+    assert moodle.roster_rights(["Instructor", "Learner"]).is_staff
+    assert not moodle.roster_rights(["Superuser", ""]).is_learner
+
+
+@pytest.mark.parametrize(
+    "custom,acting",
+    [
+        ({"masquerade": "123"}, True),
+        ({"masquerade": "$Canvas.masqueradingUser.id"}, False),
+        ({"masquerade": ""}, False),
+        ({"student_view": "true"}, True),
+        ({"student_view": "false"}, False),
+        ({}, False),
+    ],
+)
+def test_canvas_tells_masquerading_by_custom_variables(custom, acting):
+    assert platform_for("canvas").is_masquerading(custom) is acting
+
+
+def test_canvas_asks_for_its_largest_pages():
+    canvas = platform_for("canvas")
+    assert canvas.results_query() == {"limit": "100"}
+    assert canvas.results_query("7") == {"user_id": "7"}
+    assert canvas.roster_query("Learner") == {"role": "Learner", "limit": "50"}
+    assert canvas.line_items_query() == {"limit": "100"}
+    assert canvas.default_frame_origins == ("https://*.instructure.com",)
