@@ -1,0 +1,1 @@
+"""One module per journey. Services own transactions; they hand frozen views to the web and the CLI."""

@@ -1,0 +1,221 @@
+"""Placements: which micromodule version stands behind a link of a course, and its columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from lti_tool.store.tables import (
+    AchievementVersion,
+    Context,
+    LineItem,
+    MicromoduleVersion,
+    Placement,
+    Registration,
+    new_id,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PlacementView:
+    """One placement with what its micromodule version says."""
+
+    id: str
+    organisation_id: str
+    context_id: str
+    badge_link_key: str
+    status: str
+    created_at: datetime
+    micromodule_version_id: str
+    name: str
+    description: str
+    skills: tuple[str, ...]
+    criteria: dict[str, Any]
+    achievement_version_id: str | None
+    image_alt: str
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnView:
+    """An evidence column of a placement, as stored."""
+
+    id: str
+    placement_id: str
+    tag: str
+    evidence_key: str
+    label: str
+    url: str | None
+    score_maximum: Decimal
+    first_value_at: datetime | None
+    read_at: datetime | None
+    is_complete: bool
+    trouble: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CourseView:
+    """Where a context stands, for the pages that show its freshness."""
+
+    id: str
+    organisation_id: str
+    id_on_platform: str
+    title: str | None
+    issuer: str
+    product: str
+    roster_read_at: datetime | None
+    roster_is_complete: bool
+    roster_trouble: str | None
+    memberships_url: str | None
+
+
+def placements(
+    session: Session, organisation_id: str, context_id: str, *, active_only: bool = True
+) -> tuple[PlacementView, ...]:
+    """The placements of a context, oldest first."""
+    query = (
+        select(
+            Placement.id,
+            Placement.organisation_id,
+            Placement.context_id,
+            Placement.badge_link_key,
+            Placement.status,
+            Placement.created_at,
+            Placement.micromodule_version_id,
+            MicromoduleVersion.name,
+            MicromoduleVersion.description,
+            MicromoduleVersion.skills,
+            MicromoduleVersion.criteria,
+            MicromoduleVersion.achievement_version_id,
+            AchievementVersion.image_alt,
+        )
+        .join(MicromoduleVersion, MicromoduleVersion.id == Placement.micromodule_version_id)
+        .outerjoin(AchievementVersion, AchievementVersion.id == MicromoduleVersion.achievement_version_id)
+        .where(Placement.organisation_id == organisation_id, Placement.context_id == context_id)
+        .order_by(Placement.created_at, Placement.id)
+    )
+    if active_only:
+        query = query.where(Placement.status == "active")
+    found = []
+    for row in session.execute(query):
+        values = dict(row._mapping)
+        values["skills"] = tuple(values["skills"])
+        values["image_alt"] = values["image_alt"] or ""
+        found.append(PlacementView(**values))
+    return tuple(found)
+
+
+def columns(
+    session: Session, organisation_id: str, placement_ids: Sequence[str]
+) -> dict[str, tuple[ColumnView, ...]]:
+    """The evidence columns of each placement, by placement id; the award column is no evidence."""
+    rows = session.execute(
+        select(
+            LineItem.id,
+            LineItem.placement_id,
+            LineItem.tag,
+            LineItem.evidence_key,
+            LineItem.label,
+            LineItem.id_on_platform.label("url"),
+            LineItem.score_maximum,
+            LineItem.first_value_at,
+            LineItem.read_at,
+            LineItem.is_complete,
+            LineItem.trouble,
+        )
+        .where(
+            LineItem.organisation_id == organisation_id,
+            LineItem.placement_id.in_(placement_ids),
+            LineItem.tag.in_(("attest", "mirror")),
+        )
+        .order_by(LineItem.created_at, LineItem.evidence_key)
+    )
+    found: dict[str, list[ColumnView]] = {placement_id: [] for placement_id in placement_ids}
+    for row in rows:
+        found[row.placement_id].append(ColumnView(**row._mapping))
+    return {placement_id: tuple(views) for placement_id, views in found.items()}
+
+
+def add_placement(
+    session: Session,
+    organisation_id: str,
+    context_id: str,
+    *,
+    badge_link_key: str,
+    micromodule_version_id: str,
+    created_by_id: str | None,
+    evidence_columns: Sequence[tuple[str, str, str, Decimal]],
+    now: datetime,
+) -> str:
+    """Record a placement as draft: the platform may still refuse it, and says nothing if it does.
+
+    :param evidence_columns: (tag, evidence key, label, score maximum) of each column to create later.
+    :returns: the placement's id.
+    """
+    placement = Placement(
+        id=new_id(),
+        organisation_id=organisation_id,
+        context_id=context_id,
+        badge_link_key=badge_link_key,
+        micromodule_version_id=micromodule_version_id,
+        status="draft",
+        created_by_id=created_by_id,
+        created_at=now,
+    )
+    session.add(placement)
+    session.flush()
+    session.add_all(
+        LineItem(
+            id=new_id(),
+            organisation_id=organisation_id,
+            context_id=context_id,
+            placement_id=placement.id,
+            tag=tag,
+            evidence_key=key,
+            label=label,
+            score_maximum=maximum,
+            created_at=now,
+        )
+        for tag, key, label, maximum in evidence_columns
+    )
+    session.flush()
+    return placement.id
+
+
+def placed_versions(session: Session, organisation_id: str, context_id: str) -> frozenset[str]:
+    """Ids of the micromodule versions that have an active placement in a context."""
+    return frozenset(
+        session.execute(
+            select(Placement.micromodule_version_id).where(
+                Placement.organisation_id == organisation_id,
+                Placement.context_id == context_id,
+                Placement.status == "active",
+            )
+        ).scalars()
+    )
+
+
+def course(session: Session, organisation_id: str, context_id: str) -> CourseView | None:
+    """A context of this organisation."""
+    row = session.execute(
+        select(
+            Context.id,
+            Context.organisation_id,
+            Context.id_on_platform,
+            Context.title,
+            Registration.issuer,
+            Registration.product,
+            Context.roster_read_at,
+            Context.roster_is_complete,
+            Context.roster_trouble,
+            Context.memberships_url,
+        )
+        .join(Registration, Registration.id == Context.registration_id)
+        .where(Context.organisation_id == organisation_id, Context.id == context_id)
+    ).one_or_none()
+    return None if row is None else CourseView(**row._mapping)
