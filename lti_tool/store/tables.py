@@ -10,7 +10,7 @@ from __future__ import annotations
 import uuid
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import (
     JSON,
@@ -49,14 +49,14 @@ class UtcDateTime(TypeDecorator[datetime]):
     impl = DateTime(timezone=True)
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
         if value is None:
             return None
         if value.tzinfo is None:
             raise ValueError("a time without a zone cannot be stored")
         return value.astimezone(UTC)
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
@@ -78,7 +78,7 @@ class ExactDecimal(TypeDecorator[Decimal]):
             return value
         return format(value, "f")
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
+    def process_result_value(self, value: Any, _dialect: Dialect) -> Decimal | None:
         return None if value is None else Decimal(str(value))
 
 
@@ -86,14 +86,21 @@ class Base(DeclarativeBase):
     """The one metadata, with names for every constraint so that migrations can speak of them."""
 
     metadata = MetaData(naming_convention=NAMING)
-    type_annotation_map = {datetime: UtcDateTime, Decimal: ExactDecimal, dict[str, Any]: JSON, list[Any]: JSON}
+    type_annotation_map: ClassVar[Any] = {
+        datetime: UtcDateTime,
+        Decimal: ExactDecimal,
+        dict[str, Any]: JSON,
+        list[Any]: JSON,
+    }
 
 
 def _key() -> Mapped[str]:
     return mapped_column(String(32), primary_key=True, default=new_id)
 
 
-def _of(target: str, *, ondelete: str = "CASCADE", nullable: bool = False, index: bool = False) -> Mapped[Any]:
+def _of(
+    target: str, *, ondelete: str = "CASCADE", nullable: bool = False, index: bool = False
+) -> Mapped[Any]:
     return mapped_column(
         String(32), ForeignKey(f"{target}.id", ondelete=ondelete), nullable=nullable, index=index
     )
@@ -269,8 +276,12 @@ class MicromoduleCategory(Base):
     """Which categories a micromodule is in."""
 
     __tablename__ = "micromodule_categories"
-    micromodule_id: Mapped[str] = mapped_column(ForeignKey("micromodules.id", ondelete="CASCADE"), primary_key=True)
-    category_id: Mapped[str] = mapped_column(ForeignKey("categories.id", ondelete="CASCADE"), primary_key=True)
+    micromodule_id: Mapped[str] = mapped_column(
+        ForeignKey("micromodules.id", ondelete="CASCADE"), primary_key=True
+    )
+    category_id: Mapped[str] = mapped_column(
+        ForeignKey("categories.id", ondelete="CASCADE"), primary_key=True
+    )
     organisation_id: Mapped[str] = _of("organisations", index=True)
 
 
@@ -321,7 +332,9 @@ class MicromoduleVersion(Base):
     skills: Mapped[list[Any]] = mapped_column(default=list)
     criteria: Mapped[dict[str, Any]]
     """The versioned criteria schema, as ``lti_tool.services.criteria_format`` reads and writes it."""
-    achievement_version_id: Mapped[str | None] = _of("achievement_versions", ondelete="RESTRICT", nullable=True)
+    achievement_version_id: Mapped[str | None] = _of(
+        "achievement_versions", ondelete="RESTRICT", nullable=True
+    )
     created_at: Mapped[datetime]
 
 
@@ -346,7 +359,7 @@ class Placement(Base):
 
 
 class LineItem(Base):
-    """A gradebook column of ours: ``award`` is written and never read, ``attest`` and ``mirror`` the reverse."""
+    """A gradebook column of ours: ``award`` is only written, ``attest`` and ``mirror`` are only read."""
 
     __tablename__ = "line_items"
     __table_args__ = (
