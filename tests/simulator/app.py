@@ -1,0 +1,51 @@
+"""The WSGI application of one LMS."""
+
+from typing import Final
+from urllib.parse import quote
+from weakref import WeakKeyDictionary
+
+from flask import Flask, Response, redirect, request
+from werkzeug.wrappers import Response as WerkzeugResponse
+
+from tests.simulator import platform, services
+from tests.simulator.lms import Lms
+from tests.simulator.web import LoginRequiredError, MoodleError, page
+
+_applications: Final[WeakKeyDictionary[Lms, Flask]] = WeakKeyDictionary()
+
+
+def create_app(lms: Lms) -> Flask:
+    """A Flask application that serves `lms`; its state is the `Lms`, so several applications may share one."""
+    app = Flask("tests.simulator", template_folder="templates", static_folder=None)
+    app.config["LMS"] = lms
+    app.url_map.strict_slashes = False
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    for part in (platform.blueprint, services.blueprint):
+        app.register_blueprint(part)
+
+    @app.before_request
+    def strike_before() -> Response | None:
+        return lms.chaos.before(request.path)
+
+    @app.after_request
+    def strike_after(response: Response) -> Response:
+        lms.requests.append((request.method, request.full_path.rstrip("?"), response.status_code))
+        del lms.requests[:-5000]
+        return lms.chaos.after(request.path, request.url, response)
+
+    @app.errorhandler(MoodleError)
+    def show_error(error: MoodleError) -> Response:
+        return page("error.html", error.status, message=error.message)
+
+    @app.errorhandler(LoginRequiredError)
+    def ask_to_log_in(_error: LoginRequiredError) -> WerkzeugResponse:
+        return redirect("/login/index.php?wantsurl=" + quote(request.full_path.rstrip("?")), 303)
+
+    return app
+
+
+def application(lms: Lms) -> Flask:
+    """The one application of `lms`, made at first use."""
+    if lms not in _applications:
+        _applications[lms] = create_app(lms)
+    return _applications[lms]
