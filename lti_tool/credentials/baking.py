@@ -1,0 +1,175 @@
+"""Baked badges: the credential inside its picture (OB 3.0 "Document Formats", PNG and SVG).
+
+PNG: exactly one ``iTXt`` chunk ``openbadgecredential``, not compressed, before the image data. SVG: exactly one
+``openbadges:credential`` element. The readers take strangers' files: sizes, counts and checksums are checked,
+and XML is read without entities or document types that fetch.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import Final
+from xml.etree.ElementTree import Element, ParseError
+
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import fromstring
+
+from lti_tool.credentials.errors import ImageInvalid
+
+PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
+SVG_NAMESPACE: Final = "https://purl.imsglobal.org/ob/v3p0"
+_KEYWORD: Final = b"openbadgecredential"
+_KEYWORD_2: Final = b"openbadges"
+_MAXIMUM_TEXT: Final = 256 * 1024
+_MAXIMUM_CHUNKS: Final = 10_000
+_SVG_START: Final = re.compile(r"<(?:[A-Za-z_][\w.\-]*:)?svg\b(?:[^>\"']|\"[^\"]*\"|'[^']*')*>")
+
+
+def bake_png(image: bytes, credential: str) -> bytes:
+    """``image`` with ``credential`` (JSON text or compact JWT) in it, replacing one that is there.
+
+    :raises ImageInvalid: if the picture is no sound PNG, or the credential is too long.
+    """
+    text = credential.encode()
+    if len(text) > _MAXIMUM_TEXT:
+        raise ImageInvalid("credential_too_large")
+    # keyword, compression flag and method, language tag, translated keyword, text
+    chunk = _chunk(b"iTXt", _KEYWORD + b"\0" + b"\0\0" + b"\0" + b"\0" + text)
+    parts = [PNG_SIGNATURE]
+    baked = False
+    for kind, body in _chunks(image):
+        if kind == b"iTXt" and body.split(b"\0", 1)[0] == _KEYWORD:
+            continue
+        if kind == b"IDAT" and not baked:
+            parts.append(chunk)
+            baked = True
+        parts.append(_chunk(kind, body))
+    if not baked:
+        raise ImageInvalid("no_image_data")
+    return b"".join(parts)
+
+
+def unbake_png(image: bytes) -> str:
+    """The text of the credential in a baked PNG.
+
+    :raises ImageInvalid: if the picture is broken, or holds none, several, or one that is no text.
+    """
+    found = []
+    for kind, body in _chunks(image):
+        keyword = body.split(b"\0", 1)[0]
+        if kind == b"iTXt" and keyword == _KEYWORD:
+            found.append(_international_text(body))
+        elif kind in (b"iTXt", b"tEXt") and keyword == _KEYWORD_2:
+            raise ImageInvalid("open_badges_2_image")
+    return _exactly_one(found)
+
+
+def bake_svg(image: str, credential: str) -> str:
+    """``image`` with ``credential`` in it, right after the root element's start.
+
+    :raises ImageInvalid: if the picture is no sound SVG or holds a credential already, or the text is too long.
+    """
+    if len(credential.encode()) > _MAXIMUM_TEXT:
+        raise ImageInvalid("credential_too_large")
+    if _svg_credentials(_parse_svg(image.encode())):
+        raise ImageInvalid("credential_repeated")
+    start = _SVG_START.search(image)
+    if start is None or start[0].endswith("/>"):
+        raise ImageInvalid("not_svg")
+    if credential.lstrip().startswith("{"):
+        # a CDATA section ends at its first "]]>"; in JSON the bracket can be written as an escape. 1EdTech's
+        # reader takes the first run of characters only, so it must be one section, not two
+        content = f"><![CDATA[{credential.replace(']]>', chr(92) + 'u005d]>')}]]></openbadges:credential>"
+    elif re.fullmatch(r"[A-Za-z0-9_.\-]+", credential):
+        content = f' verify="{credential}"/>'
+    else:
+        raise ImageInvalid("credential_unknown")
+    element = f'<openbadges:credential xmlns:openbadges="{SVG_NAMESPACE}"{content}'
+    baked = image[: start.end()] + element + image[start.end() :]
+    if len(_svg_credentials(_parse_svg(baked.encode()))) != 1:
+        raise ImageInvalid("not_svg")  # the start that was found stood in a comment or such
+    return baked
+
+
+def unbake_svg(image: bytes) -> str:
+    """The text of the credential in a baked SVG.
+
+    :raises ImageInvalid: if the picture is broken or dangerous XML, or holds none or several.
+    """
+    found = []
+    for element in _svg_credentials(_parse_svg(image)):
+        text = (element.text or "").strip()
+        found.append(text or element.get("verify", ""))
+    return _exactly_one(found)
+
+
+def _exactly_one(found: list[str]) -> str:
+    if not found or not found[0]:
+        raise ImageInvalid("no_credential_in_image")
+    if len(found) > 1:
+        raise ImageInvalid("credential_repeated")
+    return found[0]
+
+
+def _chunks(image: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """The chunks of a PNG, each with its checksum checked, up to and with IEND."""
+    if not image.startswith(PNG_SIGNATURE):
+        raise ImageInvalid("not_png")
+    at = len(PNG_SIGNATURE)
+    for _ in range(_MAXIMUM_CHUNKS):
+        if at + 12 > len(image):
+            raise ImageInvalid("cut_off")
+        length, kind = struct.unpack_from(">I4s", image, at)
+        end = at + 12 + length
+        if end > len(image):
+            raise ImageInvalid("cut_off")
+        body = image[at + 8 : end - 4]
+        if zlib.crc32(kind + body) != struct.unpack_from(">I", image, end - 4)[0]:
+            raise ImageInvalid("checksum_wrong")
+        yield kind, body
+        if kind == b"IEND":
+            return
+        at = end
+    raise ImageInvalid("too_many_chunks")
+
+
+def _chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def _international_text(body: bytes) -> str:
+    """The text of an ``iTXt`` chunk (PNG §11.3.4.5); compressed ones are read, with a limit, but never written."""
+    _, rest = body.split(b"\0", 1)
+    if len(rest) < 4 or rest[0] > 1 or rest[1] != 0 or rest[2:].count(b"\0") < 2:
+        raise ImageInvalid("chunk_broken")
+    _, _, text = rest[2:].split(b"\0", 2)
+    if rest[0] == 1:
+        reader = zlib.decompressobj()
+        try:
+            text = reader.decompress(text, _MAXIMUM_TEXT + 1)
+        except zlib.error:
+            raise ImageInvalid("chunk_broken") from None
+    if len(text) > _MAXIMUM_TEXT:
+        raise ImageInvalid("credential_too_large")
+    try:
+        return text.decode()
+    except UnicodeDecodeError:
+        raise ImageInvalid("chunk_broken") from None
+
+
+def _parse_svg(image: bytes) -> Element:
+    try:
+        # a document type is common in SVG and harmless; entities and anything external are not
+        root: Element = fromstring(image, forbid_dtd=False, forbid_entities=True, forbid_external=True)
+    except (ParseError, DefusedXmlException, ValueError, LookupError):
+        raise ImageInvalid("not_svg") from None
+    if root.tag.rpartition("}")[2] != "svg":
+        raise ImageInvalid("not_svg")
+    return root
+
+
+def _svg_credentials(root: Element) -> list[Element]:
+    return root.findall(f".//{{{SVG_NAMESPACE}}}credential")
