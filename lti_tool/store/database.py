@@ -26,6 +26,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
+from lti_tool import outbound
 from lti_tool.errors import ConfigurationInvalid, ErrorCode
 from lti_tool.store.tables import Base
 
@@ -76,8 +77,13 @@ class Database:
 
     @contextmanager
     def _session(self, engine: Engine) -> Iterator[Session]:
-        with Session(engine, expire_on_commit=False) as session:
-            yield session
+        # Reading counts too: whoever calls an LMS meanwhile keeps a connection from everybody else.
+        outbound.transaction_opened()
+        try:
+            with Session(engine, expire_on_commit=False) as session:
+                yield session
+        finally:
+            outbound.transaction_closed()
 
     def dispose(self) -> None:
         """Close every pooled connection."""

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import Connection, CursorResult
+from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.schema import ColumnDefault
 from sqlalchemy.types import JSON
@@ -27,6 +27,9 @@ COPY_FROM_ROWS = 64
 _CHUNK = 2_000
 """Rows held at once on the way to SQLite: memory stays flat however long the roster is."""
 
+_COUNTED = {"preserve_rowcount": True}
+"""SQLAlchemy keeps the count of an INSERT only where it is asked to."""
+
 _numbers = itertools.count()
 
 
@@ -36,9 +39,9 @@ def insert_if_absent(session: Session, target: Target, values: Row, *, on: Seque
     Two transactions that try at once: exactly one gets True, on both databases, without an exception.
     """
     table = _table(target)
+    session.flush()
     statement = _insert(session, table).values(**values).on_conflict_do_nothing(index_elements=list(on))
-    result = cast(CursorResult[Any], session.connection().execute(statement))
-    return result.rowcount == 1
+    return session.connection().execute(statement, execution_options=_COUNTED).rowcount == 1
 
 
 def insert_all_if_absent(session: Session, target: Target, rows: Iterable[Row], *, on: Sequence[str]) -> int:
@@ -132,7 +135,7 @@ def _by_statements(
     statement = conflict.completes(table, insert)
     written = 0
     while chunk := list(itertools.islice(rows, _CHUNK)):
-        written += connection.execute(statement, chunk).rowcount
+        written += connection.execute(statement, chunk, execution_options=_COUNTED).rowcount
     return written
 
 
@@ -169,7 +172,7 @@ def _by_copy(
         .order_by(*key, source.c.ordinal_.desc())
     )
     insert = postgresql.insert(table).from_select(list(columns), latest)
-    written = connection.execute(conflict.completes(table, insert)).rowcount
+    written = connection.execute(conflict.completes(table, insert), execution_options=_COUNTED).rowcount
     source.drop(connection, checkfirst=False)
     return written
 

@@ -1,0 +1,209 @@
+"""Insert-if-absent and bulk upsert, alike on both databases."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from lti_tool.store.database import Database
+from lti_tool.store.dialects import (
+    COPY_FROM_ROWS,
+    insert_all_if_absent,
+    insert_if_absent,
+    upsert_changed,
+)
+from lti_tool.store.tables import Category, ExactDecimal, Nonce, Organisation, Run
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+FEW, MANY = 3, COPY_FROM_ROWS * 2
+"""Below and above the number from which PostgreSQL gets a COPY."""
+
+
+@pytest.fixture
+def organisation_id(database: Database) -> str:
+    with database.write() as session:
+        organisation = Organisation(name="Open Learning", created_at=NOW)
+        session.add(organisation)
+    return organisation.id
+
+
+def runs(organisation_id: str, count: int, **changes: Any) -> list[dict[str, Any]]:
+    """Rows with every type that a column may have."""
+    return [
+        {
+            "id": f"{number:032}",
+            "organisation_id": organisation_id,
+            "kind": "sync",
+            "status": "waiting",
+            "step": "tabs\tand\nlines \\ and 'quotes' ü",
+            "done": number,
+            "total": None,
+            "counts": {"learners": number},
+            "created_at": NOW,
+            "started_at": None,
+            **changes,
+        }
+        for number in range(count)
+    ]
+
+
+def test_a_row_is_inserted_once(database: Database) -> None:
+    values = {"value_hash": "a" * 64, "expires_at": NOW}
+    with database.write() as session:
+        assert insert_if_absent(session, Nonce, values, on=("value_hash",)) is True
+    with database.write() as session:
+        assert insert_if_absent(session, Nonce, values, on=("value_hash",)) is False
+
+
+def test_defaults_are_filled_in(database: Database, organisation_id: str) -> None:
+    with database.write() as session:
+        values = {"organisation_id": organisation_id, "name": "Digital skills"}
+        assert insert_if_absent(session, Category, values, on=("organisation_id", "name"))
+    with database.read() as session:
+        assert len(session.scalars(sa.select(Category.id)).one()) == 32
+
+
+def test_of_many_that_try_at_once_one_wins(database: Database) -> None:
+    won: list[bool] = []
+    start = threading.Barrier(6)
+
+    def consume() -> None:
+        start.wait()
+        with database.write() as session:
+            won.append(
+                insert_if_absent(
+                    session, Nonce, {"value_hash": "b" * 64, "expires_at": NOW}, on=("value_hash",)
+                )
+            )
+
+    threads = [threading.Thread(target=consume) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(won) == [False] * 5 + [True]
+
+
+@pytest.mark.parametrize("count", [0, 1, FEW, MANY])
+def test_rows_that_are_there_stay_as_they_are(database: Database, organisation_id: str, count: int) -> None:
+    rows = runs(organisation_id, count)
+    with database.write() as session:
+        assert insert_all_if_absent(session, Run, rows, on=("id",)) == count
+    with database.write() as session:
+        again = runs(organisation_id, count + 1, step="later")
+        assert insert_all_if_absent(session, Run, again, on=("id",)) == 1
+    with database.read() as session:
+        kept = session.execute(sa.select(Run.done, Run.step).order_by(Run.done)).all()
+    assert [tuple(row) for row in kept] == [(row["done"], row["step"]) for row in rows] + [(count, "later")]
+
+
+@pytest.mark.parametrize("count", [FEW, MANY])
+def test_every_type_survives_the_way(database: Database, organisation_id: str, count: int) -> None:
+    rows = runs(organisation_id, count)
+    with database.write() as session:
+        assert upsert_changed(session, Run, iter(rows), ["id"], ["step", "counts", "started_at"]) == count
+    with database.read() as session:
+        last = session.get_one(Run, f"{count - 1:032}")
+    assert last.step == "tabs\tand\nlines \\ and 'quotes' ü"
+    assert last.counts == {"learners": count - 1}
+    assert last.total is None
+    assert last.created_at == NOW
+
+
+@pytest.mark.parametrize("count", [FEW, MANY])
+def test_only_rows_that_differ_are_written(database: Database, organisation_id: str, count: int) -> None:
+    compare = ["step", "counts", "started_at"]
+    with database.write() as session:
+        upsert_changed(session, Run, runs(organisation_id, count), ["id"], compare)
+    with database.write() as session:
+        assert upsert_changed(session, Run, runs(organisation_id, count), ["id"], compare) == 0
+    changed = runs(organisation_id, count)
+    changed[1]["started_at"] = NOW + timedelta(minutes=1)
+    changed[2]["counts"] = {"learners": -1}
+    with database.write() as session:
+        assert upsert_changed(session, Run, changed, ["id"], compare) == 2
+    with database.read() as session:
+        assert session.get_one(Run, f"{1:032}").started_at == NOW + timedelta(minutes=1)
+        assert session.get_one(Run, f"{2:032}").counts == {"learners": -1}
+
+
+@pytest.mark.parametrize("count", [FEW, MANY])
+def test_what_is_not_compared_does_not_make_a_row_changed(
+    database: Database, organisation_id: str, count: int
+) -> None:
+    with database.write() as session:
+        upsert_changed(session, Run, runs(organisation_id, count), ["id"], ["step"])
+    with database.write() as session:
+        assert upsert_changed(session, Run, runs(organisation_id, count, kind="other"), ["id"], ["step"]) == 0
+    with database.write() as session:
+        again = runs(organisation_id, count, kind="other", step="done", created_at=NOW + timedelta(days=1))
+        assert upsert_changed(session, Run, again, ["id"], ["step"]) == count
+    with database.read() as session:
+        first = session.get_one(Run, f"{0:032}")
+    assert (first.kind, first.step, first.created_at) == ("other", "done", NOW)
+
+
+@pytest.mark.parametrize("count", [FEW, MANY])
+def test_a_key_that_comes_twice_is_no_error_and_the_later_row_wins(
+    database: Database, organisation_id: str, count: int
+) -> None:
+    """A roster that lists somebody twice must not stop the sync of a course."""
+    rows = runs(organisation_id, count, step="first")
+    rows.append({**rows[0], "step": "second"})
+    with database.write() as session:
+        upsert_changed(session, Run, rows, ["id"], ["step"])
+    with database.read() as session:
+        assert session.get_one(Run, f"{0:032}").step == "second"
+        assert session.scalar(sa.select(sa.func.count()).select_from(Run)) == count
+
+
+@pytest.mark.parametrize("count", [FEW, MANY])
+def test_two_upserts_fit_into_one_transaction(database: Database, organisation_id: str, count: int) -> None:
+    with database.write() as session:
+        upsert_changed(session, Run, runs(organisation_id, count), ["id"], ["step"])
+        assert upsert_changed(session, Run, runs(organisation_id, count, step="b"), ["id"], ["step"]) == count
+
+
+def test_rows_with_other_columns_are_refused(database: Database, organisation_id: str) -> None:
+    rows = runs(organisation_id, FEW)
+    del rows[2]["total"]
+
+    def uneven() -> None:
+        with database.write() as session:
+            upsert_changed(session, Run, rows, ["id"], ["step"])
+
+    with pytest.raises(ValueError, match="same columns"):
+        uneven()
+
+
+def test_a_long_roster_is_passed_on_in_pieces(database: Database, organisation_id: str) -> None:
+    """SQLite gets thousands of rows a statement, not all; PostgreSQL's COPY holds none."""
+    rows: Iterator[dict[str, Any]] = iter(runs(organisation_id, 6_000))
+    with database.write() as session, database.statements() as statements:
+        assert upsert_changed(session, Run, rows, ["id"], ["step"]) == 6_000
+    inserts = [text for text in statements if "INSERT INTO runs" in text]
+    assert len(inserts) == (3 if database.dialect == "sqlite" else 1)
+
+
+def test_decimals_stay_exact(database: Database) -> None:
+    """0.1 + 0.2 through a float would not be 0.3: grades are compared with thresholds."""
+    table = sa.Table(
+        "exact",
+        sa.MetaData(),
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("grade", ExactDecimal),
+    )
+    grades = [Decimal("0.30000000"), Decimal("66.66666667"), Decimal("123456789012.12345678")]
+    with database.write() as session:
+        table.create(session.connection())
+        upsert_changed(
+            session, table, [{"id": n, "grade": grade} for n, grade in enumerate(grades)], ["id"], ["grade"]
+        )
+    with database.read() as session:
+        assert list(session.scalars(sa.select(table.c.grade).order_by(table.c.id))) == grades

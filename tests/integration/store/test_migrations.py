@@ -1,0 +1,128 @@
+"""Migrations: linear, up and down with data, and the code's tables are what they lead to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.script import ScriptDirectory
+
+from lti_tool.errors import ConfigurationInvalid, ErrorCode
+from lti_tool.store.database import Database, alembic_config, head_revision
+from lti_tool.store.tables import AuditEvent, Base, Organisation
+from tests.databases import BOTH_DATABASES, postgres_database, postgres_server_url
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture(params=BOTH_DATABASES)
+def empty_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """Without a single table."""
+    if request.param == "sqlite":
+        database = Database(f"sqlite:///{tmp_path}/empty.sqlite3")
+        yield database
+        database.dispose()
+    else:
+        with postgres_database(postgres_server_url()) as url:
+            database = Database(url)
+            yield database
+            database.dispose()
+
+
+def table_names(database: Database) -> set[str]:
+    with database.read() as session:
+        return set(sa.inspect(session.connection()).get_table_names()) - {"alembic_version"}
+
+
+def revisions() -> list[str]:
+    scripts = ScriptDirectory.from_config(alembic_config())
+    return [script.revision for script in reversed(list(scripts.walk_revisions()))]
+
+
+def test_the_history_is_one_line() -> None:
+    scripts = ScriptDirectory.from_config(alembic_config())
+    assert len(scripts.get_heads()) == 1
+    assert len(scripts.get_bases()) == 1
+    assert revisions() == [f"{number:04}" for number in range(1, len(revisions()) + 1)]
+
+
+def test_the_models_equal_the_newest_revision(empty_database: Database) -> None:
+    empty_database.upgrade()
+    assert empty_database.check() == ()
+    assert table_names(empty_database) == set(Base.metadata.tables)
+
+
+def test_constraints_have_the_names_of_the_models(empty_database: Database) -> None:
+    """A later migration drops a constraint by its name; it has to be the same on both databases."""
+    empty_database.upgrade()
+    with empty_database.read() as session:
+        inspector = sa.inspect(session.connection())
+        for table in Base.metadata.sorted_tables:
+            checks = {check["name"] for check in inspector.get_check_constraints(table.name)}
+            assert checks == {
+                str(check.name) for check in table.constraints if isinstance(check, sa.CheckConstraint)
+            }
+            keys = {key["name"] for key in inspector.get_foreign_keys(table.name)}
+            assert keys == {str(key.name) for key in table.foreign_key_constraints}
+
+
+def test_a_difference_is_found(empty_database: Database) -> None:
+    empty_database.upgrade()
+    with empty_database.write() as session:
+        session.execute(sa.text("ALTER TABLE organisations ADD COLUMN forgotten INTEGER"))
+    (problem,) = empty_database.check()
+    assert "forgotten" in problem
+
+
+def test_every_revision_goes_up_and_down(empty_database: Database) -> None:
+    for revision in revisions():
+        empty_database.upgrade(revision)
+        assert empty_database.revision() == revision
+        empty_database.downgrade("-1")
+        empty_database.upgrade(revision)
+    empty_database.downgrade("base")
+    assert empty_database.revision() is None
+    assert table_names(empty_database) == set()
+    empty_database.upgrade()
+    assert empty_database.check() == ()
+
+
+def test_data_survives_an_upgrade_that_has_nothing_to_do(empty_database: Database) -> None:
+    empty_database.upgrade()
+    with empty_database.write() as session:
+        organisation = Organisation(name="Open Learning", created_at=NOW)
+        session.add(organisation)
+        session.flush()
+        session.add(
+            AuditEvent(
+                organisation_id=organisation.id,
+                at=NOW,
+                actor="cli",
+                action="created",
+                subject_kind="organisation",
+                subject_id=organisation.id,
+            )
+        )
+    empty_database.upgrade()
+    with empty_database.read() as session:
+        assert session.scalars(sa.select(AuditEvent.organisation_id)).one() == organisation.id
+    empty_database.downgrade("base")
+    assert table_names(empty_database) == set()
+
+
+def test_a_database_from_the_future_is_refused(database: Database) -> None:
+    """An older tool must not write into tables it does not know."""
+    with database.write() as session:
+        session.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    assert "9999" in database.check()[0]
+    with pytest.raises(ConfigurationInvalid) as refusal:
+        database.require_migrated()
+    assert refusal.value.code is ErrorCode.DATABASE_NOT_MIGRATED
+
+
+def test_a_migrated_database_is_accepted(database: Database) -> None:
+    database.require_migrated()
+    assert database.revision() == head_revision()
