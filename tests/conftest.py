@@ -1,0 +1,28 @@
+"""What holds for every test: sockets closed, hypothesis bounded, no setting taken from the machine."""
+
+from __future__ import annotations
+
+import os
+
+import hypothesis
+import pytest
+
+LOOPBACK = ["127.0.0.1", "::1", "localhost"]
+
+hypothesis.settings.register_profile("ci", max_examples=200, deadline=None, derandomize=True, print_blob=True)
+hypothesis.settings.register_profile("dev", max_examples=50, deadline=None)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Open loopback, and nothing else, to the tests that say they need it."""
+    for item in items:
+        if any(item.get_closest_marker(name) for name in ("loopback", "chromium", "postgresql", "node")):
+            item.add_marker(pytest.mark.allow_hosts(LOOPBACK))
+
+
+@pytest.fixture(autouse=True)
+def _settings_of_this_machine_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith("LTI_TOOL_") and not name.startswith("LTI_TOOL_TEST_"):
+            monkeypatch.delenv(name)
