@@ -1,0 +1,562 @@
+"""Calls to an LMS's services: access tokens, the hosts they may go to, and lists that come in pages.
+
+The tool proves who it is with a signed assertion (LTI Security Framework §4.1.1, RFC 7523) and gets a
+bearer token. Whoever holds that token is the tool: it is kept per registration, deployment and scopes,
+and sent to no host that the registration did not name. Time-outs, sizes, retries and ``Retry-After``
+are :class:`~lti_tool.outbound.Outbound`'s; no redirect is followed.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Generator, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final, Generic, Protocol, TypeVar
+from urllib.parse import urlencode, urlsplit, urlunsplit
+
+import msgspec
+
+from lti_tool.domain.registrations import RegistrationView
+from lti_tool.errors import ErrorCode, OutboundRefused, PlatformFailed
+from lti_tool.outbound import Answer
+from lti_tool.platforms import Platform, platform_for
+
+ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+ASSERTION_LIFETIME: Final = timedelta(minutes=5)
+EXPIRY_MARGIN: Final = 60.0
+"""Seconds before its end at which a token is no longer used: a slow answer must not outlive it."""
+TOKEN_LIFETIME_ASSUMED: Final = 300.0
+"""Seconds, where the answer does not say (RFC 6749 §5.1 only recommends ``expires_in``)."""
+CALL_TIMEOUT: Final = 30.0
+"""Seconds for one call with its retries; Moodle needed 5 for a roster of 2,000 with a condition."""
+TOKEN_TIMEOUT: Final = 10.0
+RETRIES: Final = 2
+PAGE_BYTES: Final = 32 * 1024 * 1024
+"""Moodle gives everything in one page: 230 bytes a member, 300 a result; this is 100,000 learners."""
+PAGES: Final = 2_000
+"""Canvas gives fifty members a page: again 100,000."""
+ROWS: Final = 200_000
+
+
+class AssertionSigner(Protocol):
+    """The tool's key at this moment; ``lti_tool.keyring`` has it."""
+
+    def sign_jwt(self, claims: Mapping[str, Any], /) -> str:
+        """A compact RS256 JWT with its ``kid`` in the header."""
+        ...
+
+
+class SigningKeys(Protocol):
+    """Gives the signer of a purpose, so that a rotated key is used at once."""
+
+    def signer(self, purpose: str, /) -> AssertionSigner:
+        """The active key of ``purpose``."""
+        ...
+
+
+class HttpClient(Protocol):
+    """What the connector needs of :class:`~lti_tool.outbound.Outbound`."""
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        audience: Any,
+        headers: Mapping[str, str] | None = None,
+        data: bytes | str | Mapping[str, str] | None = None,
+        timeout: float = ...,
+        max_bytes: int = ...,
+        retries: int = ...,
+        is_idempotent: bool | None = ...,
+    ) -> Answer:
+        """One call under the outgoing policy."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceAccess:
+    """In whose name a service is called: one deployment of one registration."""
+
+    registration: RegistrationView
+    deployment_id: str
+    """The deployment's id on the platform."""
+    granted: frozenset[str] | None = None
+    """AGS scopes that the last launch of the context granted; ``None`` where no claim says."""
+
+    @property
+    def platform(self) -> Platform:
+        """The LMS's own ways."""
+        return platform_for(self.registration.product)
+
+    def require(self, *alternatives: str) -> frozenset[str]:
+        """The scopes to ask for: those of ``alternatives`` that were granted.
+
+        Moodle wants ``lineitem.readonly`` for reading although ``lineitem`` includes it, so all that are
+        granted are asked for.
+
+        :raises PlatformFailed: PLATFORM_SCOPE_MISSING where none of them was.
+        """
+        if self.granted is None:
+            return frozenset(alternatives[:1])
+        usable = self.granted & frozenset(alternatives)
+        if not usable:
+            raise PlatformFailed(
+                ErrorCode.PLATFORM_SCOPE_MISSING,
+                f"registration {self.registration.id} was not granted {alternatives[0]}",
+                scope=alternatives[0].rsplit("/", 1)[-1],
+            )
+        return usable
+
+
+def host_of(url: str) -> str | None:
+    """``host[:port]`` of an http(s) URL as registrations keep it, without a default port; else ``None``.
+
+    A URL with a user name, or one that parsers disagree about, has no host here.
+    """
+    if any(ord(mark) <= 32 or mark in "\\\x7f" for mark in url):
+        return None
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in ("https", "http") or not host or "@" in parts.netloc:
+        return None
+    host = f"[{host}]" if ":" in host else host.rstrip(".")
+    return host if port in (None, 443 if parts.scheme == "https" else 80) else f"{host}:{port}"
+
+
+def named_hosts(registration: RegistrationView) -> frozenset[str]:
+    """Every ``host[:port]`` that this registration named, in its configuration or a signed launch."""
+    urls = (registration.issuer, registration.auth_url, registration.token_url)
+    configured = {host for host in map(host_of, urls) if host is not None}
+    return frozenset(configured | {host.lower() for host in registration.service_hosts})
+
+
+def with_query(url: str, query: Mapping[str, str]) -> str:
+    """``url`` with more query parameters; what it carries already is kept as it stands."""
+    if not query:
+        return url
+    parts = urlsplit(url)
+    more = urlencode(query)
+    return urlunsplit(parts._replace(query=f"{parts.query}&{more}" if parts.query else more, fragment=""))
+
+
+class _TokenAnswer(msgspec.Struct):
+    access_token: str
+    token_type: str | None = None
+    expires_in: float | str | None = None
+    scope: str | None = None
+
+
+class _TokenError(msgspec.Struct):
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    value: str = field(repr=False)
+    usable_until: float
+    """On the monotonic clock: a corrected wall clock must not revive an old token."""
+
+
+_Key = tuple[str, str, frozenset[str]]
+T = TypeVar("T")
+
+
+class PlatformConnector:
+    """Calls services in the name of a registration. Shared by threads.
+
+    :param outbound: the outgoing HTTP policy.
+    :param keys: holds the key of purpose ``lti``.
+    :param clock: aware UTC, for the assertion.
+    :param monotonic: seconds, for token lifetimes and deadlines.
+    """
+
+    def __init__(
+        self,
+        outbound: HttpClient,
+        keys: SigningKeys,
+        clock: Callable[[], datetime],
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._outbound = outbound
+        self._keys = keys
+        self._clock = clock
+        self._monotonic = monotonic
+        self._tokens: dict[_Key, _Token] = {}
+        self._token_locks: dict[_Key, threading.Lock] = {}
+        self._rests_until: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def deadline_in(self, seconds: float) -> float:
+        """A deadline for the calls below, ``seconds`` from now on this connector's clock."""
+        return self._monotonic() + seconds
+
+    def get(
+        self,
+        access: ServiceAccess,
+        url: str,
+        scopes: frozenset[str],
+        accept: str,
+        *,
+        deadline: float | None = None,
+    ) -> Answer:
+        """Read from a service; repeated on passing trouble.
+
+        :param deadline: of :meth:`deadline_in`; without one a call has 30 seconds.
+        :raises PlatformFailed: with the code of what went wrong; only answers of status 2xx return.
+        """
+        return self._call(access, "GET", url, scopes, {"Accept": accept}, None, deadline)
+
+    def post(
+        self,
+        access: ServiceAccess,
+        url: str,
+        scopes: frozenset[str],
+        accept: str,
+        body: bytes,
+        content_type: str,
+        *,
+        deadline: float | None = None,
+    ) -> Answer:
+        """Send to a service, once: an LMS that answers late may have done it already.
+
+        :raises PlatformFailed: as :meth:`get`.
+        """
+        headers = {"Accept": accept, "Content-Type": content_type}
+        return self._call(access, "POST", url, scopes, headers, body, deadline)
+
+    def require_named_host(self, registration: RegistrationView, url: str) -> None:
+        """Refuse a URL to which a token of this registration may not go.
+
+        :raises PlatformFailed: PLATFORM_HOST_FOREIGN.
+        """
+        host = host_of(url)
+        plain = urlsplit(url).scheme != "https" if host is not None else True
+        # A token that was fetched over https is not for anybody on the way to read.
+        downgraded = plain and registration.token_url.startswith("https:")
+        if host is None or downgraded or host not in named_hosts(registration):
+            raise PlatformFailed(
+                ErrorCode.PLATFORM_HOST_FOREIGN,
+                f"registration {registration.id} never named {host or 'this address'}",
+                host=host or "",
+            )
+
+    # -- one call
+
+    def _call(
+        self,
+        access: ServiceAccess,
+        method: str,
+        url: str,
+        scopes: frozenset[str],
+        headers: Mapping[str, str],
+        body: bytes | None,
+        deadline: float | None,
+    ) -> Answer:
+        registration = access.registration
+        self.require_named_host(registration, url)
+        token = self._token(access, scopes, deadline)
+        answer = self._send(registration, method, url, token, headers, body, deadline)
+        if answer.status == 401:
+            # Revoked or forgotten before its time: fetch one anew, once.
+            self._forget((registration.id, access.deployment_id, scopes), token)
+            token = self._token(access, scopes, deadline)
+            answer = self._send(registration, method, url, token, headers, body, deadline)
+        if not answer.is_success:
+            raise self._refusal(registration, answer)
+        return answer
+
+    def _send(
+        self,
+        registration: RegistrationView,
+        method: str,
+        url: str,
+        token: _Token,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        deadline: float | None,
+    ) -> Answer:
+        return self._request(
+            registration,
+            method,
+            url,
+            headers={**headers, "Authorization": f"Bearer {token.value}"},
+            data=body,
+            timeout=self._seconds_left(registration, deadline, CALL_TIMEOUT),
+            retries=RETRIES,
+        )
+
+    def _request(self, registration: RegistrationView, method: str, url: str, **options: Any) -> Answer:
+        try:
+            return self._outbound.request(method, url, audience="platform", max_bytes=PAGE_BYTES, **options)
+        except OutboundRefused as error:
+            if error.code is ErrorCode.OUTBOUND_IN_TRANSACTION:
+                raise
+            raise PlatformFailed(
+                ErrorCode.PLATFORM_UNREACHABLE,
+                f"registration {registration.id}: refused by the outgoing policy ({error.detail})",
+                host=host_of(url) or "",
+            ) from error
+
+    def _seconds_left(self, registration: RegistrationView, deadline: float | None, most: float) -> float:
+        now = self._monotonic()
+        rests_until = self._rests_until.get(registration.id, 0.0)
+        if rests_until > now:
+            raise PlatformFailed(
+                ErrorCode.PLATFORM_BUSY,
+                f"registration {registration.id} asked us to wait",
+                retryable=True,
+                retry_after=rests_until - now,
+            )
+        if deadline is None:
+            return most
+        if deadline <= now:
+            raise PlatformFailed(
+                ErrorCode.PLATFORM_TIMED_OUT, f"registration {registration.id}: out of time", retryable=True
+            )
+        return min(most, deadline - now)
+
+    def _refusal(self, registration: RegistrationView, answer: Answer) -> PlatformFailed:
+        """What a status that is no success means; a wish to be left alone is kept for the next calls."""
+        status = answer.status
+        detail = f"registration {registration.id}: {host_of(answer.url)} answered {status}"
+        # Canvas said 403 with an empty bucket until October 2025, 429 since.
+        emptied = status == 403 and answer.headers.get("X-Rate-Limit-Remaining", "").startswith("0")
+        if status in (429, 503) or emptied:
+            if answer.retry_after:
+                self._rests_until[registration.id] = self._monotonic() + min(answer.retry_after, 3600.0)
+            return PlatformFailed(
+                ErrorCode.PLATFORM_BUSY,
+                detail,
+                retryable=True,
+                retry_after=answer.retry_after,
+                http_status=status,
+            )
+        if status >= 500:
+            return PlatformFailed(
+                ErrorCode.PLATFORM_UNREACHABLE,
+                detail,
+                retryable=True,
+                http_status=status,
+                host=host_of(answer.url),
+            )
+        return PlatformFailed(ErrorCode.PLATFORM_REFUSED, detail, http_status=status, status=status)
+
+    # -- tokens
+
+    def _token(self, access: ServiceAccess, scopes: frozenset[str], deadline: float | None) -> _Token:
+        key = (access.registration.id, access.deployment_id, scopes)
+        with self._lock:
+            lock = self._token_locks.setdefault(key, threading.Lock())
+        with lock:  # threads that need the same token fetch it once
+            token = self._tokens.get(key)
+            if token is None or token.usable_until <= self._monotonic():
+                token = self._fetch_token(access, scopes, deadline)
+                self._tokens[key] = token
+            return token
+
+    def _forget(self, key: _Key, token: _Token) -> None:
+        with self._lock:
+            if self._tokens.get(key) is token:
+                del self._tokens[key]
+
+    def _fetch_token(self, access: ServiceAccess, scopes: frozenset[str], deadline: float | None) -> _Token:
+        registration = access.registration
+        asked_at = self._monotonic()
+        # Not repeated by the client: a platform may take an assertion's jti once only.
+        answer = self._request(
+            registration,
+            "POST",
+            registration.token_url,
+            headers={"Accept": "application/json"},
+            data={
+                "grant_type": "client_credentials",
+                "client_assertion_type": ASSERTION_TYPE,
+                "client_assertion": self._assertion(access),
+                "scope": " ".join(sorted(scopes)),
+            },
+            timeout=self._seconds_left(registration, deadline, TOKEN_TIMEOUT),
+        )
+        if not answer.is_success:
+            raise self._token_refusal(registration, answer, scopes)
+        try:
+            # Whatever the content type: Moodle sends its JSON as text/html.
+            decoded = msgspec.json.decode(answer.body, type=_TokenAnswer)
+            lifetime = float(decoded.expires_in) if decoded.expires_in else TOKEN_LIFETIME_ASSUMED
+        except (msgspec.MsgspecError, ValueError):
+            raise PlatformFailed(
+                ErrorCode.PLATFORM_TOKEN_REFUSED,
+                f"registration {registration.id}: the token endpoint's answer holds no token",
+                http_status=answer.status,
+            ) from None
+        value = decoded.access_token
+        if not value or not value.isascii() or any(ord(mark) <= 32 or ord(mark) == 127 for mark in value):
+            raise PlatformFailed(
+                ErrorCode.PLATFORM_TOKEN_REFUSED, f"registration {registration.id}: not a bearer token"
+            )
+        if decoded.scope is not None and not scopes & frozenset(decoded.scope.split()):
+            raise self._scope_missing(registration, scopes)
+        margin = min(EXPIRY_MARGIN, lifetime / 2)
+        return _Token(value, asked_at + min(lifetime, 86_400.0) - margin)
+
+    def _assertion(self, access: ServiceAccess) -> str:
+        registration = access.registration
+        now = self._clock()
+        return self._keys.signer("lti").sign_jwt(
+            {
+                "iss": registration.client_id,
+                "sub": registration.client_id,
+                "aud": registration.token_audience or registration.token_url,
+                "iat": int(now.timestamp()),
+                "exp": int((now + ASSERTION_LIFETIME).timestamp()),
+                "jti": uuid.uuid4().hex,
+                # Lets a platform with many tenants behind one client tell them apart.
+                "https://purl.imsglobal.org/spec/lti/claim/deployment_id": access.deployment_id,
+            }
+        )
+
+    def _token_refusal(
+        self, registration: RegistrationView, answer: Answer, scopes: frozenset[str]
+    ) -> PlatformFailed:
+        if answer.status == 429 or answer.status >= 500:
+            return self._refusal(registration, answer)
+        try:
+            error = msgspec.json.decode(answer.body, type=_TokenError).error
+        except msgspec.MsgspecError:
+            error = ""  # Moodle has bare text for some errors ("Signature verification failed")
+        if error == "invalid_scope":
+            return self._scope_missing(registration, scopes)
+        known = (
+            error if error in ("invalid_client", "invalid_request", "unauthorized_client") else "no reason"
+        )
+        return PlatformFailed(
+            ErrorCode.PLATFORM_TOKEN_REFUSED,
+            f"registration {registration.id}: the token endpoint answered {answer.status}, {known}",
+            http_status=answer.status,
+        )
+
+    def _scope_missing(self, registration: RegistrationView, scopes: frozenset[str]) -> PlatformFailed:
+        names = ", ".join(sorted(scope.rsplit("/", 1)[-1] for scope in scopes))
+        return PlatformFailed(
+            ErrorCode.PLATFORM_SCOPE_MISSING, f"registration {registration.id}: {names}", scope=names
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """One page of a list, decoded."""
+
+    rows: tuple[T, ...]
+    is_whole: bool = True
+    """False where single rows could not be used."""
+    mark: str | None = None
+    """Names the first row: two pages that begin with the same row are one page given twice."""
+
+
+class PagedRead(Generic[T]):
+    """A list that a service gives in pages; iterate it, then ask whether it was all.
+
+    Whatever stops the reading stops it quietly: :attr:`is_complete` stays false and :attr:`trouble` says
+    why. What was read until then is true, it is only not everything.
+
+    :param requested: query parameters of the first request, for platforms that lose some on later pages.
+    :param decode: turns a body into a page; raises ``msgspec.MsgspecError`` for one that is none.
+    """
+
+    def __init__(
+        self,
+        connector: PlatformConnector,
+        access: ServiceAccess,
+        url: str,
+        scopes: Callable[[], frozenset[str]],
+        accept: str,
+        decode: Callable[[bytes], Page[T]],
+        *,
+        requested: Mapping[str, str] | None = None,
+        deadline: float | None = None,
+        most_pages: int = PAGES,
+        most_rows: int = ROWS,
+    ) -> None:
+        self._connector = connector
+        self._access = access
+        self._requested = dict(requested or {})
+        self._url = with_query(url, self._requested)
+        self._scopes = scopes
+        self._accept = accept
+        self._decode = decode
+        self._deadline = deadline
+        self._most_pages = most_pages
+        self._most_rows = most_rows
+        self.is_complete = False
+        self.pages_read = 0
+        self.rows_read = 0
+        self.failure: PlatformFailed | None = None
+        """What ended the reading before its end."""
+
+    @property
+    def trouble(self) -> ErrorCode | None:
+        """Why the list is incomplete; ``None`` after a whole one."""
+        return None if self.failure is None else self.failure.code
+
+    def __iter__(self) -> Iterator[tuple[T, ...]]:
+        try:
+            is_whole = yield from self._pages()
+        except PlatformFailed as failure:
+            self.failure = failure
+            return
+        if is_whole:
+            self.is_complete = True
+        else:
+            self.failure = self._broken(ErrorCode.PLATFORM_ANSWER_INVALID, "rows that cannot be used")
+
+    def _pages(self) -> Generator[tuple[T, ...], None, bool]:
+        scopes = self._scopes()
+        url: str | None = self._url
+        seen: set[str] = set()
+        marks: set[str] = set()
+        is_whole = True
+        while url is not None:
+            if url in seen:
+                raise self._broken(ErrorCode.PLATFORM_PAGING_BROKEN, "a next link that leads back")
+            if self.pages_read >= self._most_pages:
+                raise self._broken(ErrorCode.PLATFORM_PAGING_BROKEN, f"more than {self._most_pages} pages")
+            seen.add(url)
+            answer = self._connector.get(self._access, url, scopes, self._accept, deadline=self._deadline)
+            try:
+                page = self._decode(answer.body)
+            except (msgspec.MsgspecError, RecursionError):
+                raise self._broken(ErrorCode.PLATFORM_ANSWER_INVALID, "not the expected JSON") from None
+            if page.mark is not None:
+                if page.mark in marks:
+                    raise self._broken(ErrorCode.PLATFORM_PAGING_BROKEN, "a page given twice")
+                marks.add(page.mark)
+            self.pages_read += 1
+            self.rows_read += len(page.rows)
+            is_whole = is_whole and page.is_whole
+            if self.rows_read > self._most_rows:
+                raise self._broken(ErrorCode.PLATFORM_ANSWER_TOO_LARGE, f"more than {self._most_rows} rows")
+            yield page.rows
+            url = self._next_url(answer)
+        return is_whole
+
+    def _next_url(self, answer: Answer) -> str | None:
+        link = next((url for rel, url in answer.links.items() if "next" in rel.lower().split()), None)
+        if link is None:
+            # Moodle 4.x writes rel=“next” with typographic quotes where a limit was sent: not a last page.
+            header = answer.headers.get("Link", "")
+            if "next" in header.lower().partition("rel=")[2]:
+                raise self._broken(ErrorCode.PLATFORM_PAGING_BROKEN, "a next link that cannot be read")
+            return None
+        url = self._access.platform.next_page_url(link, self._requested)
+        self._connector.require_named_host(self._access.registration, url)
+        return url
+
+    def _broken(self, code: ErrorCode, why: str) -> PlatformFailed:
+        return PlatformFailed(code, f"registration {self._access.registration.id}: {why}")

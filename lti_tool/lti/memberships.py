@@ -1,0 +1,163 @@
+"""Names and Role Provisioning Services 2.0: who is in a course.
+
+A roster is read page by page, so that a course of any size needs the memory of one page. Only a roster
+that was read whole may say that somebody is gone; see :class:`~lti_tool.lti.connector.PagedRead`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from lti_tool.domain.identity import PlatformUser
+from lti_tool.domain.roles import Rights
+from lti_tool.errors import ErrorCode
+from lti_tool.lti.connector import Page, PagedRead, PlatformConnector, ServiceAccess
+from lti_tool.platforms import Platform
+
+SCOPE: Final = "https://purl.imsglobal.org/spec/lti-nrps/scope/contextmembership.readonly"
+MEDIA_TYPE: Final = "application/vnd.ims.lti-nrps.v2.membershipcontainer+json"
+"""Moodle 4.x answers 400 to ``application/json``."""
+
+_NAME_LENGTH: Final = 500
+_EMAIL_LENGTH: Final = 320
+_SUB_LENGTH: Final = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One roster entry (NRPS §2.2); everything but ``user.sub`` and the roles may be missing."""
+
+    user: PlatformUser
+    rights: Rights
+    is_active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """A whole roster in memory; :func:`roster_pages` needs the memory of one page only."""
+
+    members: tuple[Member, ...]
+    complete: bool
+    trouble: ErrorCode | None
+
+
+class _Member(msgspec.Struct, frozen=True):
+    user_id: str | int
+    roles: list[str] | None = None
+    status: str | None = None
+    name: str | None = None
+    given_name: str | None = None
+    family_name: str | None = None
+    email: str | None = None
+
+
+class _Container(msgspec.Struct, frozen=True):
+    members: list[_Member]
+
+
+class _RawContainer(msgspec.Struct, frozen=True):
+    members: list[msgspec.Raw]
+
+
+_decode_container = msgspec.json.Decoder(_Container).decode
+_decode_raw_container = msgspec.json.Decoder(_RawContainer).decode
+_decode_member = msgspec.json.Decoder(_Member).decode
+
+
+def roster_pages(
+    connector: PlatformConnector,
+    access: ServiceAccess,
+    memberships_url: str,
+    *,
+    role: str | None = None,
+    resource_link_id: str | None = None,
+    deadline: float | None = None,
+) -> PagedRead[Member]:
+    """The roster of a course, page by page.
+
+    :param role: only members of this role; Moodle knows Learner and Instructor and ignores others.
+    :param resource_link_id: only members who may see this link (NRPS §2.4.4, ``rlid``).
+    """
+    platform = access.platform
+    return PagedRead(
+        connector,
+        access,
+        memberships_url,
+        lambda: frozenset({SCOPE}),
+        MEDIA_TYPE,
+        lambda body: _page(platform, body),
+        requested=platform.roster_query(role, resource_link_id),
+        deadline=deadline,
+    )
+
+
+def read_roster(
+    connector: PlatformConnector,
+    access: ServiceAccess,
+    memberships_url: str,
+    *,
+    role: str | None = None,
+    resource_link_id: str | None = None,
+    deadline: float | None = None,
+) -> Roster:
+    """The roster of a course at once; see :func:`roster_pages`."""
+    read = roster_pages(
+        connector, access, memberships_url, role=role, resource_link_id=resource_link_id, deadline=deadline
+    )
+    members = tuple(member for page in read for member in page)
+    return Roster(members, read.is_complete, read.trouble)
+
+
+def _page(platform: Platform, body: bytes) -> Page[Member]:
+    entries: list[_Member] = []
+    is_whole = True
+    try:
+        entries = _decode_container(body).members
+    except msgspec.ValidationError:
+        # One entry of a wrong shape must not hide the others; but then nobody may be called gone.
+        for raw in _decode_raw_container(body).members:
+            try:
+                entries.append(_decode_member(raw))
+            except msgspec.MsgspecError:
+                is_whole = False
+    rights: dict[tuple[str, ...], Rights] = {}  # a course has a handful of role lists, whatever its size
+    members = []
+    for entry in entries:
+        sub = str(entry.user_id)
+        if not is_usable_sub(sub):
+            is_whole = False
+            continue
+        roles = tuple(entry.roles or ())
+        if roles not in rights:
+            rights[roles] = platform.roster_rights(roles)
+        members.append(
+            Member(
+                PlatformUser(
+                    sub,
+                    _text(entry.name, _NAME_LENGTH),
+                    _text(entry.given_name, _NAME_LENGTH),
+                    _text(entry.family_name, _NAME_LENGTH),
+                    _text(entry.email, _EMAIL_LENGTH),
+                ),
+                rights[roles],
+                # Absent means active (NRPS §2.2); anything else than the one good word does not.
+                (entry.status or "Active").strip().lower() == "active",
+            )
+        )
+    return Page(tuple(members), is_whole, members[0].user.sub if members else None)
+
+
+def is_usable_sub(sub: str) -> bool:
+    """Whether a user id can be one (LTI Core §5.3.6: at most 255 ASCII characters)."""
+    return 0 < len(sub) <= _SUB_LENGTH and sub.isascii() and sub.isprintable()
+
+
+def _text(value: str | None, length: int) -> str | None:
+    if value is None:
+        return None
+    if not value.isprintable():
+        value = "".join(mark if mark.isprintable() else " " for mark in value)
+    return value.strip()[:length] or None
