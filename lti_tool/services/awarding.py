@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -58,21 +58,27 @@ class Awarding:
 
     def decide_learner(self, organisation_id: str, context_id: str, learner_id: str) -> AwardingReport:
         """Decide for one learner in a context; costs the same in a course of any size."""
-        return self._decide(organisation_id, context_id, learner_id)
+        return self._decide(organisation_id, context_id, [learner_id])
 
     def dry_run(self, organisation_id: str, context_id: str) -> tuple[PlacementDecisions, ...]:
         """What :meth:`decide_context` would decide now; nothing is written."""
         return self._made(organisation_id, context_id, None, self.clock())
 
+    def preview(
+        self, organisation_id: str, context_id: str, learner_ids: Sequence[str]
+    ) -> tuple[PlacementDecisions, ...]:
+        """What would be decided now for some learners; nothing is written."""
+        return self._made(organisation_id, context_id, learner_ids, self.clock())
+
     def _made(
-        self, organisation_id: str, context_id: str, learner_id: str | None, now: datetime
+        self, organisation_id: str, context_id: str, learner_ids: Sequence[str] | None, now: datetime
     ) -> tuple[PlacementDecisions, ...]:
         made = []
         with self.database.read() as session:
             placed = placements.placements(session, organisation_id, context_id)
             if not placed:
                 return ()
-            standings = store.standings(session, organisation_id, context_id, learner_id)
+            standings = store.standings(session, organisation_id, context_id, learner_ids)
             columns = placements.columns(session, organisation_id, [placement.id for placement in placed])
             for placement in placed:
                 criterion = parse_criteria(placement.criteria)
@@ -80,27 +86,29 @@ class Awarding:
                     (standing.learner_id for standing in standings),
                     frozenset(leaf.key for leaf in leaves(criterion)),
                     columns[placement.id],
-                    store.results(session, organisation_id, placement.id, learner_id),
+                    store.results(session, organisation_id, placement.id, learner_ids),
                 )
                 held = store.holders(
                     session,
                     organisation_id,
                     placement.micromodule_version_id,
                     placement.achievement_version_id,
-                    learner_id,
+                    learner_ids,
                 )
                 decisions = decide_awards(
                     criterion, evidence, held & evidence.keys(), now, _exclusions(standings)
                 )
-                latest = store.latest(session, organisation_id, placement.id, learner_id)
+                latest = store.latest(session, organisation_id, placement.id, learner_ids)
                 made.append(PlacementDecisions(placement, decisions, evidence, latest))
         return tuple(made)
 
-    def _decide(self, organisation_id: str, context_id: str, learner_id: str | None) -> AwardingReport:
+    def _decide(
+        self, organisation_id: str, context_id: str, learner_ids: Sequence[str] | None
+    ) -> AwardingReport:
         now = self.clock()
         decided = changed = 0
         award_ids: list[str] = []
-        for made in self._made(organisation_id, context_id, learner_id, now):
+        for made in self._made(organisation_id, context_id, learner_ids, now):
             new: list[store.NewDecision] = []
             replaced: list[str] = []
             earned: list[store.NewAward] = []

@@ -12,7 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from lti_tool.store.dialects import insert_all_if_absent
@@ -77,9 +77,9 @@ class LatestDecision:
 
 
 def standings(
-    session: Session, organisation_id: str, context_id: str, learner_id: str | None = None
+    session: Session, organisation_id: str, context_id: str, learner_ids: Sequence[str] | None = None
 ) -> tuple[Standing, ...]:
-    """Everybody known in a context, or one learner."""
+    """Everybody known in a context, or those of ``learner_ids``."""
     query = (
         select(
             Membership.learner_id,
@@ -91,13 +91,13 @@ def standings(
         .join(Learner, Learner.id == Membership.learner_id)
         .where(Membership.organisation_id == organisation_id, Membership.context_id == context_id)
     )
-    if learner_id is not None:
-        query = query.where(Membership.learner_id == learner_id)
+    if learner_ids is not None:
+        query = query.where(Membership.learner_id.in_(learner_ids))
     return tuple(Standing(*row) for row in session.execute(query))
 
 
 def results(
-    session: Session, organisation_id: str, placement_id: str, learner_id: str | None = None
+    session: Session, organisation_id: str, placement_id: str, learner_ids: Sequence[str] | None = None
 ) -> tuple[StoredResult, ...]:
     """The grades in a placement's evidence columns. The award column is left out here, at the source:
     what the tool writes is never evidence.
@@ -118,8 +118,8 @@ def results(
             LineItem.tag.in_(("attest", "mirror")),
         )
     )
-    if learner_id is not None:
-        query = query.where(Result.learner_id == learner_id)
+    if learner_ids is not None:
+        query = query.where(Result.learner_id.in_(learner_ids))
     return tuple(StoredResult(*row) for row in session.execute(query))
 
 
@@ -128,27 +128,27 @@ def holders(
     organisation_id: str,
     micromodule_version_id: str,
     achievement_version_id: str | None,
-    learner_id: str | None = None,
+    learner_ids: Sequence[str] | None = None,
 ) -> frozenset[str]:
     """Who holds the achievement version; without one, who completed the micromodule version."""
     if achievement_version_id is not None:
         query = select(Award.learner_id).where(
             Award.organisation_id == organisation_id, Award.achievement_version_id == achievement_version_id
         )
-        if learner_id is not None:
-            query = query.where(Award.learner_id == learner_id)
+        if learner_ids is not None:
+            query = query.where(Award.learner_id.in_(learner_ids))
     else:
         query = select(Completion.learner_id).where(
             Completion.organisation_id == organisation_id,
             Completion.micromodule_version_id == micromodule_version_id,
         )
-        if learner_id is not None:
-            query = query.where(Completion.learner_id == learner_id)
+        if learner_ids is not None:
+            query = query.where(Completion.learner_id.in_(learner_ids))
     return frozenset(session.execute(query).scalars())
 
 
 def latest(
-    session: Session, organisation_id: str, placement_id: str, learner_id: str | None = None
+    session: Session, organisation_id: str, placement_id: str, learner_ids: Sequence[str] | None = None
 ) -> dict[str, LatestDecision]:
     """The newest decision for each learner of a placement, by learner id."""
     query = select(
@@ -163,8 +163,8 @@ def latest(
         Decision.placement_id == placement_id,
         Decision.is_latest.is_(True),
     )
-    if learner_id is not None:
-        query = query.where(Decision.learner_id == learner_id)
+    if learner_ids is not None:
+        query = query.where(Decision.learner_id.in_(learner_ids))
     return {row.learner_id: LatestDecision(*row) for row in session.execute(query)}
 
 
@@ -294,3 +294,73 @@ def _existing(session: Session, organisation_id: str, award_ids: Sequence[str]) 
 def _chunks(ids: Sequence[str], size: int = 900) -> Iterable[Sequence[str]]:
     """SQLite before 3.32 binds at most 999 values in one statement."""
     return (ids[start : start + size] for start in range(0, len(ids), size))
+
+
+@dataclass(frozen=True, slots=True)
+class LearnerOfCourse:
+    """One line of the instructor's list."""
+
+    learner_id: str
+    name: str | None
+    sub: str
+
+
+def learners_of_course(
+    session: Session, organisation_id: str, context_id: str, *, offset: int, limit: int
+) -> tuple[LearnerOfCourse, ...]:
+    """The learners of a context by name: active, no staff, no test users."""
+    rows = session.execute(
+        select(Learner.id, Learner.name, Learner.sub)
+        .join(Membership, Membership.learner_id == Learner.id)
+        .where(*_taking_part(organisation_id, context_id))
+        .order_by(func.lower(func.coalesce(Learner.name, Learner.sub)), Learner.id)
+        .offset(offset)
+        .limit(limit)
+    )
+    return tuple(LearnerOfCourse(*row) for row in rows)
+
+
+def count_learners(session: Session, organisation_id: str, context_id: str) -> int:
+    """How many learners :func:`learners_of_course` lists in all."""
+    return session.execute(
+        select(func.count())
+        .select_from(Membership)
+        .join(Learner, Learner.id == Membership.learner_id)
+        .where(*_taking_part(organisation_id, context_id))
+    ).scalar_one()
+
+
+def _taking_part(organisation_id: str, context_id: str) -> tuple[Any, ...]:
+    return (
+        Membership.organisation_id == organisation_id,
+        Membership.context_id == context_id,
+        Membership.is_learner.is_(True),
+        Membership.is_staff.is_(False),
+        Membership.is_active.is_(True),
+        Learner.is_test_user.is_(False),
+    )
+
+
+def counts(
+    session: Session, organisation_id: str, context_id: str, placement_ids: Sequence[str]
+) -> dict[str, dict[tuple[str, str], int]]:
+    """How many learners who take part have which (verdict, state), by placement id."""
+    rows = session.execute(
+        select(Decision.placement_id, Decision.verdict, Decision.state, func.count())
+        .join(
+            Membership,
+            (Membership.learner_id == Decision.learner_id) & (Membership.context_id == context_id),
+        )
+        .join(Learner, Learner.id == Decision.learner_id)
+        .where(
+            Decision.organisation_id == organisation_id,
+            Decision.placement_id.in_(placement_ids),
+            Decision.is_latest.is_(True),
+            *_taking_part(organisation_id, context_id),
+        )
+        .group_by(Decision.placement_id, Decision.verdict, Decision.state)
+    )
+    found: dict[str, dict[tuple[str, str], int]] = {id_: {} for id_ in placement_ids}
+    for placement_id, verdict, state, number in rows:
+        found[placement_id][(verdict, state)] = number
+    return found

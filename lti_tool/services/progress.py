@@ -1,0 +1,268 @@
+"""What an instructor sees: who is how far, and how each column and the roster are doing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from lti_tool.domain.awarding import Decision, Exclusion, Verdict
+from lti_tool.domain.criteria import Channel, Criterion, Finding, State, leaves
+from lti_tool.errors import ErrorCode, NotAllowed, NotFound
+from lti_tool.platforms import ColumnGuidance, Platform, platform_for
+from lti_tool.services.awarding import Awarding
+from lti_tool.services.criteria_format import parse_criteria
+from lti_tool.services.launching import SessionView
+from lti_tool.store import credentials, decisions, placements, runs
+from lti_tool.store.database import Database
+from lti_tool.store.runs import RunView
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnProgress:
+    """One evidence column, and what its teacher has to do next."""
+
+    line_item_id: str
+    evidence_key: str
+    tag: Channel
+    label: str
+    state: str
+    """``not_created``, ``waiting`` (for the first value), ``values`` or ``trouble``."""
+    first_value_at: datetime | None
+    read_at: datetime | None
+    is_complete: bool
+    trouble: ErrorCode | None
+    guidance: ColumnGuidance | None
+    formula_example: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LearnerRow:
+    """One learner in the instructor's list."""
+
+    learner_id: str
+    name: str | None
+    verdict: Verdict
+    state: State
+    finding: Finding
+    exclusion: Exclusion | None
+    awarded_at: datetime | None
+    credential_id: str | None
+    is_revoked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PlacementProgress:
+    """One micromodule of the course."""
+
+    placement_id: str
+    badge_link_key: str
+    name: str
+    description: str
+    skills: tuple[str, ...]
+    achievement_version_id: str | None
+    image_alt: str
+    status: str
+    criterion: Criterion
+    columns: tuple[ColumnProgress, ...]
+    counts: Mapping[str, int]
+    """``learners``, ``earned``, ``not_met``, ``unknown``, ``review``, ``undecided``."""
+    rows: tuple[LearnerRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CourseProgressView:
+    """The instructor's page."""
+
+    context_title: str | None
+    placements: tuple[PlacementProgress, ...]
+    current_placement_id: str | None
+    """The placement of the link that was opened."""
+    roster_read_at: datetime | None
+    roster_is_complete: bool
+    roster_trouble: ErrorCode | None
+    has_roster: bool
+    run: RunView | None
+    can_configure: bool
+    page: int
+    pages: int
+    learners: int
+
+
+@dataclass(frozen=True)
+class CourseProgress:
+    """Reads the instructor's page; a page of it costs the same in a course of any size."""
+
+    database: Database
+    awarding: Awarding
+
+    def view(self, session: SessionView, *, page: int = 1, per_page: int = 50) -> CourseProgressView:
+        """The state of every active placement of the course, and one page of its learners.
+
+        :param page: from 1; beyond the last page is the last page.
+        :raises NotAllowed: unless the person may see everybody's progress.
+        :raises NotFound: ``context_not_found`` for a launch without a course.
+        """
+        if not session.can_view_progress:
+            raise NotAllowed(ErrorCode.NOT_ALLOWED, "no right to see progress")
+        if session.context_id is None:
+            raise NotFound(ErrorCode.CONTEXT_NOT_FOUND)
+        organisation_id, context_id = session.organisation_id, session.context_id
+        with self.database.read() as reading:
+            course = placements.course(reading, organisation_id, context_id)
+            if course is None:
+                raise NotFound(ErrorCode.CONTEXT_NOT_FOUND)
+            total = decisions.count_learners(reading, organisation_id, context_id)
+            pages = max(1, -(-total // per_page))
+            page = min(max(1, page), pages)
+            learners = decisions.learners_of_course(
+                reading, organisation_id, context_id, offset=(page - 1) * per_page, limit=per_page
+            )
+            placed = placements.placements(reading, organisation_id, context_id)
+            ids = [placement.id for placement in placed]
+            columns = placements.columns(reading, organisation_id, ids)
+            counted = decisions.counts(reading, organisation_id, context_id, ids)
+            run = runs.newest(reading, organisation_id, context_id)
+        learner_ids = [learner.learner_id for learner in learners]
+        names = {learner.learner_id: learner.name for learner in learners}
+        made = {
+            one.placement.id: one.decisions
+            for one in (self.awarding.preview(organisation_id, context_id, learner_ids) if learners else ())
+        }
+        awards = self._awards(organisation_id, placed, learner_ids)
+        platform = platform_for(course.product)
+        shown = []
+        for placement in placed:
+            criterion = parse_criteria(placement.criteria)
+            rows = {
+                decision.learner_id: _row(decision, names, awards.get(placement.id, {}))
+                for decision in made.get(placement.id, ())
+            }
+            shown.append(
+                PlacementProgress(
+                    placement.id,
+                    placement.badge_link_key,
+                    placement.name,
+                    placement.description,
+                    placement.skills,
+                    placement.achievement_version_id,
+                    placement.image_alt,
+                    placement.status,
+                    criterion,
+                    tuple(column_progress(column, platform, course) for column in columns[placement.id]),
+                    _counts(counted[placement.id], total),
+                    tuple(rows[id_] for id_ in learner_ids if id_ in rows),
+                )
+            )
+        return CourseProgressView(
+            session.context_title,
+            tuple(shown),
+            session.placement_id,
+            course.roster_read_at,
+            course.roster_is_complete,
+            ErrorCode(course.roster_trouble) if course.roster_trouble else None,
+            course.memberships_url is not None,
+            run,
+            session.can_configure,
+            page,
+            pages,
+            total,
+        )
+
+    def _awards(
+        self,
+        organisation_id: str,
+        placed: tuple[placements.PlacementView, ...],
+        learner_ids: list[str],
+    ) -> dict[str, dict[str, credentials.EarnedView]]:
+        if not learner_ids:
+            return {}
+        with self.database.read() as reading:
+            return {
+                placement.id: credentials.awards_of_version(
+                    reading, organisation_id, placement.achievement_version_id, learner_ids
+                )
+                for placement in placed
+                if placement.achievement_version_id is not None
+            }
+
+
+def column_progress(
+    column: placements.ColumnView, platform: Platform, course: placements.CourseView
+) -> ColumnProgress:
+    """A column with the links that lead a teacher straight to it."""
+    state = "values" if column.first_value_at is not None else "waiting"
+    if column.url is None:
+        state = "not_created"
+    elif column.trouble is not None:
+        state = "trouble"
+    is_mirror = column.tag == Channel.MIRROR
+    guidance = (
+        platform.column_guidance(course.issuer, course.id_on_platform, column.url)
+        if is_mirror and column.url is not None
+        else None
+    )
+    formula = (
+        platform.formula_for([platform.suggested_id_number(column.label)])
+        if is_mirror and platform.supports_mirror
+        else None
+    )
+    return ColumnProgress(
+        column.id,
+        column.evidence_key,
+        Channel(column.tag),
+        column.label,
+        state,
+        column.first_value_at,
+        column.read_at,
+        column.is_complete,
+        ErrorCode(column.trouble) if column.trouble else None,
+        guidance,
+        formula,
+    )
+
+
+def _row(
+    decision: Decision, names: Mapping[str, str | None], awards: Mapping[str, credentials.EarnedView]
+) -> LearnerRow:
+    award = awards.get(decision.learner_id)
+    return LearnerRow(
+        decision.learner_id,
+        names.get(decision.learner_id),
+        decision.verdict,
+        decision.state,
+        decision.finding,
+        decision.exclusion,
+        award.awarded_at if award else None,
+        award.credential_id if award and award.is_signed else None,
+        award is not None and award.revoked_at is not None,
+    )
+
+
+def _counts(counted: Mapping[tuple[str, str], int], learners: int) -> dict[str, int]:
+    def of(verdicts: tuple[Verdict, ...], state: State | None = None) -> int:
+        return sum(
+            number
+            for (verdict, found), number in counted.items()
+            if verdict in verdicts and (state is None or found == state)
+        )
+
+    earned = of((Verdict.AWARD, Verdict.HELD, Verdict.REVIEW))
+    not_met = of((Verdict.NOT_YET,), State.NOT_MET)
+    unknown = of((Verdict.NOT_YET,), State.UNKNOWN)
+    return {
+        "learners": learners,
+        "earned": earned,
+        "review": of((Verdict.REVIEW,)),
+        "not_met": not_met,
+        "unknown": unknown,
+        "undecided": max(0, learners - earned - not_met - unknown),
+    }
+
+
+def evidence_columns(criterion: Criterion) -> tuple[tuple[str, str, str], ...]:
+    """(tag, evidence key, label) of every column that a criterion asks for, each once."""
+    found: dict[str, tuple[str, str, str]] = {}
+    for leaf in leaves(criterion):
+        found.setdefault(leaf.key, (leaf.channel.value, leaf.key, leaf.label))
+    return tuple(found.values())

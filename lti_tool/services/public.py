@@ -1,0 +1,134 @@
+"""What anybody may read: shared badges, achievements, issuers, pictures."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+
+from lti_tool.credentials.baking import bake_png
+from lti_tool.services.issuing import Issuing, PublicUrls, PublishedDocument
+from lti_tool.store import credentials as store
+from lti_tool.store import micromodules
+from lti_tool.store.credentials import IssuerView
+from lti_tool.store.database import Database
+from lti_tool.store.micromodules import AchievementVersionView
+
+
+@dataclass(frozen=True, slots=True)
+class PublicCredential:
+    """A badge whose learner shared it."""
+
+    id: str
+    url: str
+    name: str
+    description: str
+    criteria_narrative: str
+    skills: tuple[str, ...]
+    image_alt: str
+    achievement_id: str
+    achievement_version_id: str
+    issuer_id: str
+    issuer_name: str
+    awarded_at: datetime
+    met_at: datetime
+    is_revoked: bool
+    revoked_at: datetime | None
+    revocation_reason: str | None
+    document: bytes
+    """The signed JSON, byte for byte."""
+
+    @property
+    def etag(self) -> str:
+        """Changes with the document and with a revocation, which the page shows."""
+        return hashlib.sha256(self.document + str(self.revoked_at).encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class PublicAchievement:
+    """What a badge stands for, with its machine-readable form."""
+
+    view: AchievementVersionView
+    document: PublishedDocument
+
+
+@dataclass(frozen=True, slots=True)
+class PublicIssuer:
+    """An issuer with what it awards."""
+
+    view: IssuerView
+    did: str
+    achievements: tuple[AchievementVersionView, ...]
+    document: PublishedDocument
+
+
+@dataclass(frozen=True)
+class PublicRecords:
+    """Reads public things; nothing here needs a session, and nothing private passes."""
+
+    database: Database
+    issuing: Issuing
+    urls: PublicUrls
+
+    def credential(self, credential_id: str) -> PublicCredential | None:
+        """A shared badge; ``None`` for a private one just as for none at all."""
+        with self.database.read() as session:
+            view = store.public_credential(session, credential_id)
+        if view is None or view.document is None:
+            return None
+        return PublicCredential(
+            view.id,
+            self.urls.credential(view.id),
+            view.name,
+            view.description,
+            view.criteria_narrative,
+            view.skills,
+            view.image_alt,
+            view.achievement_id,
+            view.achievement_version_id,
+            view.issuer_id,
+            view.issuer_name,
+            view.awarded_at,
+            view.met_at,
+            view.revoked_at is not None,
+            view.revoked_at,
+            view.revocation_reason,
+            view.document.encode(),
+        )
+
+    def baked_png(self, credential_id: str) -> bytes | None:
+        """The badge's picture with the signed credential inside."""
+        with self.database.read() as session:
+            view = store.public_credential(session, credential_id)
+            if view is None or view.document is None:
+                return None
+            image = micromodules.image(session, view.achievement_version_id, "png")
+        return None if image is None else bake_png(image, view.document)
+
+    def achievement(self, id_: str) -> PublicAchievement | None:
+        """An achievement version by its id, or the newest by the achievement's id."""
+        with self.database.read() as session:
+            view = micromodules.public_achievement(session, id_)
+        return None if view is None else PublicAchievement(view, self.issuing.achievement_document(view))
+
+    def image(self, achievement_version_id: str, kind: str) -> bytes | None:
+        """The picture of an achievement version, ``svg`` or ``png``."""
+        with self.database.read() as session:
+            return micromodules.image(session, achievement_version_id, kind)
+
+    def issuer(self, issuer_id: str) -> PublicIssuer | None:
+        """An issuer and the achievements it awards."""
+        with self.database.read() as session:
+            view = store.issuer(session, issuer_id)
+            if view is None:
+                return None
+            achievements = micromodules.achievements_of_issuer(session, issuer_id)
+        return PublicIssuer(view, self.urls.did(issuer_id), achievements, self.issuing.issuer_document(view))
+
+    def did_document(self, issuer_id: str) -> PublishedDocument | None:
+        """The DID document of an issuer."""
+        return self.issuing.did_document(issuer_id)
+
+    def status_list(self, status_list_id: str) -> PublishedDocument | None:
+        """A signed status list."""
+        return self.issuing.status_list(status_list_id)

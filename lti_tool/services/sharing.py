@@ -1,0 +1,57 @@
+"""Sharing: nothing about a learner is public unless the learner said so, and saying so can be taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from lti_tool.errors import Conflict, ErrorCode, NotAllowed, NotFound
+from lti_tool.services.issuing import PublicUrls
+from lti_tool.services.launching import SessionView
+from lti_tool.services.wallet import EarnedBadge, earned_badge
+from lti_tool.store import audit, credentials
+from lti_tool.store.database import Database
+
+
+@dataclass(frozen=True)
+class Sharing:
+    """Turns the public page of a learner's own badge on and off."""
+
+    database: Database
+    clock: Callable[[], datetime]
+    urls: PublicUrls
+
+    def set_public(self, session: SessionView, credential_id: str, is_public: bool) -> EarnedBadge:
+        """Share one's own badge, or take it back.
+
+        :raises NotAllowed: for a masquerader or a student view.
+        :raises NotFound: ``credential_not_found`` for anybody else's badge, or none.
+        :raises Conflict: for a badge that is not signed yet.
+        """
+        if session.is_read_only:
+            raise NotAllowed(ErrorCode.NOT_ALLOWED, "read-only session")
+        now = self.clock()
+        with self.database.write() as writing:
+            own = credentials.own_credential(
+                writing, session.organisation_id, session.learner_id, credential_id
+            )
+            if own is None:
+                raise NotFound(ErrorCode.CREDENTIAL_NOT_FOUND)
+            if own.document is None:
+                raise Conflict(ErrorCode.CONFLICT, "not signed yet")
+            if own.is_public is not is_public:
+                credentials.set_public(writing, credential_id, is_public, now)
+                audit.record(
+                    writing,
+                    session.organisation_id,
+                    at=now,
+                    actor=f"learner:{session.learner_id}",
+                    action="credential.shared" if is_public else "credential.unshared",
+                    subject_kind="credential",
+                    subject_id=credential_id,
+                )
+            earned = credentials.awards_of_version(
+                writing, session.organisation_id, own.achievement_version_id, [session.learner_id]
+            )
+        return earned_badge(earned[session.learner_id], self.urls)

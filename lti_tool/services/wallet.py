@@ -1,0 +1,167 @@
+"""What a learner sees inside the course: earned badges, and what is still missing for the next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from lti_tool.domain.awarding import Decision, Exclusion, Verdict
+from lti_tool.domain.criteria import Finding, State
+from lti_tool.errors import ErrorCode
+from lti_tool.services.awarding import Awarding
+from lti_tool.services.issuing import PublicUrls
+from lti_tool.services.launching import SessionView
+from lti_tool.store import credentials, placements
+from lti_tool.store.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class EarnedBadge:
+    """One badge in the wallet."""
+
+    award_id: str
+    credential_id: str | None
+    """``None`` while the credential is being signed."""
+    achievement_version_id: str
+    name: str
+    description: str
+    image_alt: str
+    issuer_name: str
+    awarded_at: datetime
+    met_at: datetime
+    skills: tuple[str, ...]
+    is_revoked: bool
+    revocation_reason: str | None
+    is_public: bool
+    public_url: str | None
+    context_title: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressCard:
+    """One micromodule of this course that the learner has not completed yet."""
+
+    placement_id: str
+    name: str
+    description: str
+    skills: tuple[str, ...]
+    achievement_version_id: str | None
+    image_alt: str
+    finding: Finding
+    verdict: Verdict
+    exclusion: Exclusion | None
+    parts_met: int
+    parts_total: int
+    read_at: datetime | None
+    """The oldest reading among its columns: nothing shown is older than this. ``None``: never read."""
+    troubles: tuple[ErrorCode, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WalletView:
+    """The wallet page."""
+
+    learner_name: str | None
+    context_title: str | None
+    earned: tuple[EarnedBadge, ...]
+    in_progress: tuple[ProgressCard, ...]
+    issues_badges_here: bool
+    is_read_only: bool
+    is_staff_view: bool
+    is_copied_link: bool
+
+
+@dataclass(frozen=True)
+class Wallet:
+    """Reads the wallet; costs the same number of queries for one badge as for two hundred."""
+
+    database: Database
+    awarding: Awarding
+    urls: PublicUrls
+
+    def view(self, session: SessionView) -> WalletView:
+        """The wallet of the person of this session, in the course of this session."""
+        with self.database.read() as reading:
+            earned = credentials.earned_by(reading, session.organisation_id, session.learner_id)
+            placed = (
+                placements.placements(reading, session.organisation_id, session.context_id)
+                if session.context_id is not None
+                else ()
+            )
+            columns = placements.columns(
+                reading, session.organisation_id, [placement.id for placement in placed]
+            )
+        in_progress = []
+        if placed and session.context_id is not None and not session.can_view_progress:
+            for made in self.awarding.preview(
+                session.organisation_id, session.context_id, [session.learner_id]
+            ):
+                for decision in made.decisions:
+                    if decision.verdict in (Verdict.NOT_YET, Verdict.AWARD, Verdict.EXCLUDED):
+                        in_progress.append(_card(made.placement, decision, columns[made.placement.id]))
+        return WalletView(
+            learner_name=session.learner_name,
+            context_title=session.context_title,
+            earned=tuple(earned_badge(view, self.urls) for view in earned),
+            in_progress=tuple(in_progress),
+            issues_badges_here=any(placement.achievement_version_id for placement in placed),
+            is_read_only=session.is_read_only,
+            is_staff_view=session.can_view_progress,
+            is_copied_link=session.is_copied_link,
+        )
+
+
+def earned_badge(view: credentials.EarnedView, urls: PublicUrls) -> EarnedBadge:
+    """An award as the wallet shows it."""
+    ready = view.credential_id is not None and view.is_signed
+    return EarnedBadge(
+        view.award_id,
+        view.credential_id if ready else None,
+        view.achievement_version_id,
+        view.name,
+        view.description,
+        view.image_alt,
+        view.issuer_name,
+        view.awarded_at,
+        view.met_at,
+        view.skills,
+        view.revoked_at is not None,
+        view.revocation_reason,
+        view.is_public,
+        urls.credential(view.credential_id) if ready and view.is_public and view.credential_id else None,
+        view.context_title,
+    )
+
+
+def _card(
+    placement: placements.PlacementView, decision: Decision, columns: tuple[placements.ColumnView, ...]
+) -> ProgressCard:
+    leaves = list(decision.finding.leaves())
+    return ProgressCard(
+        placement.id,
+        placement.name,
+        placement.description,
+        placement.skills,
+        placement.achievement_version_id,
+        placement.image_alt,
+        decision.finding,
+        decision.verdict,
+        decision.exclusion,
+        sum(leaf.state is State.MET for leaf in leaves),
+        len(leaves),
+        _oldest(leaf.score.read_at if leaf.score is not None else None for leaf in leaves),
+        troubles(columns),
+    )
+
+
+def _oldest(read: Iterable[datetime | None]) -> datetime | None:
+    known = list(read)
+    dated = [moment for moment in known if moment is not None]
+    return min(dated) if dated and len(dated) == len(known) else None
+
+
+def troubles(columns: Iterable[placements.ColumnView]) -> tuple[ErrorCode, ...]:
+    """What keeps columns from being read, each trouble once."""
+    found = {column.trouble for column in columns if column.trouble is not None}
+    return tuple(sorted(ErrorCode(trouble) for trouble in found))
