@@ -6,13 +6,19 @@ import contextlib
 import gzip
 import ipaddress
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import requests
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from lti_tool.errors import ErrorCode, OutboundRefused, PlatformFailed
 from lti_tool.outbound import Outbound, OutboundPolicy, is_public, transaction_closed, transaction_opened
@@ -23,14 +29,17 @@ DEVELOPMENT = OutboundPolicy.of((), is_development=True, base_url="http://localh
 
 
 @contextlib.contextmanager
-def server(speak: Callable[[socket.socket, bytes], None]) -> Iterator[int]:
+def server(speak: Callable[[socket.socket, bytes], None], tls: ssl.SSLContext | None = None) -> Iterator[int]:
     """A server on loopback that reads the head of a request and then says what a test wants."""
     listening = socket.create_server(("127.0.0.1", 0))
     listening.settimeout(0.1)
     stopping = threading.Event()
 
-    def converse(conversation: socket.socket) -> None:
-        with conversation, contextlib.suppress(OSError):
+    def converse(plain: socket.socket) -> None:
+        with contextlib.ExitStack() as open_until_said, contextlib.suppress(OSError):
+            conversation = open_until_said.enter_context(plain)
+            if tls is not None:
+                conversation = open_until_said.enter_context(tls.wrap_socket(plain, server_side=True))
             head = b""
             while b"\r\n\r\n" not in head:
                 piece = conversation.recv(4096)
@@ -59,6 +68,30 @@ def server(speak: Callable[[socket.socket, bytes], None]) -> Iterator[int]:
         for talk in talks:
             talk.join()
         listening.close()
+
+
+def self_signed(folder: Path) -> ssl.SSLContext:
+    """A server's TLS for 127.0.0.1 with a certificate that nobody vouches for; it lies in `folder`."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "nobody")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False
+        )
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    (folder / "certificate.pem").write_bytes(certificate.public_bytes(pem))
+    (folder / "key.pem").write_bytes(
+        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "certificate.pem", folder / "key.pem")
+    return context
 
 
 def says(answer: bytes) -> Callable[[socket.socket, bytes], None]:
@@ -404,10 +437,25 @@ def test_no_cookie_and_no_proxy_is_used(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.mark.loopback
-def test_a_library_cannot_switch_the_certificate_check_off() -> None:
-    with server(says(OK)) as port, pytest.raises(PlatformFailed) as failure:
-        Outbound(DEVELOPMENT).session().get(f"https://127.0.0.1:{port}/", verify=False)
-    assert failure.value.code is ErrorCode.PLATFORM_UNREACHABLE
+def test_a_library_cannot_switch_the_certificate_check_off(tmp_path: Path) -> None:
+    heads: list[bytes] = []
+
+    def speak(conversation: socket.socket, head: bytes) -> None:
+        heads.append(head)
+        conversation.sendall(OK)
+
+    with server(speak, tls=self_signed(tmp_path)) as port:
+        url = f"https://127.0.0.1:{port}/"
+        assert requests.get(url, verify=str(tmp_path / "certificate.pem"), timeout=5).status_code == 200
+        for call in (
+            lambda: Outbound(DEVELOPMENT).session().get(url, verify=False),
+            lambda: get(url),
+        ):
+            with pytest.raises(PlatformFailed) as failure:
+                call()
+            assert failure.value.code is ErrorCode.PLATFORM_UNREACHABLE
+            assert not failure.value.retryable
+    assert len(heads) == 1
 
 
 # --------------------------------------------------------------------------------------------- transactions
