@@ -119,7 +119,7 @@ class ErrorCode(StrEnum):
     CREDENTIAL_TOO_COMPLEX = "credential_too_complex"
     IMAGE_INVALID = "image_invalid"
     ARTWORK_INVALID = "artwork_invalid"
-    STATUS_LIST_FULL = "status_list_full"
+    VERIFY_URL_UNREACHABLE = "verify_url_unreachable"
 
     # -- criteria, micromodules, placements
     CRITERIA_INVALID = "criteria_invalid"

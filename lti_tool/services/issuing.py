@@ -157,7 +157,7 @@ class Issuing:
         if award.credential_id is None or award.status_list_id is None or award.status_index is None:
             raise RuntimeError("an award is signed only after it got its place")
         document = build_credential(
-            id=self.urls.credential(award.credential_id),
+            credential_url=self.urls.credential(award.credential_id),
             issuer=self._issuer_profile(version),
             achievement=self._achievement(version),
             subject=_subject(award),
@@ -241,7 +241,7 @@ class Issuing:
         return revoked
 
     def sign_status_list(self, status_list_id: str) -> str | None:
-        """Sign a status list if a change waits for it; returns the current text, ``None`` if there is none."""
+        """Sign a status list if a change waits for it; returns the current text, if there is one."""
         while True:
             with self.database.read() as session:
                 seen = store.status_list(session, status_list_id)
@@ -253,7 +253,7 @@ class Issuing:
                 return None
             did = self.urls.did(issuer.id)
             document = build_status_list_credential(
-                id=self.urls.status_list(seen.id),
+                list_url=self.urls.status_list(seen.id),
                 issuer=IssuerProfile(id=did, name=issuer.name),
                 bits=StatusList.of(revoked, seen.size),
                 valid_from=seen.changed_at,

@@ -43,6 +43,7 @@ class FormProblem(StrEnum):
     LABEL_USED_TWICE = "label_used_twice"
     CONTRAST_TOO_LOW = "contrast_too_low"
     COLOUR_INVALID = "colour_invalid"
+    CHARACTERS_NOT_IN_FONT = "characters_not_in_font"
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,8 +256,8 @@ def parse_number(text: str) -> Decimal | None:
 def evidence_key(label: str) -> str:
     """The evidence key of an assessment: readable, at most 64 characters, equal for equal labels.
 
-    A label that is not plain ASCII ("Évaluation", "测验") ends in a digest of itself: two such labels must not
-    meet in one column because their readable parts agree.
+    A label that is not plain ASCII ("Évaluation", "测验") ends in a digest of itself, so that two such
+    labels do not meet in one column because their readable parts agree.
     """
     folded = unicodedata.normalize("NFKC", " ".join(label.split())).casefold()
     readable = "-".join(re.findall(r"[a-z0-9]+", folded))

@@ -97,9 +97,11 @@ class Wallet:
             for made in self.awarding.preview(
                 session.organisation_id, session.context_id, [session.learner_id]
             ):
-                for decision in made.decisions:
-                    if decision.verdict in (Verdict.NOT_YET, Verdict.AWARD, Verdict.EXCLUDED):
-                        in_progress.append(_card(made.placement, decision, columns[made.placement.id]))
+                in_progress.extend(
+                    _card(made.placement, decision, columns[made.placement.id])
+                    for decision in made.decisions
+                    if decision.verdict not in (Verdict.HELD, Verdict.REVIEW)
+                )
         return WalletView(
             learner_name=session.learner_name,
             context_title=session.context_title,

@@ -1,0 +1,340 @@
+"""Placing micromodules in courses: picker, form, deep linking response, and drafts that nobody loses.
+
+A micromodule that was described stays in its organisation's library, whatever the LMS then does with the
+response; the placement is a draft until its link is launched for the first time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Protocol
+
+from lti_tool.credentials.artwork import Artwork, check_artwork, render_png, render_svg
+from lti_tool.credentials.errors import ArtworkInvalid
+from lti_tool.domain.criteria import Criterion, ScoreAtLeast, Unit, leaves
+from lti_tool.errors import ErrorCode, NotAllowed, NotFound, RequestInvalid
+from lti_tool.lti.deep_linking import LineItemSpec, LinkItem
+from lti_tool.platforms import platform_for
+from lti_tool.services.criteria_format import dump_criteria, parse_criteria
+from lti_tool.services.launching import SessionView
+from lti_tool.services.micromodule_form import FormProblem, MicromoduleForm, Problem
+from lti_tool.store import audit, drafts, micromodules, placements
+from lti_tool.store.database import Database
+from lti_tool.store.tables import new_id
+
+__all__ = [
+    "Configuring",
+    "DeepLinkingAnswer",
+    "FormProblem",
+    "MicromoduleForm",
+    "MicromoduleSummary",
+    "PickerView",
+    "Problem",
+]
+
+LINK = "ltiResourceLink"
+
+
+@dataclass(frozen=True, slots=True)
+class MicromoduleSummary:
+    """A micromodule that can be placed."""
+
+    micromodule_version_id: str
+    name: str
+    description: str
+    skills: tuple[str, ...]
+    achievement_version_id: str | None
+    image_alt: str
+    criterion: Criterion
+    is_placed_here: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PickerView:
+    """What an instructor chooses from."""
+
+    micromodules: tuple[MicromoduleSummary, ...]
+    draft: Mapping[str, str] | None
+    """The form that was left unfinished in this course."""
+    context_title: str | None
+    has_roster: bool
+    """False where the platform sends no roster with the first request of a course (Moodle)."""
+    supports_mirror: bool
+    accepts_links: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DeepLinkingAnswer:
+    """What the browser posts back to the platform, as field ``JWT``."""
+
+    return_url: str
+    jwt: str
+
+
+class DeepLinkingSigner(Protocol):
+    """Signs a deep linking response for the deployment that asked (``lti_tool.lti.deep_linking``)."""
+
+    def __call__(
+        self,
+        registration_id: str,
+        deployment_id: str,
+        settings: Any,
+        items: tuple[LinkItem, ...],
+        message: str | None,
+    ) -> str:
+        """The compact JWS.
+
+        :raises RequestInvalid: ``deep_linking_type_refused`` where the platform accepts no links.
+        """
+
+
+@dataclass(frozen=True)
+class Configuring:
+    """The instructor's side of deep linking."""
+
+    database: Database
+    clock: Callable[[], datetime]
+    sign: DeepLinkingSigner
+    base_url: str
+
+    def picker(self, session: SessionView) -> PickerView:
+        """What this organisation has, and the draft that this person left in this course.
+
+        :raises NotAllowed: ``deep_linking_not_allowed`` unless this is a deep linking launch of somebody who
+            may configure the course.
+        """
+        self._require(session)
+        with self.database.read() as reading:
+            versions = micromodules.current_versions(reading, session.organisation_id)
+            placed: frozenset[str] = frozenset()
+            draft = None
+            course = None
+            if session.context_id is not None:
+                placed = placements.placed_versions(reading, session.organisation_id, session.context_id)
+                draft = drafts.draft(reading, session.organisation_id, session.context_id, session.learner_id)
+                course = placements.course(reading, session.organisation_id, session.context_id)
+        platform = platform_for(session.product)
+        return PickerView(
+            tuple(
+                MicromoduleSummary(
+                    version.id,
+                    version.name,
+                    version.description,
+                    version.skills,
+                    version.achievement_version_id,
+                    version.image_alt,
+                    parse_criteria(version.criteria),
+                    version.id in placed,
+                )
+                for version in versions
+            ),
+            draft,
+            session.context_title,
+            course is not None and course.memberships_url is not None,
+            platform.supports_mirror,
+            session.deep_linking is not None and LINK in session.deep_linking.accept_types,
+        )
+
+    def describe(
+        self, session: SessionView, form: MicromoduleForm, narrate: Callable[[Criterion], str]
+    ) -> DeepLinkingAnswer:
+        """Save a new micromodule and place it.
+
+        :param narrate: writes the criteria in words, in the author's language; the text is published and
+            signed with every badge.
+        :raises RequestInvalid: ``form_invalid`` with ``problems``, a tuple of :class:`Problem`.
+        """
+        self._require(session)
+        found = form.problems()
+        artwork = _artwork(form)
+        try:
+            check_artwork(artwork)
+        except ArtworkInvalid as error:
+            found = (*found, _artwork_problem(error))
+        if found:
+            raise RequestInvalid(ErrorCode.FORM_INVALID, f"{len(found)} problems", problems=_each_once(found))
+        criterion = form.criterion()
+        svg = render_svg(artwork)
+        png = render_png(svg)
+        now = self.clock()
+        with self.database.write() as writing:
+            issuer_id = micromodules.default_issuer_id(writing, session.organisation_id)
+            if issuer_id is None:
+                raise NotFound(ErrorCode.NOT_FOUND, "the organisation has no issuer")
+            version = micromodules.add_micromodule(
+                writing,
+                session.organisation_id,
+                issuer_id,
+                micromodules.NewMicromodule(
+                    name=form.name,
+                    description=form.description,
+                    skills=form.skill_list,
+                    criteria=dump_criteria(criterion),
+                    criteria_narrative=narrate(criterion),
+                    language=session.locale or "en",
+                    artwork=form.artwork(),
+                    image_alt=form.image_alt,
+                    image_svg=svg,
+                    image_png=png,
+                ),
+                now,
+            )
+            audit.record(
+                writing,
+                session.organisation_id,
+                at=now,
+                actor=f"learner:{session.learner_id}",
+                action="micromodule.created",
+                subject_kind="micromodule_version",
+                subject_id=version.id,
+            )
+        return self.place(session, version.id)
+
+    def place(self, session: SessionView, micromodule_version_id: str) -> DeepLinkingAnswer:
+        """Place a micromodule of this organisation in the course of this session.
+
+        :raises NotFound: ``micromodule_not_found``, also for another organisation's.
+        """
+        self._require(session)
+        if session.context_id is None:
+            raise NotFound(ErrorCode.CONTEXT_NOT_FOUND, "deep linking without a course")
+        key = new_id()
+        now = self.clock()
+        with self.database.read() as reading:
+            version = micromodules.version(reading, session.organisation_id, micromodule_version_id)
+        if version is None:
+            raise NotFound(ErrorCode.MICROMODULE_NOT_FOUND)
+        criterion = parse_criteria(version.criteria)
+        answer = self._answer(
+            session,
+            LinkItem(
+                title=version.name,
+                text=version.description,
+                url=f"{self.base_url}/lti/launch",
+                custom={"badge_link_key": key, "badge_link_role": "badge"},
+                line_item=LineItemSpec(
+                    label=version.name, score_maximum=Decimal(1), resource_id=key, tag="award"
+                ),
+            ),
+        )
+        with self.database.write() as writing:
+            placements.add_placement(
+                writing,
+                session.organisation_id,
+                session.context_id,
+                badge_link_key=key,
+                micromodule_version_id=version.id,
+                created_by_id=session.learner_id,
+                evidence_columns=_columns(criterion),
+                now=now,
+            )
+            drafts.remove(writing, session.organisation_id, session.context_id, session.learner_id)
+        return answer
+
+    def place_wallet(self, session: SessionView) -> DeepLinkingAnswer:
+        """Place a plain wallet link: every learner's badges, in a course of any kind."""
+        self._require(session)
+        return self._answer(
+            session,
+            LinkItem(
+                title="Badges",
+                text="",
+                url=f"{self.base_url}/lti/launch",
+                custom={"badge_link_role": "wallet"},
+                line_item=None,
+            ),
+        )
+
+    def cancel(self, session: SessionView, form: Mapping[str, str] | None) -> DeepLinkingAnswer:
+        """Go back without placing anything; what was typed waits for the next time."""
+        self._require(session)
+        if form is not None:
+            self.save_draft(session, form)
+        return self._answer(session)
+
+    def save_draft(self, session: SessionView, form: Mapping[str, str]) -> None:
+        """Keep a half-filled form for this person in this course."""
+        self._require(session)
+        if session.context_id is None:
+            return
+        fields = MicromoduleForm.from_fields(form).to_fields()
+        with self.database.write() as writing:
+            drafts.save(
+                writing,
+                session.organisation_id,
+                session.context_id,
+                session.learner_id,
+                {name: value[:4000] for name, value in fields.items()},
+                self.clock(),
+            )
+
+    def preview_artwork(self, fields: Mapping[str, str]) -> str:
+        """The picture as composed so far, as SVG.
+
+        :raises ArtworkInvalid: when it cannot be drawn as asked.
+        """
+        form = MicromoduleForm.from_fields(fields)
+        artwork = _artwork(form)
+        return render_svg(artwork if artwork.alt else Artwork(**{**_artwork_fields(form), "alt": "…"}))
+
+    def _require(self, session: SessionView) -> None:
+        if session.deep_linking is None or not session.can_configure or session.is_read_only:
+            raise NotAllowed(ErrorCode.DEEP_LINKING_NOT_ALLOWED)
+
+    def _answer(self, session: SessionView, *items: LinkItem) -> DeepLinkingAnswer:
+        settings = session.deep_linking
+        if settings is None:
+            raise NotAllowed(ErrorCode.DEEP_LINKING_NOT_ALLOWED)
+        jwt = self.sign(session.registration_id, session.deployment_id, settings, items, None)
+        return DeepLinkingAnswer(settings.return_url, jwt)
+
+
+def _columns(criterion: Criterion) -> tuple[tuple[str, str, str, Decimal], ...]:
+    """(tag, evidence key, label, score maximum) of every column that a criterion asks for, each once.
+
+    A hundred points, so that percent and points read alike, or more where more points are asked for: a
+    platform caps a mirrored grade at the column's maximum.
+    """
+    found: dict[str, tuple[str, str, str, Decimal]] = {}
+    for leaf in leaves(criterion):
+        tag, key, label, maximum = found.get(leaf.key, (*_identity(leaf), Decimal(100)))
+        asked = leaf.threshold if leaf.unit is Unit.POINTS else Decimal(100)
+        found[leaf.key] = (tag, key, label, max(maximum, asked))
+    return tuple(found.values())
+
+
+def _identity(leaf: ScoreAtLeast) -> tuple[str, str, str]:
+    return leaf.channel.value, leaf.key, leaf.label
+
+
+def _artwork_fields(form: MicromoduleForm) -> dict[str, str]:
+    return {name: str(value) for name, value in form.artwork().items()}
+
+
+def _artwork(form: MicromoduleForm) -> Artwork:
+    return Artwork(**_artwork_fields(form))
+
+
+_ARTWORK_PROBLEMS = {
+    "unknown": FormProblem.UNKNOWN_CHOICE,
+    "missing": FormProblem.REQUIRED,
+    "too_long": FormProblem.TOO_LONG,
+    "control_character": FormProblem.CONTROL_CHARACTER,
+    "contrast_too_low": FormProblem.CONTRAST_TOO_LOW,
+    "not_a_colour": FormProblem.COLOUR_INVALID,
+    "characters_not_in_font": FormProblem.CHARACTERS_NOT_IN_FONT,
+}
+
+
+def _artwork_problem(error: ArtworkInvalid) -> Problem:
+    field = "image_alt" if error.field == "alt" else error.field
+    params = {name: value for name, value in error.params.items() if name not in ("reason", "field")}
+    return Problem(field, _ARTWORK_PROBLEMS.get(error.reason, FormProblem.UNKNOWN_CHOICE), params)
+
+
+def _each_once(problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
+    """A field that the form and the composer both refuse for one reason is named once."""
+    return tuple({(problem.field, problem.code): problem for problem in problems}.values())
