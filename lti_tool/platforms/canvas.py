@@ -12,6 +12,7 @@ class Canvas(Platform):
     """Canvas LMS as an LTI 1.3 platform."""
 
     product: ClassVar[str] = "canvas"
+    may_have_storage: ClassVar[bool] = False
     default_frame_origins: ClassVar[tuple[str, ...]] = ("https://*.instructure.com",)
     quirks: ClassVar[tuple[Quirk, ...]] = (
         Quirk(

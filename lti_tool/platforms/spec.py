@@ -47,6 +47,9 @@ class Platform:
     """Whether the first deep linking request of a course carries no roster claim."""
     roster_tells_staff: ClassVar[bool] = True
     """Whether the roster names everybody who teaches as such; if not, only a launch tells."""
+    may_have_storage: ClassVar[bool] = True
+    """Whether it may hold a login's secret (``lti-pm-s``) without announcing so at login initiation, as
+    Blackboard does: then it is asked. False where it never does, or always announces it."""
     default_frame_origins: ClassVar[tuple[str, ...]] = ()
     """Sources for ``frame-ancestors`` beside the origins that a signed launch names."""
 
