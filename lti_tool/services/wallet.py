@@ -92,7 +92,7 @@ class Wallet:
             columns = placements.columns(
                 reading, session.organisation_id, [placement.id for placement in placed]
             )
-        in_progress = []
+        in_progress: list[ProgressCard] = []
         if placed and session.context_id is not None and not session.can_view_progress:
             for made in self.awarding.preview(
                 session.organisation_id, session.context_id, [session.learner_id]
