@@ -36,11 +36,14 @@ _numbers = itertools.count()
 def insert_if_absent(session: Session, target: Target, values: Row, *, on: Sequence[str]) -> bool:
     """Insert one row unless one with the same ``on`` columns (a unique key) is there; True if inserted.
 
+    Without ``on`` columns, any unique key or index that it would violate counts.
+
     Two transactions that try at once: exactly one gets True, on both databases, without an exception.
     """
     table = _table(target)
     session.flush()
-    statement = _insert(session, table).values(**values).on_conflict_do_nothing(index_elements=list(on))
+    target_columns = list(on) or None
+    statement = _insert(session, table).values(**values).on_conflict_do_nothing(index_elements=target_columns)
     return session.connection().execute(statement, execution_options=_COUNTED).rowcount == 1
 
 

@@ -24,6 +24,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -536,6 +537,9 @@ class Nonce(Base):
     expires_at: Mapped[datetime] = mapped_column(index=True)
 
 
+OPEN_RUN = "status IN ('waiting', 'running')"
+
+
 class Run(Base):
     """Long work that people watch: progress, counts, errors, and the place to resume."""
 
@@ -543,6 +547,15 @@ class Run(Base):
     __table_args__ = (
         CheckConstraint("status IN ('waiting', 'running', 'done', 'failed')", name="status"),
         Index("ix_runs_context", "context_id", "created_at"),
+        # At most one open run of a kind per context: asking again while one waits or works joins it.
+        Index(
+            "uq_runs_open",
+            "context_id",
+            "kind",
+            unique=True,
+            sqlite_where=text(OPEN_RUN),
+            postgresql_where=text(OPEN_RUN),
+        ),
     )
     id: Mapped[str] = _key()
     organisation_id: Mapped[str] = _of("organisations", index=True)

@@ -154,8 +154,8 @@ def upgrade() -> None:
         sa.Column("status", sa.String(10), nullable=False),
         sa.Column("first_seen_at", MOMENT, nullable=False),
         sa.Column("approved_at", MOMENT),
-        sa.CheckConstraint("status <> 'approved' OR organisation_id IS NOT NULL", name="approved_is_owned"),
         sa.UniqueConstraint("registration_id", "id_on_platform"),
+        sa.CheckConstraint("status <> 'approved' OR organisation_id IS NOT NULL", name="approved_is_owned"),
         sa.CheckConstraint("status IN ('held', 'approved', 'disabled')", name="status"),
     )
     op.create_index("ix_deployments_organisation_id", "deployments", ["organisation_id"])
@@ -311,6 +311,14 @@ def upgrade() -> None:
     )
     op.create_index("ix_runs_context", "runs", ["context_id", "created_at"])
     op.create_index("ix_runs_organisation_id", "runs", ["organisation_id"])
+    op.create_index(
+        "uq_runs_open",
+        "runs",
+        ["context_id", "kind"],
+        unique=True,
+        postgresql_where=sa.text("status IN ('waiting', 'running')"),
+        sqlite_where=sa.text("status IN ('waiting', 'running')"),
+    )
     op.create_table(
         "launch_sessions",
         sa.Column("id", KEY, primary_key=True),
@@ -348,8 +356,8 @@ def upgrade() -> None:
         _of("created_by_id", "learners", ondelete="SET NULL", nullable=True),
         sa.Column("created_at", MOMENT, nullable=False),
         sa.Column("activated_at", MOMENT),
-        sa.CheckConstraint("status IN ('draft', 'active', 'removed')", name="status"),
         sa.UniqueConstraint("context_id", "badge_link_key"),
+        sa.CheckConstraint("status IN ('draft', 'active', 'removed')", name="status"),
     )
     op.create_index("ix_placements_badge_link_key", "placements", ["badge_link_key"])
     op.create_index("ix_placements_micromodule_version_id", "placements", ["micromodule_version_id"])
@@ -389,9 +397,9 @@ def upgrade() -> None:
         sa.Column("read_at", MOMENT),
         sa.Column("is_complete", sa.Boolean(), nullable=False),
         sa.Column("trouble", sa.String(60)),
-        sa.UniqueConstraint("placement_id", "evidence_key"),
         sa.CheckConstraint("tag IN ('award', 'attest', 'mirror')", name="tag"),
         sa.CheckConstraint("(tag = 'award') = (evidence_key = '')", name="award_is_no_evidence"),
+        sa.UniqueConstraint("placement_id", "evidence_key"),
     )
     op.create_index("ix_line_items_context_id", "line_items", ["context_id"])
     op.create_index("ix_line_items_organisation_id", "line_items", ["organisation_id"])
@@ -451,8 +459,8 @@ def upgrade() -> None:
         sa.Column("revocation_reason", sa.String(500)),
         sa.Column("is_public", sa.Boolean(), nullable=False),
         sa.Column("shared_at", MOMENT),
-        sa.UniqueConstraint("status_list_id", "status_index"),
         sa.UniqueConstraint("award_id"),
+        sa.UniqueConstraint("status_list_id", "status_index"),
     )
     op.create_index("ix_credentials_issuer_id", "credentials", ["issuer_id"])
     op.create_index("ix_credentials_organisation_id", "credentials", ["organisation_id"])

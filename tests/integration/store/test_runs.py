@@ -1,0 +1,172 @@
+"""Runs are joined, resumed and found again; leases are held by one at a time."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from lti_tool.store import runs
+from lti_tool.store.database import Database
+from lti_tool.store.tables import LaunchSession, Lease, Nonce, Run
+from tests import factories
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+SOON = NOW + timedelta(minutes=1)
+
+
+@pytest.fixture
+def course(database: Database) -> factories.Course:
+    return factories.course(database, NOW)
+
+
+def opened(database: Database, course: factories.Course, now: datetime = NOW) -> runs.RunView:
+    with database.write() as session:
+        return runs.open_run(session, course.organisation_id, course.context_id, now)[0]
+
+
+def test_asking_again_joins_the_open_run(database: Database, course: factories.Course) -> None:
+    first = opened(database, course)
+    with database.write() as session:
+        second, is_new = runs.open_run(session, course.organisation_id, course.context_id, SOON)
+    assert (second.id, is_new, second.status) == (first.id, False, "waiting")
+
+
+def test_of_many_who_ask_at_once_all_get_one_run(database: Database, course: factories.Course) -> None:
+    seen: list[tuple[str, bool]] = []
+    start = threading.Barrier(5)
+
+    def ask() -> None:
+        start.wait()
+        with database.write() as session:
+            run, is_new = runs.open_run(session, course.organisation_id, course.context_id, NOW)
+            seen.append((run.id, is_new))
+
+    threads = [threading.Thread(target=ask) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({run_id for run_id, _ in seen}) == 1
+    assert [is_new for _, is_new in seen].count(True) == 1
+
+
+def test_after_it_is_over_a_new_one_opens(database: Database, course: factories.Course) -> None:
+    first = opened(database, course)
+    with database.write() as session:
+        runs.finish(session, first.id, SOON, {"learners": 30})
+    second = opened(database, course, SOON)
+    assert second.id != first.id
+    with database.read() as session:
+        done = runs.run(session, course.organisation_id, first.id)
+        newest = runs.newest(session, course.organisation_id, course.context_id)
+    assert done is not None
+    assert newest is not None
+    assert (done.status, done.counts, done.finished_at, newest.id) == (
+        "done",
+        {"learners": 30},
+        SOON,
+        second.id,
+    )
+
+
+def test_another_organisation_sees_no_run(database: Database, course: factories.Course) -> None:
+    run = opened(database, course)
+    other = factories.course(database, NOW)
+    with database.read() as session:
+        assert runs.run(session, other.organisation_id, run.id) is None
+        assert runs.newest(session, other.organisation_id, course.context_id) is None
+
+
+def test_a_finished_run_does_not_begin_again(database: Database, course: factories.Course) -> None:
+    """A task that was delivered twice finds nothing left to do."""
+    run = opened(database, course)
+    with database.write() as session:
+        assert runs.begin(session, run.id, NOW)
+        runs.advance(session, run.id, "roster", 5, 30)
+    with database.write() as session:
+        assert runs.begin(session, run.id, SOON), "whoever takes over a lost run begins it again"
+        runs.finish(session, run.id, SOON, {}, error_code="platform_timed_out", is_failed=True)
+    with database.write() as session:
+        assert not runs.begin(session, run.id, SOON)
+        runs.finish(session, run.id, SOON + timedelta(hours=1), {"late": 1})
+    with database.read() as session:
+        kept = runs.any_run(session, run.id)
+    assert kept is not None
+    assert (kept.status, kept.step, kept.done, kept.total) == ("failed", "roster", 5, 30)
+    assert (kept.started_at, kept.finished_at, kept.counts) == (NOW, SOON, {})
+
+
+def test_lost_runs_are_those_that_nobody_works_on(database: Database) -> None:
+    waiting, running, held, fresh, over = (factories.course(database, NOW) for _ in range(5))
+    ids = {course.context_id: opened(database, course).id for course in (waiting, running, held, over)}
+    opened(database, fresh, SOON)
+    with database.write() as session:
+        runs.begin(session, ids[running.context_id], NOW)
+        runs.begin(session, ids[held.context_id], NOW)
+        runs.finish(session, ids[over.context_id], NOW, {})
+        assert runs.take_lease(session, runs.CONTEXT_LEASE + held.context_id, "worker", NOW, 300)
+        assert runs.take_lease(session, runs.CONTEXT_LEASE + running.context_id, "dead worker", NOW, 5)
+    with database.read() as session:
+        lost = runs.lost_runs(session, SOON, waiting_since=NOW + timedelta(seconds=30), limit=10)
+    assert {run.id for run in lost} == {ids[waiting.context_id], ids[running.context_id]}
+
+
+def test_a_lease_is_held_by_one(database: Database) -> None:
+    with database.write() as session:
+        assert runs.take_lease(session, "reconcile", "a", NOW, 60)
+        assert not runs.take_lease(session, "reconcile", "b", NOW + timedelta(seconds=59), 60)
+        assert runs.take_lease(session, "reconcile", "a", NOW + timedelta(seconds=59), 60), "renewed"
+        assert not runs.take_lease(session, "reconcile", "b", NOW + timedelta(seconds=100), 60)
+        assert runs.take_lease(session, "reconcile", "b", NOW + timedelta(seconds=119), 60), "taken over"
+        runs.release_lease(session, "reconcile", "a")
+        assert not runs.take_lease(session, "reconcile", "a", NOW + timedelta(seconds=120), 60)
+        runs.release_lease(session, "reconcile", "b")
+        assert runs.take_lease(session, "reconcile", "a", NOW + timedelta(seconds=120), 60)
+
+
+def test_of_many_who_want_an_expired_lease_one_gets_it(database: Database) -> None:
+    with database.write() as session:
+        runs.take_lease(session, "reconcile", "dead", NOW, 1)
+    got: list[bool] = []
+    start = threading.Barrier(5)
+
+    def want(holder: str) -> None:
+        start.wait()
+        with database.write() as session:
+            got.append(runs.take_lease(session, "reconcile", holder, SOON, 60))
+
+    threads = [threading.Thread(target=want, args=(f"worker {n}",)) for n in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert got.count(True) == 1
+
+
+def test_purging_takes_only_what_is_over(database: Database, course: factories.Course) -> None:
+    later = NOW + timedelta(days=40)
+    run = opened(database, course)
+    (learner_id,) = factories.enrol(database, course)
+    factories.launch_session(database, course, learner_id, expires_at=NOW)
+    late = factories.launch_session(database, course, learner_id, expires_at=later - timedelta(hours=1))
+    with database.write() as session:
+        session.add_all(
+            [
+                Nonce(value_hash="a" * 64, expires_at=NOW),
+                Nonce(value_hash="b" * 64, expires_at=later + timedelta(minutes=5)),
+            ]
+        )
+        runs.take_lease(session, "old", "dead", NOW, 1)
+        runs.take_lease(session, "new", "alive", later, 60)
+        runs.finish(session, run.id, NOW, {})
+    opened(database, course, NOW)
+    with database.write() as session:
+        assert runs.purge(session, later) == {"nonces": 1, "sessions": 1, "leases": 1, "runs": 1}
+    with database.read() as session:
+        assert list(session.scalars(sa.select(Nonce.value_hash))) == ["b" * 64]
+        assert list(session.scalars(sa.select(LaunchSession.id))) == [late]
+        assert list(session.scalars(sa.select(Lease.name))) == ["new"]
+        assert list(session.scalars(sa.select(Run.status))) == ["waiting"]
