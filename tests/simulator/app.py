@@ -7,7 +7,7 @@ from weakref import WeakKeyDictionary
 from flask import Flask, Response, redirect, request
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from tests.simulator import platform, services
+from tests.simulator import control, deep_linking, platform, services, site
 from tests.simulator.lms import Lms
 from tests.simulator.web import LoginRequiredError, MoodleError, page
 
@@ -20,8 +20,8 @@ def create_app(lms: Lms) -> Flask:
     app.config["LMS"] = lms
     app.url_map.strict_slashes = False
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    for part in (platform.blueprint, services.blueprint):
-        app.register_blueprint(part)
+    for part in (platform, services, deep_linking, site, control):
+        app.register_blueprint(part.blueprint)
 
     @app.before_request
     def strike_before() -> Response | None:

@@ -475,11 +475,22 @@ class Person:
         before = set(self.lms.activities)
         editor = self.get(page.top_url)
         for one in selected.get("multiple", [selected]):
-            fields = {name: str(value) for name, value in one.items()}
+            fields = _flat(one)
             saved = self.submit(editor, fields, form="modedit", button="Save and return to course")
             if saved.status != 200:
                 raise LookupError(f"saving failed ({saved.status}): {saved.words[:500]}")
         return [activity for cmid, activity in self.lms.activities.items() if cmid not in before]
+
+
+def _flat(values: Mapping[str, Any]) -> dict[str, str]:
+    """The names of form fields for returned values, as Moodle's script fills them in; the type stays the form's."""
+    fields: dict[str, str] = {}
+    for name, value in values.items():
+        if isinstance(value, dict):
+            fields |= {f"{name}[{part}]": str(inner) for part, inner in value.items()}
+        elif name != "typeid":
+            fields[name] = str(value)
+    return fields
 
 
 def _fetch_site(url: str, initiator: str | None) -> str:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 from tests.simulator.lms import Activity, Course, Lms, Role, Session, ToolType, User
 
@@ -143,6 +144,11 @@ def basic_outcome(lms: Lms, activity: Activity, user: User) -> dict[str, str]:
         "lis_result_sourcedid": result_sourcedid(lms, activity, user),
         "lis_outcome_service_url": f"{lms.base_url}/mod/lti/service.php",
     }
+
+
+def host_of(url: str) -> str:
+    """Host and port, by which Moodle matches a URL to a tool."""
+    return urlsplit(url).netloc.lower()
 
 
 def plain_text(text: str) -> str:

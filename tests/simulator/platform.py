@@ -44,6 +44,13 @@ def _decode_part(text: str) -> Any:
         return None
 
 
+def decode_claims(token: str) -> JsonObject:
+    """The claims of a compact JWS as they stand, unverified; empty when there are none."""
+    parts = token.split(".")
+    claims = _decode_part(parts[1]) if len(parts) == 3 else None
+    return claims if isinstance(claims, dict) else {}
+
+
 def _keys(lms: Lms, tool: ToolType, *, fresh: bool) -> list[tuple[str | None, RSAKey]]:
     if tool.public_key:
         return [(None, RSAKey.import_key(tool.public_key))]
@@ -279,9 +286,8 @@ def token() -> Response:
         return _token_answer(400, {"error": "invalid_request"})
     if form["client_assertion_type"] != ASSERTION_TYPE or form["grant_type"] != "client_credentials":
         return _token_answer(400, {"error": "unsupported_grant_type"})
-    parts = form["client_assertion"].split(".")
-    claims = _decode_part(parts[1]) if len(parts) == 3 else None
-    if not isinstance(claims, dict) or not claims.get("sub"):
+    claims = decode_claims(form["client_assertion"])
+    if not claims.get("sub"):
         return _token_answer(400, {"error": "invalid_request"})
     # Moodle looks the tool up by `sub` and never compares `iss`, `aud` or `jti`.
     tool = lms.tool_by_client(str(claims["sub"]))
