@@ -20,7 +20,10 @@ from lti_tool.services.issuing import Issuing
 MAXIMUM_BYTES = 5 * 1024 * 1024
 """Of a file or an answer: a baked picture; the JSON inside is bounded further by the verifier."""
 FETCH_SECONDS = 8.0
-_ACCEPT = "application/vc+ld+json, application/ld+json;q=0.9, application/json;q=0.8, image/png, image/svg+xml, text/plain"
+_ACCEPT = (
+    "application/vc+ld+json, application/ld+json;q=0.9, application/json;q=0.8, "
+    + "image/png, image/svg+xml, text/plain"
+)
 
 
 @dataclass(frozen=True)
