@@ -22,7 +22,7 @@ MAXIMUM_BYTES = 5 * 1024 * 1024
 FETCH_SECONDS = 8.0
 _ACCEPT = (
     "application/vc+ld+json, application/ld+json;q=0.9, application/json;q=0.8, "
-    + "image/png, image/svg+xml, text/plain"
+    "image/png, image/svg+xml, text/plain"
 )
 
 
