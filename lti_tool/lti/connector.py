@@ -1,4 +1,4 @@
-"""Calls to an LMS's services: access tokens, the hosts they may go to, and lists that come in pages.
+"""Calls to an LMS's services: access tokens, and the hosts they may go to.
 
 The tool proves who it is with a signed assertion (LTI Security Framework §4.1.1, RFC 7523) and gets a
 bearer token. Whoever holds that token is the tool: it is kept per registration, deployment and scopes,
@@ -11,13 +11,15 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Protocol
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import msgspec
+from joserfc import jwt
+from joserfc.jwk import RSAKey
 
 from lti_tool.domain.registrations import RegistrationView
 from lti_tool.errors import ErrorCode, OutboundRefused, PlatformFailed
@@ -36,16 +38,19 @@ TOKEN_TIMEOUT: Final = 10.0
 RETRIES: Final = 2
 PAGE_BYTES: Final = 32 * 1024 * 1024
 """Moodle gives everything in one page: 230 bytes a member, 300 a result; this is 100,000 learners."""
-PAGES: Final = 2_000
-"""Canvas gives fifty members a page: again 100,000."""
-ROWS: Final = 200_000
 
 
 class AssertionSigner(Protocol):
     """The tool's key at this moment; ``lti_tool.keyring`` has it."""
 
-    def sign_jwt(self, claims: Mapping[str, Any], /) -> str:
-        """A compact RS256 JWT with its ``kid`` in the header."""
+    @property
+    def kid(self) -> str:
+        """The key's name in our JWKS."""
+        ...
+
+    @property
+    def private_pem(self) -> str:
+        """The RSA key, PKCS #8."""
         ...
 
 
@@ -165,7 +170,6 @@ class _Token:
 
 
 _Key = tuple[str, str, frozenset[str]]
-T = TypeVar("T")
 
 
 class PlatformConnector:
@@ -409,7 +413,9 @@ class PlatformConnector:
     def _assertion(self, access: ServiceAccess) -> str:
         registration = access.registration
         now = self._clock()
-        return self._keys.signer("lti").sign_jwt(
+        signer = self._keys.signer("lti")
+        return jwt.encode(
+            {"alg": "RS256", "kid": signer.kid},
             {
                 "iss": registration.client_id,
                 "sub": registration.client_id,
@@ -419,7 +425,8 @@ class PlatformConnector:
                 "jti": uuid.uuid4().hex,
                 # Lets a platform with many tenants behind one client tell them apart.
                 "https://purl.imsglobal.org/spec/lti/claim/deployment_id": access.deployment_id,
-            }
+            },
+            RSAKey.import_key(signer.private_pem),
         )
 
     def _token_refusal(
@@ -447,116 +454,3 @@ class PlatformConnector:
         return PlatformFailed(
             ErrorCode.PLATFORM_SCOPE_MISSING, f"registration {registration.id}: {names}", scope=names
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Page(Generic[T]):
-    """One page of a list, decoded."""
-
-    rows: tuple[T, ...]
-    is_whole: bool = True
-    """False where single rows could not be used."""
-    mark: str | None = None
-    """Names the first row: two pages that begin with the same row are one page given twice."""
-
-
-class PagedRead(Generic[T]):
-    """A list that a service gives in pages; iterate it, then ask whether it was all.
-
-    Whatever stops the reading stops it quietly: :attr:`is_complete` stays false and :attr:`trouble` says
-    why. What was read until then is true, it is only not everything.
-
-    :param requested: query parameters of the first request, for platforms that lose some on later pages.
-    :param decode: turns a body into a page; raises ``msgspec.MsgspecError`` for one that is none.
-    """
-
-    def __init__(
-        self,
-        connector: PlatformConnector,
-        access: ServiceAccess,
-        url: str,
-        scopes: Callable[[], frozenset[str]],
-        accept: str,
-        decode: Callable[[bytes], Page[T]],
-        *,
-        requested: Mapping[str, str] | None = None,
-        deadline: float | None = None,
-        most_pages: int = PAGES,
-        most_rows: int = ROWS,
-    ) -> None:
-        self._connector = connector
-        self._access = access
-        self._requested = dict(requested or {})
-        self._url = with_query(url, self._requested)
-        self._scopes = scopes
-        self._accept = accept
-        self._decode = decode
-        self._deadline = deadline
-        self._most_pages = most_pages
-        self._most_rows = most_rows
-        self.is_complete = False
-        self.pages_read = 0
-        self.rows_read = 0
-        self.failure: PlatformFailed | None = None
-        """What ended the reading before its end."""
-
-    @property
-    def trouble(self) -> ErrorCode | None:
-        """Why the list is incomplete; ``None`` after a whole one."""
-        return None if self.failure is None else self.failure.code
-
-    def __iter__(self) -> Iterator[tuple[T, ...]]:
-        try:
-            is_whole = yield from self._pages()
-        except PlatformFailed as failure:
-            self.failure = failure
-            return
-        if is_whole:
-            self.is_complete = True
-        else:
-            self.failure = self._broken(ErrorCode.PLATFORM_ANSWER_INVALID, "rows that cannot be used")
-
-    def _pages(self) -> Generator[tuple[T, ...], None, bool]:
-        scopes = self._scopes()
-        url: str | None = self._url
-        seen: set[str] = set()
-        marks: set[str] = set()
-        is_whole = True
-        while url is not None:
-            if url in seen:
-                raise self._broken(ErrorCode.PLATFORM_PAGING_BROKEN, "a next link that leads back")
-            if self.pages_read >= self._most_pages:
-                raise self._broken(ErrorCode.PLATFORM_PAGING_BROKEN, f"more than {self._most_pages} pages")
-            seen.add(url)
-            answer = self._connector.get(self._access, url, scopes, self._accept, deadline=self._deadline)
-            try:
-                page = self._decode(answer.body)
-            except (msgspec.MsgspecError, RecursionError):
-                raise self._broken(ErrorCode.PLATFORM_ANSWER_INVALID, "not the expected JSON") from None
-            if page.mark is not None:
-                if page.mark in marks:
-                    raise self._broken(ErrorCode.PLATFORM_PAGING_BROKEN, "a page given twice")
-                marks.add(page.mark)
-            self.pages_read += 1
-            self.rows_read += len(page.rows)
-            is_whole = is_whole and page.is_whole
-            if self.rows_read > self._most_rows:
-                raise self._broken(ErrorCode.PLATFORM_ANSWER_TOO_LARGE, f"more than {self._most_rows} rows")
-            yield page.rows
-            url = self._next_url(answer)
-        return is_whole
-
-    def _next_url(self, answer: Answer) -> str | None:
-        link = next((url for rel, url in answer.links.items() if "next" in rel.lower().split()), None)
-        if link is None:
-            # Moodle 4.x writes rel=“next” with typographic quotes where a limit was sent: not a last page.
-            header = answer.headers.get("Link", "")
-            if "next" in header.lower().partition("rel=")[2]:
-                raise self._broken(ErrorCode.PLATFORM_PAGING_BROKEN, "a next link that cannot be read")
-            return None
-        url = self._access.platform.next_page_url(link, self._requested)
-        self._connector.require_named_host(self._access.registration, url)
-        return url
-
-    def _broken(self, code: ErrorCode, why: str) -> PlatformFailed:
-        return PlatformFailed(code, f"registration {self._access.registration.id}: {why}")

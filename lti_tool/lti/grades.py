@@ -16,8 +16,9 @@ from urllib.parse import urlsplit, urlunsplit
 import msgspec
 
 from lti_tool.errors import ErrorCode, PlatformFailed
-from lti_tool.lti.connector import Page, PagedRead, PlatformConnector, ServiceAccess
+from lti_tool.lti.connector import PlatformConnector, ServiceAccess
 from lti_tool.lti.memberships import is_usable_sub
+from lti_tool.lti.paging import Page, PagedRead
 
 LINE_ITEM_SCOPE: Final = "https://purl.imsglobal.org/spec/lti-ags/scope/lineitem"
 LINE_ITEM_READ_SCOPE: Final = "https://purl.imsglobal.org/spec/lti-ags/scope/lineitem.readonly"

@@ -1,7 +1,7 @@
 """Names and Role Provisioning Services 2.0: who is in a course.
 
 A roster is read page by page, so that a course of any size needs the memory of one page. Only a roster
-that was read whole may say that somebody is gone; see :class:`~lti_tool.lti.connector.PagedRead`.
+that was read whole may say that somebody is gone; see :mod:`~lti_tool.lti.paging`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import msgspec
 from lti_tool.domain.identity import PlatformUser
 from lti_tool.domain.roles import Rights
 from lti_tool.errors import ErrorCode
-from lti_tool.lti.connector import Page, PagedRead, PlatformConnector, ServiceAccess
+from lti_tool.lti.connector import PlatformConnector, ServiceAccess
+from lti_tool.lti.paging import Page, PagedRead
 from lti_tool.platforms import Platform
 
 SCOPE: Final = "https://purl.imsglobal.org/spec/lti-nrps/scope/contextmembership.readonly"

@@ -1,0 +1,325 @@
+"""Evidence columns: creating them in the gradebook, reading them, and leading the teacher to them.
+
+A column is created once (found again by our key, tag and name before anything is made), without being
+coupled to a link, and from then on only read. Nothing here writes a score or changes a column: with
+Moodle either would end a mirror's calculation for good.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from lti_tool.errors import Conflict, ErrorCode, NotFound, PlatformFailed
+from lti_tool.lti import grades
+from lti_tool.lti.connector import PlatformConnector, ServiceAccess
+from lti_tool.lti.grades import LineItemOnPlatform, LineItemSpec, PlatformResult
+from lti_tool.platforms import platform_for
+from lti_tool.services.progress import ColumnProgress, column_progress
+from lti_tool.store import placements, results, rosters, runs
+from lti_tool.store.database import Database
+from lti_tool.store.results import EvidenceColumn, GradeRow
+from lti_tool.store.rosters import ContextPlan
+
+POLL_INTERVAL = 3.0
+"""Seconds between two reads of one column, however many browsers ask."""
+LEASE_SECONDS = 60.0
+LEASE_PATIENCE = 5.0
+"""Seconds that a second click waits for the first to finish."""
+CREATE_DEADLINE = 20.0
+POLL_DEADLINE = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnRead:
+    """How one read of one column went."""
+
+    grades: int = 0
+    """People listed."""
+    changed: int = 0
+    """Grades that are new or different."""
+    has_value: bool = False
+    is_complete: bool = False
+    was_read: bool = False
+    """Whether the platform gave anything at all."""
+    trouble: ErrorCode | None = None
+    retry_after: float | None = None
+
+
+def service_access(plan: ContextPlan) -> ServiceAccess:
+    """In whose name the services of a context are called, and with which rights."""
+    return ServiceAccess(plan.registration, plan.deployment_id_on_platform, plan.ags_scopes)
+
+
+def grade_row(row: PlatformResult) -> GradeRow:
+    """A grade as the store takes it."""
+    return GradeRow(row.sub, row.score, row.maximum, row.graded_at)
+
+
+def read_column(
+    database: Database,
+    connector: PlatformConnector,
+    clock: Callable[[], datetime],
+    plan: ContextPlan,
+    column: EvidenceColumn,
+    *,
+    deadline: float | None = None,
+) -> ColumnRead:
+    """Read a whole column and store it; no transaction is open while the platform answers.
+
+    A column that was read whole also tells who has no grade any more; one that was cut off only adds.
+    """
+    if column.url is None:
+        return ColumnRead(trouble=ErrorCode.COLUMN_MISSING)
+    started_at = clock()
+    read = grades.result_pages(connector, service_access(plan), column.url, deadline=deadline)
+    present: set[str] = set()
+    changed = 0
+    has_value = False
+    for page in read:
+        for chunk in rosters.chunks(page):
+            with database.write() as session:
+                stored = results.store_grades(
+                    session, plan, column, [grade_row(row) for row in chunk], read_at=started_at, now=clock()
+                )
+            present |= stored.learner_ids
+            changed += stored.changed
+            has_value = has_value or stored.has_value
+    trouble = grades.column_trouble(read)
+    was_read = read.pages_read > 0
+    with database.write() as session:
+        if read.is_complete:
+            changed += results.clear_missing(session, plan, column, present, started_at)
+        results.record_column(
+            session,
+            column,
+            plan.organisation_id,
+            read_at=started_at if was_read else None,
+            is_complete=read.is_complete,
+            trouble=trouble,
+        )
+    retry_after = None if read.failure is None else read.failure.retry_after
+    return ColumnRead(len(present), changed, has_value, read.is_complete, was_read, trouble, retry_after)
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Creates the evidence columns of a placement and watches them until values arrive."""
+
+    database: Database
+    connector: PlatformConnector
+    clock: Callable[[], datetime]
+    sleep: Callable[[float], None] = time.sleep
+    _polled_at: dict[str, datetime] = field(default_factory=dict, compare=False, repr=False)
+
+    def column_states(self, organisation_id: str, placement_id: str) -> tuple[ColumnProgress, ...]:
+        """How the evidence columns of a placement stand, with the links for their teacher.
+
+        :raises NotFound: ``placement_not_found``, also for one of another organisation.
+        """
+        with self.database.read() as session:
+            context_id = results.placement_context(session, organisation_id, placement_id)
+            course = placements.course(session, organisation_id, context_id) if context_id else None
+            if course is None:
+                raise NotFound(ErrorCode.PLACEMENT_NOT_FOUND)
+            columns = placements.columns(session, organisation_id, [placement_id])[placement_id]
+        platform = platform_for(course.product)
+        return tuple(column_progress(column, platform, course) for column in columns)
+
+    def create_columns(self, organisation_id: str, placement_id: str) -> tuple[ColumnProgress, ...]:
+        """Create what is missing on the platform; repeating it, or clicking twice, changes nothing.
+
+        What the platform refuses is told in each column's ``trouble`` (``platform_scope_missing`` where it
+        lets the tool read columns only).
+
+        :raises NotFound: ``placement_not_found``.
+        :raises Conflict: somebody else is at it, and has not finished within seconds.
+        """
+        plan, columns = self._plan(organisation_id, placement_id)
+        if not any(_is_pending(column) for column in columns):
+            return self.column_states(organisation_id, placement_id)
+        holder = uuid.uuid4().hex
+        self._take_lease(placement_id, holder)
+        try:
+            plan, columns = self._plan(organisation_id, placement_id)
+            self._create_pending(plan, columns)
+        finally:
+            with self.database.write() as session:
+                runs.release_lease(session, _lease(placement_id), holder)
+        return self.column_states(organisation_id, placement_id)
+
+    def poll(self, organisation_id: str, placement_id: str) -> tuple[ColumnProgress, ...]:
+        """Look whether values have arrived in columns that had none; at most one read per column in 3 s.
+
+        :raises NotFound: ``placement_not_found``.
+        """
+        plan, columns = self._plan(organisation_id, placement_id)
+        deadline = self.connector.deadline_in(POLL_DEADLINE)
+        arrived = False
+        for column in columns:
+            if plan.is_approved and column.url and column.first_value_at is None and self._may_ask(column.id):
+                read = read_column(self.database, self.connector, self.clock, plan, column, deadline=deadline)
+                arrived = arrived or read.has_value
+        if arrived:
+            self._make_due(plan)
+        return self.column_states(organisation_id, placement_id)
+
+    def _may_ask(self, column_id: str) -> bool:
+        now = self.clock()
+        last = self._polled_at.get(column_id)
+        if last is not None and now - last < timedelta(seconds=POLL_INTERVAL):
+            return False
+        if len(self._polled_at) > 10_000:
+            self._polled_at.clear()
+        self._polled_at[column_id] = now
+        return True
+
+    def _make_due(self, plan: ContextPlan) -> None:
+        """What has arrived is worth deciding over now, not at the next turn."""
+        with self.database.write() as session:
+            rosters.schedule_sync(session, plan.organisation_id, plan.id, self.clock())
+
+    def _plan(
+        self, organisation_id: str, placement_id: str
+    ) -> tuple[ContextPlan, tuple[EvidenceColumn, ...]]:
+        with self.database.read() as session:
+            context_id = results.placement_context(session, organisation_id, placement_id)
+            plan = rosters.context_plan(session, organisation_id, context_id) if context_id else None
+            if plan is None:
+                raise NotFound(ErrorCode.PLACEMENT_NOT_FOUND)
+            return plan, results.placement_columns(session, organisation_id, placement_id)
+
+    def _take_lease(self, placement_id: str, holder: str) -> None:
+        waited = 0.0
+        while True:
+            with self.database.write() as session:
+                if runs.take_lease(session, _lease(placement_id), holder, self.clock(), LEASE_SECONDS):
+                    return
+            if waited >= LEASE_PATIENCE:
+                raise Conflict(ErrorCode.CONFLICT, f"columns of placement {placement_id} are being created")
+            self.sleep(0.25)
+            waited += 0.25
+
+    def _create_pending(self, plan: ContextPlan, columns: tuple[EvidenceColumn, ...]) -> None:
+        pending = [column for column in columns if _is_pending(column)]
+        if not pending:
+            return
+        made = False
+        try:
+            access = service_access(plan)
+            url = self._line_items_url(plan)
+            access.require(grades.LINE_ITEM_SCOPE)
+            deadline = self.connector.deadline_in(CREATE_DEADLINE)
+            key = pending[0].badge_link_key
+            listed = grades.list_line_items(self.connector, access, url, resource_id=key, deadline=deadline)
+        except PlatformFailed as failure:
+            self._keep_trouble(plan, pending, failure)
+            return
+        for column in pending:
+            free = _unclaimed(listed, columns, column)
+            try:
+                found = _adoptable(free, column, pending)
+                if found is None:
+                    found = self._create(access, url, column, deadline)
+                self.connector.require_named_host(plan.registration, found.url)
+            except PlatformFailed as failure:
+                self._keep_trouble(plan, [column], failure)
+                continue
+            listed = tuple(item for item in listed if item.url != found.url)
+            made = True
+            with self.database.write() as session:
+                results.record_created(
+                    session,
+                    plan.organisation_id,
+                    column.id,
+                    url=found.url,
+                    replacing=column.url,
+                    now=self.clock(),
+                )
+        if made:
+            self._make_due(plan)
+
+    def _create(
+        self, access: ServiceAccess, url: str, column: EvidenceColumn, deadline: float
+    ) -> LineItemOnPlatform:
+        spec = LineItemSpec(column.label, _maximum(column), column.badge_link_key, column.tag)
+        try:
+            return grades.create_line_item(self.connector, access, url, spec, deadline=deadline)
+        except PlatformFailed as failure:
+            if failure.http_status != 409:
+                raise
+            # Somebody was quicker; some platforms say so.
+            listed = grades.list_line_items(
+                self.connector, access, url, resource_id=column.badge_link_key, deadline=deadline
+            )
+            found = _find(listed, column)
+            if found is None:
+                raise
+            return found
+
+    def _line_items_url(self, plan: ContextPlan) -> str:
+        if plan.line_items_url is None or not plan.is_approved:
+            raise PlatformFailed(
+                ErrorCode.PLATFORM_SCOPE_MISSING,
+                f"context {plan.id} has no line items service",
+                scope="lineitem",
+            )
+        return plan.line_items_url
+
+    def _keep_trouble(
+        self, plan: ContextPlan, columns: list[EvidenceColumn], failure: PlatformFailed
+    ) -> None:
+        with self.database.write() as session:
+            results.record_trouble(
+                session, plan.organisation_id, [column.id for column in columns], failure.code.value
+            )
+
+
+def _lease(placement_id: str) -> str:
+    return f"columns:{placement_id}"
+
+
+def _is_pending(column: EvidenceColumn) -> bool:
+    """Never created, or deleted by a teacher since."""
+    return column.url is None or column.trouble == ErrorCode.COLUMN_MISSING
+
+
+def _maximum(column: EvidenceColumn) -> Decimal:
+    return column.score_maximum if column.score_maximum > 0 else Decimal(100)
+
+
+def _unclaimed(
+    listed: tuple[LineItemOnPlatform, ...], columns: tuple[EvidenceColumn, ...], column: EvidenceColumn
+) -> tuple[LineItemOnPlatform, ...]:
+    """What no other column of ours is already."""
+    claimed = {other.url for other in columns if other.id != column.id and not _is_pending(other)}
+    return tuple(item for item in listed if item.url not in claimed)
+
+
+def _find(listed: tuple[LineItemOnPlatform, ...], column: EvidenceColumn) -> LineItemOnPlatform | None:
+    return grades.find_line_item(
+        listed, resource_id=column.badge_link_key, tag=column.tag, label=column.label
+    )
+
+
+def _adoptable(
+    free: tuple[LineItemOnPlatform, ...], column: EvidenceColumn, pending: list[EvidenceColumn]
+) -> LineItemOnPlatform | None:
+    """The column that is this one already: of this name, or the only one where there is no mistaking it.
+
+    A teacher may have renamed it, and Moodle cleans names.
+    """
+    found = _find(free, column)
+    if found is not None:
+        return found
+    alike = [
+        item
+        for item in free
+        if item.tag == column.tag and item.resource_id == column.badge_link_key and not item.resource_link_id
+    ]
+    only_one_asked = sum(other.tag == column.tag for other in pending) == 1
+    return alike[0] if len(alike) == 1 and only_one_asked else None

@@ -1,0 +1,405 @@
+"""Reading a course from its LMS: the roster and the evidence columns, then what follows from them.
+
+Every read goes the same way: a short plan, the session closed, the LMS asked with no transaction open,
+each page stored by itself, decisions last. Being killed anywhere loses nothing but time: what was stored
+is true, and what was not done is still owed.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final, Protocol
+
+from lti_tool.domain.freshness import ACTIVE_FOR, SyncOutcome, next_sync_at, stretch
+from lti_tool.errors import ErrorCode, NotFound, ToolError
+from lti_tool.lti import grades, memberships
+from lti_tool.lti.connector import PlatformConnector
+from lti_tool.lti.memberships import Member
+from lti_tool.services.columns import grade_row, read_column, service_access
+from lti_tool.store import results, rosters, runs
+from lti_tool.store.database import Database
+from lti_tool.store.results import EvidenceColumn, GradeRow
+from lti_tool.store.rosters import ContextPlan, DueContext, RosterEntry
+from lti_tool.store.runs import RunView
+
+LEASE_SECONDS: Final = 300.0
+"""How long a worker may be silent before another takes its context over; renewed with each page."""
+
+
+class Hints(Protocol):
+    """Tells the queue that there is work; losing a hint costs time, never work."""
+
+    def offer(self, task: str, **ids: str) -> None:
+        """Offer a task by name."""
+        ...
+
+
+class AwardingOutcome(Protocol):
+    """What deciding came to."""
+
+    @property
+    def decided(self) -> int: ...
+    @property
+    def award_ids(self) -> tuple[str, ...]: ...
+
+
+class AwardingPort(Protocol):
+    """Decides over stored evidence; :class:`~lti_tool.services.awarding.Awarding`."""
+
+    def decide_context(self, organisation_id: str, context_id: str) -> AwardingOutcome: ...
+    def decide_learner(self, organisation_id: str, context_id: str, learner_id: str) -> AwardingOutcome: ...
+
+
+class IssuingPort(Protocol):
+    """Signs credentials; :class:`~lti_tool.services.issuing.Issuing`."""
+
+    def issue_for(self, award_ids: Sequence[str], /) -> Mapping[str, str]: ...
+
+
+class LearnerSession(Protocol):
+    """Whose visit it is; :class:`~lti_tool.services.launching.SessionView`."""
+
+    @property
+    def organisation_id(self) -> str: ...
+    @property
+    def context_id(self) -> str | None: ...
+    @property
+    def learner_id(self) -> str: ...
+    @property
+    def is_read_only(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class LearnerRefresh:
+    """What reading one learner's grades at a visit came to."""
+
+    read: int = 0
+    """Columns that answered."""
+    columns: int = 0
+    troubles: tuple[ErrorCode, ...] = ()
+    award_ids: tuple[str, ...] = ()
+
+
+@dataclass
+class _Progress:
+    """What one sync has done so far."""
+
+    counts: dict[str, Any] = field(default_factory=dict)
+    troubles: list[ErrorCode] = field(default_factory=list)
+    retry_after: float | None = None
+    reads: int = 0
+    good_reads: int = 0
+
+    def note(self, trouble: ErrorCode | None, retry_after: float | None, *, was_read: bool) -> None:
+        self.reads += 1
+        self.good_reads += was_read
+        if trouble is not None:
+            self.troubles.append(trouble)
+        if retry_after is not None:
+            self.retry_after = max(retry_after, self.retry_after or 0.0)
+
+
+@dataclass(frozen=True)
+class Syncing:
+    """Keeps contexts as fresh as their use asks for and their platform allows."""
+
+    database: Database
+    connector: PlatformConnector
+    clock: Callable[[], datetime]
+    hints: Hints
+    awarding: AwardingPort
+    issuing: IssuingPort
+
+    # -- runs
+
+    def start_sync(self, organisation_id: str, context_id: str) -> RunView:
+        """Ask for a sync; one that waits or works already is returned instead of a second.
+
+        :raises NotFound: ``context_not_found``, also for a context of another organisation.
+        """
+        with self.database.write() as session:
+            if rosters.context_plan(session, organisation_id, context_id) is None:
+                raise NotFound(ErrorCode.CONTEXT_NOT_FOUND)
+            run, created = runs.open_run(session, organisation_id, context_id, self.clock())
+        if created:
+            self.hints.offer("sync_context", context_id=context_id, run_id=run.id)
+        return run
+
+    def run(self, organisation_id: str, run_id: str) -> RunView:
+        """How a sync stands.
+
+        :raises NotFound: also for a run of another organisation.
+        """
+        with self.database.read() as session:
+            run = runs.run(session, organisation_id, run_id)
+        if run is None:
+            raise NotFound(ErrorCode.NOT_FOUND)
+        return run
+
+    def contexts_due(self, now: datetime, limit: int) -> tuple[DueContext, ...]:
+        """Contexts whose scheduled sync is owed, the longest overdue first."""
+        with self.database.read() as session:
+            return rosters.contexts_due(session, now, limit)
+
+    # -- one context
+
+    def sync_context(self, context_id: str, run_id: str | None = None) -> None:
+        """Read a context and decide; a no-op where it is not owed, or another worker is at it.
+
+        What the platform does wrong is kept with the roster and the columns, and puts off the next sync;
+        it raises nothing.
+
+        :param run_id: the run that people watch; without one the schedule must ask for it.
+        :raises NotFound: ``context_not_found``.
+        """
+        now = self.clock()
+        holder = uuid.uuid4().hex
+        with self.database.write() as session:
+            plan = rosters.context_plan_for_job(session, context_id)
+            if plan is None:
+                raise NotFound(ErrorCode.CONTEXT_NOT_FOUND)
+            if not runs.take_lease(session, _lease(context_id), holder, now, LEASE_SECONDS):
+                return
+            if not self._take(session, plan, run_id, now):
+                runs.release_lease(session, _lease(context_id), holder)
+                return
+        try:
+            self._sync(plan, run_id, holder)
+        finally:
+            with self.database.write() as session:
+                runs.release_lease(session, _lease(context_id), holder)
+
+    def _take(self, session: Any, plan: ContextPlan, run_id: str | None, now: datetime) -> bool:
+        until = now + timedelta(seconds=LEASE_SECONDS)
+        if run_id is None:
+            return rosters.claim_sync(session, plan.organisation_id, plan.id, now, until)
+        run = runs.run(session, plan.organisation_id, run_id)
+        if run is None or run.context_id != plan.id or not runs.begin(session, run_id, now):
+            return False
+        rosters.schedule_sync(session, plan.organisation_id, plan.id, until)
+        return True
+
+    def _sync(self, plan: ContextPlan, run_id: str | None, holder: str) -> None:
+        progress = _Progress()
+        failure: ToolError | None = None
+        columns: tuple[EvidenceColumn, ...] = ()
+        try:
+            if plan.is_approved:
+                self._read_roster(plan, run_id, holder, progress)
+                columns = self._read_columns(plan, run_id, holder, progress)
+                self._decide(plan, run_id, progress)
+            else:
+                progress.troubles.append(ErrorCode.REGISTRATION_NOT_APPROVED)
+        except ToolError as error:
+            failure = error
+            progress.troubles.insert(0, error.code)
+            raise
+        except Exception:
+            progress.troubles.insert(0, ErrorCode.INTERNAL)
+            failure = ToolError(ErrorCode.INTERNAL)
+            raise
+        finally:
+            is_failed = (
+                failure is not None
+                or not plan.is_approved
+                or (progress.reads > 0 and progress.good_reads == 0)
+            )
+            self._close(plan, run_id, progress, len(columns), is_failed=is_failed)
+
+    def _close(
+        self, plan: ContextPlan, run_id: str | None, progress: _Progress, columns: int, *, is_failed: bool
+    ) -> None:
+        now = self.clock()
+        with self.database.write() as session:
+            due_at = None
+            if plan.is_approved and rosters.has_placements(session, plan.organisation_id, plan.id):
+                active = rosters.active_context_count(session, plan.registration.id, now - ACTIVE_FOR)
+                current = rosters.context_plan(session, plan.organisation_id, plan.id) or plan
+                is_failing = is_failed or bool(progress.troubles)
+                due_at = next_sync_at(
+                    current.last_launched_at,
+                    now,
+                    outcome=SyncOutcome(
+                        is_failing,
+                        rosters.oldest_good_read_at(session, plan) if is_failing else None,
+                        progress.retry_after,
+                    ),
+                    stretched=stretch(active, 1 + columns),
+                    spread=int(plan.id[:8], 16) / 0x1_0000_0000,
+                )
+            rosters.schedule_sync(session, plan.organisation_id, plan.id, due_at)
+            if run_id is not None:
+                runs.finish(
+                    session,
+                    run_id,
+                    now,
+                    progress.counts,
+                    error_code=progress.troubles[0].value if progress.troubles else None,
+                    is_failed=is_failed,
+                )
+
+    # -- the roster
+
+    def _read_roster(self, plan: ContextPlan, run_id: str | None, holder: str, progress: _Progress) -> None:
+        if plan.memberships_url is None:
+            return
+        started_at = self.clock()
+        read = memberships.roster_pages(self.connector, service_access(plan), plan.memberships_url)
+        present: set[str] = set()
+        added = changed = 0
+        for page in read:
+            for chunk in rosters.chunks(page):
+                with self.database.write() as session:
+                    stored = rosters.store_members(
+                        session, plan, [_entry(member) for member in chunk], self.clock()
+                    )
+                    present |= stored.learner_ids
+                    self._advance(session, plan, run_id, holder, "roster", len(present))
+                added += stored.added
+                changed += stored.changed
+        trouble = read.trouble
+        is_complete = read.is_complete
+        if is_complete and not present:
+            # Whoever asks is in the course, or was launched from it: nobody at all is an answer gone wrong.
+            trouble, is_complete = ErrorCode.PLATFORM_ANSWER_INVALID, False
+        left = 0
+        was_read = bool(present)
+        with self.database.write() as session:
+            if is_complete:
+                left = rosters.deactivate_missing(session, plan, present, started_at)
+            rosters.record_roster(
+                session,
+                plan,
+                read_at=started_at if was_read else None,
+                is_complete=is_complete,
+                trouble=None if trouble is None else trouble.value,
+            )
+        progress.counts |= {"members": len(present), "added": added, "changed": changed, "left": left}
+        progress.note(trouble, read.failure.retry_after if read.failure else None, was_read=was_read)
+
+    # -- the columns
+
+    def _read_columns(
+        self, plan: ContextPlan, run_id: str | None, holder: str, progress: _Progress
+    ) -> tuple[EvidenceColumn, ...]:
+        with self.database.read() as session:
+            columns = results.evidence_columns(session, plan.organisation_id, plan.id)
+        created = tuple(column for column in columns if column.url is not None)
+        listed = changed = 0
+        for done, column in enumerate(created):
+            with self.database.write() as session:
+                self._advance(session, plan, run_id, holder, "results", done, len(created))
+            read = read_column(self.database, self.connector, self.clock, plan, column)
+            listed += read.grades
+            changed += read.changed
+            progress.note(read.trouble, read.retry_after, was_read=read.was_read)
+        progress.counts |= {"columns": len(created), "grades": listed, "grades_changed": changed}
+        return created
+
+    # -- what follows
+
+    def _decide(self, plan: ContextPlan, run_id: str | None, progress: _Progress) -> None:
+        if run_id is not None:
+            with self.database.write() as session:
+                runs.advance(session, run_id, "decisions")
+        report = self.awarding.decide_context(plan.organisation_id, plan.id)
+        progress.counts |= {"decided": report.decided, "awarded": len(report.award_ids)}
+        if report.award_ids:
+            if run_id is not None:
+                with self.database.write() as session:
+                    runs.advance(session, run_id, "credentials", 0, len(report.award_ids))
+            progress.counts["issued"] = len(self.issuing.issue_for(report.award_ids))
+
+    def _advance(
+        self,
+        session: Any,
+        plan: ContextPlan,
+        run_id: str | None,
+        holder: str,
+        step: str,
+        done: int,
+        total: int | None = None,
+    ) -> None:
+        runs.take_lease(session, _lease(plan.id), holder, self.clock(), LEASE_SECONDS)
+        if run_id is not None:
+            runs.advance(session, run_id, step, done, total)
+
+    # -- one learner
+
+    def refresh_learner(self, session: LearnerSession, deadline_seconds: float = 2.0) -> LearnerRefresh:
+        """Read the visiting learner's own grades and decide, within a time that a visit can bear.
+
+        One call per column (AGS §3.3.2 ``user_id``), the longest unread first; what cannot be had in time
+        stays as it was. Nothing is read while somebody masquerades.
+        """
+        if session.context_id is None or session.is_read_only:
+            return LearnerRefresh()
+        organisation_id, context_id = session.organisation_id, session.context_id
+        with self.database.read() as reading:
+            plan = rosters.context_plan(reading, organisation_id, context_id)
+            sub = rosters.learner_sub(reading, organisation_id, session.learner_id)
+            columns = results.evidence_columns(reading, organisation_id, context_id)
+        columns = tuple(column for column in columns if column.url is not None)
+        if plan is None or sub is None or not plan.is_approved or not columns:
+            return LearnerRefresh()
+        deadline = self.connector.deadline_in(deadline_seconds)
+        troubles: list[ErrorCode] = []
+        read = 0
+        for column in columns:
+            trouble = self._read_own(plan, column, sub, deadline)
+            if trouble is None:
+                read += 1
+            elif trouble not in troubles:
+                troubles.append(trouble)
+            if trouble in (ErrorCode.PLATFORM_TIMED_OUT, ErrorCode.PLATFORM_BUSY):
+                break  # the others would only wait for the same
+        award_ids: tuple[str, ...] = ()
+        if read:
+            award_ids = self.awarding.decide_learner(
+                organisation_id, context_id, session.learner_id
+            ).award_ids
+            if award_ids:
+                self.issuing.issue_for(award_ids)
+        return LearnerRefresh(read, len(columns), tuple(troubles), award_ids)
+
+    def _read_own(
+        self, plan: ContextPlan, column: EvidenceColumn, sub: str, deadline: float
+    ) -> ErrorCode | None:
+        assert column.url is not None
+        started_at = self.clock()
+        own = grades.read_results(
+            self.connector, service_access(plan), column.url, user_id=sub, deadline=deadline
+        )
+        rows = [grade_row(row) for row in own.rows]
+        if not rows and own.complete:
+            # Listed nowhere in an answer that is whole: not graded, and that is now known.
+            rows = [GradeRow(sub, None, column.score_maximum, None)]
+        if rows:
+            with self.database.write() as session:
+                results.store_grades(
+                    session, plan, column, rows, read_at=started_at, now=self.clock(), touch=True
+                )
+        return own.trouble
+
+
+def _entry(member: Member) -> RosterEntry:
+    return RosterEntry(
+        sub=member.user.sub,
+        name=member.user.name or _joined(member.user.given_name, member.user.family_name),
+        email=member.user.email,
+        is_learner=member.rights.is_learner,
+        is_staff=member.rights.is_staff,
+        is_test_user=member.rights.is_test_user,
+        is_active=member.is_active,
+    )
+
+
+def _joined(*names: str | None) -> str | None:
+    return " ".join(name for name in names if name) or None
+
+
+def _lease(context_id: str) -> str:
+    return f"{runs.CONTEXT_LEASE}{context_id}"

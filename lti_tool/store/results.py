@@ -1,0 +1,295 @@
+"""Evidence columns and the grades read from them.
+
+The column that the tool writes (tag ``award``) is left out in every query here, at the source: what the
+tool writes is never evidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, cast
+
+from sqlalchemy import CursorResult, or_, select, update
+from sqlalchemy.orm import Session
+
+from lti_tool.store.dialects import upsert_changed
+from lti_tool.store.rosters import ContextPlan, chunks, learner_ids
+from lti_tool.store.tables import LineItem, Placement, Result
+
+EVIDENCE_TAGS = ("attest", "mirror")
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceColumn:
+    """A column that the tool reads and never writes."""
+
+    id: str
+    context_id: str
+    placement_id: str
+    badge_link_key: str
+    tag: str
+    evidence_key: str
+    label: str
+    url: str | None
+    """``None`` until it exists on the platform."""
+    score_maximum: Decimal
+    first_value_at: datetime | None
+    read_at: datetime | None
+    is_complete: bool
+    trouble: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class GradeRow:
+    """One grade to be stored."""
+
+    sub: str
+    score: Decimal | None
+    maximum: Decimal
+    graded_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredGrades:
+    """What storing grades did."""
+
+    learner_ids: frozenset[str]
+    changed: int
+    has_value: bool
+    """Whether any of them is a grade, and not only a listed person."""
+
+
+def evidence_columns(session: Session, organisation_id: str, context_id: str) -> tuple[EvidenceColumn, ...]:
+    """The evidence columns of the active placements of a context, the longest unread first."""
+    columns = _columns(
+        session,
+        LineItem.organisation_id == organisation_id,
+        LineItem.context_id == context_id,
+        Placement.status == "active",
+    )
+    return tuple(sorted(columns, key=lambda column: (column.read_at is not None, column.read_at or 0)))
+
+
+def placement_columns(
+    session: Session, organisation_id: str, placement_id: str
+) -> tuple[EvidenceColumn, ...]:
+    """The evidence columns of one placement, in the order in which they were asked for."""
+    return _columns(
+        session, LineItem.organisation_id == organisation_id, LineItem.placement_id == placement_id
+    )
+
+
+def _columns(session: Session, *conditions: Any) -> tuple[EvidenceColumn, ...]:
+    rows = session.execute(
+        select(
+            LineItem.id,
+            LineItem.context_id,
+            LineItem.placement_id,
+            Placement.badge_link_key,
+            LineItem.tag,
+            LineItem.evidence_key,
+            LineItem.label,
+            LineItem.id_on_platform.label("url"),
+            LineItem.score_maximum,
+            LineItem.first_value_at,
+            LineItem.read_at,
+            LineItem.is_complete,
+            LineItem.trouble,
+        )
+        .join(Placement, Placement.id == LineItem.placement_id)
+        .where(LineItem.tag.in_(EVIDENCE_TAGS), *conditions)
+        .order_by(LineItem.created_at, LineItem.evidence_key)
+    )
+    return tuple(EvidenceColumn(**row._mapping) for row in rows)
+
+
+def placement_context(session: Session, organisation_id: str, placement_id: str) -> str | None:
+    """The context of a placement of this organisation; a removed placement has none."""
+    return session.execute(
+        select(Placement.context_id).where(
+            Placement.organisation_id == organisation_id,
+            Placement.id == placement_id,
+            Placement.status != "removed",
+        )
+    ).scalar_one_or_none()
+
+
+# -- columns on the platform
+
+
+def record_created(
+    session: Session,
+    organisation_id: str,
+    line_item_id: str,
+    *,
+    url: str,
+    replacing: str | None,
+    now: datetime,
+) -> bool:
+    """Keep the URL of a column that now exists on the platform.
+
+    :param replacing: the URL it had when the work began; false is returned where another one came first.
+    """
+    stored = session.execute(
+        update(LineItem)
+        .where(
+            LineItem.organisation_id == organisation_id,
+            LineItem.id == line_item_id,
+            LineItem.tag.in_(EVIDENCE_TAGS),
+            LineItem.id_on_platform.is_(None) if replacing is None else LineItem.id_on_platform == replacing,
+        )
+        .values(id_on_platform=url, created_on_platform_at=now, trouble=None)
+    )
+    return cast(CursorResult[Any], stored).rowcount == 1
+
+
+def record_trouble(
+    session: Session, organisation_id: str, line_item_ids: Collection[str], trouble: str
+) -> None:
+    """Keep why columns could not be made."""
+    session.execute(
+        update(LineItem)
+        .where(
+            LineItem.organisation_id == organisation_id,
+            LineItem.id.in_(line_item_ids),
+            LineItem.tag.in_(EVIDENCE_TAGS),
+        )
+        .values(trouble=trouble)
+    )
+
+
+def record_column(
+    session: Session,
+    column: EvidenceColumn,
+    organisation_id: str,
+    *,
+    read_at: datetime | None,
+    is_complete: bool,
+    trouble: str | None,
+) -> None:
+    """Keep how the last read of a column went.
+
+    :param read_at: when it began; ``None`` where nothing was read, so that the older reading stands.
+    """
+    values: dict[str, Any] = {"trouble": trouble}
+    if read_at is not None:
+        values |= {"read_at": read_at, "is_complete": is_complete}
+    session.execute(
+        update(LineItem)
+        .where(
+            LineItem.organisation_id == organisation_id,
+            LineItem.id == column.id,
+            LineItem.tag.in_(EVIDENCE_TAGS),
+        )
+        .values(**values)
+    )
+
+
+# -- grades
+
+
+def store_grades(
+    session: Session,
+    plan: ContextPlan,
+    column: EvidenceColumn,
+    rows: Sequence[GradeRow],
+    *,
+    read_at: datetime,
+    now: datetime,
+    touch: bool = False,
+) -> StoredGrades:
+    """Add and update grades of one column.
+
+    :param read_at: when the read began; a grade that was read later by somebody else is left alone.
+    :param touch: also note the time of reading where the grade itself is as it was.
+    """
+    by_sub = {row.sub: row for row in rows}
+    if not by_sub:
+        return StoredGrades(frozenset(), 0, has_value=False)
+    ids = learner_ids(session, plan, by_sub.keys(), now)
+    known = {
+        row.learner_id: row
+        for row in session.execute(
+            select(Result.learner_id, Result.score, Result.maximum, Result.graded_at, Result.read_at).where(
+                Result.organisation_id == plan.organisation_id,
+                Result.line_item_id == column.id,
+                Result.learner_id.in_(ids.values()),
+            )
+        )
+    }
+    changed = []
+    for sub, row in by_sub.items():
+        before = known.get(ids[sub])
+        if before is not None:
+            if before.read_at > read_at:
+                continue
+            same = (before.score, before.maximum, before.graded_at) == (row.score, row.maximum, row.graded_at)
+            if same and not touch:
+                continue
+        changed.append(
+            {
+                "organisation_id": plan.organisation_id,
+                "line_item_id": column.id,
+                "learner_id": ids[sub],
+                "score": row.score,
+                "maximum": row.maximum,
+                "graded_at": row.graded_at,
+                "read_at": read_at,
+            }
+        )
+    upsert_changed(
+        session, Result, changed, ("line_item_id", "learner_id"), ("score", "maximum", "graded_at", "read_at")
+    )
+    has_value = any(row.score is not None for row in by_sub.values())
+    if has_value and column.first_value_at is None:
+        _record_first_value(session, plan.organisation_id, column.id, read_at)
+    return StoredGrades(frozenset(ids.values()), len(changed), has_value)
+
+
+def _record_first_value(session: Session, organisation_id: str, line_item_id: str, at: datetime) -> None:
+    session.execute(
+        update(LineItem)
+        .where(
+            LineItem.organisation_id == organisation_id,
+            LineItem.id == line_item_id,
+            LineItem.tag.in_(EVIDENCE_TAGS),
+            LineItem.first_value_at.is_(None),
+        )
+        .values(first_value_at=at)
+    )
+
+
+def clear_missing(
+    session: Session, plan: ContextPlan, column: EvidenceColumn, present: Collection[str], read_at: datetime
+) -> int:
+    """Empty the grades of people whom a column that was read whole does not list any more.
+
+    The row stays, without a score: "not graded" is known, and is not zero.
+
+    :returns: how many were emptied.
+    """
+    rows = session.execute(
+        select(Result.learner_id).where(
+            Result.organisation_id == plan.organisation_id,
+            Result.line_item_id == column.id,
+            Result.read_at < read_at,
+            or_(Result.score.is_not(None), Result.graded_at.is_not(None)),
+        )
+    ).scalars()
+    missing = [learner_id for learner_id in rows if learner_id not in present]
+    for chunk in chunks(missing):
+        session.execute(
+            update(Result)
+            .where(
+                Result.organisation_id == plan.organisation_id,
+                Result.line_item_id == column.id,
+                Result.learner_id.in_(chunk),
+                Result.read_at < read_at,
+            )
+            .values(score=None, graded_at=None, read_at=read_at)
+            .execution_options(synchronize_session=False)
+        )
+    return len(missing)
