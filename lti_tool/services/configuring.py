@@ -10,18 +10,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Protocol
 
 from lti_tool.credentials.artwork import Artwork, check_artwork, render_png, render_svg
 from lti_tool.credentials.errors import ArtworkInvalid
 from lti_tool.domain.criteria import Criterion, ScoreAtLeast, Unit, leaves
 from lti_tool.errors import ErrorCode, NotAllowed, NotFound, RequestInvalid
-from lti_tool.lti.deep_linking import LineItemSpec, LinkItem
+from lti_tool.lti.deep_linking import LineItemSpec, LinkItem, SigningKey, build_response
 from lti_tool.platforms import platform_for
 from lti_tool.services.criteria_format import dump_criteria, parse_criteria
 from lti_tool.services.launching import SessionView
 from lti_tool.services.micromodule_form import FormProblem, MicromoduleForm, Problem
-from lti_tool.store import audit, drafts, micromodules, placements
+from lti_tool.store import audit, drafts, micromodules, placements, registrations
 from lti_tool.store.database import Database
 from lti_tool.store.tables import new_id
 
@@ -74,30 +73,14 @@ class DeepLinkingAnswer:
     jwt: str
 
 
-class DeepLinkingSigner(Protocol):
-    """Signs a deep linking response for the deployment that asked (``lti_tool.lti.deep_linking``)."""
-
-    def __call__(
-        self,
-        registration_id: str,
-        deployment_id: str,
-        settings: Any,
-        items: tuple[LinkItem, ...],
-        message: str | None,
-    ) -> str:
-        """The compact JWS.
-
-        :raises RequestInvalid: ``deep_linking_type_refused`` where the platform accepts no links.
-        """
-
-
 @dataclass(frozen=True)
 class Configuring:
     """The instructor's side of deep linking."""
 
     database: Database
     clock: Callable[[], datetime]
-    sign: DeepLinkingSigner
+    key: Callable[[], SigningKey]
+    """The tool's LTI key at this moment."""
     base_url: str
 
     def picker(self, session: SessionView) -> PickerView:
@@ -288,7 +271,14 @@ class Configuring:
         settings = session.deep_linking
         if settings is None:
             raise NotAllowed(ErrorCode.DEEP_LINKING_NOT_ALLOWED)
-        jwt = self.sign(session.registration_id, session.deployment_id, settings, items, None)
+        with self.database.read() as reading:
+            registration = registrations.registration(reading, session.registration_id)
+            deployment = registrations.deployment(reading, session.deployment_id)
+        if registration is None or deployment is None:
+            raise NotFound(ErrorCode.REGISTRATION_UNKNOWN)
+        jwt = build_response(
+            registration, deployment.id_on_platform, settings, items, self.key(), self.clock()
+        )
         return DeepLinkingAnswer(settings.return_url, jwt)
 
 
