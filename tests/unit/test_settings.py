@@ -197,7 +197,7 @@ def test_exceptions_for_outgoing_calls_are_read_from_text_and_from_a_list(tmp_pa
 
 @pytest.mark.parametrize(
     "entry",
-    ["0.0.0.0/0", "::/0", "*", "*.example", "10.0.0.1/8", "10.0.0.0/40", "https://x.example", "x:80", "a@b"],
+    "0.0.0.0/0 ::/0 * *.example 10.0.0.1/8 10.0.0.0/40 https://x.example x:80 a@b".split(),
 )
 def test_an_exception_that_says_too_much_or_nothing_is_refused(entry: str) -> None:
     (problem,) = problems(production(LTI_TOOL_OUTBOUND_ALLOW=entry))
@@ -238,5 +238,5 @@ def test_the_shipped_files_are_found_and_valid() -> None:
 
 
 def test_the_names_that_others_rely_on_are_settings() -> None:
-    public = "env base_url database_url queue_url embedded_worker data_dir keys_dir secret_key config outbound_allow"
-    assert set(public.split()) <= set(Settings.model_fields)
+    public = "env base_url database_url queue_url embedded_worker data_dir keys_dir secret_key config"
+    assert {*public.split(), "outbound_allow"} <= set(Settings.model_fields)
