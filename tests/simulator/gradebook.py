@@ -174,8 +174,11 @@ class Gradebook:
         if item.is_locked:
             raise LockedGradeItemError(item.id)
         row = self._touch(item, user_id)
-        row.raw = None if value is None else self.bounded(item, value)
-        row.maximum = item.maximum
+        new = None if value is None else self.bounded(item, value)
+        if _same(row.raw, new) and row.feedback == feedback and row.modified_at is not None:
+            # The same grade again changes nothing, not even the time (recording ags_scores_results, "1s later").
+            return row
+        row.raw, row.maximum = new, item.maximum
         if not row.is_overridden:
             row.final, row.feedback = row.raw, feedback
             row.modified_at = None if value is None else self._clock()

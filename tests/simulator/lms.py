@@ -211,6 +211,8 @@ class Lms:
         clock: Callable[[], datetime] = utc_now,
         fetch: Callable[[str], bytes] = fetch_over_http,
         seed: int = 0,
+        name: str = "Demo Moodle",
+        short_name: str = "demo",
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self.product = product
@@ -229,8 +231,7 @@ class Lms:
         self.sessions: dict[str, Session] = {}
         self.requests: list[tuple[str, str, int]] = []
         self._counters: dict[str, itertools.count[int]] = {}
-        self.name = "Demo Moodle"
-        self.short_name = "demo"
+        self.name, self.short_name = name, short_name
         self.add_user("guest", "Guest user", " ", email="root@localhost")
         self.admin = self.add_user("admin", "Admin", "User", is_admin=True)
         self.site_course = self.add_course(self.short_name, self.name)
@@ -444,7 +445,9 @@ class Lms:
         match condition["type"]:
             case "completion":
                 state = self.completion_state(user, self.activities[condition["cm"]])
-                return state > 0 if condition["e"] == 1 else state == condition["e"]
+                # A failed activity (3) counts as not complete (recording nrps_rlid_availability2).
+                wanted = {0: (0, 3), 1: (1, 2)}.get(condition["e"], (condition["e"],))
+                return state in wanted
             case "grade":
                 item = self.gradebook.items[condition["id"]]
                 row = self.gradebook.row(item, user.id)
@@ -589,7 +592,10 @@ class Lms:
     def issue_ticket(self, session: Session, ticket: LaunchTicket) -> str:
         """Remember a launch about to happen; returns the one-use launch id for ``lti_message_hint``."""
         with self.lock:
-            launch_id = f"ltilaunch{ticket.cmid or '_' + ticket.message_type}_{self.random.randrange(2**31)}"
+            # Moodle writes "ltilaunch<instance>_<number>" for links and "ltilaunch_<type><number>" for selections.
+            link = self.activities[ticket.cmid].instance if ticket.cmid is not None else None
+            lead = f"ltilaunch{link}_" if link is not None else f"ltilaunch_{ticket.message_type}"
+            launch_id = f"{lead}{self.random.randrange(2**31)}"
             session.tickets[launch_id] = ticket
             return launch_id
 

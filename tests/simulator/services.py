@@ -69,7 +69,7 @@ def _number(value: float) -> float | int:
 
 
 def _status(code: int, reason: str) -> str:
-    line = " ".join(f"{code} {reason}".split())
+    line = re.sub(r"[\r\n]+", " ", f"{code} {reason}").strip()
     return line.encode("utf-8").decode("latin-1")
 
 
@@ -414,7 +414,8 @@ def _results(call: Call) -> Response:
     rows = [row for row in call.lms.gradebook.rows(item) if row.modified_at is not None]
     if "user_id" in request.args:
         rows = [row for row in rows if str(row.user_id) == request.args["user_id"]]
-    rows.sort(key=lambda row: (row.modified_at, row.user_id % 7), reverse=True)
+    # In no order a tool could rely on.
+    rows.sort(key=lambda row: (row.modified_at, -row.user_id), reverse=True)
     shown = rows[start : start + limit] if limit else rows
     response = _json([_result(call, item, row, typed=typed) for row in shown], RESULTS_TYPE)
     if limit:
@@ -549,4 +550,4 @@ def services(path: str) -> Response:
             return _refusal(error)
         except BadGatewayError:
             page = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body></body>\r\n</html>\r\n"
-            return Response(page, 502, content_type="text/html")
+            return Response(page, "502 Bad Gateway", content_type="text/html")

@@ -1,5 +1,6 @@
 """What the simulator's pages and services share: the LMS of this application, the session, Moodle's error pages."""
 
+from http import HTTPStatus
 from typing import cast
 
 from flask import Response, current_app, make_response, render_template, request
@@ -93,7 +94,8 @@ def page(template: str, status: int = 200, **values: object) -> Response:
     lms = the_lms()
     with lms.lock:
         text = render_template(template, lms=lms, user=current_user(), session=current_session(), **values)
-    response = make_response(text, status)
+    # Werkzeug would write the reason phrase in capitals.
+    response = make_response(text, f"{status} {HTTPStatus(status).phrase}")
     response.headers["X-Frame-Options"] = "sameorigin"
     response.headers["Cache-Control"] = "private, no-store"
     return response

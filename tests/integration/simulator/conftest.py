@@ -262,18 +262,17 @@ class Site:
 def site() -> Site:
     clock, probe = Clock(), ProbeTool()
     app = probe.app(lambda: lms)
-    lms = Lms(LMS_URL, clock=clock, fetch=fetch_in_process(app))
-    lms.short_name, lms.name = "probe", "Probe Moodle"
+    lms = Lms(LMS_URL, clock=clock, fetch=fetch_in_process(app), name="Probe Moodle", short_name="probe")
     course = lms.add_course("MM1", "Micromodule 1: Open Data", id_number="MM-1", description="Probe course")
     names = [("teacher1", "Tea", "Cher"), ("noneditor1", "Non", "Editor")]
     names += [(f"student{n}", f"Stu{n}", f"Dent{n}") for n in range(1, 6)]
-    names += [("outsider", "Out", "Sider"), ("suspended", "Sus", "Pended")]
+    names += [("outsider", "Out", "Sider"), ("suspended1", "Sus", "Pended")]
     users = {u: lms.add_user(u, given, family, id_number=f"SIS-{u}") for u, given, family in names}
     lms.enrol(users["teacher1"], course, Role.EDITING_TEACHER)
     lms.enrol(users["noneditor1"], course, Role.TEACHER)
     for number in range(1, 6):
         lms.enrol(users[f"student{number}"], course)
-    lms.enrol(users["suspended"], course, is_suspended=True)
+    lms.enrol(users["suspended1"], course, is_suspended=True)
     quiz1 = lms.add_quiz(course, "Quiz 1", id_number="quiz1", pass_grade=60)
     quiz2 = lms.add_quiz(course, "Quiz 2", id_number="quiz2")
     assign1 = lms.add_assignment(course, "Assignment 1", id_number="assign1", maximum=50)

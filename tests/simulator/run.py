@@ -1,0 +1,401 @@
+"""``make run``: the tool and a demo LMS with a seeded course, on two loopback sites, until Ctrl-C.
+
+One process watches everything: it serves the demo LMS itself, starts ``lti-tool serve`` (which runs its own
+worker), and then walks the demo's set-up as its people would do it in a browser: the teacher places
+micromodules by deep linking, makes the mirror columns and types their formulas; learners open their wallets,
+and one of them shares a badge. Nothing is written past the tool's own doors.
+
+The LMS lives in memory. Each start registers it anew and forgets the one before; whatever else is in the
+development database stays.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+from werkzeug.serving import make_server
+
+from lti_tool.bootstrap import Tool, build_tool
+from lti_tool.settings import load_settings
+from tests.simulator.app import application
+from tests.simulator.client import Page, Person
+from tests.simulator.lms import Activity, Course, Lms, User
+from tests.simulator.seed import Demo, seed_demo
+
+ROOT = Path(__file__).resolve().parents[2]
+ORGANISATION = "Open Learning"
+CATEGORY = "Open Data"
+STARTING_SECONDS = 60.0
+SEEDING_SECONDS = 180.0
+HOP_BY_HOP = frozenset({"connection", "transfer-encoding", "content-length", "content-encoding"})
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What the demo's teacher types for one micromodule."""
+
+    short_name: str
+    name: str
+    description: str
+    skills: str
+    shape: str
+    icon: str
+    background: str
+    text: str
+    rows: tuple[tuple[str, str], ...]
+    """(assessment, percent needed)."""
+    combination: str = "all"
+
+
+RECIPES = (
+    Recipe(
+        "MM1",
+        "Open Data Basics",
+        "Finds, judges and reuses open data for a question of their own.",
+        "Finding open data\nJudging data quality\nReusing open data",
+        "hexagon",
+        "database",
+        "#0b4f6c",
+        "Open Data",
+        (("Quiz 1", "60"),),
+    ),
+    Recipe(
+        "MM2",
+        "Data Privacy Basics",
+        "Handles personal data with care: consent, purpose and anonymisation.",
+        "Data protection\nAnonymisation",
+        "shield",
+        "lock",
+        "#5b2a86",
+        "Data Privacy",
+        (("Quiz 1", "60"), ("Quiz 2", "50")),
+    ),
+    Recipe(
+        "MM3",
+        "Honest Charts",
+        "Draws charts that tell the truth and reads those that do not.",
+        "Data visualisation\nCritical reading of charts",
+        "circle",
+        "chart-column",
+        "#8a3b12",
+        "Honest Charts",
+        (("Quiz 1", "70"),),
+    ),
+    Recipe(
+        "MM4",
+        "Data Ethics",
+        "Weighs whom data helps and whom it harms before using it.",
+        "Ethical reasoning\nImpact assessment",
+        "octagon",
+        "scale",
+        "#14532d",
+        "Data Ethics",
+        (("Quiz 1", "60"), ("Essay", "50")),
+        "any",
+    ),
+    Recipe(
+        "MM5",
+        "Open Licences",
+        "Chooses and reads an open licence for data, text and code.",
+        "Licensing\nCopyright basics",
+        "rosette",
+        "file-check",
+        "#7f1d1d",
+        "Open Licences",
+        (("Quiz 1", "60"),),
+    ),
+)
+
+
+def main() -> int:
+    """Start everything, seed it, and wait for a signal; returns the exit status."""
+    port, lms_port = int(os.environ.get("PORT", "8000")), int(os.environ.get("LMS_PORT", "9000"))
+    if os.environ.get("LMS", "moodle") != "moodle":
+        sys.stderr.write("The demo LMS plays Moodle only for now: LMS=moodle.\n")
+        return 2
+    tool_url = f"http://localhost:{port}"
+    environment = {**os.environ, "LTI_TOOL_ENV": "development", "LTI_TOOL_BASE_URL": tool_url}
+    stopping = threading.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda *_: stopping.set())
+    tool = build_tool(load_settings(environment))
+    tool.database.upgrade()
+    tool.keyring.ensure("lti")
+    marker = seeding_marker(tool)
+    marker.parent.mkdir(parents=True, exist_ok=True)
+    marker.write_text("The demo is being seeded.\n")
+    lms = Lms(f"http://127.0.0.1:{lms_port}", seed=7)
+    server = _serve(lms, lms_port)
+    serving = subprocess.Popen(
+        [sys.executable, "-m", "lti_tool.cli", "serve", "--host", "127.0.0.1", "--port", str(port)],
+        cwd=ROOT,
+        env=environment,
+    )
+    try:
+        demo = seed_demo(lms)
+        register(tool, lms, tool_url)
+        _wait(lambda: _answers(f"{tool_url}/healthz"), STARTING_SECONDS, stopping, serving)
+        say(f"Seeding the demo ({len(RECIPES)} micromodules, {len(demo.learners)} learners) …")
+        seed(tool, lms, demo, tool_url, stopping)
+        marker.unlink(missing_ok=True)
+        _wait(lambda: _answers(f"{tool_url}/readyz"), STARTING_SECONDS, stopping, serving)
+        _announce(tool_url, lms, demo)
+        while not stopping.wait(0.5):
+            if serving.poll() is not None:
+                sys.stderr.write("The tool has stopped; see its messages above.\n")
+                return 1
+        return 0
+    except _Stopped as stopped:
+        return stopped.status
+    finally:
+        marker.unlink(missing_ok=True)
+        _stop(serving)
+        server.shutdown()
+        tool.database.dispose()
+
+
+class _Stopped(Exception):
+    """Somebody asked to stop, or a process ended, while the demo was starting."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+def say(text: str) -> None:
+    """One line to whoever started this, at once also where it goes into a file."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def seeding_marker(tool: Tool) -> Path:
+    """While this file is there, ``/readyz`` says no: the demo is not complete yet."""
+    return tool.settings.data_dir / "not-ready"
+
+
+def register(tool: Tool, lms: Lms, tool_url: str) -> None:
+    """Connect the fresh LMS with the tool, as ``lti-tool registrations add`` and Moodle's form do."""
+    for known in tool.registrations.list():
+        if known.issuer == lms.base_url:
+            tool.registrations.remove(known.id)
+    lms_side = lms.register_tool(
+        tool_url,
+        client_id=secrets.token_urlsafe(11).replace("-", "x").replace("_", "y"),
+        custom={"context_history": "$Context.id.history", "locale": "$Message.locale"},
+    )
+    base = f"{lms.base_url}/mod/lti"
+    tool.registrations.add(
+        name="Demo Moodle",
+        issuer=lms.base_url,
+        client_id=lms_side.client_id,
+        auth_url=f"{base}/auth.php",
+        token_url=f"{base}/token.php",
+        jwks_url=f"{base}/certs.php",
+        product="moodle",
+        deployments=[str(lms_side.id)],
+        organisation=ORGANISATION,
+        approve=True,
+    )
+
+
+def seed(tool: Tool, lms: Lms, demo: Demo, tool_url: str, stopping: threading.Event) -> None:
+    """Walk the demo's set-up as its people would; every step goes through the tool's own pages."""
+    browser = over_http(tool_url)
+    teacher = Person(lms, browser, demo.teacher)
+    placed: dict[str, Activity] = {}
+    for recipe in RECIPES:
+        if stopping.is_set():
+            raise _Stopped(0)
+        course = next(course for course in demo.courses if course.short_name == recipe.short_name)
+        placed[recipe.short_name] = place(teacher, course, recipe)
+        set_up_columns(teacher, lms, course, placed[recipe.short_name])
+    first = placed[RECIPES[0].short_name]
+    passed = _passed(lms, demo, demo.courses[0])
+    for learner in passed[:2]:
+        Person(lms, browser, learner).launch(first.id)
+    sharer = Person(lms, browser, passed[0])
+    wallet = sharer.launch(first.id)
+    share_first_badge(sharer, wallet)
+
+
+def place(teacher: Person, course: Course, recipe: Recipe) -> Activity:
+    """Deep linking: the micromodule from the library if an earlier run left it there, else a new one."""
+    picker = teacher.deep_link(course)
+    if recipe.name in picker.words:
+        form = next(form for form in picker.forms if "micromodule_version_id" in form.fields)
+        answer = teacher.submit(
+            picker,
+            {"micromodule_version_id": _version_called(picker, recipe.name)},
+            form=form,
+            button="place",
+        )
+    else:
+        page = teacher.follow(picker, "micromodules/new")
+        fields = {
+            "name": recipe.name,
+            "description": recipe.description,
+            "skills": recipe.skills,
+            "combination": recipe.combination,
+            "shape": recipe.shape,
+            "icon": recipe.icon,
+            "background": recipe.background,
+            "foreground": "#ffffff",
+            "text": recipe.text,
+            "image_alt": f"Badge “{recipe.name}”",
+        }
+        while page.text.count("-threshold") < len(recipe.rows):
+            page = teacher.submit(page, fields, form="micromodule", button="add_row")
+        for number, (label, percent) in enumerate(recipe.rows):
+            fields |= {
+                f"criteria-{number}-label": label,
+                f"criteria-{number}-threshold": percent,
+                f"criteria-{number}-channel": "mirror",
+            }
+        answer = teacher.submit(page, fields, form="micromodule", button="place")
+    (activity,) = teacher.save_selected(answer)
+    return activity
+
+
+def _version_called(picker: Page, name: str) -> str:
+    for choice in picker.soup.find_all("input", attrs={"name": "micromodule_version_id"}):
+        label = picker.soup.find("label", attrs={"for": choice.get("id")})
+        if label is not None and name in label.get_text(" "):
+            return str(choice.get("value"))
+    raise LookupError(f"the picker does not offer {name!r}")
+
+
+def set_up_columns(teacher: Person, lms: Lms, course: Course, activity: Activity) -> None:
+    """What the teacher does after placing: make the columns, type their formulas, ask for a sync."""
+    page = teacher.launch(activity.id)
+    teacher.submit(page, form="columns")
+    items = lms.gradebook.of_course(course.id)
+    by_name = {item.label: item for item in items if item.id_number or item.module}
+    for item in items:
+        if item.service is None or item.service.tag != "mirror":
+            continue
+        source = next(native for label, native in by_name.items() if label and label in item.label)
+        if not source.id_number:
+            source.id_number = source.label.lower().replace(" ", "")
+        lms.set_formula(item, f"=[[{source.id_number}]]")
+        item.weight, item.is_hidden = 0.0, True
+    page = teacher.launch(activity.id)
+    teacher.submit(page, form="sync")
+
+
+def share_first_badge(learner: Person, wallet: Page) -> None:
+    """The learner makes one badge public."""
+    learner.submit(wallet, form="share")
+
+
+def _passed(lms: Lms, demo: Demo, course: Course) -> list[User]:
+    """Learners whose first quiz in ``course`` reaches 60 percent."""
+    quiz = next(item for item in lms.gradebook.of_course(course.id) if item.id_number == "quiz1")
+    return [
+        learner
+        for learner in demo.learners
+        if (grade := lms.gradebook.final(quiz, learner.id)) is not None and grade >= 60
+    ]
+
+
+def over_http(base_url: str) -> Callable[[Mapping[str, Any], Callable[..., Any]], Iterable[bytes]]:
+    """A WSGI application that hands every request to a server; so ``Person`` can use the real one."""
+    session = requests.Session()
+
+    def app(environ: Mapping[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        query = f"?{environ['QUERY_STRING']}" if environ.get("QUERY_STRING") else ""
+        headers = {
+            name[5:].replace("_", "-").title(): str(value)
+            for name, value in environ.items()
+            if name.startswith("HTTP_") and name != "HTTP_HOST"
+        }
+        if environ.get("CONTENT_TYPE"):
+            headers["Content-Type"] = str(environ["CONTENT_TYPE"])
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+        answer = session.request(
+            str(environ["REQUEST_METHOD"]),
+            f"{base_url}{environ['PATH_INFO']}{query}",
+            headers=headers,
+            data=environ["wsgi.input"].read(length) if length else None,
+            allow_redirects=False,
+            timeout=30,
+        )
+        session.cookies.clear()
+        sent = [(n, v) for n, v in answer.raw.headers.items() if n.lower() not in HOP_BY_HOP]
+        start_response(f"{answer.status_code} {answer.reason}", sent)
+        return [answer.content]
+
+    return app
+
+
+def _serve(lms: Lms, port: int) -> Any:
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
+    server = make_server("127.0.0.1", port, application(lms), threaded=True)
+    threading.Thread(target=server.serve_forever, name="demo-lms", daemon=True).start()
+    return server
+
+
+def _answers(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=5).status_code == 200
+    except requests.RequestException:
+        return False
+
+
+def _wait(
+    condition: Callable[[], bool], seconds: float, stopping: threading.Event, serving: subprocess.Popen[bytes]
+) -> None:
+    ends = time.monotonic() + seconds
+    while not condition():
+        if stopping.wait(0.2):
+            raise _Stopped(0)
+        if serving.poll() is not None:
+            sys.stderr.write("The tool did not start; see its messages above.\n")
+            raise _Stopped(1)
+        if time.monotonic() > ends:
+            sys.stderr.write(f"Nothing answered within {seconds:.0f} seconds.\n")
+            raise _Stopped(1)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _announce(tool_url: str, lms: Lms, demo: Demo) -> None:
+    course = demo.courses[0]
+    say(
+        f"""
+Ready.
+  Demo LMS   {lms.base_url}/          log in by clicking a name
+  Course     {lms.base_url}/course/view.php?id={course.id}
+  The tool   {tool_url}/
+  Verify     {tool_url}/verify
+
+  teacher    {demo.teacher.name} (teacher): places badges, sees who is how far
+  learner    {demo.learners[0].name} ({demo.learners[0].username}), and {len(demo.learners) - 1} more: badge wallet
+
+  LTI_TOOL_ENV=development .venv/bin/lti-tool credentials list     works on this data
+  Ctrl-C ends both.
+"""
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
