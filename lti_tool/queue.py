@@ -11,10 +11,10 @@ then run code in the worker.)
 from __future__ import annotations
 
 import json
-import logging
 import random
 import signal
 import sqlite3
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,9 +31,10 @@ from huey.registry import Message
 from huey.serializer import Serializer
 from huey.storage import SqliteStorage
 
+from lti_tool import telemetry
 from lti_tool.errors import ConfigurationInvalid, ErrorCode, PlatformFailed, ToolError
 
-log = logging.getLogger(__name__)
+log = telemetry.get_logger(__name__)
 
 NAME = "lti_tool"
 RETRIES = 4
@@ -69,6 +70,7 @@ class Queue:
 
     def __init__(self, url: str) -> None:
         self._huey = _open(url)
+        self._can_wait = isinstance(self._huey, PostgresHuey | RedisHuey)
         self._tasks: dict[str, Task] = {}
         self._run = self._huey.task(name="run", retries=RETRIES, context=True)(self._execute)
 
@@ -79,7 +81,7 @@ class Queue:
         try:
             self._run(task, ids)
         except Exception:
-            log.exception("hint lost", extra={"task": task, "ids": ids})
+            log.exception("hint_lost", task=task, **ids)
 
     def length(self) -> int:
         """How many messages wait, not counting those put off to later.
@@ -112,7 +114,7 @@ class Queue:
         self._tasks[name] = function
 
     def run_one(self) -> bool:
-        """Run the next waiting message in this thread, if there is one; for tests and ``run_until_empty``."""
+        """Run the next waiting message in this thread; False where none waits."""
         message = self._huey.dequeue()
         if message is None:
             return False
@@ -130,6 +132,8 @@ class Queue:
             # One that waited through a backlog is of no use: the next one is already behind it.
             expires=periodic.seconds,
         )(lambda: self._tasks[periodic.task]())
+        # Only a worker waits inside the storage until a message comes; everybody else asks and goes on.
+        self._huey.storage.blocking = self._can_wait
         self._worker(threads, periodic.seconds).run()
         self.close()
 
@@ -146,29 +150,30 @@ class Queue:
     def _execute(self, name: str, ids: Mapping[str, str], task: Any) -> None:
         function = self._tasks.get(name)
         if function is None:
-            # From a newer release during an update: the reconcile pass of the newer worker finds the work.
-            log.warning("unknown task", extra={"task": name})
+            # From a newer release during an update: the reconcile pass of a newer worker finds the work.
+            log.warning("task_unknown", task=name)
             return
+        telemetry.clear_context()
+        telemetry.bind_context(task=name, **ids)
+        started = time.monotonic()
+        outcome = "done"
         try:
             function(**ids)
         except Exception as error:
-            wait = retry_wait(error, RETRIES - task.retries)
-            is_last = wait is None or task.retries <= 0
-            log.warning(
-                "task failed",
-                exc_info=None if isinstance(error, ToolError) else error,
-                extra={
-                    "task": name,
-                    "ids": dict(ids),
-                    "error": str(error) if isinstance(error, ToolError) else type(error).__name__,
-                    "wait": None if is_last else wait,
-                },
-            )
-            if wait is None or is_last:
+            outcome = "failed"
+            wait = retry_wait(error, RETRIES - task.retries) if task.retries > 0 else None
+            expected = isinstance(error, ToolError)
+            log.warning("task_failed", error=str(error), wait=wait, exc_info=not expected)
+            if wait is None:
                 return
+            outcome = "retried"
             # Huey gives a task that raises RetryTask its retry back; it is taken here, so that they end.
             task.retries -= 1
             raise RetryTask(delay=wait) from error
+        finally:
+            telemetry.JOBS.labels(name, outcome).inc()
+            telemetry.JOB_SECONDS.labels(name).observe(time.monotonic() - started)
+            telemetry.clear_context()
 
 
 def retry_wait(error: Exception, attempt: int) -> float | None:
@@ -259,7 +264,7 @@ def _open(url: str) -> Huey:
             case "postgresql":
                 return _open_postgres(url, options)
             case "redis" | "rediss":
-                return RedisHuey(NAME, url=url, **options)
+                return RedisHuey(NAME, url=url, blocking=False, **options)
             case "memory":
                 return MemoryHuey(NAME, **options)
     except Exception as error:
@@ -272,7 +277,7 @@ def _open(url: str) -> Huey:
 
 def _open_postgres(url: str, options: Mapping[str, Any]) -> Huey:
     try:
-        return PostgresHuey(NAME, dsn=url, **options)
+        return PostgresHuey(NAME, dsn=url, blocking=False, **options)
     except (psycopg.errors.UniqueViolation, psycopg.errors.DuplicateTable):
         # PostgreSQL: CREATE TABLE IF NOT EXISTS is not atomic; another process of ours was first.
-        return PostgresHuey(NAME, dsn=url, **options)
+        return PostgresHuey(NAME, dsn=url, blocking=False, **options)

@@ -1,0 +1,42 @@
+"""A queue of each kind."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lti_tool.queue import Queue
+from tests.databases import BOTH_DATABASES, postgres_database, postgres_server_url
+
+REDIS_URL = "LTI_TOOL_TEST_REDIS_URL"
+
+
+@pytest.fixture(params=[*BOTH_DATABASES, pytest.param("redis", marks=pytest.mark.loopback)])
+def queue_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty queue: the test runs on SQLite, PostgreSQL and Redis."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/queue.sqlite3"
+    elif request.param == "postgresql":
+        with postgres_database(postgres_server_url()) as url:
+            yield url
+    else:
+        url = os.environ.get(REDIS_URL, "")
+        if not url:
+            required = os.environ.get("REQUIRE", "").replace(",", " ").split()
+            if "all" in required or "redis" in required:
+                pytest.fail(f"{REDIS_URL} is not set, and REQUIRE asks for Redis", pytrace=False)
+            pytest.skip(f"no Redis for tests: {REDIS_URL} is not set")
+        yield url
+
+
+@pytest.fixture
+def queue(queue_url: str) -> Iterator[Queue]:
+    """The same, opened."""
+    opened = Queue(queue_url)
+    yield opened
+    while opened.run_one():
+        pass
+    opened.close()
