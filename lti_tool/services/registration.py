@@ -1,0 +1,430 @@
+"""Which LMSs may launch the tool, and whose their deployments are.
+
+Done by the operator, at the command line or with an import file; learners and instructors never come
+here. Doing the same twice is harmless, so that a registration can live in a deployment script.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import tomllib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from lti_tool.domain.registrations import DeploymentView, RegistrationStatus, RegistrationView
+from lti_tool.errors import Conflict, ErrorCode, NotFound, RequestInvalid
+from lti_tool.lti.claims import ID_LENGTH, http_url, identifier, origin_of
+from lti_tool.platforms import PLATFORMS
+from lti_tool.store import audit
+from lti_tool.store import registrations as store
+from lti_tool.store.database import Database
+from lti_tool.store.registrations import OrganisationView
+
+REMEMBERED_FOR: Final = timedelta(seconds=10)
+"""How long a login may use a registration without asking the database. Accepting a launch always asks, so
+one that was disabled lets nobody in for even that long."""
+_URLS: Final = ("auth_url", "token_url", "jwks_url")
+_LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrationDetail:
+    """A registration with its deployments."""
+
+    registration: RegistrationView
+    deployments: tuple[DeploymentView, ...]
+
+
+@dataclass(frozen=True)
+class Registrations:
+    """Registrations, their deployments, and the organisations that own them."""
+
+    database: Database
+    clock: Callable[[], datetime]
+    _remembered: dict[Any, tuple[datetime, RegistrationView]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False, compare=False)
+
+    # -- finding (as lti_tool.lti.oidc.RegistrationLookup asks for it)
+
+    def lookup(self, issuer: str, client_id: str | None) -> RegistrationView | None:
+        """The registration of this pair, whatever its status.
+
+        Without a client_id (platforms may leave it out of a login) the only one of that issuer; where
+        there are several, none: picking one would let one institution's people in as another's.
+        """
+        return self._recall(
+            (issuer, client_id),
+            lambda session: _only(store.find_registrations(session, issuer, client_id)),
+        )
+
+    def by_id(self, registration_id: str) -> RegistrationView | None:
+        """The registration with this key of ours."""
+        return self._recall(registration_id, lambda session: store.registration(session, registration_id))
+
+    def _recall(self, key: object, find: Callable[[Any], RegistrationView | None]) -> RegistrationView | None:
+        now = self.clock()
+        found = self._remembered.get(key)
+        if found is not None and abs(now - found[0]) < REMEMBERED_FOR:
+            return found[1]
+        with self.database.read() as session:
+            view = find(session)
+        with self._lock:
+            if view is None:
+                # One that is added now works at once.
+                self._remembered.pop(key, None)
+            else:
+                self._remembered[key] = (now, view)
+        return view
+
+    def _forget(self) -> None:
+        with self._lock:
+            self._remembered.clear()
+
+    def list(self) -> tuple[RegistrationView, ...]:
+        """Every registration, by name."""
+        with self.database.read() as session:
+            return store.all_registrations(session)
+
+    def show(self, registration_id: str) -> RegistrationDetail:
+        """One registration with its deployments.
+
+        :raises NotFound: REGISTRATION_UNKNOWN.
+        """
+        with self.database.read() as session:
+            found = store.registration(session, registration_id)
+            if found is None:
+                raise NotFound(ErrorCode.REGISTRATION_UNKNOWN, registration_id)
+            return RegistrationDetail(found, store.deployments(session, registration_id))
+
+    def deployment(self, deployment_id: str) -> DeploymentView:
+        """The deployment with this key of ours.
+
+        :raises NotFound: REGISTRATION_UNKNOWN.
+        """
+        with self.database.read() as session:
+            found = store.deployment(session, deployment_id)
+        if found is None:
+            raise NotFound(ErrorCode.REGISTRATION_UNKNOWN, f"deployment {deployment_id}")
+        return found
+
+    # -- changing
+
+    def add(
+        self,
+        *,
+        issuer: str,
+        client_id: str,
+        auth_url: str,
+        token_url: str,
+        jwks_url: str,
+        name: str | None = None,
+        product: str = "other",
+        token_audience: str | None = None,
+        deployment_ids: Sequence[str] = (),
+        organisation: str | None = None,
+        approve: bool = False,
+        approves_deployments: bool | None = None,
+        frame_origins: Sequence[str] | None = None,
+        actor: str = "cli",
+    ) -> RegistrationView:
+        """Register an LMS, or bring the registration of (issuer, client_id) to these values.
+
+        What is not given keeps its value. A status is never lowered; ``approve`` approves the registration
+        and every deployment named.
+
+        :param deployment_ids: the platform's ids of deployments to record.
+        :param organisation: name of the organisation that approved deployments belong to; made if there
+            is none. Without it the installation's first one.
+        :param approves_deployments: the rule that deployments seen later are approved at once.
+        :raises RequestInvalid: REGISTRATION_INVALID with every problem in ``problems``.
+        """
+        given: dict[str, Any] = {
+            "issuer": issuer,
+            "client_id": client_id,
+            "auth_url": auth_url,
+            "token_url": token_url,
+            "jwks_url": jwks_url,
+            "product": product,
+        }
+        optional = {
+            "name": name,
+            "token_audience": token_audience,
+            "approves_deployments": approves_deployments,
+            "frame_origins": None if frame_origins is None else list(frame_origins),
+        }
+        given |= {key: value for key, value in optional.items() if value is not None}
+        problems = _problems(given, deployment_ids)
+        if problems:
+            raise RequestInvalid(
+                ErrorCode.REGISTRATION_INVALID, "; ".join(problems), problems=tuple(problems)
+            )
+        now = self.clock()
+        with self.database.write() as session:
+            owner = self._owner(session, organisation, now)
+            known = _only(store.find_registrations(session, issuer, client_id))
+            if known is None:
+                given.setdefault("name", str(urlsplit(issuer).hostname))
+            if known is None or known.default_organisation_id is None or organisation is not None:
+                given["default_organisation_id"] = owner.id
+            if approve:
+                given["status"] = RegistrationStatus.APPROVED.value
+            registration_id, is_new = store.save_registration(session, given, now)
+            for id_on_platform in deployment_ids:
+                deployment = store.save_deployment(session, registration_id, id_on_platform, now)
+                if approve:
+                    store.approve_deployment(session, deployment.id, owner.id, now)
+            audit.record(
+                session,
+                None,
+                at=now,
+                actor=actor,
+                action="registration_added" if is_new else "registration_changed",
+                subject_kind="registration",
+                subject_id=registration_id,
+                detail={"is_approved": approve},
+            )
+        self._forget()
+        return self.show(registration_id).registration
+
+    def approve(self, registration_id: str, *, actor: str = "cli") -> RegistrationView:
+        """Let people launch.
+
+        :raises NotFound: REGISTRATION_UNKNOWN.
+        """
+        return self._set_status(registration_id, RegistrationStatus.APPROVED, actor)
+
+    def disable(self, registration_id: str, *, actor: str = "cli") -> RegistrationView:
+        """Let nobody launch, and end every session; nothing is deleted, badges stay valid.
+
+        :raises NotFound: REGISTRATION_UNKNOWN.
+        """
+        return self._set_status(registration_id, RegistrationStatus.DISABLED, actor)
+
+    def _set_status(self, registration_id: str, status: RegistrationStatus, actor: str) -> RegistrationView:
+        with self.database.write() as session:
+            if not store.set_registration_status(session, registration_id, status):
+                raise NotFound(ErrorCode.REGISTRATION_UNKNOWN, registration_id)
+            self._record(session, actor, f"registration_{status.value}", "registration", registration_id)
+        self._forget()
+        return self.show(registration_id).registration
+
+    def remove(self, registration_id: str, *, actor: str = "cli") -> None:
+        """Delete a registration that nobody ever launched from.
+
+        :raises NotFound: REGISTRATION_UNKNOWN.
+        :raises Conflict: CONFLICT where courses or people hang on it: their badges would go with it.
+        """
+        with self.database.write() as session:
+            if store.is_used(session, registration_id):
+                raise Conflict(
+                    ErrorCode.CONFLICT, f"registration {registration_id} has courses; disable it instead"
+                )
+            if not store.remove_registration(session, registration_id):
+                raise NotFound(ErrorCode.REGISTRATION_UNKNOWN, registration_id)
+            self._record(session, actor, "registration_removed", "registration", registration_id)
+        self._forget()
+
+    def approve_deployment(
+        self,
+        registration_id: str,
+        id_on_platform: str,
+        organisation: str | None = None,
+        *,
+        actor: str = "cli",
+    ) -> DeploymentView:
+        """Say whose a deployment is, and let its people in.
+
+        A deployment that was approved before stays with its organisation: its courses are that one's.
+
+        :param id_on_platform: the platform's id of it; recorded if it was not seen yet.
+        :param organisation: name of the organisation; without it the registration's default.
+        :raises NotFound: REGISTRATION_UNKNOWN.
+        :raises RequestInvalid: REGISTRATION_INVALID.
+        :raises Conflict: CONFLICT where it belongs to another organisation than the one named.
+        """
+        problems = _problems({}, [id_on_platform])
+        if problems:
+            raise RequestInvalid(ErrorCode.REGISTRATION_INVALID, problems[0], problems=tuple(problems))
+        now = self.clock()
+        with self.database.write() as session:
+            registration = store.registration(session, registration_id)
+            if registration is None:
+                raise NotFound(ErrorCode.REGISTRATION_UNKNOWN, registration_id)
+            deployment = store.save_deployment(session, registration_id, id_on_platform, now)
+            owner_id = registration.default_organisation_id
+            if organisation is not None or owner_id is None:
+                owner_id = self._owner(session, organisation, now).id
+            if organisation is not None and deployment.organisation_id not in (None, owner_id):
+                raise Conflict(
+                    ErrorCode.CONFLICT, f"deployment {deployment.id} belongs to another organisation"
+                )
+            store.approve_deployment(session, deployment.id, owner_id, now)
+            self._record(session, actor, "deployment_approved", "deployment", deployment.id)
+        return self.deployment(deployment.id)
+
+    def disable_deployment(self, deployment_id: str, *, actor: str = "cli") -> DeploymentView:
+        """Let nobody in from a deployment, and end its sessions.
+
+        :raises NotFound: REGISTRATION_UNKNOWN.
+        """
+        with self.database.write() as session:
+            if store.deployment(session, deployment_id) is None:
+                raise NotFound(ErrorCode.REGISTRATION_UNKNOWN, f"deployment {deployment_id}")
+            store.disable_deployment(session, deployment_id)
+            self._record(session, actor, "deployment_disabled", "deployment", deployment_id)
+        return self.deployment(deployment_id)
+
+    def import_file(self, path: Path, *, actor: str = "cli") -> tuple[RegistrationView, ...]:
+        """Add every registration of a file; nothing is added where one of them has a problem.
+
+        :param path: TOML or JSON: a list ``registrations`` of tables with the names of :meth:`add`.
+        :raises RequestInvalid: REGISTRATION_INVALID with every problem in ``problems``.
+        """
+        entries = _read_entries(path)
+        problems = [
+            f"registration {number}: {problem}"
+            for number, entry in enumerate(entries, 1)
+            for problem in _entry_problems(entry)
+        ]
+        if problems:
+            raise RequestInvalid(
+                ErrorCode.REGISTRATION_INVALID, "; ".join(problems), problems=tuple(problems)
+            )
+        return tuple(self.add(**entry, actor=actor) for entry in entries)
+
+    # -- organisations
+
+    def ensure_organisation(self, name: str) -> OrganisationView:
+        """The organisation of this name, made with an issuer of the same name if there is none.
+
+        :raises RequestInvalid: REGISTRATION_INVALID for an empty or overlong name.
+        """
+        with self.database.write() as session:
+            return self._owner(session, name, self.clock())
+
+    def _owner(self, session: Any, name: str | None, now: datetime) -> OrganisationView:
+        if name is None:
+            found = store.oldest_organisation(session)
+            return found or store.add_organisation(session, "Organisation", now)
+        cleaned = " ".join(name.split())
+        if not cleaned or len(cleaned) > 200:
+            raise RequestInvalid(
+                ErrorCode.REGISTRATION_INVALID,
+                "the organisation's name",
+                problems=("organisation: 1 to 200 characters",),
+            )
+        return store.find_organisation(session, cleaned) or store.add_organisation(session, cleaned, now)
+
+    def _record(self, session: Any, actor: str, action: str, kind: str, subject_id: str) -> None:
+        audit.record(
+            session,
+            None,
+            at=self.clock(),
+            actor=actor,
+            action=action,
+            subject_kind=kind,
+            subject_id=subject_id,
+        )
+
+
+def _only(found: Sequence[RegistrationView]) -> RegistrationView | None:
+    return found[0] if len(found) == 1 else None
+
+
+def _problems(given: Mapping[str, Any], deployment_ids: Iterable[str]) -> list[str]:
+    """What is wrong with a registration, all of it."""
+    problems = [
+        f"{name}: an https URL is needed (http only on this machine)"
+        for name in ("issuer", *_URLS)
+        if name in given and not _is_endpoint(given[name])
+    ]
+    if "client_id" in given and not _is_identifier(given["client_id"]):
+        problems.append("client_id: 1 to 255 ASCII characters")
+    if "product" in given and given["product"] not in PLATFORMS:
+        problems.append(f"product: one of {', '.join(sorted(PLATFORMS))}")
+    name = given.get("name", "LMS")
+    if not isinstance(name, str) or not 0 < len(name.strip()) <= 200:
+        problems.append("name: 1 to 200 characters")
+    audience = given.get("token_audience", "x")
+    if not isinstance(audience, str) or not 0 < len(audience) <= 2000:
+        problems.append("token_audience: 1 to 2000 characters")
+    if any(
+        not isinstance(origin, str) or origin_of(origin) != origin
+        for origin in given.get("frame_origins", ())
+    ):
+        problems.append("frame_origins: origins such as https://lms.example, without a path")
+    if any(not _is_identifier(each) for each in deployment_ids):
+        problems.append("deployment_ids: 1 to 255 ASCII characters each")
+    return problems
+
+
+def _is_identifier(value: object) -> bool:
+    if not isinstance(value, str) or not 0 < len(value) <= ID_LENGTH:
+        return False
+    return value.isascii() and value.isprintable() and identifier(value, "id") == value
+
+
+def _is_endpoint(value: object) -> bool:
+    if http_url(value) is None:
+        return False
+    parts = urlsplit(str(value))
+    host = parts.hostname or ""
+    return parts.scheme == "https" or host in _LOOPBACK or host.endswith(".localhost")
+
+
+_ENTRY: Final[dict[str, type | tuple[type, ...]]] = {
+    "issuer": str,
+    "client_id": str,
+    "auth_url": str,
+    "token_url": str,
+    "jwks_url": str,
+    "name": str,
+    "product": str,
+    "token_audience": str,
+    "deployment_ids": list,
+    "organisation": str,
+    "approve": bool,
+    "approves_deployments": bool,
+    "frame_origins": list,
+}
+_REQUIRED: Final = ("issuer", "client_id", *_URLS)
+
+
+def _read_entries(path: Path) -> list[Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+        document = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+    except (OSError, ValueError, RecursionError) as error:
+        raise RequestInvalid(
+            ErrorCode.REGISTRATION_INVALID,
+            f"{path.name} cannot be read: {error}",
+            problems=("the file is neither TOML nor JSON",),
+        ) from error
+    entries = document.get("registrations") if isinstance(document, dict) else None
+    if not isinstance(entries, list) or not entries:
+        raise RequestInvalid(
+            ErrorCode.REGISTRATION_INVALID,
+            f"{path.name} has no list of registrations",
+            problems=('"registrations": a list of tables is needed',),
+        )
+    return entries
+
+
+def _entry_problems(entry: Any) -> list[str]:
+    if not isinstance(entry, dict):
+        return ["a table is needed"]
+    problems = [f"{name}: is no setting of a registration" for name in sorted(entry.keys() - _ENTRY.keys())]
+    problems += [f"{name}: is missing" for name in _REQUIRED if name not in entry]
+    problems += [
+        f"{name}: has the wrong type"
+        for name, expected in _ENTRY.items()
+        if name in entry and not isinstance(entry[name], expected)
+    ]
+    return problems or _problems(entry, entry.get("deployment_ids", ()))

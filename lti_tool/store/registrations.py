@@ -1,0 +1,258 @@
+"""Registrations, deployments and organisations as stored.
+
+Registrations are the installation's, not an organisation's: the operator looks after them. Which
+organisation a launch belongs to is what its deployment says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, exists, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from lti_tool.domain.registrations import (
+    DeploymentStatus,
+    DeploymentView,
+    RegistrationStatus,
+    RegistrationView,
+)
+from lti_tool.store.dialects import insert_if_absent
+from lti_tool.store.tables import (
+    Context,
+    Deployment,
+    Issuer,
+    Learner,
+    Organisation,
+    Registration,
+    new_id,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OrganisationView:
+    """A tenant, with its default issuer."""
+
+    id: str
+    name: str
+    issuer_id: str
+
+
+def registration_view(row: Registration) -> RegistrationView:
+    """A row as the rooms above the store see it."""
+    return RegistrationView(
+        id=row.id,
+        name=row.name,
+        issuer=row.issuer,
+        client_id=row.client_id,
+        product=row.product,
+        auth_url=row.auth_url,
+        token_url=row.token_url,
+        jwks_url=row.jwks_url,
+        token_audience=row.token_audience,
+        status=RegistrationStatus(row.status),
+        default_organisation_id=row.default_organisation_id,
+        approves_deployments=row.approves_deployments,
+        frame_origins=tuple(row.frame_origins),
+        service_hosts=frozenset(row.service_hosts),
+    )
+
+
+def _deployment_view(row: Deployment) -> DeploymentView:
+    return DeploymentView(
+        id=row.id,
+        registration_id=row.registration_id,
+        id_on_platform=row.id_on_platform,
+        organisation_id=row.organisation_id,
+        status=DeploymentStatus(row.status),
+    )
+
+
+# -- registrations
+
+
+def find_registrations(session: Session, issuer: str, client_id: str | None) -> tuple[RegistrationView, ...]:
+    """Those of an issuer, or the one with this client_id; disabled ones included."""
+    query = select(Registration).where(Registration.issuer == issuer)
+    if client_id is not None:
+        query = query.where(Registration.client_id == client_id)
+    return tuple(registration_view(row) for row in session.scalars(query.limit(2)))
+
+
+def registration(session: Session, registration_id: str) -> RegistrationView | None:
+    """The registration with this key."""
+    row = session.get(Registration, registration_id)
+    return None if row is None else registration_view(row)
+
+
+def all_registrations(session: Session) -> tuple[RegistrationView, ...]:
+    """Every registration, by name."""
+    rows = session.scalars(select(Registration).order_by(Registration.name, Registration.id))
+    return tuple(registration_view(row) for row in rows)
+
+
+def save_registration(session: Session, values: Mapping[str, Any], now: datetime) -> tuple[str, bool]:
+    """Add the registration of (issuer, client_id), or change it to ``values``.
+
+    :returns: its id, and whether it is new.
+    """
+    key = {"issuer": values["issuer"], "client_id": values["client_id"]}
+    is_new = insert_if_absent(
+        session,
+        Registration,
+        {"id": new_id(), "created_at": now, "status": "pending", **values},
+        on=("issuer", "client_id"),
+    )
+    registration_id: str = session.scalars(select(Registration.id).filter_by(**key)).one()
+    changes = {name: value for name, value in values.items() if name not in key}
+    if not is_new and changes:
+        session.execute(update(Registration).where(Registration.id == registration_id).values(**changes))
+    return registration_id, is_new
+
+
+def set_registration_status(session: Session, registration_id: str, status: RegistrationStatus) -> bool:
+    """Change the status; False where there is no such registration."""
+    changed = session.execute(
+        update(Registration)
+        .where(Registration.id == registration_id)
+        .values(status=status.value)
+        .returning(Registration.id)
+    )
+    return changed.first() is not None
+
+
+def add_service_hosts(session: Session, registration_id: str, hosts: Iterable[str], limit: int) -> None:
+    """Remember hosts that a signed launch named; beyond ``limit`` nothing is added."""
+    row = session.scalars(
+        select(Registration).where(Registration.id == registration_id).with_for_update()
+    ).one()
+    known = [*row.service_hosts]
+    known += [host for host in sorted(set(hosts)) if host not in known]
+    row.service_hosts = known[:limit]
+    session.flush()
+
+
+def is_used(session: Session, registration_id: str) -> bool:
+    """Whether courses or people hang on a registration."""
+    return bool(
+        session.scalar(
+            select(
+                or_(
+                    exists().where(Context.registration_id == registration_id),
+                    exists().where(Learner.registration_id == registration_id),
+                )
+            )
+        )
+    )
+
+
+def remove_registration(session: Session, registration_id: str) -> bool:
+    """Delete it with its deployments; False where there was none."""
+    removed = session.execute(
+        delete(Registration).where(Registration.id == registration_id).returning(Registration.id)
+    )
+    return removed.first() is not None
+
+
+# -- deployments
+
+
+def deployment(session: Session, deployment_id: str) -> DeploymentView | None:
+    """The deployment with this key of ours."""
+    row = session.get(Deployment, deployment_id)
+    return None if row is None else _deployment_view(row)
+
+
+def deployments(session: Session, registration_id: str) -> tuple[DeploymentView, ...]:
+    """Those of a registration, oldest first."""
+    rows = session.scalars(
+        select(Deployment)
+        .where(Deployment.registration_id == registration_id)
+        .order_by(Deployment.first_seen_at, Deployment.id)
+    )
+    return tuple(_deployment_view(row) for row in rows)
+
+
+def save_deployment(
+    session: Session, registration_id: str, id_on_platform: str, now: datetime
+) -> DeploymentView:
+    """The deployment with this id, recorded as held if it was not known."""
+    insert_if_absent(
+        session,
+        Deployment,
+        {
+            "id": new_id(),
+            "registration_id": registration_id,
+            "id_on_platform": id_on_platform,
+            "status": "held",
+            "first_seen_at": now,
+        },
+        on=("registration_id", "id_on_platform"),
+    )
+    row = session.scalars(
+        select(Deployment).where(
+            Deployment.registration_id == registration_id, Deployment.id_on_platform == id_on_platform
+        )
+    ).one()
+    return _deployment_view(row)
+
+
+def approve_deployment(session: Session, deployment_id: str, organisation_id: str, now: datetime) -> None:
+    """Give a deployment to an organisation; one that has an organisation keeps it."""
+    session.execute(
+        update(Deployment)
+        .where(Deployment.id == deployment_id)
+        .values(
+            status="approved",
+            organisation_id=func.coalesce(Deployment.organisation_id, organisation_id),
+            approved_at=func.coalesce(Deployment.approved_at, now),
+        )
+    )
+
+
+def disable_deployment(session: Session, deployment_id: str) -> None:
+    """Let nobody in from it; what it owns stays."""
+    session.execute(update(Deployment).where(Deployment.id == deployment_id).values(status="disabled"))
+
+
+# -- organisations
+
+
+def find_organisation(session: Session, name: str) -> OrganisationView | None:
+    """The organisation of this name, the oldest where several bear it."""
+    return _organisation(session, Organisation.name == name)
+
+
+def organisation(session: Session, organisation_id: str) -> OrganisationView | None:
+    """The organisation with this key."""
+    return _organisation(session, Organisation.id == organisation_id)
+
+
+def oldest_organisation(session: Session) -> OrganisationView | None:
+    """The one that an installation began with."""
+    return _organisation(session)
+
+
+def _organisation(session: Session, *conditions: Any) -> OrganisationView | None:
+    row = session.execute(
+        select(Organisation.id, Organisation.name, Issuer.id.label("issuer_id"))
+        .join(Issuer, Issuer.organisation_id == Organisation.id)
+        .where(*conditions)
+        .order_by(Organisation.created_at, Organisation.id, Issuer.created_at, Issuer.id)
+        .limit(1)
+    ).one_or_none()
+    return None if row is None else OrganisationView(**row._mapping)
+
+
+def add_organisation(session: Session, name: str, now: datetime) -> OrganisationView:
+    """A new organisation, with an issuer of the same name."""
+    owner = Organisation(id=new_id(), name=name, created_at=now)
+    session.add(owner)
+    session.flush()
+    issuer = Issuer(id=new_id(), organisation_id=owner.id, name=name, created_at=now)
+    session.add(issuer)
+    session.flush()
+    return OrganisationView(owner.id, owner.name, issuer.id)
