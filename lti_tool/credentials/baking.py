@@ -1,8 +1,8 @@
 """Baked badges: the credential inside its picture (OB 3.0 "Document Formats", PNG and SVG).
 
-PNG: exactly one ``iTXt`` chunk ``openbadgecredential``, not compressed, before the image data. SVG: exactly one
-``openbadges:credential`` element. The readers take strangers' files: sizes, counts and checksums are checked,
-and XML is read without entities or document types that fetch.
+PNG: exactly one ``iTXt`` chunk ``openbadgecredential``, not compressed, before the image data. SVG: exactly
+one ``openbadges:credential`` element. The readers take strangers' files: sizes, counts and checksums are
+checked, and XML is read without entities or document types that fetch.
 """
 
 from __future__ import annotations
@@ -70,7 +70,8 @@ def unbake_png(image: bytes) -> str:
 def bake_svg(image: str, credential: str) -> str:
     """``image`` with ``credential`` in it, right after the root element's start.
 
-    :raises ImageInvalid: if the picture is no sound SVG or holds a credential already, or the text is too long.
+    :raises ImageInvalid: if the picture is no sound SVG or holds a credential already, or the text is too
+        long.
     """
     if len(credential.encode()) > _MAXIMUM_TEXT:
         raise ImageInvalid("credential_too_large")
@@ -141,7 +142,9 @@ def _chunk(kind: bytes, body: bytes) -> bytes:
 
 
 def _international_text(body: bytes) -> str:
-    """The text of an ``iTXt`` chunk (PNG §11.3.4.5); compressed ones are read, with a limit, but never written."""
+    """The text of an ``iTXt`` chunk (PNG §11.3.4.5); compressed ones are read, with a limit, but never
+    written.
+    """
     _, rest = body.split(b"\0", 1)
     if len(rest) < 4 or rest[0] > 1 or rest[1] != 0 or rest[2:].count(b"\0") < 2:
         raise ImageInvalid("chunk_broken")

@@ -1,8 +1,9 @@
 """The JSON-LD contexts that we ship, and a document loader that knows nothing else.
 
-A context decides what a signed statement *means*, so it is part of what is trusted: every file is kept byte for
-byte as its registry package published it (``contexts/SOURCES.toml``), its SHA-256 is checked when this module is
-imported, and nothing is ever fetched. OB 3.0.3's context changed in place twice; a pinned copy cannot.
+A context decides what a signed statement *means*, so it is part of what is trusted: every file is kept byte
+for byte as its registry package published it (``contexts/SOURCES.toml``), its SHA-256 is checked when this
+module is imported, and nothing is ever fetched. OB 3.0.3's context changed in place twice; a pinned copy
+cannot.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ def load_context(url: str) -> dict[str, Any]:
         raise ContextNotVendored(url) from None
 
 
-def document_loader(url: str, options: object = None) -> dict[str, Any]:
+def document_loader(url: str, _options: object = None) -> dict[str, Any]:
     """A PyLD document loader over :data:`REGISTRY`; refuses every other URL."""
     return {
         "contentType": "application/ld+json",

@@ -18,10 +18,11 @@ _LOOPBACK: Final = re.compile(r"(localhost|127\.0\.0\.1)(:[0-9]+)?")
 
 
 def did_web_for(url: str) -> str:
-    """The did:web identifier whose document is served at ``url`` + ``/did.json``, or ``/.well-known/did.json``.
+    """The did:web identifier whose document is served at ``url`` + ``/did.json``; of a bare host, at
+    ``/.well-known/did.json``.
 
-    ``https://badges.example.edu/issuers/42`` becomes ``did:web:badges.example.edu:issuers:42``; a port is written
-    ``%3A``. The scheme is not part of a did:web; outside development it is always https.
+    ``https://badges.example.edu/issuers/42`` becomes ``did:web:badges.example.edu:issuers:42``; a port is
+    written ``%3A``. The scheme is not part of a did:web; outside development it is always https.
 
     :raises ValueError: for a URL without a host, or with a user, query or fragment.
     """

@@ -1,8 +1,8 @@
 """Building an Open Badges 3.0 credential out of plain facts.
 
-OB 3.0 with VCDM 2.0: contexts in the order the specification fixes, every repeatable property as an array (the
-only form that both of 1EdTech's schema families take), ``credentialStatus`` as one object (their schema refuses
-an array), nothing null or empty. What is built here is signed by :mod:`lti_tool.credentials.signing`.
+OB 3.0 with VCDM 2.0: contexts in the order the specification fixes, every repeatable property as an array
+(the only form that both of 1EdTech's schema families take), ``credentialStatus`` as one object (their schema
+refuses an array), nothing null or empty. What is built here is signed by :mod:`lti_tool.credentials.signing`.
 """
 
 from __future__ import annotations
@@ -129,8 +129,8 @@ class AchievementDocument:
 class SubjectIdentity:
     """Who earned it, as a salted hash that only somebody who knows the identity can match (IdentityObject).
 
-    ``identity_hash`` is ``sha256$`` and the hex SHA-256 of the UTF-8 identity with the salt appended. A hashed
-    e-mail can be guessed, so every badge has a salt of its own of at least 16 random bytes.
+    ``identity_hash`` is ``sha256$`` and the hex SHA-256 of the UTF-8 identity with the salt appended. A
+    hashed e-mail can be guessed, so every badge has a salt of its own of at least 16 random bytes.
     """
 
     identity_type: str
@@ -256,7 +256,9 @@ def build_achievement(achievement: AchievementDocument) -> Document:
             "achievementType": achievement.achievement_type,
             "name": achievement.name,
             "description": achievement.description,
-            "criteria": _present({"id": achievement.criteria_url, "narrative": achievement.criteria_narrative}),
+            "criteria": _present(
+                {"id": achievement.criteria_url, "narrative": achievement.criteria_narrative}
+            ),
             "image": image,
             "inLanguage": achievement.in_language,
             "version": achievement.version,
@@ -295,7 +297,7 @@ def build_achievement(achievement: AchievementDocument) -> Document:
 
 def build_credential(
     *,
-    id: str,
+    credential_url: str,
     issuer: IssuerProfile,
     achievement: AchievementDocument,
     subject: SubjectIdentity,
@@ -311,14 +313,16 @@ def build_credential(
 ) -> Document:
     """An unsigned OpenBadgeCredential.
 
-    :param id: HTTPS URL under which the credential is served; stays the same when it is corrected.
+    :param credential_url: its ``id``, the HTTPS URL under which the credential is served; stays the same when
+        it is corrected.
     :param valid_from: moves forward with each correction; :param awarded_at: never does.
     :param status: where its revocation is published; None only for what is never revoked.
     :param subject_id: the learner's DID, where one is known; beside the hashed identity, never instead of it.
-    :param refresh_url: where a newer copy is served (``1EdTechCredentialRefresh``); whoever knows it can read it.
+    :param refresh_url: where a newer copy is served (``1EdTechCredentialRefresh``); whoever knows it can read
+        it.
     :raises CredentialInvalid: for an id that is not HTTPS, a naive time, or an end before the beginning.
     """
-    if not _HTTPS.fullmatch(id):
+    if not _HTTPS.fullmatch(credential_url):
         raise text_invalid("/id", "not_https")
     if valid_until is not None and valid_until <= valid_from:
         raise date_invalid("/validUntil", "before_valid_from")
@@ -328,7 +332,7 @@ def build_credential(
     return _present(
         {
             "@context": contexts,
-            "id": id,
+            "id": credential_url,
             "type": ["VerifiableCredential", "OpenBadgeCredential"],
             "name": achievement.name,
             "issuer": build_profile(issuer),
@@ -377,7 +381,9 @@ def build_credential(
                 for shown in evidence
             ],
             "credentialStatus": status.document() if status else None,
-            "refreshService": {"id": refresh_url, "type": "1EdTechCredentialRefresh"} if refresh_url else None,
+            "refreshService": {"id": refresh_url, "type": "1EdTechCredentialRefresh"}
+            if refresh_url
+            else None,
         }
     )
 

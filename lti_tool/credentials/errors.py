@@ -1,7 +1,8 @@
 """What can go wrong with a credential.
 
-The classes of this room; their codes are those of :mod:`lti_tool.errors`. Each carries ``params`` with at least
-``reason`` (a stable word) and, where a member of the document is to blame, ``pointer`` (JSON Pointer, RFC 6901).
+The classes of this room; their codes are those of :mod:`lti_tool.errors`. Each carries ``params`` with at
+least ``reason`` (a stable word) and, where a member of the document is to blame, ``pointer`` (JSON Pointer,
+RFC 6901).
 """
 
 from __future__ import annotations
@@ -26,12 +27,16 @@ class ContextNotVendored(CredentialInvalid):
     """A document names a JSON-LD context that is not shipped with the tool; contexts are never fetched."""
 
     def __init__(self, url: str) -> None:
-        super().__init__(ErrorCode.CONTEXT_NOT_VENDORED, url[:200], reason="context_not_vendored", url=url[:200])
+        super().__init__(
+            ErrorCode.CONTEXT_NOT_VENDORED, url[:200], reason="context_not_vendored", url=url[:200]
+        )
         self.url = url
 
 
 class NotACredential(CredentialInvalid):
-    """Bytes that are no credential at all: neither JSON with a credential in it, nor a JWT, nor a baked picture."""
+    """Bytes that are no credential at all: neither JSON with a credential in it, nor a JWT, nor a baked
+    picture.
+    """
 
     def __init__(self, reason: str) -> None:
         super().__init__(ErrorCode.CREDENTIAL_NOT_RECOGNISED, reason, reason=reason)
@@ -58,7 +63,9 @@ class ArtworkInvalid(RequestInvalid):
     """A badge picture that cannot be drawn as asked: colour, contrast, text, or an unknown shape or icon."""
 
     def __init__(self, reason: str, field: str, **params: object) -> None:
-        super().__init__(ErrorCode.ARTWORK_INVALID, f"{field}: {reason}", reason=reason, field=field, **params)
+        super().__init__(
+            ErrorCode.ARTWORK_INVALID, f"{field}: {reason}", reason=reason, field=field, **params
+        )
         self.reason = reason
         self.field = field
 

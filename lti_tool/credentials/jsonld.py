@@ -1,8 +1,9 @@
 """JSON-LD to canonical N-Quads: what exactly a signature covers.
 
 PyLD expands and makes RDF (JSON-LD 1.1), pyoxigraph canonicalises (RDFC-1.0). PyLD's own canonicaliser is not
-used: version 3.3.0 leaves control characters unescaped (W3C rdf-canon test060). PyLD is not thread-safe either
-(its cache of resolved contexts is mutated while others read it), so one lock and one private cache guard it.
+used: version 3.3.0 leaves control characters unescaped (W3C rdf-canon test060). PyLD is not thread-safe
+either (its cache of resolved contexts is mutated while others read it), so one lock and one private cache
+guard it.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ _ESCAPES: Final = {
     "\\": "\\\\",
 }
 MAXIMUM_TIED_NODES: Final = 12
-"""Blank nodes that RDFC-1.0 may have to tell apart by permutation. Honest badges have a few (the same alignment
-written twice); a clique of ten keeps every implementation busy for minutes (rdf-canon test074)."""
+"""Blank nodes that RDFC-1.0 may have to tell apart by permutation. Honest badges have a few (the same
+alignment written twice); a clique of ten keeps every implementation busy for minutes (rdf-canon test074)."""
 
 _BASE: Final = "relative-iri://none/"
 """PyLD 3.3.0 resolves relative references against ``http://example.org/base/`` where it is given no base, and
@@ -178,7 +179,9 @@ def require_coverage(document: Mapping[str, Any], loader: Loader = document_load
             raise property_uncovered(_pointer_of_value(document, value), "not_an_absolute_iri")
 
 
-def _guarded(process: Callable[[Any, dict[str, Any]], Any], document: Mapping[str, Any], loader: Loader) -> Any:
+def _guarded(
+    process: Callable[[Any, dict[str, Any]], Any], document: Mapping[str, Any], loader: Loader
+) -> Any:
     options = {
         "documentLoader": loader,
         "contextResolver": ContextResolver(_resolver_cache, loader),
@@ -272,7 +275,9 @@ def _without(value: Any, pointer: str, here: str = "") -> Any:
 
 def _pointer_of_dropped(document: Mapping[str, Any], name: str, count: int, loader: Loader) -> str:
     """Where the uncovered ``name`` stands: the place without which fewer members are dropped."""
-    places = [at for at, _ in walk(document) if at.rpartition("/")[2] == name.replace("~", "~0").replace("/", "~1")]
+    places = [
+        at for at, _ in walk(document) if at.rpartition("/")[2] == name.replace("~", "~0").replace("/", "~1")
+    ]
     for place in places[:20]:
         if len(expand(_without(document, place), loader)[1]) < count:
             return place

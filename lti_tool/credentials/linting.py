@@ -1,9 +1,9 @@
 """What may not be signed.
 
-A signature is for years, so whatever one verifier reads differently from another is refused before it is made:
-members that no context covers, characters that canonicalisers escape differently, dates without a zone, nulls
-and empty values (OB 3.0 "Document Formats": omit them), and texts that Node sorts in another order than the
-standard does.
+A signature is for years, so whatever one verifier reads differently from another is refused before it is
+made: members that no context covers, characters that canonicalisers escape differently, dates without a zone,
+nulls and empty values (OB 3.0 "Document Formats": omit them), and texts that Node sorts in another order than
+the standard does.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from lti_tool.credentials.contexts import document_loader
 from lti_tool.credentials.errors import date_invalid, property_uncovered, text_invalid
-from lti_tool.credentials.jsonld import Loader, document_loader, require_coverage, walk
+from lti_tool.credentials.jsonld import Loader, require_coverage, walk
 
 CONTROL_CHARACTER: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
@@ -22,8 +23,17 @@ DATE_TIME: Final = re.compile(
     r"-?\d{4,}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)"
 )
 DATE_MEMBERS: Final = frozenset(
-    "validFrom validUntil awardedDate issuanceDate expirationDate activityStartDate activityEndDate "
-    "created expires".split()
+    {
+        "validFrom",
+        "validUntil",
+        "awardedDate",
+        "issuanceDate",
+        "expirationDate",
+        "activityStartDate",
+        "activityEndDate",
+        "created",
+        "expires",
+    }
 )
 
 
@@ -106,5 +116,6 @@ def _lint_array(values: list[Any] | tuple[Any, ...], pointer: str) -> None:
     if len(set(texts)) != len(texts):
         raise text_invalid(pointer, "repeated")  # RDF is a set: the second one would not be signed
     if sorted(texts) != sorted(texts, key=lambda text: text.encode("utf-16-be", "surrogatepass")):
-        # rdf-canonize 5.0.0 (npm) sorts by UTF-16 unit, the standard by code point: Node would refuse the badge
+        # rdf-canonize 5.0.0 (npm) sorts by UTF-16 unit, the standard by code point: Node would refuse the
+        # badge
         raise text_invalid(pointer, "sorted_differently_by_node")

@@ -1,7 +1,7 @@
 """Base58btc and Multikey: how keys and signatures are written in Data Integrity.
 
-W3C Controlled Identifiers 1.0 §2.2.2 (Multikey) and §2.4 (multibase). Two multicodec prefixes are all that Open
-Badges needs, so no multiformats library is pulled in.
+W3C Controlled Identifiers 1.0 §2.2.2 (Multikey) and §2.4 (multibase). Two multicodec prefixes are all that
+Open Badges needs, so no multiformats library is pulled in.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Checking a proof: whose key, and does it fit.
 
 The key is always read from the issuer's controller document, found by the issuer's identifier; never from the
-fragment of ``verificationMethod``, the JWT header or anything else that whoever wrote the credential chose. (A
-verifier that takes the key from the fragment accepts anybody's forgery in anybody's name.)
+fragment of ``verificationMethod``, the JWT header or anything else that whoever wrote the credential chose.
+(A verifier that takes the key from the fragment accepts anybody's forgery in anybody's name.)
 """
 
 from __future__ import annotations
@@ -147,8 +147,12 @@ def _proof_times(proof: Mapping[str, Any], now: datetime) -> datetime | None:
     return times.get("created")
 
 
-def _digest(suite: str, unsecured: Mapping[str, Any], options: dict[str, Any], context: ProofContext) -> bytes:
-    """What is signed: hash of the proof options, then hash of the document (Data Integrity EdDSA §3.2.4, §3.3.4)."""
+def _digest(
+    suite: str, unsecured: Mapping[str, Any], options: dict[str, Any], context: ProofContext
+) -> bytes:
+    """What is signed: hash of the proof options, then hash of the document (Data Integrity EdDSA §3.2.4,
+    §3.3.4).
+    """
     own = options.pop("@context", None)
     contexts = unsecured.get("@context")
     if suite == "eddsa-jcs-2022":
@@ -163,7 +167,9 @@ def _digest(suite: str, unsecured: Mapping[str, Any], options: dict[str, Any], c
         if suite == _LEGACY_SUITE and _LEGACY_CONTEXT not in _as_list(contexts):
             raise Refuted("suite_context_missing")
         try:
-            parts = [text.encode() for text in context.canonicalise([{"@context": contexts, **options}, unsecured])]
+            parts = [
+                text.encode() for text in context.canonicalise([{"@context": contexts, **options}, unsecured])
+            ]
         except TooComplex as error:
             raise Unchecked(error.reason) from None
         except CredentialInvalid as error:

@@ -1,7 +1,7 @@
 """From bytes to the one credential in them: JSON, a baked PNG or SVG, or a JWT.
 
-Everything here comes from strangers. Sizes and depth are bounded, and JSON that two parsers may read differently
-(repeated member names, numbers that are none) is told apart from JSON that is merely wrong.
+Everything here comes from strangers. Sizes and depth are bounded, and JSON that two parsers may read
+differently (repeated member names, numbers that are none) is told apart from JSON that is merely wrong.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return members
 
 
-def _no_number(text: str) -> Any:
+def _no_number(_text: str) -> Any:
     raise Ambiguous("number_not_finite")
 
 

@@ -1,14 +1,15 @@
 """Canonicalising what strangers sent, in a process that can be killed.
 
 RDFC-1.0 is exponential for some graphs (rdf-canon test074), pyoxigraph cannot be interrupted, and a nested
-document can make PyLD recurse. So a stranger's document is read in a child process with limits on CPU time and
-memory, which the parent kills when it takes too long. The child answers many requests and is replaced after each
-failure; it gets no environment and no open file but its two pipes.
+document can make PyLD recurse. So a stranger's document is read in a child process with limits on CPU time
+and memory, which the parent kills when it takes too long. The child answers many requests and is replaced
+after each failure; it gets no environment and no open file but its two pipes.
 """
 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
 import os
 import select
@@ -68,10 +69,8 @@ class Canonicaliser:
             child.wait()
             for pipe in (child.stdin, child.stdout):
                 if pipe is not None:
-                    try:
+                    with contextlib.suppress(OSError):  # what was still buffered for a dead child is lost
                         pipe.close()
-                    except OSError:
-                        pass  # what was still buffered for a dead child is lost, as it should be
 
     def _ask(self, request: bytes) -> dict[str, Any]:
         if self._child is None or self._child.poll() is not None or self._served >= _REQUESTS_PER_CHILD:
@@ -79,7 +78,8 @@ class Canonicaliser:
             self._child = _start()
             self._served = 0
         child = self._child
-        assert child.stdin is not None and child.stdout is not None
+        assert child.stdin is not None
+        assert child.stdout is not None
         self._served += 1
         # a fresh child has to import first; that is not the document's fault
         deadline = time.monotonic() + self._seconds + (10.0 if self._served == 1 else 0.0)
@@ -98,8 +98,10 @@ class Canonicaliser:
 
 def _start() -> subprocess.Popen[bytes]:
     # -I: neither the environment nor the working folder may add modules; so the parent's path is handed over
-    program = f"import sys; sys.path[:] = {sys.path!r}; from lti_tool.credentials.sandbox import serve; serve()"
-    return subprocess.Popen(
+    program = (
+        f"import sys; sys.path[:] = {sys.path!r}; from lti_tool.credentials.sandbox import serve; serve()"
+    )
+    return subprocess.Popen(  # noqa: S603 - our own interpreter and a program of constants
         [sys.executable, "-I", "-c", program],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -1,7 +1,7 @@
 """Data Integrity proofs with ``eddsa-rdfc-2022`` (W3C Data Integrity EdDSA Cryptosuites v1.0 §3.2).
 
-``hashData = SHA-256(canonical proof options) || SHA-256(canonical document)``, proof first. The proof is written
-as an array of one, which both schema families of OB 3.0 and the verifiers of npm and PyPI take.
+``hashData = SHA-256(canonical proof options) || SHA-256(canonical document)``, proof first. The proof is
+written as an array of one, which both schema families of OB 3.0 and the verifiers of npm and PyPI take.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Bitstring Status List v1.0: which of an issuer's credentials are revoked, one bit each.
 
-Bit 0 is the most significant bit of the first byte. A list has at least 131,072 entries, so that asking for it
-does not tell whose credential is being looked at (§6.1). The encoding is deterministic: same bits, same text.
+Bit 0 is the most significant bit of the first byte. A list has at least 131,072 entries, so that asking for
+it does not tell whose credential is being looked at (§6.1). The encoding is deterministic: same bits, same
+text.
 """
 
 from __future__ import annotations
@@ -52,7 +53,8 @@ class StatusList:
 
     @classmethod
     def decode(cls, encoded: str) -> Self:
-        """Read an ``encodedList``: multibase ``u`` (optional, as the 2021 drafts wrote none), base64url, gzip.
+        """Read an ``encodedList``: multibase ``u`` (optional, as the 2021 drafts wrote none), base64url,
+        gzip.
 
         :raises ValueError: for a broken text, or one that unpacks to more than :data:`MAXIMUM_ENTRIES` bits.
         """
@@ -104,27 +106,28 @@ class StatusList:
 
 def build_status_list_credential(
     *,
-    id: str,
+    list_url: str,
     issuer: IssuerProfile,
     bits: StatusList,
     valid_from: datetime,
     purpose: str = "revocation",
     valid_until: datetime | None = None,
 ) -> dict[str, Any]:
-    """The unsigned ``BitstringStatusListCredential`` served at ``id`` (§2.2).
+    """The unsigned ``BitstringStatusListCredential`` served at ``list_url`` (§2.2).
 
     :param issuer: the same as of the credentials it speaks about; verifiers compare.
-    :param valid_until: after which a verifier must ask again; leave out where the list is signed on change only.
+    :param valid_until: after which a verifier must ask again; leave out where the list is signed on change
+        only.
     :raises CredentialInvalid: for a naive time.
     """
     document: dict[str, Any] = {
         "@context": [CREDENTIALS_V2],
-        "id": id,
+        "id": list_url,
         "type": ["VerifiableCredential", "BitstringStatusListCredential"],
         "issuer": issuer.id,
         "validFrom": format_time(valid_from, "/validFrom"),
         "credentialSubject": {
-            "id": f"{id}#list",
+            "id": f"{list_url}#list",
             "type": "BitstringStatusList",
             "statusPurpose": purpose,
             "encodedList": bits.encode(),

@@ -108,8 +108,15 @@ def _fits(algorithm: str, jwk: Mapping[str, Any], signature: bytes, signed: byte
             key = rsa.RSAPublicNumbers(exponent, modulus).public_key()
             key.verify(signature, signed, padding.PKCS1v15(), SHA256())
             return True
-        if algorithm == "ES256" and jwk.get("kty") == "EC" and jwk.get("crv") == "P-256" and len(signature) == 64:
-            point = ec.EllipticCurvePublicNumbers(_number(jwk.get("x")), _number(jwk.get("y")), ec.SECP256R1())
+        if (
+            algorithm == "ES256"
+            and jwk.get("kty") == "EC"
+            and jwk.get("crv") == "P-256"
+            and len(signature) == 64
+        ):
+            point = ec.EllipticCurvePublicNumbers(
+                _number(jwk.get("x")), _number(jwk.get("y")), ec.SECP256R1()
+            )
             pair = (int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big"))
             point.public_key().verify(encode_dss_signature(*pair), signed, ec.ECDSA(SHA256()))
             return True

@@ -1,9 +1,9 @@
 """Is this badge real, current, and whose? Judged from the bytes alone.
 
-Every check is a step with its own outcome; ``could_not_check`` is told apart from ``failed``. ``invalid`` means
-that something was checked and is false (or there is no proof), ``inconclusive`` that something could not be
-checked, ``valid`` that everything that applies passed. OB 3.0 "Verification", VCDM 2.0 §7.1, Bitstring Status
-List §3.2. Nothing is looked up in our own tables: our badges are judged like anybody's.
+Every check is a step with its own outcome; ``could_not_check`` is told apart from ``failed``. ``invalid``
+means that something was checked and is false (or there is no proof), ``inconclusive`` that something could
+not be checked, ``valid`` that everything that applies passed. OB 3.0 "Verification", VCDM 2.0 §7.1, Bitstring
+Status List §3.2. Nothing is looked up in our own tables: our badges are judged like anybody's.
 """
 
 from __future__ import annotations
@@ -51,7 +51,9 @@ _GUARDED_MEMBERS: Final = (
     "credentialSubject",
 )
 _VALUE_KEYWORDS: Final = frozenset({"@context", "@value", "@language", "@direction", "@type"})
-_ACCEPT_CREDENTIAL: Final = "application/vc+ld+json, application/vc, application/ld+json;q=0.9, application/json;q=0.8"
+_ACCEPT_CREDENTIAL: Final = (
+    "application/vc+ld+json, application/vc, application/ld+json;q=0.9, application/json;q=0.8"
+)
 _MAXIMUM_STATUS_BYTES: Final = MAXIMUM_ENTRIES // 4
 
 
@@ -235,9 +237,13 @@ class _Verification:
             if any(isinstance(context, dict) for context in _as_list(value.get("@context"))):
                 raise Unchecked("context_inline", pointer=pointer)
             for key in value:
-                # an absolute IRI or a JSON-LD keyword as a member name states the same as the plain name and is
-                # seen by nobody who reads the JSON: an expired badge would look as if it had no end
-                if SURROGATE.search(key) or ":" in key or (key.startswith("@") and key not in _VALUE_KEYWORDS):
+                # an absolute IRI or a JSON-LD keyword as a member name states the same as the plain name and
+                # is seen by nobody who reads the JSON: an expired badge would look as if it had no end
+                if (
+                    SURROGATE.search(key)
+                    or ":" in key
+                    or (key.startswith("@") and key not in _VALUE_KEYWORDS)
+                ):
                     raise Refuted("member_name_disguised", pointer=f"{pointer}/{key}"[:300])
         if self._found.jwt:
             return "contexts_not_needed", {}
@@ -257,8 +263,9 @@ class _Verification:
     def _require_nothing_hidden(self, canonical: str) -> None:
         """Refuse a document whose JSON shows less about the credential than its RDF states.
 
-        JSON-LD merges all objects with the same ``id``. ``validUntil`` can be moved away from the credential into
-        any other object that names it, without touching the signature; a reader of JSON would not see it.
+        JSON-LD merges all objects with the same ``id``. ``validUntil`` can be moved away from the credential
+        into any other object that names it, without touching the signature; a reader of JSON would not see
+        it.
         """
         root = re.escape(f"<{self._document['id']}>")
         for member in _GUARDED_MEMBERS:
@@ -336,7 +343,9 @@ def _check_bit(
     credential_type: str,
     subject_type: str,
 ) -> None:
-    purpose, url, index = (entry.get(name) for name in ("statusPurpose", "statusListCredential", "statusListIndex"))
+    purpose, url, index = (
+        entry.get(name) for name in ("statusPurpose", "statusListCredential", "statusListIndex")
+    )
     if not isinstance(purpose, str) or not isinstance(url, str) or not re.fullmatch(r"\d{1,10}", str(index)):
         raise Refuted("status_malformed")
     if purpose not in ("revocation", "suspension"):
@@ -379,8 +388,12 @@ def _check_revocation_list(
     if listed.get("issuer") not in (None, issuer_id(document)):
         raise Refuted("status_list_of_another_issuer")
     for revoked in _as_list(listed.get("revokedCredential")):
-        if isinstance(revoked, dict) and revoked.get("id") == document.get("id") and revoked.get("revoked", True):
-            raise Refuted("revoked", reason=str(revoked.get("revocationReason", ""))[:300])
+        if (
+            isinstance(revoked, dict)
+            and revoked.get("id") == document.get("id")
+            and revoked.get("revoked", True)
+        ):
+            raise Refuted("revoked", why=str(revoked.get("revocationReason", ""))[:300])
 
 
 def _report(steps: list[Step], document: Mapping[str, Any] | None) -> Report:
