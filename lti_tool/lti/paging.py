@@ -56,8 +56,6 @@ class PagedRead(Generic[T]):
         *,
         requested: Mapping[str, str] | None = None,
         deadline: float | None = None,
-        most_pages: int = PAGES,
-        most_rows: int = ROWS,
     ) -> None:
         self._connector = connector
         self._access = access
@@ -67,8 +65,6 @@ class PagedRead(Generic[T]):
         self._accept = accept
         self._decode = decode
         self._deadline = deadline
-        self._most_pages = most_pages
-        self._most_rows = most_rows
         self.is_complete = False
         self.pages_read = 0
         self.rows_read = 0
@@ -100,8 +96,8 @@ class PagedRead(Generic[T]):
         while url is not None:
             if url in seen:
                 raise self._broken(ErrorCode.PLATFORM_PAGING_BROKEN, "a next link that leads back")
-            if self.pages_read >= self._most_pages:
-                raise self._broken(ErrorCode.PLATFORM_PAGING_BROKEN, f"more than {self._most_pages} pages")
+            if self.pages_read >= PAGES:
+                raise self._broken(ErrorCode.PLATFORM_PAGING_BROKEN, f"more than {PAGES} pages")
             seen.add(url)
             answer = self._connector.get(self._access, url, scopes, self._accept, deadline=self._deadline)
             try:
@@ -115,8 +111,8 @@ class PagedRead(Generic[T]):
             self.pages_read += 1
             self.rows_read += len(page.rows)
             is_whole = is_whole and page.is_whole
-            if self.rows_read > self._most_rows:
-                raise self._broken(ErrorCode.PLATFORM_ANSWER_TOO_LARGE, f"more than {self._most_rows} rows")
+            if self.rows_read > ROWS:
+                raise self._broken(ErrorCode.PLATFORM_ANSWER_TOO_LARGE, f"more than {ROWS} rows")
             yield page.rows
             url = self._next_url(answer)
         return is_whole

@@ -1,0 +1,405 @@
+"""Tokens and calls: nothing is sent to a stranger, and nothing that one tenant got serves another."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+import responses
+from joserfc import jwt
+from joserfc.jwk import RSAKey
+
+from lti_tool.errors import ErrorCode, OutboundRefused, PlatformFailed
+from lti_tool.lti.connector import ServiceAccess, host_of, named_hosts, with_query
+from lti_tool.outbound import transaction_closed, transaction_opened
+from tests.unit.lti.lms import (
+    AGS,
+    ISSUER,
+    MEMBERSHIPS_URL,
+    MOODLE_SCOPES,
+    NOW,
+    NRPS,
+    REGISTRATION,
+    TOKEN_URL,
+    Lms,
+    access,
+    lms,
+    private_key,
+)
+
+SCOPES = frozenset({NRPS})
+
+
+@pytest.fixture
+def moodle() -> Iterator[Lms]:
+    with lms() as given:
+        yield given
+
+
+def get(given: Lms, url: str = MEMBERSHIPS_URL, who: ServiceAccess | None = None, **options):
+    return given.connector.get(
+        who or access(), url, options.pop("scopes", SCOPES), "application/json", **options
+    )
+
+
+def refused(given: Lms, *arguments, **options) -> PlatformFailed:
+    with pytest.raises(PlatformFailed) as raised:
+        get(given, *arguments, **options)
+    return raised.value
+
+
+# -- the assertion
+
+
+def test_the_tool_proves_itself_with_a_short_signed_assertion(moodle):
+    moodle.gives_tokens()
+    moodle.gives(MEMBERSHIPS_URL, "{}")
+    get(moodle)
+    form = moodle.tokens_given[0]
+    assert form["grant_type"] == "client_credentials"
+    assert form["client_assertion_type"] == "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+    assert form["scope"] == NRPS
+    token = jwt.decode(form["client_assertion"], RSAKey.import_key(private_key().public_key()), ["RS256"])
+    assert token.header["kid"] == "key-1"
+    claims = token.claims
+    assert claims["iss"] == claims["sub"] == REGISTRATION.client_id
+    assert claims["aud"] == TOKEN_URL
+    assert claims["iat"] == int(NOW.timestamp())
+    assert 0 < claims["exp"] - claims["iat"] <= 300
+    assert len(claims["jti"]) >= 16
+    assert claims["https://purl.imsglobal.org/spec/lti/claim/deployment_id"] == "1"
+
+
+def test_the_audience_is_the_platforms_own_where_it_has_one(moodle):
+    moodle.gives_tokens()
+    moodle.gives(MEMBERSHIPS_URL, "{}")
+    get(moodle, who=access(token_audience="https://audience.example"))
+    token = jwt.decode(
+        moodle.tokens_given[0]["client_assertion"],
+        RSAKey.import_key(private_key().public_key()),
+        ["RS256"],
+    )
+    assert token.claims["aud"] == "https://audience.example"
+
+
+def test_every_token_request_has_an_assertion_of_its_own(moodle):
+    moodle.gives_tokens(expires_in=1)
+    moodle.gives(MEMBERSHIPS_URL, "{}")
+    get(moodle)
+    moodle.time.seconds += 2
+    get(moodle)
+    first, second = (form["client_assertion"] for form in moodle.tokens_given)
+    assert first != second
+
+
+# -- the cache
+
+
+def test_a_token_serves_until_shortly_before_its_end(moodle):
+    moodle.gives_tokens(expires_in=3600)
+    moodle.gives(MEMBERSHIPS_URL, "{}")
+    get(moodle)
+    moodle.time.seconds += 3500
+    get(moodle)
+    assert len(moodle.tokens_given) == 1
+    moodle.time.seconds += 50
+    get(moodle)
+    assert len(moodle.tokens_given) == 2
+
+
+@pytest.mark.parametrize("lifetime", [None, "3600", 0, 10, 10**12])
+def test_any_lifetime_that_platforms_send_is_borne(moodle, lifetime):
+    moodle.gives_tokens(expires_in=lifetime)
+    moodle.gives(MEMBERSHIPS_URL, "{}")
+    get(moodle)
+    get(moodle)
+    assert len(moodle.tokens_given) == 1
+    moodle.time.seconds += 86_401
+    get(moodle)
+    assert len(moodle.tokens_given) == 2
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        ServiceAccess(replace(REGISTRATION, id="r2", client_id="another"), "1", MOODLE_SCOPES),
+        ServiceAccess(REGISTRATION, "2", MOODLE_SCOPES),
+    ],
+    ids=["another registration of the same issuer", "another deployment"],
+)
+def test_a_token_of_one_tenant_is_never_used_for_another(moodle, other):
+    moodle.gives_tokens()
+    moodle.gives(MEMBERSHIPS_URL, "{}")
+    get(moodle)
+    get(moodle, who=other)
+    get(moodle)
+    sent = [request.headers["Authorization"] for request in moodle.calls("memberships")]
+    assert sent == ["Bearer token-1", "Bearer token-2", "Bearer token-1"]
+
+
+def test_other_scopes_are_another_token(moodle):
+    moodle.gives_tokens()
+    moodle.gives(MEMBERSHIPS_URL, "{}")
+    get(moodle)
+    get(moodle, scopes=frozenset({f"{AGS}score"}))
+    assert [form["scope"] for form in moodle.tokens_given] == [NRPS, f"{AGS}score"]
+
+
+def test_threads_that_need_the_same_token_fetch_it_once(moodle):
+    moodle.gives_tokens()
+    moodle.gives(MEMBERSHIPS_URL, "{}")
+    together = threading.Barrier(8)
+
+    def visit(_number: int) -> int:
+        together.wait()
+        return get(moodle).status
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(visit, range(8))) == [200] * 8
+    assert len(moodle.tokens_given) == 1
+
+
+# -- 401
+
+
+def test_a_token_that_was_revoked_is_renewed_once(moodle):
+    moodle.gives_tokens()
+    moodle.gives(MEMBERSHIPS_URL, "", status=401)
+    moodle.gives(MEMBERSHIPS_URL, "{}")
+    assert get(moodle).status == 200
+    assert [r.headers["Authorization"] for r in moodle.calls("memberships")] == [
+        "Bearer token-1",
+        "Bearer token-2",
+    ]
+
+
+def test_a_platform_that_always_says_401_is_asked_twice_only(moodle):
+    moodle.gives_tokens()
+    moodle.gives(MEMBERSHIPS_URL, "", status=401)
+    failure = refused(moodle)
+    assert (failure.code, failure.http_status) == (ErrorCode.PLATFORM_REFUSED, 401)
+    assert len(moodle.calls("memberships")) == 2
+
+
+# -- the token endpoint's own ways
+
+
+@pytest.mark.parametrize(
+    "status,body,code",
+    [
+        (400, '{"error": "invalid_scope"}', ErrorCode.PLATFORM_SCOPE_MISSING),
+        (400, '{"error": "invalid_client"}', ErrorCode.PLATFORM_TOKEN_REFUSED),
+        (400, "Signature verification failed", ErrorCode.PLATFORM_TOKEN_REFUSED),
+        (200, "Expired token", ErrorCode.PLATFORM_TOKEN_REFUSED),
+        (200, '{"token_type": "bearer"}', ErrorCode.PLATFORM_TOKEN_REFUSED),
+        (200, '{"access_token": ""}', ErrorCode.PLATFORM_TOKEN_REFUSED),
+        (200, '{"access_token": "a\\r\\nX-Evil: 1"}', ErrorCode.PLATFORM_TOKEN_REFUSED),
+        (200, '{"access_token": "a", "expires_in": "soon"}', ErrorCode.PLATFORM_TOKEN_REFUSED),
+        (200, '{"access_token": "a", "scope": "something.else"}', ErrorCode.PLATFORM_SCOPE_MISSING),
+        (200, "<html>" * 1000, ErrorCode.PLATFORM_TOKEN_REFUSED),
+        (302, "", ErrorCode.PLATFORM_TOKEN_REFUSED),
+        (429, "", ErrorCode.PLATFORM_BUSY),
+        (500, "", ErrorCode.PLATFORM_UNREACHABLE),
+    ],
+)
+def test_a_token_endpoint_that_gives_no_token_is_told_apart(moodle, status, body, code):
+    moodle.mock.post(TOKEN_URL, body=body, status=status, headers={"Location": "https://evil.example/"})
+    failure = refused(moodle)
+    assert failure.code is code
+    assert not moodle.calls("memberships")
+    assert not moodle.calls("evil")
+    assert "html" not in str(failure)
+
+
+def test_a_hostile_error_text_stays_out_of_the_log(moodle):
+    moodle.mock.post(TOKEN_URL, body='{"error": "Stu Dent\\n[CRITICAL] forged"}', status=400)
+    assert "forged" not in str(refused(moodle))
+
+
+def test_no_token_is_shown_by_accident(moodle):
+    moodle.gives_tokens(access_token="s3cret")
+    moodle.gives(MEMBERSHIPS_URL, "", status=500)
+    failure = refused(moodle)
+    assert "s3cret" not in repr(vars(moodle.connector)) + str(failure) + repr(failure)
+
+
+# -- hosts
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://evil.example/memberships",
+        f"{ISSUER}.evil.example/memberships",
+        f"https://moodle.example.edu@evil.example/{'x'}",
+        "https://evil.example\\@moodle.example.edu/",
+        "https://moodle.example.edu:8443/memberships",
+        "http://moodle.example.edu/memberships",
+        "//moodle.example.edu/memberships",
+        "ftp://moodle.example.edu/",
+        "https://moodle.example.edu:99999/",
+        "https://[::1/",
+        "https://moodle.example.edu/a b",
+        "",
+    ],
+)
+def test_a_token_never_goes_to_a_host_that_the_registration_did_not_name(moodle, url):
+    moodle.gives_tokens()
+    assert refused(moodle, url).code is ErrorCode.PLATFORM_HOST_FOREIGN
+    assert not moodle.mock.calls
+
+
+def test_hosts_of_signed_launches_are_named_too(moodle):
+    moodle.gives_tokens()
+    moodle.gives("https://services.example.edu:8443/roster", "{}")
+    who = access(service_hosts=frozenset({"services.example.edu:8443"}))
+    assert get(moodle, "https://services.example.edu:8443/roster", who).status == 200
+    assert refused(moodle, "https://services.example.edu/roster", who).code is ErrorCode.PLATFORM_HOST_FOREIGN
+
+
+def test_plain_http_is_for_platforms_that_are_registered_so():
+    local = replace(
+        REGISTRATION,
+        issuer="http://127.0.0.1:8080",
+        auth_url="http://127.0.0.1:8080/auth",
+        token_url="http://127.0.0.1:8080/token",
+    )
+    assert named_hosts(local) == {"127.0.0.1:8080"}
+    with lms() as given:
+        given.connector.require_named_host(local, "http://127.0.0.1:8080/roster")
+
+
+@pytest.mark.parametrize(
+    "url,host",
+    [
+        ("https://LMS.example/x", "lms.example"),
+        ("https://lms.example:443/x", "lms.example"),
+        ("http://lms.example:80/x", "lms.example"),
+        ("http://lms.example:443/x", "lms.example:443"),
+        ("https://lms.example./x", "lms.example"),
+        ("https://[2001:DB8::1]:8443/x", "[2001:db8::1]:8443"),
+        ("https://user@lms.example/x", None),
+        ("javascript:alert(1)", None),
+    ],
+)
+def test_hosts_are_compared_in_one_spelling(url, host):
+    assert host_of(url) == host
+
+
+def test_redirects_are_not_followed(moodle):
+    moodle.gives_tokens()
+    moodle.gives(MEMBERSHIPS_URL, "", status=302, headers={"Location": "https://evil.example/"})
+    failure = refused(moodle)
+    assert (failure.code, failure.http_status) == (ErrorCode.PLATFORM_REFUSED, 302)
+    assert not moodle.calls("evil")
+
+
+# -- trouble, repeats, rests
+
+
+def test_passing_trouble_is_repeated_for_reading(moodle):
+    moodle.gives_tokens()
+    moodle.gives(MEMBERSHIPS_URL, "", status=502)
+    moodle.gives(MEMBERSHIPS_URL, "", status=503)
+    moodle.gives(MEMBERSHIPS_URL, "{}")
+    assert get(moodle).status == 200
+    assert len(moodle.time.slept) == 2
+
+
+def test_sending_is_never_repeated(moodle):
+    moodle.gives_tokens()
+    moodle.mock.post(f"{ISSUER}/lineitems", status=503)
+    moodle.mock.post(f"{ISSUER}/lineitems", status=201)
+    with pytest.raises(PlatformFailed):
+        moodle.connector.post(access(), f"{ISSUER}/lineitems", SCOPES, "a/b", b"{}", "a/b")
+    assert len(moodle.calls("lineitems")) == 1
+
+
+def test_a_storm_of_429_ends_soon_and_leaves_the_platform_alone(moodle):
+    moodle.gives_tokens()
+    moodle.gives(MEMBERSHIPS_URL, "", status=429, headers={"Retry-After": "120"})
+    failure = refused(moodle)
+    assert (failure.code, failure.retryable, failure.retry_after) == (ErrorCode.PLATFORM_BUSY, True, 120.0)
+    asked = len(moodle.mock.calls)
+    again = refused(moodle)
+    assert again.code is ErrorCode.PLATFORM_BUSY
+    assert len(moodle.mock.calls) == asked, "asked although the platform wants rest"
+    moodle.time.seconds += 121
+    moodle.mock.replace(responses.GET, MEMBERSHIPS_URL, body="{}")
+    assert get(moodle).status == 200
+
+
+def test_the_rest_of_one_platform_is_not_anothers(moodle):
+    moodle.gives_tokens()
+    moodle.gives(MEMBERSHIPS_URL, "", status=429, headers={"Retry-After": "120"})
+    refused(moodle)
+    moodle.mock.replace(responses.GET, MEMBERSHIPS_URL, body="{}")
+    assert get(moodle, who=access(id="r2")).status == 200
+
+
+def test_canvas_says_busy_as_403_too(moodle):
+    moodle.gives_tokens()
+    moodle.gives(MEMBERSHIPS_URL, "", status=403, headers={"X-Rate-Limit-Remaining": "0.0"})
+    assert refused(moodle).code is ErrorCode.PLATFORM_BUSY
+
+
+@pytest.mark.parametrize(
+    "status,code",
+    [
+        (400, ErrorCode.PLATFORM_REFUSED),
+        (403, ErrorCode.PLATFORM_REFUSED),
+        (404, ErrorCode.PLATFORM_REFUSED),
+        (500, ErrorCode.PLATFORM_UNREACHABLE),
+        (504, ErrorCode.PLATFORM_UNREACHABLE),
+    ],
+)
+def test_refusals_carry_the_platforms_status(moodle, status, code):
+    moodle.gives_tokens()
+    moodle.gives(MEMBERSHIPS_URL, "<html>secret course</html>", status=status)
+    failure = refused(moodle)
+    assert (failure.code, failure.http_status) == (code, status)
+    assert "secret" not in str(failure)
+
+
+def test_no_call_is_made_when_the_time_is_over(moodle):
+    moodle.gives_tokens()
+    moodle.gives(MEMBERSHIPS_URL, "{}")
+    deadline = moodle.connector.deadline_in(2)
+    get(moodle, deadline=deadline)
+    asked = len(moodle.mock.calls)
+    moodle.time.seconds += 2
+    assert refused(moodle, deadline=deadline).code is ErrorCode.PLATFORM_TIMED_OUT
+    assert len(moodle.mock.calls) == asked
+
+
+def test_a_call_inside_a_transaction_is_our_mistake_and_not_the_platforms(moodle):
+    moodle.gives_tokens()
+    transaction_opened()
+    try:
+        with pytest.raises(OutboundRefused):
+            get(moodle)
+    finally:
+        transaction_closed()
+
+
+# -- scopes and queries
+
+
+def test_scopes_that_were_granted_are_asked_for_together():
+    wanted = (f"{AGS}lineitem", f"{AGS}lineitem.readonly")
+    assert access().require(*wanted) == set(wanted)
+    readonly = ServiceAccess(REGISTRATION, "1", frozenset({f"{AGS}lineitem.readonly"}))
+    assert readonly.require(*wanted) == {f"{AGS}lineitem.readonly"}
+    with pytest.raises(PlatformFailed) as raised:
+        readonly.require(f"{AGS}lineitem")
+    assert raised.value.code is ErrorCode.PLATFORM_SCOPE_MISSING
+    assert ServiceAccess(REGISTRATION, "1").require(*wanted) == {wanted[0]}
+
+
+def test_a_query_is_added_to_the_one_that_is_there():
+    assert with_query("https://x/a?type_id=1", {"user_id": "a b"}) == "https://x/a?type_id=1&user_id=a+b"
+    assert with_query("https://x/a", {"role": "Learner"}) == "https://x/a?role=Learner"
+    assert with_query("https://x/A%2fb?Q", {}) == "https://x/A%2fb?Q"
