@@ -1,0 +1,243 @@
+"""The only place that builds real collaborators: one frozen :class:`Tool`, shared by web, worker and CLI."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from requests.adapters import BaseAdapter
+from sqlalchemy.exc import SQLAlchemyError
+
+from lti_tool import __version__, telemetry
+from lti_tool.credentials.multikey import encode_ed25519
+from lti_tool.errors import ConfigurationInvalid, ErrorCode, PlatformFailed
+from lti_tool.keyring import LTI, Keyring, Signer, issuer_purpose
+from lti_tool.lti.connector import PlatformConnector
+from lti_tool.lti.key_sets import KeySets
+from lti_tool.lti.launch import LaunchValidator
+from lti_tool.lti.oidc import LoginRedirect, begin_login
+from lti_tool.outbound import Outbound, OutboundPolicy
+from lti_tool.queue import Queue
+from lti_tool.services.awarding import Awarding
+from lti_tool.services.columns import Columns
+from lti_tool.services.configuring import Configuring
+from lti_tool.services.issuing import Issuing, PublicUrls
+from lti_tool.services.launching import Launching
+from lti_tool.services.progress import CourseProgress
+from lti_tool.services.public import PublicRecords
+from lti_tool.services.registration import Registrations
+from lti_tool.services.sharing import Sharing
+from lti_tool.services.syncing import Syncing
+from lti_tool.services.verifying import Verifying
+from lti_tool.services.wallet import Wallet
+from lti_tool.settings import Settings
+from lti_tool.store.database import Database
+
+Clock = Callable[[], datetime]
+
+JWKS_SECONDS = 5.0
+"""A person waits for it: a launch with an unknown key reads the platform's key set once."""
+JWKS_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True)
+class Tool:
+    """Every collaborator and service of one process."""
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    outbound: Outbound
+    keyring: Keyring
+    queue: Queue
+    connector: PlatformConnector
+    key_sets: KeySets
+    launch_validator: LaunchValidator
+    registrations: Registrations
+    launching: Launching
+    configuring: Configuring
+    columns: Columns
+    syncing: Syncing
+    awarding: Awarding
+    issuing: Issuing
+    wallet: Wallet
+    progress: CourseProgress
+    sharing: Sharing
+    verifying: Verifying
+    public: PublicRecords
+
+    def begin_login(self, form: Mapping[str, str]) -> LoginRedirect:
+        """Step 1 of a launch.
+
+        :raises LaunchRefused: LOGIN_…, REGISTRATION_….
+        """
+        return begin_login(
+            form, self.registrations, _secret(self.settings), self.clock, self.settings.base_url
+        )
+
+    def readiness(self) -> Mapping[str, str]:
+        """What keeps this process from serving launches, by part; empty when it is ready."""
+        problems: dict[str, str] = {}
+        checks: tuple[tuple[str, Callable[[], object]], ...] = (
+            ("database", self.database.require_migrated),
+            ("queue", self.queue.length),
+            ("keys", lambda: self.keyring.signer(LTI)),
+        )
+        for part, check in checks:
+            try:
+                check()
+            except ConfigurationInvalid as error:
+                problems[part] = error.code.value
+            except (OSError, SQLAlchemyError):
+                problems[part] = ErrorCode.INTERNAL.value
+        return problems
+
+    def metrics(self) -> tuple[bytes, str]:
+        """Body and content type for Prometheus."""
+        return telemetry.render_metrics()
+
+    def close(self) -> None:
+        """Give back connections; for commands and tests, which end before their process does."""
+        self.database.dispose()
+        self.queue.close()
+
+
+def build_tool(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    mounts: Mapping[str, BaseAdapter] | None = None,
+    queue: Queue | None = None,
+) -> Tool:
+    """Build everything from the settings; nothing is called yet, and nothing is migrated.
+
+    :param clock: aware UTC now; the machine's unless given.
+    :param mounts: URL prefix to adapter, instead of the network (tests).
+    :param queue: instead of the one of the settings (tests).
+    :raises ConfigurationInvalid: SETTINGS_INVALID where the queue cannot be opened.
+    """
+    clock = clock or _now
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    database = Database(settings.database_url)
+    keyring = Keyring(settings.keys_dir)
+    queue = queue or Queue(settings.queue_url)
+    outbound = Outbound(
+        OutboundPolicy.of(
+            settings.outbound_allow, is_development=settings.is_development, base_url=settings.base_url
+        ),
+        user_agent=f"LTI-Badges/{__version__} (+{settings.base_url})",
+        mounts=mounts,
+        refuse_in_transaction=settings.is_development or mounts is not None,
+        observe=telemetry.observe_outbound,
+        clock=clock,
+    )
+    secret = _secret(settings)
+    connector = PlatformConnector(outbound, keyring, clock)
+    key_sets = KeySets(_KeySetReader(outbound), clock)
+    urls = PublicUrls(settings.base_url)
+    registrations = Registrations(database, clock)
+    awarding = Awarding(database, clock)
+    issuing = Issuing(database, IssuerKeyring(keyring), clock, urls, queue)
+    return Tool(
+        settings=settings,
+        clock=clock,
+        database=database,
+        outbound=outbound,
+        keyring=keyring,
+        queue=queue,
+        connector=connector,
+        key_sets=key_sets,
+        launch_validator=LaunchValidator(registrations, key_sets, clock, secret, settings.base_url),
+        registrations=registrations,
+        launching=Launching(database, clock, secret),
+        configuring=Configuring(database, clock, lambda: keyring.signer(LTI), settings.base_url),
+        columns=Columns(database, connector, clock),
+        syncing=Syncing(database, connector, clock, queue, awarding, issuing),
+        awarding=awarding,
+        issuing=issuing,
+        wallet=Wallet(database, awarding, urls),
+        progress=CourseProgress(database, awarding),
+        sharing=Sharing(database, clock, urls),
+        verifying=Verifying(outbound, issuing, clock, settings.base_url),
+        public=PublicRecords(database, issuing, urls),
+    )
+
+
+def make_keys(keyring: Keyring) -> None:
+    """Make the key that LMSs know, if there is none; issuers' keys are made with their first badge."""
+    keyring.ensure(LTI)
+
+
+@dataclass(frozen=True)
+class IssuerSigner:
+    """One issuer's key under its DID."""
+
+    signer: Signer
+    did: str
+
+    @property
+    def verification_method(self) -> str:
+        """The DID URL of the key."""
+        return f"{self.did}#{self.signer.kid}"
+
+    def sign(self, data: bytes) -> bytes:
+        """Ed25519."""
+        return self.signer.sign(data)
+
+
+@dataclass(frozen=True)
+class IssuerKeyring:
+    """The keyring, as issuing asks for it."""
+
+    keyring: Keyring
+
+    def signer(self, issuer_id: str, did: str) -> IssuerSigner:
+        """The issuer's active key, made if it has none yet."""
+        purpose = issuer_purpose(issuer_id)
+        try:
+            return IssuerSigner(self.keyring.signer(purpose), did)
+        except ConfigurationInvalid as error:
+            if error.code is not ErrorCode.KEY_MISSING:
+                raise
+        self.keyring.ensure(purpose)
+        return IssuerSigner(self.keyring.signer(purpose), did)
+
+    def public_keys(self, issuer_id: str) -> Sequence[tuple[str, str]]:
+        """``(kid, Multikey)`` of every key, the active ones first."""
+        return [
+            (signer.kid, encode_ed25519(signer.raw_public_key))
+            for signer in self.keyring.verification_keys(issuer_purpose(issuer_id))
+        ]
+
+
+@dataclass(frozen=True)
+class _KeySetReader:
+    """Reads a platform's JWKS under the outgoing policy."""
+
+    outbound: Outbound
+
+    def __call__(self, url: str) -> bytes:
+        answer = self.outbound.request(
+            "GET",
+            url,
+            audience="platform",
+            headers={"Accept": "application/json"},
+            timeout=JWKS_SECONDS,
+            max_bytes=JWKS_BYTES,
+        )
+        if not answer.is_success:
+            raise PlatformFailed(
+                ErrorCode.PLATFORM_ANSWER_INVALID,
+                f"the key set answered {answer.status}",
+                http_status=answer.status,
+            )
+        return answer.body
+
+
+def _secret(settings: Settings) -> bytes:
+    return settings.secret_key.get_secret_value().encode()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

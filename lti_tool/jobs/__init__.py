@@ -1,0 +1,1 @@
+"""What the worker does: tasks that get ids and give nothing back, and the pass that offers what is due."""

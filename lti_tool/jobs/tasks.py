@@ -1,0 +1,51 @@
+"""The tasks. Each gets ids, reads from the database whether there is anything to do, and may be repeated.
+
+The real work is in services; here is only which service a task's name stands for.
+"""
+
+from __future__ import annotations
+
+from lti_tool.bootstrap import Tool
+from lti_tool.errors import ErrorCode, NotFound
+from lti_tool.jobs.reconcile import EVERY_SECONDS, Reconcile
+from lti_tool.queue import Periodic
+
+THREADS = 8
+"""Tasks at once in one worker. They mostly wait for an LMS; each platform's own limit is the connector's."""
+
+
+def register(tool: Tool, reconcile: Reconcile) -> None:
+    """Tell the tool's queue what its tasks do."""
+
+    def sync_context(context_id: str, run_id: str | None = None) -> None:
+        try:
+            tool.syncing.sync_context(context_id, run_id)
+        except NotFound as error:
+            # The course was removed after the hint was given.
+            if error.code is not ErrorCode.CONTEXT_NOT_FOUND:
+                raise
+
+    def issue_credential(award_id: str) -> None:
+        tool.issuing.issue_credential(award_id)
+
+    def sign_status_list(status_list_id: str) -> None:
+        tool.issuing.sign_status_list(status_list_id)
+
+    tool.queue.register("sync_context", sync_context)
+    tool.queue.register("issue_credential", issue_credential)
+    tool.queue.register("sign_status_list", sign_status_list)
+    tool.queue.register("reconcile", reconcile.run)
+
+
+def work(tool: Tool, *, threads: int = THREADS) -> None:
+    """Be the worker until SIGINT or SIGTERM; in the main thread.
+
+    :raises ConfigurationInvalid: DATABASE_NOT_MIGRATED.
+    """
+    tool.database.require_migrated()
+    reconcile = Reconcile(tool)
+    register(tool, reconcile)
+    try:
+        tool.queue.run_worker(threads=threads, periodic=Periodic("reconcile", EVERY_SECONDS))
+    finally:
+        reconcile.stop()
