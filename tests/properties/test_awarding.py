@@ -1,0 +1,119 @@
+"""Laws of awarding (DESIGN.md §4): nothing is ever taken away, and nobody is awarded who may not be."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lti_tool.domain.awarding import Candidate, Exclusion, Verdict, decide_award, decide_awards
+from lti_tool.domain.criteria import AllOf, AnyOf, Criterion, State, evaluate
+from lti_tool.domain.evidence import Evidence, Score
+from tests.properties.criteria_strategies import NOW, any_criteria, evidence, scores
+
+LEARNERS = ("ada", "ben", "cleo")
+learners = st.sampled_from(LEARNERS)
+facts = st.dictionaries(learners, evidence)
+holders = st.frozensets(learners)
+exclusions = st.dictionaries(learners, st.sampled_from(Exclusion))
+
+
+@given(any_criteria, facts, holders, exclusions)
+def test_who_holds_it_keeps_it_whatever_the_facts_say(
+    criterion: Criterion,
+    known: Mapping[str, Evidence],
+    held: Collection[str],
+    excluded: Mapping[str, Exclusion],
+) -> None:
+    decided = {
+        decision.learner_id: decision for decision in decide_awards(criterion, known, held, NOW, excluded)
+    }
+    for learner in held:
+        assert decided[learner].verdict in (Verdict.HELD, Verdict.REVIEW)
+        assert (decided[learner].verdict is Verdict.REVIEW) is (decided[learner].state is State.NOT_MET)
+
+
+@given(any_criteria, facts, holders, exclusions)
+def test_who_is_excluded_is_never_awarded(
+    criterion: Criterion,
+    known: Mapping[str, Evidence],
+    held: Collection[str],
+    excluded: Mapping[str, Exclusion],
+) -> None:
+    for decision in decide_awards(criterion, known, held, NOW, excluded):
+        if decision.verdict is Verdict.AWARD:
+            assert decision.learner_id not in excluded
+            assert decision.learner_id not in held
+            assert decision.state is State.MET
+
+
+@given(any_criteria, facts, holders, exclusions)
+def test_everybody_named_gets_one_decision_in_order(
+    criterion: Criterion,
+    known: Mapping[str, Evidence],
+    held: Collection[str],
+    excluded: Mapping[str, Exclusion],
+) -> None:
+    decided = [decision.learner_id for decision in decide_awards(criterion, known, held, NOW, excluded)]
+    assert decided == sorted({*known, *held})
+
+
+@given(any_criteria, facts, holders, exclusions, st.permutations(LEARNERS))
+def test_the_order_of_learners_is_irrelevant(
+    criterion: Criterion,
+    known: Mapping[str, Evidence],
+    held: Collection[str],
+    excluded: Mapping[str, Exclusion],
+    order: list[str],
+) -> None:
+    turned = {learner: known[learner] for learner in order if learner in known}
+    assert decide_awards(criterion, turned, list(held), NOW, excluded) == decide_awards(
+        criterion, known, held, NOW, excluded
+    )
+
+
+@given(any_criteria, facts, holders, exclusions)
+def test_deciding_again_after_the_awards_awards_nobody_again(
+    criterion: Criterion,
+    known: Mapping[str, Evidence],
+    held: frozenset[str],
+    excluded: Mapping[str, Exclusion],
+) -> None:
+    first = decide_awards(criterion, known, held, NOW, excluded)
+    awarded = {decision.learner_id for decision in first if decision.verdict is Verdict.AWARD}
+    second = decide_awards(criterion, known, held | awarded, NOW, excluded)
+    assert all(decision.verdict is not Verdict.AWARD for decision in second)
+    assert [decision.finding for decision in second] == [decision.finding for decision in first]
+
+
+@given(any_criteria, evidence, st.dictionaries(st.sampled_from(("essay", "quiz-1")), scores))
+def test_an_award_that_was_due_stays_due_when_more_is_learnt(
+    criterion: Criterion, known: Evidence, added: dict[str, Score]
+) -> None:
+    grown = Evidence({**added, **known.scores})
+    before = decide_award(criterion, Candidate("ada", known), NOW)
+    after = decide_award(criterion, Candidate("ada", grown), NOW)
+    if before.verdict is Verdict.AWARD:
+        assert after.verdict is Verdict.AWARD
+
+
+@given(any_criteria, evidence, st.booleans(), st.timedeltas(timedelta(days=-500), timedelta(days=500)))
+def test_a_badge_is_never_dated_into_the_future(
+    criterion: Criterion, known: Evidence, holds: bool, gap: timedelta
+) -> None:
+    now: datetime = NOW + gap
+    decision = decide_award(criterion, Candidate("ada", known, holds), now)
+    assert (decision.met_at is not None) is (decision.state is State.MET)
+    if decision.met_at is not None:
+        assert decision.met_at <= now
+        told = evaluate(criterion, known).met_at
+        assert decision.met_at == (now if told is None else min(told, now))
+
+
+@given(facts, holders)
+def test_nobody_is_awarded_for_nothing(known: Mapping[str, Evidence], held: Collection[str]) -> None:
+    for empty in (AllOf(()), AnyOf(())):
+        for decision in decide_awards(empty, known, held, NOW):
+            assert decision.verdict is not Verdict.AWARD
