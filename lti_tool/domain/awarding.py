@@ -7,9 +7,9 @@ keeps it whatever the facts say now; at most the decision asks a person to look 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from lti_tool.domain.criteria import Criterion, Finding, State, evaluate
 from lti_tool.domain.evidence import NOTHING_KNOWN, Evidence
@@ -40,8 +40,7 @@ class Exclusion(StrEnum):
     """No longer in the course according to a complete roster."""
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """One learner's facts and standing, as far as a decision needs them."""
 
     learner_id: str
@@ -50,8 +49,7 @@ class Candidate:
     exclusion: Exclusion | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """The answer for one learner, with everything that led to it."""
 
     learner_id: str
