@@ -64,9 +64,9 @@ def _fill(lms: Lms, course: Course, learners: tuple[User, ...], place: int) -> N
             continue
         score = (lms.random.randrange(4, 21) if number % 3 else lms.random.randrange(14, 21)) * 5
         lms.take_quiz(learner, quiz1, float(score))
-        if number % 2 == 0:
+        if number % 4 != 3:
             lms.take_quiz(learner, quiz2, float(lms.random.randrange(6, 21) * 5))
-        if number % 4 == 0:
+        if number % 2 == 0:
             item = lms.item_of(essay)
             if item is not None:
                 lms.gradebook.report_raw(item, learner.id, float(lms.random.randrange(20, 51)))
