@@ -1,0 +1,51 @@
+"""Everything a person sees, and every address that a program asks.
+
+Views read a form, call one service and render one page; rules live in services and below.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask import Flask
+
+from lti_tool.web import (
+    assets,
+    configure,
+    course,
+    errors,
+    headers,
+    i18n,
+    lti,
+    ops,
+    public,
+    session,
+    verification_words,
+    verify,
+    wallet,
+    wording,
+)
+
+if TYPE_CHECKING:
+    from lti_tool.bootstrap import Tool
+
+LARGEST_BODY = 512 * 1024
+"""Bytes of a request body; only the verifier takes more."""
+
+
+def register(app: Flask, tool: Tool) -> None:
+    """Put pages, headers, errors and languages onto the application."""
+    app.extensions["lti_tool"] = tool
+    app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = LARGEST_BODY
+    app.jinja_env.trim_blocks = True
+    app.jinja_env.lstrip_blocks = True
+    headers.register(app)
+    i18n.register(app)
+    session.register(app)
+    errors.register(app)
+    assets.register(app)
+    wording.register(app)
+    verification_words.register(app)
+    verify.register(app)
+    for room in (lti, wallet, course, configure, public, ops):
+        app.register_blueprint(room.blueprint)

@@ -1,0 +1,97 @@
+"""Deep linking: choose a micromodule, or describe a new one; nothing that was typed is ever lost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from flask import Response, make_response, render_template, request
+from werkzeug.wrappers import Response as AnyResponse
+
+from lti_tool.errors import ErrorCode, NotAllowed, RequestInvalid
+from lti_tool.services.micromodule_form import MicromoduleForm
+from lti_tool.web.forms import FormView, artwork_of, blank_form, change_rows, composer
+from lti_tool.web.headers import allow_form_to
+from lti_tool.web.session import SessionBlueprint, current_session, current_tool
+from lti_tool.web.wording import narrate
+
+if TYPE_CHECKING:
+    from lti_tool.services.configuring import DeepLinkingAnswer, PickerView
+    from lti_tool.services.micromodule_form import Problem
+
+blueprint = SessionBlueprint("configure", __name__)
+
+
+@blueprint.page("/picker", methods=["GET"])
+def pick() -> str:
+    """What this organisation has, and the way to something new."""
+    view = current_tool().configuring.picker(current_session())
+    return render_template("pages/configure/pick.html", view=view)
+
+
+@blueprint.page("/picker", methods=["POST"])
+def place() -> AnyResponse:
+    """Send the choice back to the platform."""
+    configuring, session = current_tool().configuring, current_session()
+    action = request.form.get("action", "")
+    if action == "wallet":
+        return _send(configuring.place_wallet(session))
+    if action == "cancel":
+        return _send(configuring.cancel(session, None))
+    version_id = request.form.get("micromodule_version_id", "")
+    if not version_id:
+        raise RequestInvalid(ErrorCode.REQUEST_INVALID, "no micromodule chosen")
+    return _send(configuring.place(session, version_id))
+
+
+@blueprint.page("/micromodules/new", methods=["GET"])
+def describe() -> str:
+    """An empty form, or the one left unfinished."""
+    view = current_tool().configuring.picker(current_session())
+    draft = view.draft if request.args.get("draft") != "discard" else None
+    form = MicromoduleForm.from_fields(draft) if draft else blank_form(supports_mirror=view.supports_mirror)
+    return _form(FormView(form), view)
+
+
+@blueprint.page("/micromodules/new", methods=["POST"])
+def submit() -> AnyResponse:
+    """One of the form's buttons; every one of them works without script."""
+    configuring, session = current_tool().configuring, current_session()
+    action = request.form.get("action", "preview")
+    form = MicromoduleForm.from_fields(request.form.to_dict(flat=True))
+    if action == "cancel":
+        return _send(configuring.cancel(session, form.to_fields()))
+    view = configuring.picker(session)
+    if action == "place":
+        try:
+            return _send(configuring.describe(session, form, narrate))
+        except RequestInvalid as error:
+            if error.code is not ErrorCode.FORM_INVALID:
+                raise
+            configuring.save_draft(session, form.to_fields())
+            problems = cast("tuple[Problem, ...]", error.params.get("problems", ()))
+            return make_response(_form(FormView(form, problems), view), 422)
+    form, focus = change_rows(form, action, supports_mirror=view.supports_mirror)
+    configuring.save_draft(session, form.to_fields())
+    return make_response(_form(FormView(form, focus=focus), view))
+
+
+@blueprint.page("/micromodules/artwork.svg", methods=["GET"])
+def preview_artwork() -> Response:
+    """The picture as composed so far."""
+    if current_session().deep_linking is None:
+        raise NotAllowed(ErrorCode.DEEP_LINKING_NOT_ALLOWED)
+    svg = current_tool().configuring.preview_artwork(artwork_of(request.args))
+    response = make_response(svg)
+    response.mimetype = "image/svg+xml"
+    response.headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+    return response
+
+
+def _form(form: FormView, view: PickerView) -> str:
+    return render_template("pages/configure/describe.html", form=form, view=view, **composer(form.form))
+
+
+def _send(answer: DeepLinkingAnswer) -> Response:
+    """A page that posts the signed answer to the platform: by script, else by its button."""
+    allow_form_to(answer.return_url)
+    return make_response(render_template("pages/configure/send.html", answer=answer))

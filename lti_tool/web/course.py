@@ -1,0 +1,99 @@
+"""The page of those who teach: who is how far, the state of every column, and what to do next."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, is_dataclass
+from typing import TYPE_CHECKING, Any
+
+from flask import Response, jsonify, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from lti_tool.errors import ErrorCode, NotAllowed, NotFound
+from lti_tool.web.session import SessionBlueprint, current_session, current_tool
+
+if TYPE_CHECKING:
+    from lti_tool.services.launching import SessionView
+
+blueprint = SessionBlueprint("course", __name__)
+
+PER_PAGE = 50
+
+
+@blueprint.page("/course", methods=["GET"])
+def show() -> str:
+    """Every placement of this course, the one that was launched first."""
+    session = current_session()
+    page = request.args.get("page", 1, type=int)
+    view = current_tool().progress.view(session, page=max(1, page), per_page=PER_PAGE)
+    placements = sorted(view.placements, key=lambda placement: placement.placement_id != session.placement_id)
+    return render_template("pages/course/show.html", view=view, placements=placements)
+
+
+@blueprint.page("/course/sync", methods=["POST"])
+def start_sync() -> AnyResponse:
+    """Read roster and grades now; a run that is under way already is the one that is watched."""
+    session = _configuring_session()
+    assert session.context_id is not None
+    current_tool().syncing.start_sync(session.organisation_id, session.context_id)
+    return redirect(url_for("course.show", _anchor="reading"), 303)
+
+
+@blueprint.page("/course/runs/<run_id>", methods=["GET"])
+def show_run(run_id: str) -> Response:
+    """Progress of a run, for the page that watches it."""
+    session = current_session()
+    if not session.can_view_progress:
+        raise NotAllowed(ErrorCode.NOT_ALLOWED)
+    run = current_tool().syncing.run(session.organisation_id, run_id)
+    return jsonify(
+        {"id": run.id, "status": run.status, "step": run.step, "done": run.done, "total": run.total}
+    )
+
+
+@blueprint.page("/course/placements/<placement_id>/columns", methods=["POST"])
+def create_columns(placement_id: str) -> AnyResponse:
+    """Create the gradebook columns of one badge, after the page has said what that does."""
+    session = _configuring_session()
+    current_tool().columns.create_columns(session.organisation_id, _own(session, placement_id))
+    return redirect(url_for("course.show", _anchor=f"setup-{placement_id}"), 303)
+
+
+@blueprint.page("/course/placements/<placement_id>/columns/poll", methods=["POST"])
+def poll_columns(placement_id: str) -> AnyResponse:
+    """Look whether values have arrived: JSON for the script that waits, the page for a button."""
+    session = _configuring_session()
+    states = current_tool().columns.poll(session.organisation_id, _own(session, placement_id))
+    if request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json":
+        return jsonify({"columns": [_plain(state) for state in states]})
+    return redirect(url_for("course.show", _anchor=f"setup-{placement_id}"), 303)
+
+
+def _configuring_session() -> SessionView:
+    """This session, if it may change the course's badges.
+
+    :raises NotAllowed: otherwise.
+    """
+    session = current_session()
+    if not session.can_configure or session.is_read_only or session.context_id is None:
+        raise NotAllowed(ErrorCode.NOT_ALLOWED, "configuring needs an editing role in a course")
+    return session
+
+
+def _own(session: SessionView, placement_id: str) -> str:
+    """A placement of the session's own course; another course's is not found.
+
+    :raises NotFound: ``placement_not_found``.
+    """
+    view = current_tool().progress.view(session, page=1, per_page=1)
+    if all(placement.placement_id != placement_id for placement in view.placements):
+        raise NotFound(ErrorCode.PLACEMENT_NOT_FOUND)
+    return placement_id
+
+
+def _plain(state: Any) -> dict[str, Any]:
+    values = asdict(state) if is_dataclass(state) and not isinstance(state, type) else {}
+    return {
+        name: values.get(name)
+        for name in ("evidence_key", "tag", "label", "state")
+        if isinstance(values.get(name), str)
+    }

@@ -1,0 +1,406 @@
+"""What each error code says to a person: a title, what happened, what to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from flask_babel import lazy_gettext as _
+
+from lti_tool.errors import ErrorCode
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorText:
+    """Lazily translated sentences."""
+
+    title: Any
+    happened: Any
+    advice: Any
+
+
+_AGAIN = _("Go back to the course page and open the activity again.")
+_ADMINISTRATOR = _(
+    "Please tell the people who look after your learning platform, and give them the code below."
+)
+_OPERATOR = _("Please tell the people who run this badge service, and give them the code below.")
+_LATER = _("Nothing is lost. The tool tries again by itself; you can also try again in a few minutes.")
+_LAUNCH = _("This launch was refused")
+_PLATFORM = _("The learning platform did not answer as expected")
+_BADGE = _("This badge could not be made")
+
+
+TEXTS: dict[ErrorCode, ErrorText] = {
+    # -- anywhere
+    ErrorCode.INTERNAL: ErrorText(
+        _("Something went wrong on our side"),
+        _("The tool met a problem that it did not expect. Nothing that you entered was used."),
+        _(
+            "Please try again. If it happens again, tell the people who run this badge "
+            "service the code below."
+        ),
+    ),
+    ErrorCode.NOT_FOUND: ErrorText(
+        _("There is nothing here"),
+        _("The address leads nowhere, or to something that is not shared with you."),
+        _("Check the address. A badge that its owner stopped sharing is no longer shown."),
+    ),
+    ErrorCode.METHOD_NOT_ALLOWED: ErrorText(
+        _("This address works differently"),
+        _("The page was asked for in a way that it does not offer."),
+        _AGAIN,
+    ),
+    ErrorCode.REQUEST_INVALID: ErrorText(
+        _("This request cannot be understood"),
+        _("A part of the request is missing or is not what it should be."),
+        _AGAIN,
+    ),
+    ErrorCode.REQUEST_TOO_LARGE: ErrorText(
+        _("This is too large"),
+        _("What was sent is larger than the tool accepts."),
+        _("Send a smaller file or a shorter text."),
+    ),
+    ErrorCode.FORM_INVALID: ErrorText(
+        _("Please check what you entered"),
+        _("Some fields need your attention."),
+        _("The fields are marked below; everything that you entered is still there."),
+    ),
+    ErrorCode.CSRF_INVALID: ErrorText(
+        _("This form is no longer valid"),
+        _("The form did not come from a page of this session, so nothing was changed."),
+        _AGAIN,
+    ),
+    ErrorCode.RATE_LIMITED: ErrorText(
+        _("Too many requests"),
+        _("Many requests came from your network in a short time."),
+        _("Wait a minute, then try again."),
+    ),
+    ErrorCode.NOT_ALLOWED: ErrorText(
+        _("You may not do this"),
+        _("Your role in this course does not include this."),
+        _("If you teach this course, ask for the role that lets you edit it, then open the activity again."),
+    ),
+    ErrorCode.CONFLICT: ErrorText(
+        _("Somebody else was faster"),
+        _("This was changed in the meantime, so nothing was done."),
+        _("Go back, look at the current state, and decide again."),
+    ),
+    ErrorCode.SESSION_MISSING: ErrorText(
+        _("Please open this from your course"),
+        _("This page belongs to a session that started in another browser or window, or that has ended."),
+        _AGAIN,
+    ),
+    ErrorCode.SESSION_EXPIRED: ErrorText(
+        _("Your session has ended"),
+        _("For your safety a session lasts one hour."),
+        _AGAIN,
+    ),
+    # -- configuration
+    ErrorCode.SETTINGS_INVALID: ErrorText(
+        _("This badge service is not set up correctly"), _("A setting is missing or wrong."), _OPERATOR
+    ),
+    ErrorCode.KEY_FILE_EXPOSED: ErrorText(
+        _("This badge service is not set up correctly"),
+        _("A key file can be read by others, so it is not used."),
+        _OPERATOR,
+    ),
+    ErrorCode.KEY_MISSING: ErrorText(
+        _("This badge service is not set up correctly"), _("A signing key is missing."), _OPERATOR
+    ),
+    ErrorCode.DATABASE_NOT_MIGRATED: ErrorText(
+        _("This badge service is being updated"),
+        _("The database does not have its newest form yet."),
+        _("Wait a minute, then try again."),
+    ),
+    # -- registrations
+    ErrorCode.REGISTRATION_UNKNOWN: ErrorText(
+        _("This learning platform is not connected"),
+        _("The tool does not know the platform or the client ID that sent you here."),
+        _(
+            "An administrator of the platform finds everything that is needed on the "
+            "connection page of this tool."
+        ),
+    ),
+    ErrorCode.REGISTRATION_INVALID: ErrorText(
+        _("This connection is not complete"),
+        _("The details of this learning platform are missing or contradict each other."),
+        _ADMINISTRATOR,
+    ),
+    ErrorCode.REGISTRATION_NOT_APPROVED: ErrorText(
+        _("This connection waits for approval"),
+        _("The learning platform is known, but nobody has approved it yet, or it was switched off."),
+        _OPERATOR,
+    ),
+    # -- login
+    ErrorCode.LOGIN_PARAMETER_MISSING: ErrorText(
+        _("The launch began without all it needs"),
+        _("The learning platform left out a part of the first step of the launch."),
+        _ADMINISTRATOR,
+    ),
+    ErrorCode.LOGIN_PARAMETER_INVALID: ErrorText(
+        _("The launch began with something unusable"),
+        _("A part of the first step of the launch is not what it should be."),
+        _ADMINISTRATOR,
+    ),
+    ErrorCode.LOGIN_TARGET_FOREIGN: ErrorText(
+        _("This launch leads somewhere else"),
+        _("The activity is set up with an address that does not belong to this tool."),
+        _ADMINISTRATOR,
+    ),
+    # -- launch
+    ErrorCode.LAUNCH_FORM_INVALID: ErrorText(
+        _LAUNCH, _("The learning platform sent an incomplete or oversized answer."), _AGAIN
+    ),
+    ErrorCode.LAUNCH_PLATFORM_ERROR: ErrorText(
+        _("The learning platform could not start this"),
+        _("The platform reported an error instead of signing you in."),
+        _("Log in to the learning platform again, then open the activity."),
+    ),
+    ErrorCode.LAUNCH_STATE_INVALID: ErrorText(
+        _LAUNCH, _("This launch did not begin with this tool."), _AGAIN
+    ),
+    ErrorCode.LAUNCH_STATE_EXPIRED: ErrorText(
+        _("This launch took too long"),
+        _("Some minutes passed between the first and the second step of the launch."),
+        _AGAIN,
+    ),
+    ErrorCode.LAUNCH_STATE_UNBOUND: ErrorText(
+        _("Your browser blocks what this activity needs here"),
+        _(
+            "The tool must know that this launch began in your browser. Inside the course "
+            "page your browser does "
+            "not let it remember that."
+        ),
+        _("Open the activity in a window of its own. That works with every browser."),
+    ),
+    ErrorCode.LAUNCH_TOKEN_MALFORMED: ErrorText(
+        _LAUNCH, _("The platform's message cannot be read."), _ADMINISTRATOR
+    ),
+    ErrorCode.LAUNCH_ALGORITHM_REFUSED: ErrorText(
+        _LAUNCH, _("The platform's message is signed in a way that is not secure enough."), _ADMINISTRATOR
+    ),
+    ErrorCode.LAUNCH_KEY_ID_MISSING: ErrorText(
+        _LAUNCH, _("The platform's message does not name the key it is signed with."), _ADMINISTRATOR
+    ),
+    ErrorCode.LAUNCH_KEY_UNKNOWN: ErrorText(
+        _LAUNCH,
+        _("The platform's message is signed with a key that the platform does not publish."),
+        _ADMINISTRATOR,
+    ),
+    ErrorCode.LAUNCH_KEYS_UNREACHABLE: ErrorText(
+        _("The learning platform cannot be reached"),
+        _("The tool could not fetch the keys of the learning platform, so it cannot check this launch."),
+        _(
+            "Try again in a minute. If it happens again, tell the people who look after your "
+            "learning platform."
+        ),
+    ),
+    ErrorCode.LAUNCH_SIGNATURE_INVALID: ErrorText(
+        _LAUNCH, _("The signature of the platform's message is wrong."), _ADMINISTRATOR
+    ),
+    ErrorCode.LAUNCH_ISSUER_WRONG: ErrorText(
+        _LAUNCH,
+        _("The message comes from another platform than the one that began the launch."),
+        _ADMINISTRATOR,
+    ),
+    ErrorCode.LAUNCH_AUDIENCE_WRONG: ErrorText(
+        _LAUNCH, _("The message is addressed to another tool."), _ADMINISTRATOR
+    ),
+    ErrorCode.LAUNCH_AUTHORISED_PARTY_WRONG: ErrorText(
+        _LAUNCH, _("The message was made for another tool."), _ADMINISTRATOR
+    ),
+    ErrorCode.LAUNCH_EXPIRED: ErrorText(
+        _("This launch took too long"), _("The platform's message is valid for a short time only."), _AGAIN
+    ),
+    ErrorCode.LAUNCH_TIME_INVALID: ErrorText(
+        _LAUNCH,
+        _("The time in the platform's message cannot be right. Perhaps the clock of a server is wrong."),
+        _ADMINISTRATOR,
+    ),
+    ErrorCode.LAUNCH_NONCE_WRONG: ErrorText(_LAUNCH, _("The message belongs to another launch."), _AGAIN),
+    ErrorCode.LAUNCH_VERSION_WRONG: ErrorText(
+        _LAUNCH, _("The message is not of LTI version 1.3."), _ADMINISTRATOR
+    ),
+    ErrorCode.LAUNCH_MESSAGE_TYPE_UNKNOWN: ErrorText(
+        _LAUNCH, _("The tool does not know this kind of message."), _ADMINISTRATOR
+    ),
+    ErrorCode.LAUNCH_ROLES_MISSING: ErrorText(
+        _LAUNCH, _("The message does not say anything about roles."), _ADMINISTRATOR
+    ),
+    ErrorCode.LAUNCH_DEPLOYMENT_MISSING: ErrorText(
+        _LAUNCH, _("The message does not name the deployment."), _ADMINISTRATOR
+    ),
+    ErrorCode.LAUNCH_RESOURCE_LINK_MISSING: ErrorText(
+        _LAUNCH, _("The message does not name the activity."), _ADMINISTRATOR
+    ),
+    ErrorCode.LAUNCH_SUBJECT_MISSING: ErrorText(
+        _("The platform did not say who you are"),
+        _("Badges belong to people, and this launch names nobody."),
+        _("Log in to the learning platform, then open the activity again."),
+    ),
+    ErrorCode.LAUNCH_CLAIM_INVALID: ErrorText(
+        _LAUNCH, _("A part of the message is missing, too long, or of the wrong kind."), _ADMINISTRATOR
+    ),
+    ErrorCode.LAUNCH_TARGET_WRONG: ErrorText(
+        _LAUNCH, _("The signed address differs from the one that the launch began with."), _ADMINISTRATOR
+    ),
+    ErrorCode.LAUNCH_REPLAYED: ErrorText(
+        _("This launch was used already"),
+        _("A launch works once. Reloading the page or going back sends it a second time."),
+        _AGAIN,
+    ),
+    ErrorCode.DEPLOYMENT_HELD: ErrorText(
+        _("One more step before this works"),
+        _("The connection is new. It was recorded, and somebody has to approve it before it can be used."),
+        _OPERATOR,
+    ),
+    ErrorCode.DEPLOYMENT_DISABLED: ErrorText(
+        _("This connection is switched off"),
+        _("The badge service no longer accepts launches from here."),
+        _OPERATOR,
+    ),
+    # -- deep linking
+    ErrorCode.DEEP_LINKING_NOT_ALLOWED: ErrorText(
+        _("You cannot add badges here"),
+        _("Badges are added by people who may edit the course, from its list of activities."),
+        _("Open the course in edit mode and add the activity from there."),
+    ),
+    ErrorCode.DEEP_LINKING_TYPE_REFUSED: ErrorText(
+        _("The platform does not accept links here"),
+        _("At this place the learning platform takes other kinds of content only."),
+        _("Add the badge as an activity of the course."),
+    ),
+    ErrorCode.DEEP_LINKING_SETTINGS_INVALID: ErrorText(
+        _("The platform's request is incomplete"),
+        _("The learning platform did not say where to send your choice."),
+        _ADMINISTRATOR,
+    ),
+    # -- LMS services
+    ErrorCode.PLATFORM_UNREACHABLE: ErrorText(
+        _PLATFORM, _("The learning platform could not be reached."), _LATER
+    ),
+    ErrorCode.PLATFORM_TIMED_OUT: ErrorText(
+        _PLATFORM, _("The learning platform took too long to answer."), _LATER
+    ),
+    ErrorCode.PLATFORM_BUSY: ErrorText(_PLATFORM, _("The learning platform asked us to wait."), _LATER),
+    ErrorCode.PLATFORM_REFUSED: ErrorText(
+        _PLATFORM, _("The learning platform refused to answer."), _ADMINISTRATOR
+    ),
+    ErrorCode.PLATFORM_ANSWER_INVALID: ErrorText(
+        _PLATFORM, _("The learning platform's answer could not be read."), _ADMINISTRATOR
+    ),
+    ErrorCode.PLATFORM_ANSWER_TOO_LARGE: ErrorText(
+        _PLATFORM, _("The learning platform's answer was too large."), _ADMINISTRATOR
+    ),
+    ErrorCode.PLATFORM_TOKEN_REFUSED: ErrorText(
+        _PLATFORM,
+        _(
+            "The learning platform does not let this tool read grades and participants: it "
+            "refuses the tool's key."
+        ),
+        _(
+            "An administrator should check the address of the tool's public keys in the "
+            "platform's tool settings."
+        ),
+    ),
+    ErrorCode.PLATFORM_SCOPE_MISSING: ErrorText(
+        _PLATFORM,
+        _("The learning platform did not give this tool the right to do this."),
+        _(
+            "An administrator should switch on the grade and participant services in the "
+            "platform's tool settings."
+        ),
+    ),
+    ErrorCode.PLATFORM_HOST_FOREIGN: ErrorText(
+        _PLATFORM, _("The learning platform named an address that does not belong to it."), _ADMINISTRATOR
+    ),
+    ErrorCode.PLATFORM_PAGING_BROKEN: ErrorText(
+        _PLATFORM, _("The learning platform's list could not be read to its end."), _LATER
+    ),
+    ErrorCode.COLUMN_MISSING: ErrorText(
+        _("A gradebook column is missing"),
+        _("The column was deleted in the learning platform, or was never created."),
+        _("A teacher can create it again on the badge page of the course."),
+    ),
+    # -- outgoing HTTP policy
+    ErrorCode.OUTBOUND_URL_REFUSED: ErrorText(
+        _("This address may not be opened"),
+        _("The tool only opens public addresses that begin with https://."),
+        _("Check the address."),
+    ),
+    ErrorCode.OUTBOUND_IN_TRANSACTION: ErrorText(
+        _("Something went wrong on our side"),
+        _("The tool stopped itself before it could block others."),
+        _OPERATOR,
+    ),
+    # -- credentials
+    ErrorCode.CONTEXT_NOT_VENDORED: ErrorText(
+        _BADGE, _("It uses a vocabulary that this tool does not carry."), _OPERATOR
+    ),
+    ErrorCode.CREDENTIAL_PROPERTY_UNCOVERED: ErrorText(
+        _BADGE, _("A part of it has no defined meaning, so signing it would not protect it."), _OPERATOR
+    ),
+    ErrorCode.CREDENTIAL_TEXT_INVALID: ErrorText(
+        _BADGE,
+        _("A text contains characters that cannot be signed reliably."),
+        _("Type the text again without special control characters."),
+    ),
+    ErrorCode.CREDENTIAL_DATE_INVALID: ErrorText(_BADGE, _("One of its dates cannot be right."), _OPERATOR),
+    ErrorCode.CREDENTIAL_NOT_FOUND: ErrorText(
+        _("There is no such badge"),
+        _("The badge does not exist, or its owner does not share it."),
+        _("Ask the person who sent you the address."),
+    ),
+    ErrorCode.CREDENTIAL_NOT_RECOGNISED: ErrorText(
+        _("This is not a badge"),
+        _("No Open Badge was found in what you sent."),
+        _("Send a badge as a JSON file, a PNG or SVG picture, or its address."),
+    ),
+    ErrorCode.CREDENTIAL_TOO_COMPLEX: ErrorText(
+        _("This badge is too complex to check"),
+        _("Checking it would take more time or memory than the tool gives to one badge."),
+        _("Ask the issuer for another form of the badge."),
+    ),
+    ErrorCode.IMAGE_INVALID: ErrorText(
+        _("This picture cannot be used"),
+        _("The file is damaged, too large, or not a PNG or SVG picture."),
+        _("Choose another picture."),
+    ),
+    ErrorCode.ARTWORK_INVALID: ErrorText(
+        _("This picture cannot be drawn"),
+        _("The shape, icon, colour or text is not one that the composer knows."),
+        _("Choose again from the lists."),
+    ),
+    ErrorCode.VERIFY_URL_UNREACHABLE: ErrorText(
+        _("There is no badge at this address"),
+        _("The address does not answer, answers with an error, or is not open to the public."),
+        _("Check the address, or download the badge and choose its file instead."),
+    ),
+    # -- criteria, micromodules, placements
+    ErrorCode.CRITERIA_INVALID: ErrorText(
+        _("These criteria cannot be used"),
+        _("A rule is incomplete or can never be met."),
+        _("Check the rules; everything that you entered is still there."),
+    ),
+    ErrorCode.MICROMODULE_NOT_FOUND: ErrorText(
+        _("There is no such micromodule"),
+        _("It does not exist, or it belongs to another organisation."),
+        _AGAIN,
+    ),
+    ErrorCode.PLACEMENT_NOT_FOUND: ErrorText(
+        _("This badge is not part of the course"),
+        _("It was removed, or it belongs to another course."),
+        _AGAIN,
+    ),
+    ErrorCode.CONTEXT_NOT_FOUND: ErrorText(
+        _("There is no such course"), _("This launch did not come from a course."), _AGAIN
+    ),
+}
+
+
+def text_of(code: ErrorCode | str) -> ErrorText:
+    """The sentences of a code; an unknown one (stored by a newer release) reads as an internal error."""
+    try:
+        return TEXTS[ErrorCode(code)]
+    except (ValueError, KeyError):
+        return TEXTS[ErrorCode.INTERNAL]

@@ -1,0 +1,138 @@
+"""From errors to answers: a page inside the frame or outside, or problem+json for programs."""
+
+from __future__ import annotations
+
+import uuid
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, g, jsonify, make_response, render_template, request
+from werkzeug.exceptions import HTTPException
+
+from lti_tool.errors import ErrorCode, LaunchRefused, ToolError
+from lti_tool.telemetry import LAUNCHES, get_logger
+from lti_tool.web.error_texts import text_of
+from lti_tool.web.headers import frame_by_anybody, origin_of
+
+log = get_logger(__name__)
+
+_BY_STATUS = {
+    400: ErrorCode.REQUEST_INVALID,
+    403: ErrorCode.NOT_ALLOWED,
+    404: ErrorCode.NOT_FOUND,
+    405: ErrorCode.METHOD_NOT_ALLOWED,
+    409: ErrorCode.CONFLICT,
+    413: ErrorCode.REQUEST_TOO_LARGE,
+    429: ErrorCode.RATE_LIMITED,
+}
+_JSON_PATHS = (
+    "/api/",
+    "/status/",
+    "/lti/jwks.json",
+    "/ob2/",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/.well-known/",
+)
+_JSON_SUFFIXES = (".json", ".png", ".svg", ".jwt")
+
+
+def register(app: Flask) -> None:
+    """Answer every error that leaves a view."""
+    app.register_error_handler(ToolError, answer_tool_error)
+    app.register_error_handler(HTTPException, answer_http_error)
+    app.register_error_handler(Exception, answer_unexpected)
+
+
+def answer_tool_error(error: ToolError) -> Response:
+    """An error that was raised on purpose."""
+    if isinstance(error, LaunchRefused) and request.path == "/lti/launch":
+        LAUNCHES.labels(error.code.value).inc()
+    event = "launch_refused" if isinstance(error, LaunchRefused) else "request_refused"
+    (log.error if error.status >= 500 else log.info)(
+        event, code=error.code.value, detail=error.detail, status=error.status
+    )
+    fresh = error.fresh_launch_url if isinstance(error, LaunchRefused) else None
+    return _answer(error.code, error.status, fresh_launch_url=fresh)
+
+
+def answer_http_error(error: HTTPException) -> Response:
+    """What Flask itself refuses: no route, wrong method, oversized body, limits."""
+    if error.code is not None and error.code < 400 and error.response is not None:
+        return make_response(error.response)
+    status = error.code or 500
+    code = _BY_STATUS.get(status, ErrorCode.REQUEST_INVALID if status < 500 else ErrorCode.INTERNAL)
+    response = _answer(code, status)
+    for name, value in error.get_headers():
+        if name.lower() in ("allow", "retry-after"):
+            response.headers[name] = value
+    return response
+
+
+def answer_unexpected(error: Exception) -> Response:
+    """A bug: the trace goes to the log under a number, the page shows the number only."""
+    incident = uuid.uuid4().hex[:12]
+    log.exception("unexpected_error", incident=incident, exc_info=error)
+    return _answer(ErrorCode.INTERNAL, 500, incident=incident)
+
+
+def wants_json() -> bool:
+    """Whether a program asked: a path for programs, or an Accept that prefers JSON to a page."""
+    if request.path.startswith(_JSON_PATHS) or request.path.endswith(_JSON_SUFFIXES):
+        return True
+    accept = request.accept_mimetypes
+    best = accept.best_match(
+        ["text/html", "application/json", "application/problem+json", "application/vc+ld+json"]
+    )
+    return best is not None and best != "text/html" and accept[best] > accept["text/html"]
+
+
+def _answer(
+    code: ErrorCode, status: int, *, fresh_launch_url: str | None = None, incident: str | None = None
+) -> Response:
+    text = text_of(code)
+    if wants_json():
+        response = jsonify(
+            {
+                "type": "about:blank",
+                "title": str(text.title),
+                "status": status,
+                "detail": str(text.happened),
+                "code": code.value,
+                **({"incident": incident} if incident else {}),
+            }
+        )
+        response.mimetype = "application/problem+json"
+        response.status_code = status
+        if request.path.startswith(("/api/", "/status/", "/credentials/", "/achievements/", "/issuers/")):
+            response.headers["Access-Control-Allow-Origin"] = "*"
+        return response
+    is_launch = request.path.startswith("/lti/")
+    if is_launch or request.path.startswith(("/l/", "/s/")):
+        if g.get("session") is None:
+            # The person must see why nothing opens, wherever the frame stands; nothing here can be misused.
+            frame_by_anybody()
+        layout = "layouts/frame.html"
+    else:
+        layout = "layouts/public.html"
+    page = render_template(
+        "pages/error.html",
+        layout=layout,
+        text=text,
+        code=code.value,
+        incident=incident,
+        fresh_launch_url=fresh_launch_url if fresh_launch_url and origin_of(fresh_launch_url) else None,
+        back_url=back_to_course_url(),
+        is_session_lost=code in (ErrorCode.SESSION_MISSING, ErrorCode.SESSION_EXPIRED),
+    )
+    return make_response(page, status)
+
+
+def back_to_course_url() -> str | None:
+    """The signed return URL, if it is an http(s) address of an origin that the signed launch named."""
+    session = g.get("session")
+    url = session.return_url if session is not None else None
+    if not url or urlsplit(url).username is not None:
+        return None
+    origin = origin_of(url)
+    return url if origin is not None and origin in session.frame_origins else None

@@ -1,0 +1,91 @@
+"""Languages: the launch's, else the browser's; dates, numbers and the direction of writing follow."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from babel import Locale, UnknownLocaleError
+from flask import Flask, current_app, g, request
+from flask_babel import Babel, format_date, format_decimal, format_timedelta, get_locale, gettext
+
+SOURCE_LANGUAGE = "en"
+
+
+def register(app: Flask) -> None:
+    """Choose the locale per request; templates get ``language``, ``direction`` and the formatters."""
+    app.config.setdefault("BABEL_DEFAULT_LOCALE", SOURCE_LANGUAGE)
+    app.config.setdefault("BABEL_TRANSLATION_DIRECTORIES", "translations")
+    app.extensions["lti_tool_languages"] = {}
+    Babel(app, locale_selector=select_locale)
+
+    # Globals and not context: macros that are imported see no context.
+    app.jinja_env.globals.update(ago=ago, day=day, number=number)
+
+    @app.context_processor
+    def _language() -> dict[str, object]:
+        locale = get_locale() or Locale.parse(SOURCE_LANGUAGE)
+        return {
+            "language": str(locale).replace("_", "-"),
+            "direction": locale.text_direction,
+        }
+
+
+def select_locale() -> str:
+    """The best language there is a catalogue for: the launch's wish first, then the browser's."""
+    available = _available()
+    wished: list[str] = []
+    session = g.get("session")
+    if session is not None and session.locale:
+        wished.append(session.locale)
+    wished.extend(tag for tag, _ in request.accept_languages)
+    for tag in wished:
+        found = best_match(tag, available)
+        if found is not None:
+            return found
+    return SOURCE_LANGUAGE
+
+
+def best_match(tag: str, available: dict[str, str]) -> str | None:
+    """The catalogue for a language tag (``pt-BR``, Moodle's ``de_du``): exact, else its language alone."""
+    try:
+        locale = Locale.parse(tag.replace("-", "_").split(".")[0][:35])
+    except (ValueError, UnknownLocaleError, TypeError):
+        # Moodle names language packs of its own ("de_kids", "en_us_k12"): their first part is a language.
+        try:
+            locale = Locale.parse(tag.replace("-", "_").split("_")[0][:8])
+        except (ValueError, UnknownLocaleError, TypeError):
+            return None
+    return available.get(str(locale)) or available.get(locale.language)
+
+
+def _available() -> dict[str, str]:
+    languages: dict[str, str] = current_app.extensions["lti_tool_languages"]
+    if not languages:
+        babel = current_app.extensions["babel"].instance
+        languages.update({str(locale): str(locale) for locale in babel.list_translations()})
+        languages.setdefault(SOURCE_LANGUAGE, SOURCE_LANGUAGE)
+    return languages
+
+
+def now() -> datetime:
+    """The installation's clock, aware UTC."""
+    return current_app.extensions["lti_tool"].clock()  # type: ignore[no-any-return]
+
+
+def ago(moment: datetime) -> str:
+    """ "3 minutes ago", never in the future."""
+    passed = now() - moment
+    if passed < timedelta(seconds=45):
+        return gettext("just now")
+    return format_timedelta(-passed, granularity="second", threshold=1.2, add_direction=True)
+
+
+def day(moment: datetime) -> str:
+    """A calendar day in UTC, as the reader's language writes it."""
+    return format_date(moment.astimezone(UTC), "long")
+
+
+def number(value: Decimal | int) -> str:
+    """An exact number without trailing zeros."""
+    return format_decimal(value.normalize() if isinstance(value, Decimal) and value else value)

@@ -1,0 +1,158 @@
+"""Login, launch, keys, and the page that helps to connect an LMS."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from flask import Blueprint, Response, jsonify, make_response, redirect, render_template, request, url_for
+from flask_babel import gettext
+from werkzeug.wrappers import Response as AnyResponse
+
+from lti_tool.telemetry import LAUNCHES
+from lti_tool.web import session as sessions
+from lti_tool.web.headers import frame_by_anybody
+from lti_tool.web.session import current_tool
+
+if TYPE_CHECKING:
+    from lti_tool.services.launching import SessionView
+
+blueprint = Blueprint("lti", __name__, url_prefix="/lti")
+
+CUSTOM_PARAMETERS = (
+    ("context_history", "$Context.id.history"),
+    ("link_history", "$ResourceLink.id.history"),
+    ("locale", "$Message.locale"),
+)
+"""On the tool; see the reference, custom parameters."""
+
+STATE_MAX_AGE = 600
+"""Seconds between login and launch; people may have to log in to their platform in between."""
+
+
+@blueprint.route("/login", methods=["GET", "POST"])
+def login() -> AnyResponse:
+    """OIDC third-party initiated login (Security Framework §5.1.1.1): both methods are required."""
+    parameters = request.values.to_dict(flat=True)
+    answer = current_tool().begin_login(parameters)
+    if answer.storage is not None:
+        frame_by_anybody()
+        response: AnyResponse = make_response(render_template("pages/lti/login.html", login=answer))
+    else:
+        response = redirect(answer.auth_url, 302)
+    is_safe = request.is_secure or sessions.is_loopback()
+    response.set_cookie(
+        answer.state_cookie_name,
+        answer.state_cookie_value,
+        max_age=STATE_MAX_AGE,
+        path="/lti/launch",
+        httponly=True,
+        secure=is_safe,
+        # The launch is a POST from another site, inside a frame of another site.
+        samesite="None" if is_safe else "Lax",
+        partitioned=is_safe,
+    )
+    return response
+
+
+@blueprint.get("/launch")
+def look() -> Response:
+    """Moodle looks here when an activity is set up; a person who comes by learns where to begin."""
+    frame_by_anybody()
+    return make_response(render_template("pages/lti/look.html"))
+
+
+@blueprint.post("/launch")
+def launch() -> AnyResponse:
+    """Every check, then one transaction, then on to the page that this person came for."""
+    tool = current_tool()
+    form = request.form.to_dict(flat=True)
+    storage_value = form.pop("storage_value", None)
+    if request.headers.get("Origin") != tool.settings.base_url:
+        # Only our own page may say what a platform's storage held; another site would say what suits it.
+        storage_value = None
+    if storage_value is None:
+        storage = tool.launch_validator.storage_for(form, request.cookies)
+        if storage is not None:
+            frame_by_anybody()
+            return make_response(render_template("pages/lti/read_storage.html", storage=storage, fields=form))
+    validated = tool.launch_validator.validate(form, request.cookies, storage_value)
+    accepted = tool.launching.accept_launch(validated)
+    LAUNCHES.labels("accepted").inc()
+    sessions.begin(accepted)
+    session = accepted.session
+    if session.is_learner and session.placement_id is not None and not session.is_read_only:
+        tool.syncing.refresh_learner(session)
+    response = redirect(url_for(landing_page(session)), 303)
+    sessions.set_cookie(response)
+    return response
+
+
+def landing_page(session: SessionView) -> str:
+    """Where somebody lands: the picker, the course page of those who teach, or the wallet."""
+    if session.deep_linking is not None:
+        return "configure.pick"
+    if session.can_view_progress and session.link_role != "wallet" and session.placement_id is not None:
+        return "course.show"
+    return "wallet.show"
+
+
+@blueprint.get("/jwks.json")
+def jwks() -> Response:
+    """The tool's public keys, active and retired."""
+    response = jsonify(current_tool().keyring.jwks())
+    response.headers["Cache-Control"] = "public, max-age=300"
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    return response
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectField:
+    """One field of a platform's form, under the name that the platform gives it."""
+
+    label: str
+    value: str
+    hint: str = ""
+    choice: bool = False
+    """Chosen from a list there, so that there is nothing to copy."""
+
+
+@blueprint.get("/connect")
+def connect() -> str:
+    """Everything to copy into Moodle's form, in the order of its fields (seen on 4.4)."""
+    base_url = current_tool().settings.base_url
+    fields = (
+        ConnectField("Tool name", gettext("Badges")),
+        ConnectField("Tool URL", f"{base_url}/lti/launch"),
+        ConnectField("LTI version", "LTI 1.3", choice=True),
+        ConnectField("Public key type", "Keyset URL", choice=True),
+        ConnectField("Public keyset", f"{base_url}/lti/jwks.json"),
+        ConnectField("Initiate login URL", f"{base_url}/lti/login"),
+        ConnectField("Redirection URI(s)", f"{base_url}/lti/launch"),
+        ConnectField("Custom parameters", "\n".join(f"{name}={value}" for name, value in CUSTOM_PARAMETERS)),
+        ConnectField(
+            "Tool configuration usage", "Show in activity chooser and as a preconfigured tool", choice=True
+        ),
+        ConnectField("Default launch container", "Embed, without blocks", choice=True),
+        ConnectField("Supports Deep Linking (Content-Item Message)", "✓", choice=True),
+        ConnectField("Content Selection URL", f"{base_url}/lti/launch"),
+        ConnectField(
+            "IMS LTI Assignment and Grade Services",
+            "Use this service for grade sync and column management",
+            choice=True,
+        ),
+        ConnectField(
+            "IMS LTI Names and Role Provisioning",
+            "Use this service to retrieve members' information as per privacy settings",
+            choice=True,
+        ),
+        ConnectField("Share launcher's name with tool", "Always", choice=True),
+        ConnectField(
+            "Share launcher's email with tool",
+            "Always",
+            gettext("The address is never published: badges carry a salted hash of it, or nothing."),
+            choice=True,
+        ),
+        ConnectField("Accept grades from the tool", "Delegate to teacher", choice=True),
+    )
+    return render_template("pages/lti/connect.html", fields=fields)

@@ -1,0 +1,150 @@
+"""What the world may see: shared badges, achievements, issuers, status lists and DID documents."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from flask import Blueprint, Response, make_response, render_template, request
+from werkzeug.http import quote_etag
+
+from lti_tool.errors import ErrorCode, NotFound
+from lti_tool.web.session import current_tool
+
+if TYPE_CHECKING:
+    from lti_tool.services.issuing import PublishedDocument
+
+blueprint = Blueprint("public", __name__)
+
+CREDENTIAL_TYPE = "application/vc+ld+json"
+JSON_TYPES = (CREDENTIAL_TYPE, "application/ld+json", "application/json")
+SHORT = 300
+"""Seconds a public document may be kept: what was revoked or hidden is believed no longer than that."""
+LONG = 86400
+
+
+def cacheable(body: bytes | str, content_type: str, *, max_age: int, etag: str | None = None) -> Response:
+    """An answer with ETag, ``Cache-Control`` and CORS; 304 where the caller has it already."""
+    response = make_response(body)
+    response.headers["Content-Type"] = content_type
+    raw = body.encode() if isinstance(body, str) else body
+    value = (etag or hashlib.sha256(raw).hexdigest()[:32]).strip('"')
+    response.headers["ETag"] = quote_etag(value)
+    response.headers["Cache-Control"] = f"public, max-age={max_age}"
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    response.make_conditional(request.environ)
+    return response
+
+
+def wanted_json() -> str | None:
+    """The JSON type that the caller prefers to a page, if any."""
+    accept = request.accept_mimetypes
+    best = accept.best_match(["text/html", *JSON_TYPES])
+    if best is None or best == "text/html" or accept[best] <= accept["text/html"]:
+        return None
+    return best
+
+
+def _published(document: PublishedDocument, content_type: str | None = None) -> Response:
+    return cacheable(
+        document.body, content_type or document.content_type, max_age=document.max_age, etag=document.etag
+    )
+
+
+def _page(template: str, **values: object) -> Response:
+    """A public page: kept for a short while, since its owner may hide it, and asked for again by ETag."""
+    response = cacheable(render_template(template, **values), "text/html; charset=utf-8", max_age=SHORT)
+    del response.headers["Access-Control-Allow-Origin"]
+    response.vary.update(["Accept", "Accept-Language"])
+    return response
+
+
+def _varied(response: Response) -> Response:
+    response.vary.update(["Accept"])
+    return response
+
+
+@blueprint.get("/credentials/<credential_id>")
+def credential(credential_id: str) -> Response:
+    """A shared badge: a page for people, the signed credential for programs."""
+    record = current_tool().public.credential(credential_id)
+    if record is None:
+        raise NotFound(ErrorCode.CREDENTIAL_NOT_FOUND)
+    json_type = wanted_json()
+    if json_type is not None:
+        return _varied(cacheable(record.document, json_type, max_age=SHORT, etag=record.etag))
+    return _page("pages/public/credential.html", badge=record)
+
+
+@blueprint.get("/credentials/<credential_id>.json")
+def credential_json(credential_id: str) -> Response:
+    """The signed credential, byte for byte."""
+    record = current_tool().public.credential(credential_id)
+    if record is None:
+        raise NotFound(ErrorCode.CREDENTIAL_NOT_FOUND)
+    return cacheable(record.document, CREDENTIAL_TYPE, max_age=SHORT, etag=record.etag)
+
+
+@blueprint.get("/credentials/<credential_id>.png")
+def credential_png(credential_id: str) -> Response:
+    """The badge's picture with the credential baked in."""
+    data = current_tool().public.baked_png(credential_id)
+    if data is None:
+        raise NotFound(ErrorCode.CREDENTIAL_NOT_FOUND)
+    response = cacheable(data, "image/png", max_age=SHORT)
+    response.headers["Content-Disposition"] = f'inline; filename="badge-{credential_id[:8]}.png"'
+    return response
+
+
+@blueprint.get("/achievements/<achievement_id>")
+def achievement(achievement_id: str) -> Response:
+    """What a badge stands for; public whoever has it."""
+    record = current_tool().public.achievement(achievement_id)
+    if record is None:
+        raise NotFound(ErrorCode.NOT_FOUND)
+    json_type = wanted_json()
+    if json_type is not None:
+        return _varied(_published(record.document, json_type))
+    return _page("pages/public/achievement.html", achievement=record)
+
+
+@blueprint.get("/achievements/<version_id>.<any(svg, png):kind>")
+def achievement_image(version_id: str, kind: str) -> Response:
+    """The unbaked picture of an achievement version; a version's picture never changes."""
+    data = current_tool().public.image(version_id, kind)
+    if data is None:
+        raise NotFound(ErrorCode.NOT_FOUND)
+    response = cacheable(data, "image/png" if kind == "png" else "image/svg+xml", max_age=LONG)
+    # A picture is a document of its own when somebody opens it: it may run nothing.
+    response.headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+    return response
+
+
+@blueprint.get("/issuers/<issuer_id>")
+def issuer(issuer_id: str) -> Response:
+    """Who signs badges here."""
+    record = current_tool().public.issuer(issuer_id)
+    if record is None:
+        raise NotFound(ErrorCode.NOT_FOUND)
+    json_type = wanted_json()
+    if json_type is not None:
+        return _varied(_published(record.document, json_type))
+    return _page("pages/public/issuer.html", issuer=record)
+
+
+@blueprint.get("/issuers/<issuer_id>/did.json")
+def issuer_did(issuer_id: str) -> Response:
+    """The issuer's DID document (did:web)."""
+    published = current_tool().public.did_document(issuer_id)
+    if published is None:
+        raise NotFound(ErrorCode.NOT_FOUND)
+    return _published(published)
+
+
+@blueprint.get("/status/<status_list_id>")
+def status_list(status_list_id: str) -> Response:
+    """A Bitstring Status List credential."""
+    published = current_tool().public.status_list(status_list_id)
+    if published is None:
+        raise NotFound(ErrorCode.NOT_FOUND)
+    return _published(published)

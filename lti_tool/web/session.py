@@ -1,0 +1,156 @@
+"""Launch sessions in pages.
+
+One page has two addresses. ``/l/<session_id>/…`` is used where the browser keeps a cookie that belongs to
+the frame's site alone (CHIPS); its path names the session, so that several frames on one course page do not
+clash. Where no cookie survives, ``/s/<token>/…`` carries the token itself: it is the only secret in a URL,
+its pages are neither stored nor named to others (``headers.py``), and logs write ``/s/-/``.
+
+Views and templates say ``url_for("wallet.show")``; which of the two addresses comes out follows from the
+session at hand.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from flask import Blueprint, Flask, Response, current_app, g, request
+
+from lti_tool.errors import ErrorCode, NotAllowed, RequestInvalid
+
+if TYPE_CHECKING:
+    from lti_tool.bootstrap import Tool
+    from lti_tool.services.launching import AcceptedLaunch, SessionView
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+COOKIE = "lti_session_"
+MAX_AGE = 3600
+
+
+def current_tool() -> Tool:
+    """The collaborators that bootstrap built."""
+    return cast("Tool", current_app.extensions["lti_tool"])
+
+
+def current_session() -> SessionView:
+    """The session of this request; only pages below a session's path have one."""
+    return cast("SessionView", g.session)
+
+
+class SessionBlueprint(Blueprint):
+    """Pages that need a launch session, each under both kinds of path."""
+
+    def page(self, rule: str, **options: Any) -> Callable[[View], View]:
+        """Route ``rule`` below ``/l/<session_id>`` and below ``/s/<token>``."""
+
+        def decorate(view: View) -> View:
+            by_cookie = self.route(f"/l/<session_id>{rule}", **options)
+            by_path = self.route(f"/s/<session_token>{rule}", **options)
+            return by_cookie(by_path(view))
+
+        return decorate
+
+
+def register(app: Flask) -> None:
+    """Open the session before any page that names one, and name it again in every link of that page."""
+
+    @app.url_value_preprocessor
+    def _take_names(_endpoint: str | None, values: dict[str, Any] | None) -> None:
+        g.session_id = values.pop("session_id", None) if values else None
+        g.session_token = values.pop("session_token", None) if values else None
+
+    @app.url_defaults
+    def _give_names(endpoint: str, values: dict[str, Any]) -> None:
+        name = next(
+            (n for n in ("session_token", "session_id") if g.get(n) and n not in values),
+            None,
+        )
+        if name is not None and app.url_map.is_endpoint_expecting(endpoint, name):
+            values[name] = g.get(name)
+
+    @app.before_request
+    def _open() -> None:
+        if g.session_id is None and g.session_token is None:
+            return
+        open_session()
+        if request.method not in ("GET", "HEAD", "OPTIONS"):
+            check_csrf()
+
+    app.jinja_env.globals["csrf_token"] = csrf_token
+
+    @app.context_processor
+    def _context() -> dict[str, Any]:
+        return {"session": g.get("session")}
+
+
+def open_session() -> None:
+    """Put the session of this request's path into ``g.session``.
+
+    :raises NotAllowed: ``session_missing`` or ``session_expired``.
+    """
+    launching = current_tool().launching
+    if g.session_token is not None:
+        session = launching.open_session_by_token(g.session_token)
+        if session.is_cookie_bound:
+            # A token that belongs into a cookie has no business in a URL.
+            raise NotAllowed(ErrorCode.SESSION_MISSING, "cookie-bound token in a path")
+        token = g.session_token
+    else:
+        token = request.cookies.get(COOKIE + g.session_id, "")
+        if not token:
+            raise NotAllowed(ErrorCode.SESSION_MISSING, "no cookie for this session")
+        session = launching.open_session(g.session_id, token)
+    g.session = session
+    g.token = token
+
+
+def csrf_token() -> str:
+    """The token that every form of this session carries; empty on pages without a session."""
+    token = g.get("token")
+    return current_tool().launching.csrf_token(token) if token else ""
+
+
+def check_csrf() -> None:
+    """Refuse a change whose form or ``X-CSRF-Token`` header does not carry this session's token.
+
+    :raises RequestInvalid: ``csrf_invalid``.
+    """
+    sent = request.headers.get("X-CSRF-Token") or request.form.get("csrf_token", "")
+    if not hmac.compare_digest(sent.encode(), csrf_token().encode()):
+        raise RequestInvalid(ErrorCode.CSRF_INVALID)
+
+
+def begin(accepted: AcceptedLaunch) -> None:
+    """Make the session just accepted this request's, so that links lead into it."""
+    g.session = accepted.session
+    g.token = accepted.token
+    g.session_id = accepted.session.id if accepted.session.is_cookie_bound else None
+    g.session_token = None if accepted.session.is_cookie_bound else accepted.token
+
+
+def set_cookie(response: Response) -> Response:
+    """Give the browser the cookie of a session that :func:`begin` began; none in path mode."""
+    session = current_session()
+    if session.is_cookie_bound:
+        is_secure = request.is_secure
+        response.set_cookie(
+            COOKIE + session.id,
+            g.token,
+            max_age=MAX_AGE,
+            path=f"/l/{session.id}/",
+            httponly=True,
+            # Chromium takes Secure cookies on plain http from localhost, where development runs.
+            secure=is_secure or is_loopback(),
+            samesite="None" if is_secure or is_loopback() else "Lax",
+            partitioned=is_secure or is_loopback(),
+        )
+    return response
+
+
+def is_loopback() -> bool:
+    """Whether the tool is reached on this machine (development)."""
+    host = request.host.rpartition(":")[0] if not request.host.endswith("]") else request.host
+    host = host or request.host
+    return host in ("localhost", "127.0.0.1", "[::1]") or host.endswith(".localhost")

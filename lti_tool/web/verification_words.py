@@ -1,0 +1,105 @@
+"""The steps of a verification in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from flask import Flask
+from flask_babel import gettext as _
+
+
+def register(app: Flask) -> None:
+    """Give the sentences to templates."""
+    app.jinja_env.globals.update(
+        step_title=step_title,
+        outcome_word=outcome_word,
+        step_sentence=step_sentence,
+        verdict_title=verdict_title,
+    )
+
+
+def verdict_title(verdict: str) -> str:
+    """The one line that an employer reads."""
+    return {
+        "valid": _("This badge is genuine"),
+        "invalid": _("This badge is not valid"),
+        "inconclusive": _("This badge could not be fully checked"),
+    }[str(verdict)]
+
+
+def step_title(name: str) -> str:
+    """What a step looks at."""
+    titles = {
+        "read": _("The file holds a badge"),
+        "structure": _("It is complete"),
+        "contexts": _("Its words have a defined meaning"),
+        "proof": _("It was signed by its issuer and not changed since"),
+        "validity": _("It is valid today"),
+        "status": _("It was not revoked"),
+        "endorsements": _("Its endorsements"),
+        "fetch": _("It can be fetched"),
+    }
+    return titles.get(str(name), str(name).replace("_", " "))
+
+
+def outcome_word(outcome: str) -> str:
+    """How a step ended."""
+    return {
+        "passed": _("Yes"),
+        "failed": _("No"),
+        "could_not_check": _("Could not be checked"),
+        "skipped": _("Not needed"),
+    }[str(outcome)]
+
+
+def step_sentence(outcome: str, detail: str, params: Mapping[str, str]) -> str:
+    """Why a step ended as it did; empty where the title and the outcome say it all."""
+    sentences = {
+        "signature_wrong": _(
+            "The signature does not fit: something was changed, or the signature is not real."
+        ),
+        "signature_malformed": _("The signature is damaged."),
+        "proof_missing": _("There is no signature, so anybody could have written this."),
+        "proof_malformed": _("The signature is incomplete."),
+        "proof_purpose_wrong": _("The signature was made for another purpose."),
+        "proof_expired": _("The signature has expired."),
+        "suite_unsupported": _("It is signed in a way that this page does not know."),
+        "issuer_differs": _("It was signed by somebody other than the issuer that it names."),
+        "controller_differs": _("The signing key belongs to somebody other than the issuer."),
+        "key_not_listed": _("The issuer does not list the key that it was signed with."),
+        "key_revoked": _("The issuer has withdrawn the key that it was signed with."),
+        "key_expired": _("The key that it was signed with has expired."),
+        "did_method_unsupported": _("The issuer's kind of identity is not known to this page."),
+        "expired": _("It has expired."),
+        "not_yet_valid": _("It is not valid yet."),
+        "date_missing": _("It does not say since when it is valid."),
+        "date_malformed": _("One of its dates cannot be read."),
+        "revoked": _("The issuer has revoked it."),
+        "suspended": _("The issuer has suspended it."),
+        "no_status": _("The issuer keeps no list of revoked badges for it."),
+        "status_list_wrong": _("The list of revoked badges is not the right one."),
+        "status_list_invalid": _("The list of revoked badges is not genuine."),
+        "status_list_of_another_issuer": _("The list of revoked badges belongs to another issuer."),
+        "status_malformed": _("What it says about revocation cannot be read."),
+        "first_context_wrong": _("It does not follow the standard for verifiable credentials."),
+        "not_an_open_badge": _("It is a credential, but not an Open Badge."),
+        "issuer_missing": _("It names no issuer."),
+        "subject_missing": _("It does not say who received it."),
+        "several_subjects": _("It speaks of several people at once."),
+        "subject_not_identified": _("It does not say who received it."),
+        "achievement_missing": _("It does not say what was achieved."),
+        "context_unknown": _("It uses a vocabulary that this page does not know."),
+        "context_inline": _("It defines words of its own, which this page does not trust."),
+        "open_badges_2_unsupported": _("It is an Open Badge 2.0, which this page does not check yet."),
+        "endorsements_not_checked": _("It carries endorsements by others, which were not checked."),
+        "not_reached": _("An earlier step already decided."),
+    }
+    if detail in sentences:
+        return sentences[detail]
+    if outcome == "passed":
+        return ""
+    if detail.startswith(("controller_", "status_list_", "issuer_")) and outcome == "could_not_check":
+        return _(
+            "A document that is needed for this could not be fetched: %(url)s", url=params.get("url", "")
+        )
+    return ""

@@ -1,0 +1,114 @@
+"""Anybody's badge, checked step by step: a page for people, JSON for programs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from flask import Blueprint, Flask, Response, jsonify, make_response, render_template, request
+from flask_limiter import Limiter
+from flask_limiter.util import get_remote_address
+
+from lti_tool.errors import ErrorCode, RequestInvalid, ToolError
+from lti_tool.web.error_texts import text_of
+from lti_tool.web.session import current_tool
+
+if TYPE_CHECKING:
+    from lti_tool.credentials.verification import Report
+
+blueprint = Blueprint("verify", __name__)
+
+LARGEST_BADGE = 6 * 1024 * 1024
+"""Bytes: a picture of 5 MB and its form around it."""
+
+# Only what strangers may call, and what costs something; a launch is never limited by address,
+# since a whole class shares one.
+limiter = Limiter(get_remote_address, storage_uri="memory://", headers_enabled=True)
+
+
+def register(app: Flask) -> None:
+    """Mount the pages with their limits."""
+    limiter.init_app(app)
+    app.register_blueprint(blueprint)
+
+
+@blueprint.get("/verify")
+def ask() -> str:
+    """The form; ``?url=`` comes from links on badge pages and is only filled in, never fetched by a GET."""
+    return render_template("pages/public/verify.html", report=None, url=request.args.get("url", "")[:2000])
+
+
+@blueprint.post("/verify")
+@limiter.limit("30 per minute")
+def check() -> Response:
+    """Judge what was sent and say so, step by step."""
+    request.max_content_length = LARGEST_BADGE
+    url = request.form.get("url", "").strip()
+    try:
+        report = _judge()
+    except ToolError as error:
+        if error.status >= 500:
+            raise
+        page = render_template(
+            "pages/public/verify.html",
+            report=None,
+            url=url,
+            refusal=text_of(error.code),
+            code=error.code.value,
+        )
+        return make_response(page, error.status)
+    return make_response(render_template("pages/public/verify.html", report=report, url=url))
+
+
+@blueprint.post("/api/verify")
+@limiter.limit("60 per minute")
+def check_api() -> Response:
+    """``{"verdict", "steps": [{"name", "outcome", "detail"}], "credential"}`` (docs: HTTP API)."""
+    request.max_content_length = LARGEST_BADGE
+    response = jsonify(_as_json(_judge()))
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+@blueprint.route("/api/verify", methods=["OPTIONS"], provide_automatic_options=False)
+def check_api_options() -> Response:
+    """CORS preflight: any page may ask, none sends cookies."""
+    response = make_response("", 204)
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    response.headers["Access-Control-Allow-Methods"] = "POST"
+    response.headers["Access-Control-Allow-Headers"] = "Content-Type"
+    response.headers["Access-Control-Max-Age"] = "86400"
+    return response
+
+
+def _judge() -> Report:
+    """The report on a body, an uploaded file, a pasted text or a URL.
+
+    :raises RequestInvalid: if there is nothing to check.
+    """
+    verifying = current_tool().verifying
+    if request.mimetype in ("multipart/form-data", "application/x-www-form-urlencoded"):
+        upload = request.files.get("file")
+        if upload is not None and (data := upload.read()):
+            return verifying.verify(data)
+        if text := request.form.get("text", "").strip():
+            return verifying.verify(text.encode())
+        if url := request.form.get("url", "").strip():
+            return verifying.verify_url(url)
+        raise RequestInvalid(ErrorCode.CREDENTIAL_NOT_RECOGNISED, "nothing was sent")
+    data = request.get_data(cache=False)
+    if not data:
+        raise RequestInvalid(ErrorCode.CREDENTIAL_NOT_RECOGNISED, "empty body")
+    return verifying.verify(data)
+
+
+def _as_json(report: Report) -> dict[str, Any]:
+    return {
+        "verdict": str(report.verdict),
+        "steps": [
+            {"name": str(step.name), "outcome": str(step.outcome), "detail": str(step.detail)}
+            for step in report.steps
+        ],
+        "credential": asdict(report.credential) if report.credential is not None else None,
+    }

@@ -1,0 +1,76 @@
+"""Every page in every state, read by the linting client."""
+
+from __future__ import annotations
+
+import pytest
+from flask.testing import FlaskClient
+
+from lti_tool.credentials.verification import Verdict
+from tests.unit.web.samples import (
+    COURSES,
+    FORM,
+    PICKERS,
+    PICKING,
+    TEACHER,
+    WALLETS,
+    Sample,
+    report,
+)
+
+
+@pytest.mark.parametrize("state", WALLETS)
+def test_wallet(state: str, member: FlaskClient, tool: Sample) -> None:
+    tool.wallet_view = WALLETS[state]
+    assert member.get("/l/session-1/wallet").status_code == 200
+
+
+@pytest.mark.parametrize("state", COURSES)
+def test_course(state: str, member: FlaskClient, tool: Sample) -> None:
+    tool.launching.view = TEACHER
+    tool.course_view = COURSES[state]
+    assert member.get("/l/session-1/course").status_code == 200
+
+
+@pytest.mark.parametrize("state", PICKERS)
+def test_picker_and_form(state: str, member: FlaskClient, tool: Sample) -> None:
+    tool.launching.view = PICKING
+    tool.picker_view = PICKERS[state]
+    assert member.get("/l/session-1/picker").status_code == 200
+    assert member.get("/l/session-1/micromodules/new").status_code == 200
+
+
+def test_filled_form(member: FlaskClient, tool: Sample) -> None:
+    tool.launching.view = PICKING
+    answer = member.post(
+        "/l/session-1/micromodules/new",
+        data={**FORM, "action": "preview", "csrf_token": "csrf-of-token-of-this-session"},
+    )
+    assert answer.status_code == 200
+    assert "Quiz 1: at least 60 %" in answer.text
+    assert "One of these:" in answer.text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/verify",
+        "/verify?url=https://issuer.example/1",
+        "/credentials/credential-2",
+        "/credentials/revoked",
+        "/achievements/version-writing",
+        "/issuers/issuer-1",
+        "/lti/launch",
+        "/lti/connect",
+        "/_components",
+    ],
+)
+def test_pages_without_session(path: str, client: FlaskClient) -> None:
+    assert client.get(path).status_code == 200
+
+
+@pytest.mark.parametrize("verdict", list(Verdict))
+def test_verification(verdict: Verdict, client: FlaskClient, tool: Sample) -> None:
+    tool.report = report(verdict)
+    answer = client.post("/verify", data={"text": '{"type": "VerifiableCredential"}'})
+    assert answer.status_code == 200
