@@ -12,14 +12,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Context, Decimal
+from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
 from lti_tool.domain.evidence import Evidence, Score
-
-_EXACT = Context(prec=100)
-"""Products of grades and thresholds, unrounded, whatever precision the process has been set to."""
 
 
 class State(StrEnum):
@@ -178,65 +175,6 @@ def _evaluate_score(criterion: ScoreAtLeast, score: Score | None) -> Finding:
     return Finding(criterion, State.NOT_MET, Reason.SCORE_BELOW, None, score)
 
 
-def leaves(self) -> Iterator[Finding]:
-        """Every finding that is not a combination, from left to right."""
-        if isinstance(self.criterion, ScoreAtLeast):
-            yield self
-        for part in self.parts:
-            yield from part.leaves()
-
-
-def evaluate(criterion: Criterion, evidence: Evidence) -> Finding:
-    """Say how ``criterion`` stands for the learner whose facts are ``evidence``."""
-    if isinstance(criterion, ScoreAtLeast):
-        return _evaluate_score(criterion, evidence.scores.get(criterion.key))
-    findings = tuple([evaluate(part, evidence) for part in criterion.parts])
-    if not findings:
-        return Finding(criterion, State.NOT_MET, Reason.NOTHING_ASKED)
-    states = [finding.state for finding in findings]
-    needed = _needed(criterion)
-    met = states.count(State.MET)
-    if met >= needed:
-        return Finding(criterion, State.MET, Reason.PARTS_MET, _met_at(findings, needed), None, findings)
-    if met + states.count(State.UNKNOWN) >= needed:
-        return Finding(criterion, State.UNKNOWN, Reason.PARTS_UNKNOWN, None, None, findings)
-    return Finding(criterion, State.NOT_MET, Reason.PARTS_MISSING, None, None, findings)
-
-
-def _needed(criterion: AllOf | AnyOf | AtLeast) -> int:
-    """How many parts have to be met; never none, so that nothing is met by asking nothing."""
-    if isinstance(criterion, AllOf):
-        return max(1, len(criterion.parts))
-    if isinstance(criterion, AnyOf):
-        return 1
-    return max(1, criterion.count)
-
-
-def _met_at(findings: tuple[Finding, ...], needed: int) -> datetime | None:
-    """The moment at which the ``needed``-th part was met, if the platform dated that many of them."""
-    dated = sorted(
-        finding.met_at for finding in findings if finding.state is State.MET and finding.met_at is not None
-    )
-    return dated[needed - 1] if len(dated) >= needed else None
-
-
-def _evaluate_score(criterion: ScoreAtLeast, score: Score | None) -> Finding:
-    if score is None:
-        return Finding(criterion, State.UNKNOWN, Reason.COLUMN_NOT_READ_YET)
-    if score.value is None:
-        return Finding(criterion, State.UNKNOWN, Reason.NO_GRADE_YET, None, score)
-    if criterion.unit is Unit.POINTS:
-        reached = score.value >= criterion.threshold
-    elif score.maximum <= 0:
-        return Finding(criterion, State.UNKNOWN, Reason.MAXIMUM_MISSING, None, score)
-    else:
-        asked = _EXACT.multiply(criterion.threshold, score.maximum)
-        reached = _EXACT.multiply(score.value, Decimal(100)) >= asked
-    if reached:
-        return Finding(criterion, State.MET, Reason.SCORE_REACHED, score.graded_at, score)
-    return Finding(criterion, State.NOT_MET, Reason.SCORE_BELOW, None, score)
-
-
 def leaves(criterion: Criterion) -> Iterator[ScoreAtLeast]:
     """Every criterion that asks for a fact, from left to right."""
     if isinstance(criterion, ScoreAtLeast):
@@ -260,9 +198,6 @@ class CriteriaProblem(StrEnum):
 
 MAXIMUM_DEPTH = 5
 MAXIMUM_LEAVES = 50
-MAXIMUM_POINTS = Decimal(100_000)
-THRESHOLD_PLACES = 8
-"""As many decimals as a stored grade has; "1e-999999999" would be a gigabyte of zeros once written out."""
 
 
 def problems(criterion: Criterion) -> tuple[CriteriaProblem, ...]:
@@ -279,7 +214,12 @@ def problems(criterion: Criterion) -> tuple[CriteriaProblem, ...]:
     def walk(node: Criterion, depth: int) -> None:
         add(CriteriaProblem.TOO_DEEP, depth > MAXIMUM_DEPTH)
         if isinstance(node, ScoreAtLeast):
-            add(CriteriaProblem.THRESHOLD_OUT_OF_RANGE, not _is_usable_threshold(node))
+            percent = node.unit is Unit.PERCENT
+            too_high = percent and node.threshold > 100
+            add(
+                CriteriaProblem.THRESHOLD_OUT_OF_RANGE,
+                not node.threshold.is_finite() or node.threshold <= 0 or too_high,
+            )
             add(CriteriaProblem.LABEL_MISSING, not node.label.strip() or not node.key.strip())
             return
         add(CriteriaProblem.NOTHING_ASKED, not node.parts)
@@ -298,14 +238,6 @@ def problems(criterion: Criterion) -> tuple[CriteriaProblem, ...]:
             column = (leaf.label, leaf.channel)
             add(CriteriaProblem.KEY_NOT_UNIQUE, columns.setdefault(leaf.key, column) != column)
     return tuple(found)
-
-
-def _is_usable_threshold(leaf: ScoreAtLeast) -> bool:
-    exponent = leaf.threshold.as_tuple().exponent
-    if not isinstance(exponent, int):  # not a number, or infinite
-        return False
-    highest = 100 if leaf.unit is Unit.PERCENT else MAXIMUM_POINTS
-    return 0 < leaf.threshold <= highest and exponent >= -THRESHOLD_PLACES
 
 
 def map_tree(criterion: Criterion, change: Callable[[ScoreAtLeast], ScoreAtLeast]) -> Criterion:

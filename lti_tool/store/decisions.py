@@ -12,7 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
 from lti_tool.store.dialects import insert_all_if_absent
@@ -179,13 +179,13 @@ def store_decisions(
 ) -> None:
     """Add decisions and mark those they replace as no longer the latest."""
     if replaced_ids:
-        session.execute(
-            update(Decision)
-            .where(Decision.organisation_id == organisation_id, Decision.id == bindparam("replaced"))
-            .values(is_latest=False)
-            .execution_options(synchronize_session=False),
-            [{"replaced": id_} for id_ in replaced_ids],
-        )
+        for chunk in _chunks(replaced_ids):
+            session.execute(
+                update(Decision)
+                .where(Decision.organisation_id == organisation_id, Decision.id.in_(chunk))
+                .values(is_latest=False)
+                .execution_options(synchronize_session=False)
+            )
     if new:
         session.execute(
             insert(Decision),
