@@ -136,7 +136,7 @@ def placed(
     """A micromodule in the course; by default, 80 per cent in the mirrored column "quiz" earn its badge."""
     number = next(_numbers)
     criterion = criterion or ScoreAtLeast(
-        key="quiz", label="Quiz 1", at_least=Decimal(80), channel=Channel.MIRROR
+        key="quiz", label="Quiz 1", threshold=Decimal(80), channel=Channel.MIRROR
     )
     key = f"badge-link-{number}"
     url = f"{course.platform_issuer}/lineitems/{number}/lineitem"

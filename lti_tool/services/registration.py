@@ -127,7 +127,7 @@ class Registrations:
         name: str | None = None,
         product: str = "other",
         token_audience: str | None = None,
-        deployment_ids: Sequence[str] = (),
+        deployments: Sequence[str] = (),
         organisation: str | None = None,
         approve: bool = False,
         approves_deployments: bool | None = None,
@@ -139,7 +139,7 @@ class Registrations:
         What is not given keeps its value. A status is never lowered; ``approve`` approves the registration
         and every deployment named.
 
-        :param deployment_ids: the platform's ids of deployments to record.
+        :param deployments: the platform's ids of deployments to record.
         :param organisation: name of the organisation that approved deployments belong to; made if there
             is none. Without it the installation's first one.
         :param approves_deployments: the rule that deployments seen later are approved at once.
@@ -160,7 +160,7 @@ class Registrations:
             "frame_origins": None if frame_origins is None else list(frame_origins),
         }
         given |= {key: value for key, value in optional.items() if value is not None}
-        problems = _problems(given, deployment_ids)
+        problems = _problems(given, deployments)
         if problems:
             raise RequestInvalid(
                 ErrorCode.REGISTRATION_INVALID, "; ".join(problems), problems=tuple(problems)
@@ -176,7 +176,7 @@ class Registrations:
             if approve:
                 given["status"] = RegistrationStatus.APPROVED.value
             registration_id, is_new = store.save_registration(session, given, now)
-            for id_on_platform in deployment_ids:
+            for id_on_platform in deployments:
                 deployment = store.save_deployment(session, registration_id, id_on_platform, now)
                 if approve:
                     store.approve_deployment(session, deployment.id, owner.id, now)
@@ -361,7 +361,7 @@ def _problems(given: Mapping[str, Any], deployment_ids: Iterable[str]) -> list[s
     ):
         problems.append("frame_origins: origins such as https://lms.example, without a path")
     if any(not _is_identifier(each) for each in deployment_ids):
-        problems.append("deployment_ids: 1 to 255 ASCII characters each")
+        problems.append("deployments: 1 to 255 ASCII characters each")
     return problems
 
 
@@ -388,7 +388,7 @@ _ENTRY: Final[dict[str, type | tuple[type, ...]]] = {
     "name": str,
     "product": str,
     "token_audience": str,
-    "deployment_ids": list,
+    "deployments": list,
     "organisation": str,
     "approve": bool,
     "approves_deployments": bool,
@@ -427,4 +427,4 @@ def _entry_problems(entry: Any) -> list[str]:
         for name, expected in _ENTRY.items()
         if name in entry and not isinstance(entry[name], expected)
     ]
-    return problems or _problems(entry, entry.get("deployment_ids", ()))
+    return problems or _problems(entry, entry.get("deployments", ()))
