@@ -12,11 +12,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
+from decimal import Context, Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
 from lti_tool.domain.evidence import Evidence, Score
+
+_HUNDRED = Decimal(100)
+_EXACT = Context(prec=100)
+"""Products of grades and thresholds, unrounded, whatever precision the process has been set to."""
 
 
 class State(StrEnum):
@@ -161,15 +165,15 @@ def _met_at(findings: tuple[Finding, ...], needed: int) -> datetime | None:
 def _evaluate_score(criterion: ScoreAtLeast, score: Score | None) -> Finding:
     if score is None:
         return Finding(criterion, State.UNKNOWN, Reason.COLUMN_NOT_READ_YET)
-    value = score.value
-    if value is None:
+    if score.value is None:
         return Finding(criterion, State.UNKNOWN, Reason.NO_GRADE_YET, None, score)
     if criterion.unit is Unit.POINTS:
-        reached = value >= criterion.threshold
+        reached = score.value >= criterion.threshold
     elif score.maximum <= 0:
         return Finding(criterion, State.UNKNOWN, Reason.MAXIMUM_MISSING, None, score)
     else:
-        reached = value * 100 >= criterion.threshold * score.maximum
+        asked = _EXACT.multiply(criterion.threshold, score.maximum)
+        reached = _EXACT.multiply(score.value, _HUNDRED) >= asked
     if reached:
         return Finding(criterion, State.MET, Reason.SCORE_REACHED, score.graded_at, score)
     return Finding(criterion, State.NOT_MET, Reason.SCORE_BELOW, None, score)
@@ -198,6 +202,9 @@ class CriteriaProblem(StrEnum):
 
 MAXIMUM_DEPTH = 5
 MAXIMUM_LEAVES = 50
+MAXIMUM_POINTS = Decimal(100_000)
+THRESHOLD_PLACES = 8
+"""As many decimals as a stored grade has; "1e-999999999" would be a gigabyte of zeros once written out."""
 
 
 def problems(criterion: Criterion) -> tuple[CriteriaProblem, ...]:
@@ -214,12 +221,7 @@ def problems(criterion: Criterion) -> tuple[CriteriaProblem, ...]:
     def walk(node: Criterion, depth: int) -> None:
         add(CriteriaProblem.TOO_DEEP, depth > MAXIMUM_DEPTH)
         if isinstance(node, ScoreAtLeast):
-            percent = node.unit is Unit.PERCENT
-            too_high = percent and node.threshold > 100
-            add(
-                CriteriaProblem.THRESHOLD_OUT_OF_RANGE,
-                not node.threshold.is_finite() or node.threshold <= 0 or too_high,
-            )
+            add(CriteriaProblem.THRESHOLD_OUT_OF_RANGE, not _is_usable_threshold(node))
             add(CriteriaProblem.LABEL_MISSING, not node.label.strip() or not node.key.strip())
             return
         add(CriteriaProblem.NOTHING_ASKED, not node.parts)
@@ -238,6 +240,14 @@ def problems(criterion: Criterion) -> tuple[CriteriaProblem, ...]:
             column = (leaf.label, leaf.channel)
             add(CriteriaProblem.KEY_NOT_UNIQUE, columns.setdefault(leaf.key, column) != column)
     return tuple(found)
+
+
+def _is_usable_threshold(leaf: ScoreAtLeast) -> bool:
+    exponent = leaf.threshold.as_tuple().exponent
+    if not isinstance(exponent, int):  # not a number, or infinite
+        return False
+    highest = 100 if leaf.unit is Unit.PERCENT else MAXIMUM_POINTS
+    return 0 < leaf.threshold <= highest and exponent >= -THRESHOLD_PLACES
 
 
 def map_tree(criterion: Criterion, change: Callable[[ScoreAtLeast], ScoreAtLeast]) -> Criterion:
