@@ -11,7 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from lti_tool.domain import criteria as domain
 from lti_tool.domain.evidence import Evidence, Score
@@ -24,11 +24,22 @@ class _Stored(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def _number(value: object) -> object:
+    """A JSON number, or the text of one; ``true`` is neither, though Python says so."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+        raise ValueError("a number is wanted")
+    return value
+
+
+_PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
+"""No control characters: PostgreSQL keeps no NUL, and a label becomes the name of a gradebook column."""
+
+
 class _ScoreRule(_Stored):
     type: Literal["score"]
-    key: Annotated[str, Field(min_length=1, max_length=64)]
-    label: Annotated[str, Field(min_length=1, max_length=255)]
-    at_least: Decimal
+    key: Annotated[str, Field(max_length=64, pattern=_PRINTABLE)]
+    label: Annotated[str, Field(max_length=255, pattern=_PRINTABLE)]
+    at_least: Annotated[Decimal, BeforeValidator(_number)]
     unit: domain.Unit = domain.Unit.PERCENT
     channel: domain.Channel = domain.Channel.MIRROR
     purpose: domain.Purpose = domain.Purpose.SUMMATIVE
@@ -46,7 +57,7 @@ class _AnyRule(_Stored):
 
 class _AtLeastRule(_Stored):
     type: Literal["at_least"]
-    count: int
+    count: Annotated[int, Field(strict=True)]
     of: list[_Rule]
 
 
