@@ -1,0 +1,203 @@
+"""A campus in one process: the demo LMS and the tool, wired to each other, with a clock one can turn.
+
+Journey tests use nothing of the tool but its pages, its public addresses and its queue; what happens in the
+LMS happens through the simulator's own doors.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from flask import Flask
+
+from lti_tool.app import create_app
+from lti_tool.bootstrap import Tool, build_tool
+from lti_tool.jobs import tasks
+from lti_tool.jobs.reconcile import Reconcile
+from lti_tool.queue import Queue
+from lti_tool.settings import load_settings
+from tests.simulator.client import CookiePolicy, Page, Person, fetch_in_process, mount
+from tests.simulator.gradebook import GradeItem
+from tests.simulator.lms import Activity, Course, Lms, Role, ToolType, User
+
+TOOL_URL = "http://localhost:8000"
+LMS_URL = "http://127.0.0.1:9000"
+
+
+class Clock:
+    """The time of tool and LMS alike; it moves a little by itself, and as much as a test says."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
+        self._ticks = itertools.count()
+
+    def __call__(self) -> datetime:
+        return self.now + timedelta(milliseconds=next(self._ticks))
+
+    def move(self, **by: float) -> None:
+        self.now += timedelta(**by)
+
+
+@dataclass
+class Campus:
+    """One LMS with one course, one tool, and people."""
+
+    lms: Lms
+    tool: Tool
+    app: Flask
+    clock: Clock
+    lms_side: ToolType
+    course: Course
+    teacher: User
+    tutor: User
+    quiz: Activity
+    reconcile: Reconcile
+    people: dict[str, User] = field(default_factory=dict)
+
+    def learner(self, username: str) -> User:
+        """A student of the course, enrolled when first asked for."""
+        if username not in self.people:
+            given, family = username.title(), "Learner"
+            self.people[username] = self.lms.add_user(username, given, family)
+            self.lms.enrol(self.people[username], self.course, Role.STUDENT)
+        return self.people[username]
+
+    def browser(
+        self, user: User, *, cookies: CookiePolicy = "partitioned_only", in_frame: bool = True
+    ) -> Person:
+        """A browser in front of ``user``, third-party cookies blocked as browsers do by default."""
+        return Person(self.lms, self.app.wsgi_app, user, cookies=cookies, in_frame=in_frame)
+
+    def run_jobs(self) -> None:
+        """Do everything the queue holds, as the worker would."""
+        while self.tool.queue.run_one():
+            pass
+
+    def pass_time(self, **by: float) -> None:
+        """Let time go by with a worker at work: reconcile passes every 20 seconds, and what they offer."""
+        until = self.clock.now + timedelta(**by)
+        while self.clock.now < until:
+            self.clock.move(seconds=20)
+            self.reconcile.run()
+            self.run_jobs()
+
+    # -- what an instructor does
+
+    def place_badge(
+        self, *, label: str = "Quiz 1", percent: str = "60", name: str = "Open Data Basics", **fields: str
+    ) -> Activity:
+        """Deep linking: describe a micromodule that asks for one mirrored score, and save the activity."""
+        teacher = self.browser(self.teacher)
+        picker = teacher.deep_link(self.course)
+        form = teacher.follow(picker, "micromodules/new")
+        answer = teacher.submit(
+            form, micromodule_fields(name, label, percent) | fields, form="micromodules/new", button="place"
+        )
+        (activity,) = teacher.save_selected(answer)
+        return activity
+
+    def set_up(self, activity: Activity, formula: str = "=[[quiz1]]") -> None:
+        """The teacher creates the columns from the tool's page and types the formula into the mirror."""
+        teacher = self.browser(self.teacher)
+        page = teacher.launch(activity.id)
+        teacher.submit(page, form="/columns")
+        for column in self.mirrors():
+            self.lms.set_formula(column, formula)
+
+    def mirrors(self) -> list[GradeItem]:
+        return [
+            item
+            for item in self.lms.gradebook.of_course(self.course.id)
+            if item.service is not None and item.service.tag == "mirror"
+        ]
+
+    def placed_badge(self) -> Activity:
+        """A badge for 60 percent in Quiz 1, placed and set up."""
+        activity = self.place_badge()
+        self.set_up(activity)
+        return activity
+
+    # -- what a learner does
+
+    def open_wallet(
+        self, username: str, activity: Activity, *, cookies: CookiePolicy = "partitioned_only"
+    ) -> Page:
+        return self.browser(self.learner(username), cookies=cookies).launch(activity.id)
+
+    def take_quiz(self, username: str, score: float) -> None:
+        self.lms.take_quiz(self.learner(username), self.quiz, score)
+
+
+def micromodule_fields(name: str, label: str, percent: str) -> dict[str, str]:
+    """What the form needs at least."""
+    return {
+        "name": name,
+        "description": "Finds, judges and reuses open data.",
+        "skills": "Finding open data\nJudging data quality",
+        "combination": "all",
+        "criteria-0-label": label,
+        "criteria-0-channel": "mirror",
+        "criteria-0-threshold": percent,
+        "criteria-0-unit": "percent",
+        "criteria-0-purpose": "summative",
+        "criteria-0-group": "",
+        "shape": "hexagon",
+        "icon": "database",
+        "background": "#0b4f6c",
+        "foreground": "#ffffff",
+        "text": "Open Data",
+        "image_alt": "Hexagonal badge with a database symbol",
+    }
+
+
+@contextmanager
+def open_campus(database_url: str, data_dir: Path, **settings: str) -> Iterator[Campus]:
+    """Build both sides and connect them; the database at ``database_url`` is migrated already."""
+    clock = Clock()
+    lms = Lms(LMS_URL, clock=clock)
+    environment: Mapping[str, str] = {
+        "LTI_TOOL_ENV": "development",
+        "LTI_TOOL_BASE_URL": TOOL_URL,
+        "LTI_TOOL_DATABASE_URL": database_url,
+        "LTI_TOOL_DATA_DIR": str(data_dir),
+        **settings,
+    }
+    tool = build_tool(
+        load_settings(environment), clock=clock, mounts={LMS_URL: mount(lms)}, queue=Queue("memory:")
+    )
+    tool.keyring.ensure("lti")
+    app = create_app(tool=tool)
+    lms.fetch = fetch_in_process(app.wsgi_app)
+    reconcile = Reconcile(tool)
+    tasks.register(tool, reconcile)
+    lms_side = lms.register_tool(
+        TOOL_URL, custom={"context_history": "$Context.id.history", "locale": "$Message.locale"}
+    )
+    base = f"{LMS_URL}/mod/lti"
+    tool.registrations.add(
+        name="Campus Moodle",
+        issuer=LMS_URL,
+        client_id=lms_side.client_id,
+        auth_url=f"{base}/auth.php",
+        token_url=f"{base}/token.php",
+        jwks_url=f"{base}/certs.php",
+        product="moodle",
+        deployments=[str(lms_side.id)],
+        organisation="Open Learning",
+        approve=True,
+    )
+    teacher = lms.add_user("teacher", "Tamara", "Teacher")
+    tutor = lms.add_user("tutor", "Noel", "Tutor")
+    course = lms.add_course("MM1", "Micromodule 1: Open Data")
+    lms.enrol(teacher, course, Role.EDITING_TEACHER)
+    lms.enrol(tutor, course, Role.TEACHER)
+    quiz = lms.add_quiz(course, "Quiz 1", id_number="quiz1", pass_grade=60)
+    try:
+        yield Campus(lms, tool, app, clock, lms_side, course, teacher, tutor, quiz, reconcile)
+    finally:
+        tool.database.dispose()
