@@ -8,6 +8,7 @@ A platform that really has a new key finds it taken at once, however often it ch
 
 from __future__ import annotations
 
+import base64
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from datetime import datetime
 from typing import Any, Final
 
 import msgspec
-from joserfc.errors import JoseError
+from cryptography.hazmat.primitives.asymmetric import rsa
 from joserfc.jwk import RSAKey
 
 from lti_tool.domain.registrations import RegistrationView
@@ -135,11 +136,17 @@ def _rsa_key(jwk: Any) -> RSAKey | None:
         return None
     try:
         # Only the public numbers: what else the document says about the key is of no use here.
-        key = RSAKey.import_key({"kty": "RSA", "n": jwk["n"], "e": jwk["e"]})
-        bits = key.public_key.key_size
-    except (JoseError, KeyError, TypeError, ValueError):
+        modulus, exponent = _integer(jwk["n"]), _integer(jwk["e"])
+        if not MIN_KEY_BITS <= modulus.bit_length() <= MAX_KEY_BITS:
+            return None
+        return RSAKey.import_key(rsa.RSAPublicNumbers(exponent, modulus).public_key())
+    except (KeyError, TypeError, ValueError):
         return None
-    return key if MIN_KEY_BITS <= bits <= MAX_KEY_BITS else None
+
+
+def _integer(encoded: str) -> int:
+    """A Base64urlUInt (RFC 7518 §2)."""
+    return int.from_bytes(base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)))
 
 
 def _age(at: datetime | None, now: datetime) -> float:
