@@ -144,6 +144,11 @@ class Gradebook:
             return next((row for row in self.rows(item) if row.user_id == user_id), None)
         return self._rows[item.id].get(user_id)
 
+    def final(self, item: GradeItem, user_id: int) -> float | None:
+        """The grade everybody sees, in points; None when there is none."""
+        row = self.row(item, user_id)
+        return row.final if row else None
+
     def rows(self, item: GradeItem) -> list[GradeRow]:
         """All rows of a column, empty ones included; the total's are worked out on the spot."""
         return list(self._totals(item)) if item.kind == "course" else list(self._rows[item.id].values())
