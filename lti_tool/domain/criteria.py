@@ -18,9 +18,6 @@ from typing import NamedTuple
 
 from lti_tool.domain.evidence import Evidence, Score
 
-_multiplied = Context(prec=100).multiply
-"""Products of grades and thresholds, unrounded, whatever precision the process has been set to."""
-
 _HUNDRED = Decimal(100)
 _EXACT = Context(prec=100)
 """Products of grades and thresholds, unrounded, whatever precision the process has been set to."""
@@ -208,9 +205,6 @@ MAXIMUM_LEAVES = 50
 MAXIMUM_POINTS = Decimal(100_000)
 THRESHOLD_PLACES = 8
 """As many decimals as a stored grade has; "1e-999999999" would be a gigabyte of zeros once written out."""
-MAXIMUM_POINTS = Decimal(100_000)
-THRESHOLD_PLACES = 8
-"""As many decimals as a stored grade has; "1e-999999999" would be a gigabyte of zeros once written out."""
 
 
 def problems(criterion: Criterion) -> tuple[CriteriaProblem, ...]:
@@ -246,14 +240,6 @@ def problems(criterion: Criterion) -> tuple[CriteriaProblem, ...]:
             column = (leaf.label, leaf.channel)
             add(CriteriaProblem.KEY_NOT_UNIQUE, columns.setdefault(leaf.key, column) != column)
     return tuple(found)
-
-
-def _is_usable_threshold(leaf: ScoreAtLeast) -> bool:
-    exponent = leaf.threshold.as_tuple().exponent
-    if not isinstance(exponent, int):  # not a number, or infinite
-        return False
-    highest = 100 if leaf.unit is Unit.PERCENT else MAXIMUM_POINTS
-    return 0 < leaf.threshold <= highest and exponent >= -THRESHOLD_PLACES
 
 
 def _is_usable_threshold(leaf: ScoreAtLeast) -> bool:

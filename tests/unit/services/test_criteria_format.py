@@ -113,7 +113,7 @@ def test_the_format_as_it_is_documented() -> None:
                         "type": "at_least",
                         "count": 1,
                         "of": [
-                            {"type": "score", "key": "talk", "label": "Talk", "at_least": 5, "unit": "points"},
+                            {**LEAF, "key": "talk", "label": "Talk", "at_least": 5, "unit": "points"},
                             {"type": "any", "of": [{**LEAF, "channel": "mirror"}]},
                         ],
                     },
