@@ -15,8 +15,10 @@ from typing import Any, TypeVar, cast
 from sqlalchemy import CursorResult, func, select, update
 from sqlalchemy.orm import Session
 
-from lti_tool.domain.registrations import RegistrationStatus, RegistrationView
+from lti_tool.domain.registrations import RegistrationView
 from lti_tool.store.dialects import upsert_changed
+from lti_tool.store.launches import TOUCH_INTERVAL
+from lti_tool.store.registrations import registration_view
 from lti_tool.store.tables import (
     Context,
     Deployment,
@@ -114,7 +116,7 @@ def _plan(session: Session, context_id: str, *conditions: Any) -> ContextPlan | 
     ).one_or_none()
     if row is None:
         return None
-    registration = _registration(row.Registration)
+    registration = registration_view(row.Registration)
     return ContextPlan(
         id=row.id,
         organisation_id=row.organisation_id,
@@ -128,25 +130,6 @@ def _plan(session: Session, context_id: str, *conditions: Any) -> ContextPlan | 
         sync_due_at=row.sync_due_at,
         roster_read_at=row.roster_read_at,
         is_approved=registration.is_approved and row.deployment_status == "approved",
-    )
-
-
-def _registration(row: Registration) -> RegistrationView:
-    return RegistrationView(
-        id=row.id,
-        name=row.name,
-        issuer=row.issuer,
-        client_id=row.client_id,
-        product=row.product,
-        auth_url=row.auth_url,
-        token_url=row.token_url,
-        jwks_url=row.jwks_url,
-        token_audience=row.token_audience,
-        status=RegistrationStatus(row.status),
-        default_organisation_id=row.default_organisation_id,
-        approves_deployments=row.approves_deployments,
-        frame_origins=tuple(row.frame_origins),
-        service_hosts=frozenset(row.service_hosts),
     )
 
 
@@ -354,12 +337,14 @@ def deactivate_missing(
     :param read_started_at: somebody who came in since then is not missing.
     :returns: how many were marked.
     """
+    # A launch notes its time to the minute only.
+    before = read_started_at - TOUCH_INTERVAL
     rows = session.execute(
         select(Membership.learner_id).where(
             Membership.organisation_id == plan.organisation_id,
             Membership.context_id == plan.id,
             Membership.is_active.is_(True),
-            Membership.seen_at < read_started_at,
+            Membership.seen_at < before,
         )
     ).scalars()
     missing = [learner_id for learner_id in rows if learner_id not in present]
@@ -370,7 +355,7 @@ def deactivate_missing(
                 Membership.organisation_id == plan.organisation_id,
                 Membership.context_id == plan.id,
                 Membership.learner_id.in_(chunk),
-                Membership.seen_at < read_started_at,
+                Membership.seen_at < before,
             )
             .values(is_active=False)
             .execution_options(synchronize_session=False)
