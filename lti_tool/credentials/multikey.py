@@ -25,11 +25,14 @@ def encode_base58(data: bytes) -> str:
     chunks: list[str] = []
     while number:
         number, rest = divmod(number, _CHUNK)
-        digits = ""
-        for _ in range(5):
-            rest, pair = divmod(rest, 3364)
-            digits = _PAIRS[pair] + digits
-        chunks.append(digits)
+        # written out: this is a fifth of the time that signing a badge takes
+        chunks.append(
+            _PAIRS[rest // 128063081718016]
+            + _PAIRS[rest // 38068692544 % 3364]
+            + _PAIRS[rest // 11316496 % 3364]
+            + _PAIRS[rest // 3364 % 3364]
+            + _PAIRS[rest % 3364]
+        )
     chunks.reverse()
     zeros = len(data) - len(data.lstrip(b"\0"))
     return "1" * zeros + "".join(chunks).lstrip("1")
