@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from lti_tool.errors import ErrorCode, NotAllowed, RequestInvalid
 from lti_tool.services.micromodule_form import MicromoduleForm
-from lti_tool.web.forms import FormView, artwork_of, blank_form, change_rows, composer
+from lti_tool.web.forms import FormView, artwork_of, blank_form, change_rows, composer, with_artwork
 from lti_tool.web.headers import allow_form_to
 from lti_tool.web.session import SessionBlueprint, current_session, current_tool
 from lti_tool.web.wording import narrate
@@ -49,7 +49,7 @@ def describe() -> str:
     view = current_tool().configuring.picker(current_session())
     draft = view.draft if request.args.get("draft") != "discard" else None
     form = MicromoduleForm.from_fields(draft) if draft else blank_form(supports_mirror=view.supports_mirror)
-    return _form(FormView(form), view)
+    return _form(FormView(with_artwork(form)), view)
 
 
 @blueprint.page("/micromodules/new", methods=["POST"])

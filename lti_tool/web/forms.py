@@ -29,6 +29,11 @@ from lti_tool.services.micromodule_form import (
 )
 from lti_tool.web.wording import icon_word, problem_sentence, shape_word
 
+DEFAULT_SHAPE = "hexagon"
+DEFAULT_ICON = "award"
+DEFAULT_BACKGROUND = "#0b6a5d"
+DEFAULT_FOREGROUND = "#ffffff"
+
 
 @dataclass(frozen=True, slots=True)
 class FormView:
@@ -89,12 +94,17 @@ def _countable(combination: Combination) -> Combination:
 
 def blank_form(*, supports_mirror: bool) -> MicromoduleForm:
     """Where a description begins."""
-    return MicromoduleForm(
-        rows=(_blank_row(supports_mirror),),
-        shape="hexagon",
-        icon="award",
-        background="#0b6a5d",
-        foreground="#ffffff",
+    return with_artwork(MicromoduleForm(rows=(_blank_row(supports_mirror),)))
+
+
+def with_artwork(form: MicromoduleForm) -> MicromoduleForm:
+    """The form with something to draw where a draft has no choice yet."""
+    return replace(
+        form,
+        shape=form.shape or DEFAULT_SHAPE,
+        icon=form.icon or DEFAULT_ICON,
+        background=form.background or DEFAULT_BACKGROUND,
+        foreground=form.foreground or DEFAULT_FOREGROUND,
     )
 
 
@@ -136,7 +146,7 @@ def artwork_of(fields: Mapping[str, str]) -> dict[str, str]:
 
 def composer(form: MicromoduleForm) -> dict[str, Any]:
     """What the composer's part of the page needs: lists, the picture's address, the contrast."""
-    chosen = {name: str(getattr(form, name)) for name in ARTWORK_FIELDS}
+    chosen: dict[str, Any] = {name: getattr(form, name) for name in ARTWORK_FIELDS}
     try:
         contrast = Decimal(str(round(contrast_ratio(form.background, form.foreground), 1)))
     except (CredentialInvalid, RequestInvalid):

@@ -17,7 +17,7 @@ def register(app: Flask) -> None:
     app.config.setdefault("BABEL_DEFAULT_LOCALE", SOURCE_LANGUAGE)
     app.config.setdefault("BABEL_TRANSLATION_DIRECTORIES", "translations")
     app.extensions["lti_tool_languages"] = {}
-    Babel(app, locale_selector=select_locale)
+    Babel(app, locale_selector=select_locale)  # type: ignore[no-untyped-call]
 
     # Globals and not context: macros that are imported see no context.
     app.jinja_env.globals.update(ago=ago, day=day, number=number)
@@ -78,12 +78,12 @@ def ago(moment: datetime) -> str:
     passed = now() - moment
     if passed < timedelta(seconds=45):
         return gettext("just now")
-    return format_timedelta(-passed, granularity="second", threshold=1.2, add_direction=True)
+    return str(format_timedelta(-passed, granularity="second", threshold=1.2, add_direction=True))
 
 
 def day(moment: datetime) -> str:
     """A calendar day in UTC, as the reader's language writes it."""
-    return format_date(moment.astimezone(UTC), "long")
+    return str(format_date(moment.astimezone(UTC), "long"))  # type: ignore[no-untyped-call]
 
 
 def number(value: Decimal | int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, current_app, jsonify, make_response, redirect, render_template
+from flask import Blueprint, Response, jsonify, make_response, redirect, render_template, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from lti_tool.errors import ErrorCode, NotFound
@@ -47,7 +47,7 @@ def front() -> str:
 @blueprint.get("/favicon.ico")
 def favicon() -> AnyResponse:
     """Browsers ask for it unasked."""
-    return redirect(current_app.jinja_env.globals["asset_url"]("favicon.svg"), 302)
+    return redirect(url_for("assets.show", digest="now", name="favicon.svg"), 302)
 
 
 @blueprint.get("/_components")

@@ -15,7 +15,8 @@ import hmac
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from flask import Blueprint, Flask, Response, current_app, g, request
+from flask import Blueprint, Flask, current_app, g, request
+from werkzeug.wrappers import Response
 
 from lti_tool.errors import ErrorCode, NotAllowed, RequestInvalid
 

@@ -22,4 +22,4 @@ def set_sharing(credential_id: str) -> Response:
     """Share a badge with the public, or stop."""
     is_public = request.form.get("is_public") == "yes"
     current_tool().sharing.set_public(current_session(), credential_id, is_public)
-    return redirect(url_for("wallet.show", _anchor=f"badge-{credential_id}"), 303)
+    return redirect(url_for("wallet.show", open=credential_id, _anchor=f"badge-{credential_id}"), 303)

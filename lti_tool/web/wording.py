@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from flask import Flask
@@ -53,6 +54,8 @@ def register(app: Flask) -> None:
     """Give the sentences to templates."""
     app.jinja_env.globals.update(
         explain=explain,
+        steps=steps,
+        narrative=narrative,
         describe=describe,
         missing=missing,
         trouble=trouble,
@@ -81,6 +84,18 @@ def narrate(criterion: Criterion) -> str:
     return "\n".join(lines(describe(criterion), 0))
 
 
+def narrative(text: str) -> list[tuple[int, str]]:
+    """A published narrative as (depth, line); what :func:`narrate` wrote has depth, other text has none."""
+    found = []
+    for line in text.splitlines():
+        marked = re.fullmatch(r"( *)- (.+)", line)
+        if marked is not None:
+            found.append((min(5, len(marked[1]) // 2), marked[2]))
+        elif line.strip():
+            found.append((0, line.strip()))
+    return found
+
+
 def explain(finding: Finding) -> RuleLine:
     """How one criterion stands for one learner, and why."""
     criterion = finding.criterion
@@ -89,15 +104,42 @@ def explain(finding: Finding) -> RuleLine:
         return RuleLine(
             _asked(criterion), finding.state.value, status, _known(finding), share=_share(finding)
         )
-    met = sum(part.state is State.MET for part in finding.parts)
-    note = _("%(met)s of %(total)s done", met=number(met), total=number(len(finding.parts)))
+    met, needed = _parts_met(finding)
     return RuleLine(
         _combination(criterion),
         finding.state.value,
         status,
-        note,
+        _("%(met)s of %(total)s done", met=number(met), total=number(needed)),
         tuple(explain(part) for part in finding.parts),
     )
+
+
+def steps(finding: Finding) -> tuple[int, int]:
+    """How many steps are done, of how many that are needed on the shortest way from here.
+
+    Of "at least 2 of 3" only two are needed: those that are nearest to being met.
+    """
+    criterion = finding.criterion
+    if isinstance(criterion, ScoreAtLeast):
+        return int(finding.state is State.MET), 1
+    parts = sorted((steps(part) for part in finding.parts), key=lambda part: (part[1] - part[0], part[1]))
+    if isinstance(criterion, AnyOf):
+        parts = parts[:1]
+    elif not isinstance(criterion, AllOf):
+        parts = parts[: criterion.count]
+    return sum(met for met, _needed in parts), sum(needed for _met, needed in parts)
+
+
+def _parts_met(finding: Finding) -> tuple[int, int]:
+    """How many of a group's parts are met, of how many that are needed."""
+    criterion = finding.criterion
+    met = sum(part.state is State.MET for part in finding.parts)
+    needed = len(finding.parts)
+    if isinstance(criterion, AnyOf):
+        needed = 1
+    elif not isinstance(criterion, AllOf | ScoreAtLeast):
+        needed = criterion.count
+    return min(met, needed), needed
 
 
 def missing(finding: Finding) -> str:
@@ -196,8 +238,23 @@ def _asked(criterion: ScoreAtLeast) -> str:
             return _("%(assessment)s (practice): at least %(threshold)s %%", **values)
         return _("%(assessment)s: at least %(threshold)s %%", **values)
     if formative:
-        return _("%(assessment)s (practice): at least %(threshold)s points", **values)
-    return _("%(assessment)s: at least %(threshold)s points", **values)
+        return ngettext(
+            "%(assessment)s (practice): at least %(threshold)s point",
+            "%(assessment)s (practice): at least %(threshold)s points",
+            _count(criterion.threshold),
+            **values,
+        )
+    return ngettext(
+        "%(assessment)s: at least %(threshold)s point",
+        "%(assessment)s: at least %(threshold)s points",
+        _count(criterion.threshold),
+        **values,
+    )
+
+
+def _count(value: Decimal) -> int:
+    """The number that chooses a plural form; a fraction takes that of many."""
+    return int(value) if value == int(value) else 2
 
 
 def _how_read(criterion: ScoreAtLeast) -> str:
@@ -223,7 +280,29 @@ def _known(finding: Finding) -> str:
     value, maximum = number(finding.score.value), number(finding.score.maximum)
     if finding.reason is Reason.MAXIMUM_MISSING:
         return _("%(points)s points, but the platform does not say of how many", points=value)
-    return _("%(points)s of %(maximum)s points", points=value, maximum=maximum)
+    known = _("%(points)s of %(maximum)s points", points=value, maximum=maximum)
+    lacking = _lacking(finding)
+    if lacking is None:
+        return known
+    return ngettext(
+        "%(known)s, %(lacking)s point more is needed",
+        "%(known)s, %(lacking)s points more are needed",
+        _count(lacking),
+        known=known,
+        lacking=number(lacking),
+    )
+
+
+def _lacking(finding: Finding) -> Decimal | None:
+    """How many points are missing for a rule that is not met, exactly."""
+    criterion, score = finding.criterion, finding.score
+    if finding.reason is not Reason.SCORE_BELOW or score is None or score.value is None:
+        return None
+    assert isinstance(criterion, ScoreAtLeast)
+    needed = criterion.threshold
+    if criterion.unit is Unit.PERCENT:
+        needed = criterion.threshold * score.maximum / 100
+    return needed - score.value
 
 
 def _share(finding: Finding) -> int | None:
