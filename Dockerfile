@@ -10,9 +10,9 @@ COPY --from=build /dist /dist
 RUN pip install --no-cache-dir -c /dist/constraints.txt /dist/*.whl && rm -r /dist
 USER lti-tool
 WORKDIR /var/lib/lti-tool
-ENV LTI_TOOL_DATA_DIR=/var/lib/lti-tool/data PORT=8000 HOST=0.0.0.0
+ENV LTI_TOOL_DATA_DIR=/var/lib/lti-tool/data
 VOLUME /var/lib/lti-tool/data
 EXPOSE 8000
 HEALTHCHECK --interval=30s --timeout=5s --start-period=20s \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/healthz', timeout=4)"]
-CMD ["lti-tool", "serve"]
+CMD ["lti-tool", "serve", "--host", "0.0.0.0", "--port", "8000"]

@@ -23,7 +23,8 @@ help: ## this menu
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; say PYTHON=…")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "installing the pinned dependencies into .venv"
-	@$(BIN)/pip install -q -c config/constraints.txt -e '.[test,docs]'
+	@mkdir -p build && $(BIN)/pip install -c config/constraints.txt -e '.[test,docs]' >build/install.log 2>&1 \
+	    || { tail -n 40 build/install.log; exit 1; }
 	@touch $@
 
 .PHONY: install

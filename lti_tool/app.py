@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from lti_tool import telemetry, web
 from lti_tool.bootstrap import Tool, build_tool
@@ -21,5 +22,10 @@ def create_app(settings: Settings | None = None, *, tool: Tool | None = None) ->
         telemetry.configure_logging(settings.log_format, settings.log_level)
         tool = build_tool(settings)
     app = Flask("lti_tool", template_folder=str(tool.settings.templates_path), static_folder=None)
+    proxies = tool.settings.trusted_proxies
+    if proxies:
+        # Believed as far as the operator's own proxies reach: what is further left, a visitor may have written.
+        fixed = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=0)
+        app.wsgi_app = fixed  # type: ignore[method-assign]
     web.register(app, tool)
     return app

@@ -108,6 +108,9 @@ class Settings(BaseModel):
         (), description="Hosts and networks on private addresses or plain http that LMS calls may go to"
     )
     web_workers: int = Field(2, ge=1, le=256, description="Web processes that `serve` starts")
+    trusted_proxies: int = Field(
+        0, ge=0, le=10, description="Reverse proxies in front, each of which adds to X-Forwarded-For"
+    )
     log_format: Literal["console", "json"] = Field(
         "json", description="Lines for people, or one JSON object each"
     )
