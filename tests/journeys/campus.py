@@ -27,6 +27,7 @@ from tests.simulator.lms import Activity, Course, Lms, Role, ToolType, User
 
 TOOL_URL = "http://localhost:8000"
 LMS_URL = "http://127.0.0.1:9000"
+NEIGHBOUR_URL = "http://127.0.0.1:9001"
 
 
 class Clock:
@@ -45,7 +46,7 @@ class Clock:
 
 @dataclass
 class Campus:
-    """One LMS with one course, one tool, and people."""
+    """One organisation: its LMS with one course, the tool it shares with others, and people."""
 
     lms: Lms
     tool: Tool
@@ -58,6 +59,8 @@ class Campus:
     quiz: Activity
     reconcile: Reconcile
     people: dict[str, User] = field(default_factory=dict)
+    neighbour: Campus | None = None
+    """Another organisation's LMS on the same tool, whose people must see nothing of this one."""
 
     def learner(self, username: str) -> User:
         """A student of the course, enrolled when first asked for."""
@@ -159,7 +162,7 @@ def micromodule_fields(name: str, label: str, percent: str) -> dict[str, str]:
 def open_campus(database_url: str, data_dir: Path, **settings: str) -> Iterator[Campus]:
     """Build both sides and connect them; the database at ``database_url`` is migrated already."""
     clock = Clock()
-    lms = Lms(LMS_URL, clock=clock)
+    lms, neighbour = Lms(LMS_URL, clock=clock), Lms(NEIGHBOUR_URL, clock=clock)
     environment: Mapping[str, str] = {
         "LTI_TOOL_ENV": "development",
         "LTI_TOOL_BASE_URL": TOOL_URL,
@@ -168,27 +171,45 @@ def open_campus(database_url: str, data_dir: Path, **settings: str) -> Iterator[
         **settings,
     }
     tool = build_tool(
-        load_settings(environment), clock=clock, mounts={LMS_URL: mount(lms)}, queue=Queue("memory:")
+        load_settings(environment),
+        clock=clock,
+        mounts={one.base_url: mount(one) for one in (lms, neighbour)},
+        queue=Queue("memory:"),
     )
     tool.keyring.ensure("lti")
     app = create_app(tool=tool)
-    lms.fetch = fetch_in_process(app.wsgi_app)
     reconcile = Reconcile(tool)
     tasks.register(tool, reconcile)
+    made = [
+        _settle(tool, app, clock, reconcile, one, organisation)
+        for one, organisation in ((lms, "Open Learning"), (neighbour, "Neighbour College"))
+    ]
+    made[0].neighbour = made[1]
+    try:
+        yield made[0]
+    finally:
+        tool.database.dispose()
+
+
+def _settle(
+    tool: Tool, app: Flask, clock: Clock, reconcile: Reconcile, lms: Lms, organisation: str
+) -> Campus:
+    """Connect one LMS with the tool, for one organisation, and give it a course."""
+    lms.fetch = fetch_in_process(app.wsgi_app)
     lms_side = lms.register_tool(
         TOOL_URL, custom={"context_history": "$Context.id.history", "locale": "$Message.locale"}
     )
-    base = f"{LMS_URL}/mod/lti"
+    base = f"{lms.base_url}/mod/lti"
     tool.registrations.add(
-        name="Campus Moodle",
-        issuer=LMS_URL,
+        name=f"Moodle of {organisation}",
+        issuer=lms.base_url,
         client_id=lms_side.client_id,
         auth_url=f"{base}/auth.php",
         token_url=f"{base}/token.php",
         jwks_url=f"{base}/certs.php",
         product="moodle",
         deployments=[str(lms_side.id)],
-        organisation="Open Learning",
+        organisation=organisation,
         approve=True,
     )
     teacher = lms.add_user("teacher", "Tamara", "Teacher")
@@ -197,7 +218,4 @@ def open_campus(database_url: str, data_dir: Path, **settings: str) -> Iterator[
     lms.enrol(teacher, course, Role.EDITING_TEACHER)
     lms.enrol(tutor, course, Role.TEACHER)
     quiz = lms.add_quiz(course, "Quiz 1", id_number="quiz1", pass_grade=60)
-    try:
-        yield Campus(lms, tool, app, clock, lms_side, course, teacher, tutor, quiz, reconcile)
-    finally:
-        tool.database.dispose()
+    return Campus(lms, tool, app, clock, lms_side, course, teacher, tutor, quiz, reconcile)

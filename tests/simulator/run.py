@@ -379,7 +379,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def _announce(tool_url: str, lms: Lms, demo: Demo) -> None:
-    course = demo.courses[0]
+    course, learner, others = demo.courses[0], demo.learners[0], len(demo.learners) - 1
     say(
         f"""
 Ready.
@@ -389,7 +389,7 @@ Ready.
   Verify     {tool_url}/verify
 
   teacher    {demo.teacher.name} (teacher): places badges, sees who is how far
-  learner    {demo.learners[0].name} ({demo.learners[0].username}), and {len(demo.learners) - 1} more: badge wallet
+  learner    {learner.name} ({learner.username}), and {others} more: the badge wallet
 
   LTI_TOOL_ENV=development .venv/bin/lti-tool credentials list     works on this data
   Ctrl-C ends both.
