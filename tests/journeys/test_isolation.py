@@ -1,4 +1,4 @@
-"""Another organisation's ids, tried on every page that takes one: the answer is "not found", never its data."""
+"""Another organisation's ids, tried on every page that takes one: "not found", never its data."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_a_neighbouring_teacher_can_neither_see_nor_place_a_foreign_micromodule(
 
 
 def test_a_link_key_of_another_organisation_opens_nothing(campus: Campus, neighbour: Campus) -> None:
-    """Custom parameters are typed by teachers: a key that was overheard must not pull foreign configuration."""
+    """Teachers type custom parameters: an overheard key must not pull foreign configuration."""
     victim(campus)
     with campus.tool.database.read() as session:
         key = session.execute(select(Placement.badge_link_key)).scalars().one()
