@@ -1,0 +1,274 @@
+"""The ``lti-tool`` command: reads arguments, runs one function of ``lti_tool.commands``, prints its answer.
+
+Answers go to standard output, progress, logs and errors to standard error. Exit status: 0 done, 1 failed,
+2 usage; ``verify``: 0 valid, 3 invalid, 4 inconclusive.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from lti_tool import __version__, telemetry
+from lti_tool.bootstrap import build_tool
+from lti_tool.commands import (
+    FAILED,
+    Answer,
+    Call,
+    Command,
+    Progress,
+    badges,
+    courses,
+    doctor,
+    installation,
+    serving,
+    to_json,
+)
+from lti_tool.errors import ErrorCode, ToolError
+from lti_tool.settings import load_settings
+
+LOGGED = (serving.serve, serving.worker)
+"""Commands whose log is what one watches; the others log only what goes wrong."""
+
+WITHOUT_DATABASE = (
+    serving.serve,
+    serving.worker,
+    doctor.doctor,
+    installation.db_upgrade,
+    installation.db_downgrade,
+    installation.db_check,
+    installation.keys_generate,
+    installation.keys_rotate,
+    installation.keys_list,
+    badges.verify,
+)
+"""Commands that work without a migrated database, or look after it themselves."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    :param argv: the arguments after the program's name.
+    :returns: the exit status.
+    """
+    try:
+        arguments = build_parser().parse_args(argv)
+    except SystemExit as exit_:  # argparse printed usage, or help
+        return exit_.code if isinstance(exit_.code, int) else FAILED
+    try:
+        answer = _run(arguments)
+    except ToolError as error:
+        _print_error(error, is_json=arguments.json)
+        return FAILED
+    except (OSError, SQLAlchemyError) as error:
+        # The statement and its values stay out of it: they may be about people.
+        print(f"lti-tool: {_first_line(error)} ({ErrorCode.INTERNAL.value})", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        return 130
+    try:
+        print(to_json(answer.value) if arguments.json else "\n".join(answer.lines), flush=True)
+    except BrokenPipeError:
+        # `lti-tool … | head`: whoever read has seen enough. Nothing must be flushed at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return answer.status
+
+
+def _run(arguments: argparse.Namespace) -> Answer:
+    command: Command = arguments.command
+    settings = load_settings()
+    level = settings.log_level if command in LOGGED else "warning"
+    telemetry.configure_logging(settings.log_format if command in LOGGED else "console", level)
+    tool = build_tool(settings)
+    progress = Progress()
+    try:
+        if command not in WITHOUT_DATABASE:
+            tool.database.require_migrated()
+        return command(Call(arguments, tool, progress))
+    finally:
+        progress.clear()
+        tool.close()
+
+
+def _first_line(error: Exception) -> str:
+    cause = getattr(error, "orig", None) or error
+    return f"{type(cause).__name__}: {str(cause).strip().partition(chr(10))[0]}"
+
+
+def _print_error(error: ToolError, *, is_json: bool) -> None:
+    problems = error.params.get("problems")
+    many = [str(problem) for problem in problems] if isinstance(problems, list | tuple) else []
+    if is_json:
+        print(to_json({"error": {"code": error.code.value, "detail": error.detail, "problems": many}}))
+    if len(many) > 1:
+        print(f"lti-tool: {len(many)} problems ({error.code.value}):", file=sys.stderr)
+        for problem in many:
+            print(f"  {problem}", file=sys.stderr)
+    else:
+        sentence = many[0] if many else error.detail or error.code.value.replace("_", " ")
+        print(f"lti-tool: {sentence} ({error.code.value})", file=sys.stderr)
+
+
+# ---------------------------------------------------------------------------------------------- arguments
+
+
+class _Group:
+    """A command that is followed by another: ``registrations list``."""
+
+    def __init__(self, commands: Any, name: str, text: str) -> None:
+        parser = commands.add_parser(name, help=text, description=text)
+        self._commands = parser.add_subparsers(dest="subcommand", metavar="COMMAND", required=True)
+
+    def add(self, name: str, function: Command) -> argparse.ArgumentParser:
+        return _add(self._commands, name, function)
+
+
+def _add(commands: Any, name: str, function: Command) -> argparse.ArgumentParser:
+    """A command, described by the docstring of its function."""
+    text = (function.__doc__ or "").strip()
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
+    parser.add_argument("--json", action="store_true", help="print the answer as JSON")
+    parser.set_defaults(command=function)
+    return parser
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line; the reference in the documentation is compared with it."""
+    parser = argparse.ArgumentParser(
+        prog="lti-tool",
+        description="An LTI 1.3 tool that turns finished micromodules into Open Badges.",
+        epilog="Settings come from LTI_TOOL_* in the environment; see docs/reference/settings.md.",
+    )
+    parser.add_argument("--version", action="version", version=f"lti-tool {__version__}")
+    commands = parser.add_subparsers(dest="name", metavar="COMMAND", required=True)
+    _add_processes(commands)
+    _add_installation(commands)
+    _add_registrations(commands)
+    _add_courses(commands)
+    _add_badges(commands)
+    return parser
+
+
+def _add_processes(commands: Any) -> None:
+    serve = _add(commands, "serve", serving.serve)
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    serve.add_argument("--port", type=_port, default=8000, help="port to listen on (default: %(default)s)")
+    serve.add_argument("--migrate", action="store_true", help="migrate the database first")
+    worker = _add(commands, "worker", serving.worker)
+    worker.add_argument(
+        "--ends-with-parent", action="store_true", help="also end when standard input closes, as under serve"
+    )
+    _add(commands, "doctor", doctor.doctor)
+
+
+def _add_installation(commands: Any) -> None:
+    db = _Group(commands, "db", "Migrations of the database")
+    upgrade = db.add("upgrade", installation.db_upgrade)
+    upgrade.add_argument("revision", nargs="?", default="head", metavar="REVISION")
+    downgrade = db.add("downgrade", installation.db_downgrade)
+    downgrade.add_argument("revision", metavar="REVISION", help="a revision, -1, or base")
+    db.add("check", installation.db_check)
+
+    keys = _Group(commands, "keys", "Signing keys")
+    keys.add("generate", installation.keys_generate)
+    rotate = keys.add("rotate", installation.keys_rotate)
+    rotate.add_argument(
+        "purpose", nargs="?", default="lti", metavar="lti|ISSUER", help="(default: %(default)s)"
+    )
+    keys.add("list", installation.keys_list)
+
+    organisations = _Group(commands, "organisations", "Who owns issuers, micromodules and deployments")
+    organisations.add("list", installation.organisations_list)
+    organisations.add("add", installation.organisations_add).add_argument("name", metavar="NAME")
+    issuers = _Group(commands, "issuers", "Who signs badges")
+    issuers.add("list", installation.issuers_list)
+
+
+def _add_registrations(commands: Any) -> None:
+    registrations = _Group(commands, "registrations", "LMSs that may launch the tool")
+    add = registrations.add("add", installation.registrations_add)
+    for name in ("issuer", "client-id", "auth-url", "token-url", "jwks-url"):
+        add.add_argument(f"--{name}", required=True, metavar=name.rpartition("-")[2].upper())
+    add.add_argument(
+        "--deployment-id", action="append", default=[], metavar="ID", help="may be given several times"
+    )
+    add.add_argument("--token-audience", metavar="AUDIENCE", help="where it is not the token URL")
+    add.add_argument("--product", choices=("moodle", "canvas", "other"), default="other")
+    add.add_argument("--name", metavar="NAME", help="what to call it (default: the issuer's host)")
+    add.add_argument("--organisation", metavar="NAME", help="who owns its deployments")
+    add.add_argument(
+        "--approve", action="store_true", help="approve the registration and every deployment named"
+    )
+    add.add_argument(
+        "--approve-new-deployments",
+        action="store_true",
+        help="approve also every deployment that is seen later",
+    )
+    registrations.add("list", installation.registrations_list)
+    for name, function in (
+        ("show", installation.registrations_show),
+        ("approve", installation.registrations_approve),
+        ("disable", installation.registrations_disable),
+        ("remove", installation.registrations_remove),
+    ):
+        registrations.add(name, function).add_argument("registration", metavar="REGISTRATION")
+    registrations.add("import", installation.registrations_import).add_argument("file", metavar="FILE")
+
+    deployments = _Group(commands, "deployments", "Deployments of a registration, and who owns them")
+    deployments.add("list", installation.deployments_list).add_argument(
+        "registration", metavar="REGISTRATION"
+    )
+    approve = deployments.add("approve", installation.deployments_approve)
+    approve.add_argument("registration", metavar="REGISTRATION")
+    approve.add_argument("deployment", metavar="DEPLOYMENT", help="the LMS's id of it")
+    approve.add_argument("--organisation", metavar="NAME")
+    deployments.add("disable", installation.deployments_disable).add_argument(
+        "id", metavar="ID", help="our id of it, as in the list"
+    )
+
+
+def _add_courses(commands: Any) -> None:
+    contexts = _Group(commands, "contexts", "Courses")
+    contexts.add("list", courses.contexts_list).add_argument("--organisation", metavar="ID")
+    contexts.add("show", courses.contexts_show).add_argument("context", metavar="CONTEXT")
+    sync = _add(commands, "sync", courses.sync)
+    which = sync.add_mutually_exclusive_group()
+    which.add_argument(
+        "context", nargs="?", metavar="CONTEXT", help="one course (default: those that are due)"
+    )
+    which.add_argument("--all", action="store_true", help="every course")
+    award = _add(commands, "award", courses.award)
+    award.add_argument("context", nargs="?", metavar="CONTEXT", help="one course (default: all)")
+    award.add_argument("--dry-run", action="store_true", help="write nothing")
+
+
+def _add_badges(commands: Any) -> None:
+    credentials = _Group(commands, "credentials", "Signed badges")
+    credentials.add("list", badges.credentials_list).add_argument("--organisation", metavar="ID")
+    credentials.add("show", badges.credentials_show).add_argument("credential", metavar="CREDENTIAL")
+    credentials.add("issue", badges.credentials_issue).add_argument(
+        "award", nargs="?", metavar="AWARD", help="one award (default: all that wait)"
+    )
+    revoke = credentials.add("revoke", badges.credentials_revoke)
+    revoke.add_argument("credential", metavar="CREDENTIAL")
+    revoke.add_argument("--reason", required=True, metavar="TEXT", help="its holder and the public see it")
+    _add(commands, "verify", badges.verify).add_argument("source", metavar="FILE|URL|-")
+
+
+def _port(text: str) -> int:
+    try:
+        port = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port") from None
+    if not 0 < port < 65536:
+        raise argparse.ArgumentTypeError(f"{port} is no port")
+    return port
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,110 @@
+"""What the ``lti-tool`` command does, by subject; ``lti_tool.cli`` reads arguments and prints answers."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from typing import Any, TextIO
+
+from lti_tool.bootstrap import Tool
+
+DONE, FAILED, USAGE = 0, 1, 2
+"""Exit status of every command; ``verify`` has two more."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command found: for programs, for people, and as an exit status.
+
+    :ivar value: what ``--json`` prints; plain values only.
+    :ivar lines: what people read.
+    """
+
+    value: Any
+    lines: Sequence[str] = ()
+    status: int = DONE
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a command."""
+
+    arguments: argparse.Namespace
+    tool: Tool
+    progress: Progress
+
+
+Command = Callable[[Call], Answer]
+
+
+@dataclass
+class Progress:
+    """Says on standard error how far long work is: one line that changes on a terminal, nothing elsewhere."""
+
+    stream: TextIO = field(default_factory=lambda: sys.stderr)
+    _width: int = 0
+
+    def say(self, text: str) -> None:
+        """Replace what was said before."""
+        if self.stream.isatty():
+            self.stream.write("\r" + text.ljust(self._width))
+            self.stream.flush()
+            self._width = len(text)
+
+    def clear(self) -> None:
+        """Take the line away."""
+        if self._width:
+            self.stream.write("\r" + " " * self._width + "\r")
+            self.stream.flush()
+            self._width = 0
+
+
+def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> list[str]:
+    """Rows as aligned lines under their headings; one sentence where there are none."""
+    if not rows:
+        return ["none"]
+    cells = [[_cell(row.get(column)) for column in columns] for row in rows]
+    widths = [max(len(column), *(len(row[n]) for row in cells)) for n, column in enumerate(columns)]
+    lines = [columns, *cells]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    ]
+
+
+def fields(row: Mapping[str, Any]) -> list[str]:
+    """One thing as ``name: value`` lines."""
+    width = max((len(name) for name in row), default=0)
+    return [f"{(name + ':').ljust(width + 1)} {_cell(value)}" for name, value in row.items()]
+
+
+def to_json(value: Any) -> str:
+    """The answer for programs."""
+    return json.dumps(value, ensure_ascii=False, indent=2, default=_plain)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="seconds")
+    if isinstance(value, dict | list | tuple | set | frozenset):
+        return json.dumps(value, ensure_ascii=False, default=_plain) if value else "-"
+    return str(value)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, set | frozenset):
+        return sorted(value)
+    return str(value)

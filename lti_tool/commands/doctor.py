@@ -1,0 +1,229 @@
+"""``doctor``: what works, what does not, and how to mend it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+
+from lti_tool.bootstrap import Tool
+from lti_tool.commands import DONE, FAILED, Answer, Call
+from lti_tool.domain.registrations import DeploymentStatus, RegistrationView
+from lti_tool.errors import ConfigurationInvalid, ErrorCode, LaunchRefused, OutboundRefused, ToolError
+from lti_tool.keyring import LTI
+
+CLOCK_WARN_SECONDS, CLOCK_FAIL_SECONDS = 10, 60
+"""Moodle's id_tokens live 60 seconds: a clock that is further off refuses every launch."""
+
+LEAST_FREE_BYTES = 200 * 1024 * 1024
+JWKS_SECONDS = 10.0
+JWKS_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One checked thing.
+
+    :ivar state: ``ok``, ``warn`` or ``fail``.
+    :ivar mend: what to do about it; empty where there is nothing to do.
+    """
+
+    part: str
+    state: str
+    text: str
+    mend: str = ""
+
+
+def doctor(call: Call) -> Answer:
+    """Check this installation; fails where something must be mended."""
+    findings: list[Finding] = []
+    for check in (_settings, _database, _queue, _keys, _disk, _outbound, _registrations):
+        call.progress.say(f"checking{check.__name__.replace('_', ' ')}")
+        findings += check(call.tool)
+    call.progress.clear()
+    is_well = all(finding.state != "fail" for finding in findings)
+    lines = []
+    for finding in findings:
+        lines.append(f"{finding.state:4}  {finding.part}: {finding.text}")
+        if finding.mend:
+            lines.append(f"      -> {finding.mend}")
+    value = [
+        {"part": each.part, "state": each.state, "text": each.text, "mend": each.mend} for each in findings
+    ]
+    return Answer(value, lines, DONE if is_well else FAILED)
+
+
+def _settings(tool: Tool) -> Iterator[Finding]:
+    settings = tool.settings
+    yield Finding("settings", "ok", f"{settings.env}, reached as {settings.base_url}")
+    if settings.is_development:
+        yield Finding(
+            "settings",
+            "warn",
+            "development settings: plain http and loopback addresses are allowed",
+            "set LTI_TOOL_ENV=production for anything that others can reach",
+        )
+    if tool.database.dialect == "postgresql" and settings.queue_url.startswith("sqlite"):
+        yield Finding(
+            "settings",
+            "warn",
+            "the queue is a file on this machine, while the database can be shared",
+            "set LTI_TOOL_QUEUE_URL to PostgreSQL or Redis before adding machines",
+        )
+
+
+def _database(tool: Tool) -> Iterator[Finding]:
+    try:
+        tool.database.require_migrated()
+    except ConfigurationInvalid as error:
+        yield Finding("database", "fail", error.detail, "lti-tool db upgrade")
+        return
+    problems = tool.database.check()
+    if problems:
+        yield Finding(
+            "database",
+            "fail",
+            f"{len(problems)} differences from what the code expects; the first: {problems[0]}",
+            "restore the tables from a backup, or ask for help with the output of: lti-tool db check",
+        )
+        return
+    yield Finding("database", "ok", f"{tool.database.dialect}, reachable and migrated")
+
+
+def _queue(tool: Tool) -> Iterator[Finding]:
+    try:
+        waiting = tool.queue.length()
+    except ConfigurationInvalid as error:
+        yield Finding("queue", "fail", error.detail, "check LTI_TOOL_QUEUE_URL and that its server runs")
+        return
+    if waiting > 400:
+        yield Finding("queue", "warn", f"{waiting} tasks wait", "see that a worker runs: lti-tool worker")
+    else:
+        yield Finding("queue", "ok", f"{tool.settings.queue_url.partition(':')[0]}, {waiting} tasks wait")
+
+
+def _keys(tool: Tool) -> Iterator[Finding]:
+    try:
+        signer = tool.keyring.signer(LTI)
+        count = len(tool.keyring.list())
+    except ConfigurationInvalid as error:
+        mends = {
+            ErrorCode.KEY_MISSING: "lti-tool keys generate",
+            ErrorCode.KEY_FILE_EXPOSED: "chmod -R go= the keys folder, then rotate what others could read",
+        }
+        yield Finding("keys", "fail", error.detail or error.code.value, mends.get(error.code, ""))
+        return
+    yield Finding("keys", "ok", f"{count} readable by this user only; LMSs know {signer.kid}")
+
+
+def _disk(tool: Tool) -> Iterator[Finding]:
+    free = shutil.disk_usage(tool.settings.data_dir).free
+    text = f"{free // (1024 * 1024)} MB free in the data folder"
+    if free < LEAST_FREE_BYTES:
+        yield Finding("disk", "fail", text, "make room: a full disk stops SQLite and the queue")
+    else:
+        yield Finding("disk", "ok", text)
+
+
+def _outbound(tool: Tool) -> Iterator[Finding]:
+    allowed = ", ".join(tool.settings.outbound_allow)
+    yield Finding(
+        "outbound",
+        "ok",
+        f"https to public addresses{', and for platforms also to ' + allowed if allowed else ' only'}",
+    )
+
+
+def _registrations(tool: Tool) -> Iterator[Finding]:
+    try:
+        tool.database.require_migrated()
+    except ConfigurationInvalid:
+        return
+    registrations = tool.registrations.list()
+    if not registrations:
+        yield Finding(
+            "registrations",
+            "warn",
+            "no LMS is connected",
+            f"open {tool.settings.base_url}/lti/connect, then: lti-tool registrations add",
+        )
+    for registration in registrations:
+        yield from _registration(tool, registration)
+
+
+def _registration(tool: Tool, registration: RegistrationView) -> Iterator[Finding]:
+    part = f"registration {registration.name}"
+    if not registration.is_approved:
+        yield Finding(
+            part, "warn", f"{registration.status.value}", f"lti-tool registrations approve {registration.id}"
+        )
+        return
+    held = [
+        deployment
+        for deployment in tool.registrations.show(registration.id).deployments
+        if deployment.status is DeploymentStatus.HELD
+    ]
+    for deployment in held:
+        yield Finding(
+            part,
+            "warn",
+            f"deployment {deployment.id_on_platform} waits for approval",
+            f"lti-tool deployments approve {registration.id} {deployment.id_on_platform}",
+        )
+    yield _key_set(tool, registration, part)
+
+
+def _key_set(tool: Tool, registration: RegistrationView, part: str) -> Finding:
+    """Read the platform's key set, and compare its clock with ours on the way."""
+    check: Callable[[], Finding] = lambda: _read_key_set(tool, registration, part)  # noqa: E731
+    try:
+        return check()
+    except OutboundRefused as error:
+        return Finding(
+            part,
+            "fail",
+            f"the key set's address is refused: {error.detail}",
+            "if this platform is on a private network, name its host in LTI_TOOL_OUTBOUND_ALLOW",
+        )
+    except (ToolError, LaunchRefused) as error:
+        return Finding(
+            part,
+            "fail",
+            f"the key set cannot be read: {error.detail or error.code.value}",
+            f"see that {registration.jwks_url} answers from this machine",
+        )
+
+
+def _read_key_set(tool: Tool, registration: RegistrationView, part: str) -> Finding:
+    answer = tool.outbound.request(
+        "GET",
+        registration.jwks_url,
+        audience="platform",
+        headers={"Accept": "application/json"},
+        timeout=JWKS_SECONDS,
+        max_bytes=JWKS_BYTES,
+    )
+    if not answer.is_success:
+        return Finding(
+            part,
+            "fail",
+            f"the key set answers {answer.status}",
+            f"compare its address with the LMS's own page: {registration.jwks_url}",
+        )
+    date = answer.headers.get("Date")
+    if date:
+        try:
+            theirs = parsedate_to_datetime(date).astimezone(UTC)
+        except ValueError:
+            return Finding(part, "ok", "approved, its key set can be read")
+        apart = abs((tool.clock() - theirs).total_seconds())
+        if apart > CLOCK_WARN_SECONDS:
+            return Finding(
+                part,
+                "fail" if apart > CLOCK_FAIL_SECONDS else "warn",
+                f"its clock and this machine's are {apart:.0f} seconds apart",
+                "let both machines keep time by NTP: launches live for a minute only",
+            )
+    return Finding(part, "ok", "approved, its key set can be read, the clocks agree")

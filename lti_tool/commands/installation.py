@@ -1,0 +1,203 @@
+"""``db``, ``keys``, ``registrations``, ``deployments``, ``organisations``, ``issuers``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from lti_tool.commands import DONE, FAILED, Answer, Call, fields, table
+from lti_tool.domain.registrations import DeploymentView, RegistrationView
+from lti_tool.keyring import LTI, KeyView, issuer_purpose
+from lti_tool.store import inventory
+
+# -- db
+
+
+def db_upgrade(call: Call) -> Answer:
+    """Migrate the database to what this release needs."""
+    before = call.tool.database.revision()
+    call.tool.database.upgrade(call.arguments.revision)
+    return _at(call, before)
+
+
+def db_downgrade(call: Call) -> Answer:
+    """Migrate the database back; ``base`` empties it."""
+    before = call.tool.database.revision()
+    call.tool.database.downgrade(call.arguments.revision)
+    return _at(call, before)
+
+
+def _at(call: Call, before: str | None) -> Answer:
+    after = call.tool.database.revision()
+    text = f"at revision {after or 'none'}"
+    return Answer(
+        {"before": before, "after": after}, [text if before == after else f"{text}, was {before or 'none'}"]
+    )
+
+
+def db_check(call: Call) -> Answer:
+    """Compare the database with what the code expects."""
+    problems = call.tool.database.check()
+    return Answer(
+        {"problems": problems},
+        problems or ["the database is what the code expects"],
+        FAILED if problems else DONE,
+    )
+
+
+# -- keys
+
+
+def keys_generate(call: Call) -> Answer:
+    """Make the keys that are missing: the tool's own, and each issuer's."""
+    tool = call.tool
+    purposes = [LTI]
+    if not tool.database.check():
+        with tool.database.read() as session:
+            purposes += [issuer_purpose(str(issuer["id"])) for issuer in inventory.issuers(session)]
+    return _keys([tool.keyring.ensure(purpose) for purpose in purposes])
+
+
+def keys_rotate(call: Call) -> Answer:
+    """Make a new active key and retire the ones before it, which go on being published."""
+    wanted = call.arguments.purpose
+    purpose = LTI if wanted == LTI else issuer_purpose(wanted.removeprefix("issuers/"))
+    return _keys([call.tool.keyring.rotate(purpose)])
+
+
+def keys_list(call: Call) -> Answer:
+    """Every key, active and retired; never its secret part."""
+    return _keys(call.tool.keyring.list())
+
+
+def _keys(views: list[KeyView] | tuple[KeyView, ...]) -> Answer:
+    rows = [asdict(view) for view in views]
+    return Answer(rows, table(rows, ("purpose", "kid", "state", "algorithm", "made_at")))
+
+
+# -- registrations
+
+
+def registrations_add(call: Call) -> Answer:
+    """Register an LMS, or bring a registration to these values; repeating it is harmless."""
+    given = call.arguments
+    registration = call.tool.registrations.add(
+        issuer=given.issuer,
+        client_id=given.client_id,
+        auth_url=given.auth_url,
+        token_url=given.token_url,
+        jwks_url=given.jwks_url,
+        name=given.name,
+        product=given.product,
+        token_audience=given.token_audience,
+        deployments=given.deployment_id,
+        organisation=given.organisation,
+        approve=given.approve,
+        approves_deployments=True if given.approve_new_deployments else None,
+    )
+    return _shown(call, registration.id)
+
+
+def registrations_list(call: Call) -> Answer:
+    """Every registration."""
+    rows = [_registration(registration) for registration in call.tool.registrations.list()]
+    return Answer(rows, table(rows, ("id", "name", "product", "status", "issuer", "client_id")))
+
+
+def registrations_show(call: Call) -> Answer:
+    """One registration with its deployments."""
+    return _shown(call, call.arguments.registration)
+
+
+def registrations_approve(call: Call) -> Answer:
+    """Let the people of an LMS launch."""
+    call.tool.registrations.approve(call.arguments.registration)
+    return _shown(call, call.arguments.registration)
+
+
+def registrations_disable(call: Call) -> Answer:
+    """Let nobody of an LMS launch; everything stays."""
+    call.tool.registrations.disable(call.arguments.registration)
+    return _shown(call, call.arguments.registration)
+
+
+def registrations_remove(call: Call) -> Answer:
+    """Remove a registration that nobody has used."""
+    call.tool.registrations.remove(call.arguments.registration)
+    return Answer({"removed": call.arguments.registration}, ["removed"])
+
+
+def registrations_import(call: Call) -> Answer:
+    """Add every registration of a TOML or JSON file, or none where one has a problem."""
+    added = call.tool.registrations.import_file(Path(call.arguments.file))
+    rows = [_registration(registration) for registration in added]
+    return Answer(rows, table(rows, ("id", "name", "product", "status", "issuer", "client_id")))
+
+
+def _shown(call: Call, registration_id: str) -> Answer:
+    detail = call.tool.registrations.show(registration_id)
+    deployments = [asdict(deployment) for deployment in detail.deployments]
+    row = _registration(detail.registration)
+    lines = fields(row)
+    if deployments:
+        lines += ["", *table(deployments, ("id", "id_on_platform", "status", "organisation_id"))]
+    return Answer({**row, "deployments": deployments}, lines)
+
+
+def _registration(registration: RegistrationView) -> dict[str, Any]:
+    return {**asdict(registration), "service_hosts": sorted(registration.service_hosts)}
+
+
+# -- deployments
+
+
+def deployments_list(call: Call) -> Answer:
+    """The deployments of a registration."""
+    detail = call.tool.registrations.show(call.arguments.registration)
+    return _deployments(detail.deployments)
+
+
+def deployments_approve(call: Call) -> Answer:
+    """Say which organisation a deployment belongs to, and let its people launch."""
+    given = call.arguments
+    view = call.tool.registrations.approve_deployment(
+        given.registration, given.deployment, given.organisation
+    )
+    return _deployments((view,))
+
+
+def deployments_disable(call: Call) -> Answer:
+    """Let nobody launch from a deployment, and end its sessions."""
+    return _deployments((call.tool.registrations.disable_deployment(call.arguments.id),))
+
+
+def _deployments(views: tuple[DeploymentView, ...]) -> Answer:
+    rows = [asdict(view) for view in views]
+    return Answer(rows, table(rows, ("id", "id_on_platform", "status", "organisation_id")))
+
+
+# -- organisations and issuers
+
+
+def organisations_list(call: Call) -> Answer:
+    """Every organisation."""
+    with call.tool.database.read() as session:
+        rows = inventory.organisations(session)
+    return Answer(rows, table(rows, ("id", "name", "created_at")))
+
+
+def organisations_add(call: Call) -> Answer:
+    """Make an organisation with an issuer of the same name; repeating it is harmless."""
+    row = asdict(call.tool.registrations.ensure_organisation(call.arguments.name))
+    return Answer(row, fields(row))
+
+
+def issuers_list(call: Call) -> Answer:
+    """Every issuer, with its DID."""
+    with call.tool.database.read() as session:
+        rows = [
+            {**issuer, "did": call.tool.issuing.urls.did(str(issuer["id"]))}
+            for issuer in inventory.issuers(session)
+        ]
+    return Answer(rows, table(rows, ("id", "name", "organisation_id", "did")))
