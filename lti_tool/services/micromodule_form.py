@@ -10,7 +10,7 @@ import dataclasses
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
@@ -99,9 +99,9 @@ class MicromoduleForm:
             {
                 int(match[1])
                 for name in fields
-                if (match := re.fullmatch(r"criteria-(\d{1,3})-[a-z]+", name)) is not None
+                if (match := re.fullmatch(r"criteria-([0-9]{1,3})-[a-z]+", name)) is not None
             }
-        )[:MAXIMUM_ROWS]
+        )
         rows = tuple(
             CriteriaRow(
                 **{
@@ -175,8 +175,12 @@ class MicromoduleForm:
         for skill in self.skill_list:
             if len(skill) > SKILL_LENGTH:
                 yield Problem("skills", FormProblem.TOO_LONG, {"limit": SKILL_LENGTH})
-            elif _has_control_character(skill):
+            elif _is_unprintable(skill):
                 yield Problem("skills", FormProblem.CONTROL_CHARACTER)
+        if not _sort_alike(self.skill_list):
+            yield Problem("skills", FormProblem.CONTROL_CHARACTER)
+        if len(self.rows) > MAXIMUM_ROWS:
+            yield Problem(f"criteria-{MAXIMUM_ROWS}-label", FormProblem.TOO_MANY, {"limit": MAXIMUM_ROWS})
         channels: dict[str, str] = {}
         for number, row in enumerate(self.rows):
             yield from self._row_problems(number, row)
@@ -256,15 +260,15 @@ def parse_number(text: str) -> Decimal | None:
 def evidence_key(label: str) -> str:
     """The evidence key of an assessment: readable, at most 64 characters, equal for equal labels.
 
-    A label that is not plain ASCII ("Évaluation", "测验") ends in a digest of itself, so that two such
-    labels do not meet in one column because their readable parts agree.
+    A label that is more than plain words ("Évaluation", "C++", "C#") ends in a digest of itself, so that two
+    such labels do not meet in one column because their readable parts agree; no plain key holds its "_".
     """
-    folded = unicodedata.normalize("NFKC", " ".join(label.split())).casefold()
+    folded = _line(unicodedata.normalize("NFKC", label).casefold())
     readable = "-".join(re.findall(r"[a-z0-9]+", folded))
-    if folded.isascii() and 0 < len(readable) <= 64:
+    if readable.replace("-", " ") == folded and len(readable) <= 64:
         return readable
-    digest = hashlib.sha256(folded.encode()).hexdigest()[:12]
-    return f"{readable[:50]}-{digest}".lstrip("-")
+    digest = hashlib.sha256(folded.encode(errors="surrogatepass")).hexdigest()[:12]
+    return f"{readable[:50]}_{digest}"
 
 
 def _line(text: str) -> str:
@@ -310,14 +314,25 @@ def _text(name: str, value: str, limit: int) -> Iterator[Problem]:
         yield Problem(name, FormProblem.REQUIRED)
     elif len(value) > limit:
         yield Problem(name, FormProblem.TOO_LONG, {"limit": limit})
-    elif _has_control_character(value):
+    elif _is_unprintable(value):
         yield Problem(name, FormProblem.CONTROL_CHARACTER)
 
 
-def _has_control_character(text: str) -> bool:
-    """Characters that must not be signed, or that would turn a text around on other people's pages."""
+def _sort_alike(texts: Iterable[str]) -> bool:
+    """Whether verifiers agree on the order of these texts; a badge on which they do not is never signed
+    (``lti_tool.credentials.linting.lint_order``).
+    """
+    return sorted(texts) == sorted(texts, key=lambda text: text.encode("utf-16-be", "surrogatepass"))
+
+
+def _is_unprintable(text: str) -> bool:
+    """Whether it shows nothing at all, holds characters that must not be signed, or some that would turn it
+    around on other people's pages.
+    """
+    if all(unicodedata.category(character)[0] in "CZ" for character in text):
+        return True
     return any(
-        (unicodedata.category(character) in ("Cc", "Cs") and character not in "\n\t")
+        (unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") and character not in "\n\t")
         or character in _BIDI_CONTROLS
         for character in text
     )
