@@ -1,8 +1,6 @@
 """The WSGI application of one LMS."""
 
-from typing import Final
 from urllib.parse import quote
-from weakref import WeakKeyDictionary
 
 from flask import Flask, Response, redirect, request
 from werkzeug.wrappers import Response as WerkzeugResponse
@@ -11,11 +9,11 @@ from tests.simulator import control, deep_linking, platform, services, site
 from tests.simulator.lms import Lms
 from tests.simulator.web import LoginRequiredError, MoodleError, page
 
-_applications: Final[WeakKeyDictionary[Lms, Flask]] = WeakKeyDictionary()
-
 
 def create_app(lms: Lms) -> Flask:
-    """A Flask application that serves `lms`; its state is the `Lms`, so several applications may share one."""
+    """A Flask application that serves `lms`; its state is the `Lms`, so several applications may share
+    one.
+    """
     app = Flask("tests.simulator", template_folder="templates", static_folder=None)
     app.config["LMS"] = lms
     app.url_map.strict_slashes = False
@@ -46,6 +44,6 @@ def create_app(lms: Lms) -> Flask:
 
 def application(lms: Lms) -> Flask:
     """The one application of `lms`, made at first use."""
-    if lms not in _applications:
-        _applications[lms] = create_app(lms)
-    return _applications[lms]
+    if lms.application is None:
+        lms.application = create_app(lms)
+    return lms.application

@@ -1,7 +1,7 @@
 """Faults that a test switches on one by one.
 
-A knob applies to requests whose path contains `Fault.path`, `times` times (None: until `Chaos.calm`). Drawn values come
-from the seed of the LMS, so a failing test fails again.
+A knob applies to requests whose path contains `Fault.path`, `times` times (None: until `Chaos.calm`). Drawn
+values come from the seed of the LMS, so a failing test fails again.
 """
 
 import random
@@ -27,13 +27,15 @@ Kind = Literal[
     "not_json",
 ]
 SERVICES = "/mod/lti/services.php"
-TOKEN = "/mod/lti/token.php"  # noqa: S105 - a path
+TOKEN = "/mod/lti/token.php"
 CERTS = "/mod/lti/certs.php"
 
 
 @dataclass
 class Fault:
-    """One switched-on fault; `value` is seconds, a status, bytes, a URL or a media type, as `kind` needs it."""
+    """One switched-on fault; `value` is seconds, a status, bytes, a URL or a media type, as `kind` needs
+    it.
+    """
 
     kind: Kind
     path: str = SERVICES

@@ -1,8 +1,8 @@
 """Driving the LMS and the tool in one process, as browsers and servers do.
 
-`Person` is a browser with a person in front of it: it walks the whole OpenID Connect dance, keeps cookies per site and
-partition, and withholds those a browser would withhold. `mount` lets the tool's outgoing ``requests`` reach the LMS;
-`fetch_in_process` lets the LMS read the tool's key set.
+`Person` is a browser with a person in front of it: it walks the whole OpenID Connect dance, keeps cookies per
+site and partition, and withholds those a browser would withhold. `mount` lets the tool's outgoing
+``requests`` reach the LMS; `fetch_in_process` lets the LMS read the tool's key set.
 """
 
 import io
@@ -64,9 +64,9 @@ class Cookie:
 class CookieJar:
     """Cookies as a 2026 Chromium keeps them; `policy` is what it lets third parties have.
 
-    ``all``: third-party cookies are allowed (``SameSite=None; Secure`` ones). ``partitioned_only``: only those that are
-    also ``Partitioned``, as Chromium's blocking does. ``none``: not even those. Chromium's two-minute grace for cookies
-    without SameSite is not granted: Safari and Firefox have none.
+    ``all``: third-party cookies are allowed (``SameSite=None; Secure`` ones). ``partitioned_only``: only
+    those that are also ``Partitioned``, as Chromium's blocking does. ``none``: not even those. Chromium's
+    two-minute grace for cookies without SameSite is not granted: Safari and Firefox have none.
     """
 
     def __init__(self, policy: CookiePolicy) -> None:
@@ -74,7 +74,9 @@ class CookieJar:
         self.cookies: dict[tuple[str, str, str, str], Cookie] = {}
 
     def store(self, header: str, url: str, top_url: str) -> None:
-        """Take one ``Set-Cookie`` header of an answer from `url` shown under `top_url`, if a browser would."""
+        """Take one ``Set-Cookie`` header of an answer from `url` shown under `top_url`, if a browser
+        would.
+        """
         parsed: SimpleCookie = SimpleCookie()
         # Python 3.11's parser does not know the attribute and would drop the whole cookie.
         attributes = [part.strip() for part in header.split(";")]
@@ -145,7 +147,9 @@ class Form:
 
 @dataclass(frozen=True)
 class Page:
-    """What the browser shows after a navigation; `top_url` is the page of the tab it is framed in, else its own."""
+    """What the browser shows after a navigation; `top_url` is the page of the tab it is framed in, else
+    its own.
+    """
 
     url: str
     status: int
@@ -422,9 +426,9 @@ class Person:
 
     def _settle(self, page: Page) -> Page:
         """Let Moodle's repost page do its work."""
-        if origin_of(page.url) == origin_of(self.lms.base_url) and page.status == 200:
-            if page.forms and page.forms[0].name == "repost":
-                return self.submit(page)
+        is_lms = origin_of(page.url) == origin_of(self.lms.base_url)
+        if is_lms and page.status == 200 and page.forms and page.forms[0].name == "repost":
+            return self.submit(page)
         return page
 
     def _frame(self, url: str, host_page: str) -> Page:
@@ -459,12 +463,16 @@ class Person:
         return self._dance(self._frame(url, host_page), tamper)
 
     def return_selected(self, page: Page) -> Page:
-        """Send the tool's deep linking response to the LMS; the form the LMS fills is in the page, nothing is saved."""
+        """Send the tool's deep linking response to the LMS; the form the LMS fills is in the page, nothing
+        is saved.
+        """
         form = page.form("contentitem_return.php")
         return self._settle(self.submit(page, form=form))
 
     def save_selected(self, page: Page) -> list[Activity]:
-        """Return the selection and press "Save and return to course"; gives the activities that came into being."""
+        """Return the selection and press "Save and return to course"; gives the activities that came into
+        being.
+        """
         returned = self.return_selected(page)
         data = returned.soup.find(id="contentitem-return")
         if returned.status != 200 or data is None:
@@ -483,7 +491,9 @@ class Person:
 
 
 def _flat(values: Mapping[str, Any]) -> dict[str, str]:
-    """The names of form fields for returned values, as Moodle's script fills them in; the type stays the form's."""
+    """The names of form fields for returned values, as Moodle's script fills them in; the type stays the
+    form's.
+    """
     fields: dict[str, str] = {}
     for name, value in values.items():
         if isinstance(value, dict):
@@ -502,7 +512,9 @@ def _fetch_site(url: str, initiator: str | None) -> str:
 
 
 class WsgiAdapter(BaseAdapter):
-    """Serves ``requests`` calls by a WSGI application, the headers arriving byte for byte as over a socket."""
+    """Serves ``requests`` calls by a WSGI application, the headers arriving byte for byte as over a
+    socket.
+    """
 
     def __init__(self, app: WsgiApp) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
 """The control API under ``/_control/``: what the demo's supervisor and browser tests do behind the scenes.
 
-Answers only to loopback addresses, and only to callers that are no web page (a custom header is asked for, which a
-foreign page cannot send without asking first).
+Answers only to loopback addresses, and only to callers that are no web page (a custom header is asked for,
+which a foreign page cannot send without asking first).
 """
 
 import ipaddress
@@ -138,7 +138,9 @@ def list_ids() -> Response:
 
 @blueprint.post("/tools")
 def create_tool() -> Response:
-    """Register a tool: ``tool_url``, optional ``client_id``, ``name``, ``custom``; repeatable for one client_id."""
+    """Register a tool: ``tool_url``, optional ``client_id``, ``name``, ``custom``; repeatable for one
+    client_id.
+    """
     lms, body = the_lms(), _body()
     with lms.lock:
         tool = lms.tool_by_client(str(body.get("client_id"))) if body.get("client_id") else None
@@ -163,7 +165,9 @@ def set_grade() -> Response:
 
 @blueprint.post("/attempts")
 def take_quiz() -> Response:
-    """A learner's quiz attempt: ``course``, ``user``, ``item`` (the quiz's ID number), ``score`` in points."""
+    """A learner's quiz attempt: ``course``, ``user``, ``item`` (the quiz's ID number), ``score`` in
+    points.
+    """
     lms, body = the_lms(), _body()
     course = _course(lms, body)
     item = _item(lms, course, body)
@@ -196,7 +200,9 @@ def sign_in() -> Response:
 
 @blueprint.post("/chaos")
 def switch_chaos() -> Response:
-    """Switch one fault on (``kind`` and the other arguments of `Chaos.switch_on`), or all off (``{"calm": true}``)."""
+    """Switch one fault on (``kind`` and the other arguments of `Chaos.switch_on`), or all off (``{"calm":
+    true}``).
+    """
     lms, body = the_lms(), _body()
     if body.pop("calm", False):
         lms.chaos.calm()

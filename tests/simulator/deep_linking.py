@@ -33,7 +33,9 @@ _SELECTED = '<i class="icon fa fa-check text-success fa-fw"></i>Content selected
 
 
 def _php_string(value: Any) -> str:
-    """A custom value as PHP makes it a string. Raises `MoodleError` for an object, which kills Moodle's page."""
+    """A custom value as PHP makes it a string. Raises `MoodleError` for an object, which kills Moodle's
+    page.
+    """
     if isinstance(value, dict):
         raise MoodleError("Exception - Object of class stdClass could not be converted to string")
     if isinstance(value, list):
@@ -46,8 +48,8 @@ def _php_string(value: Any) -> str:
 def form_of_item(tool: ToolType, item: Mapping[str, Any]) -> JsonObject:
     """The values Moodle puts into its activity form for one content item.
 
-    Whatever its type: "link" and "html" items become LTI activities too. ``available``, ``submission``, ``window``,
-    ``iframe``, ``thumbnail`` and the line item's ``label`` are ignored.
+    Whatever its type: "link" and "html" items become LTI activities too. ``available``, ``submission``,
+    ``window``, ``iframe``, ``thumbnail`` and the line item's ``label`` are ignored.
     """
     form: JsonObject = {
         "name": str(item.get("title") or tool.name),

@@ -1,7 +1,7 @@
 """Every bad id_token of reference LTI.md §1 and §1.2, made from a good one.
 
-Use with a launch: ``person.launch(cmid, tamper=forged(lms, "alg_none"))``; `altered` and `sign_launch` have a free
-hand over claims, header and key.
+Use with a launch: ``person.launch(cmid, tamper=forged(lms, "alg_none"))``; `altered` and `sign_launch` have a
+free hand over claims, header and key.
 """
 
 import base64
@@ -226,7 +226,9 @@ def forged(lms: Lms, name: str) -> Callable[[dict[str, str]], dict[str, str]]:
 def altered(
     lms: Lms, claims_overrides: Mapping[str, Any], *, header_overrides: Mapping[str, Any] | None = None
 ) -> Callable[[dict[str, str]], dict[str, str]]:
-    """A `tamper` that signs the launch again, properly, with some claims changed (short roles, no context ...)."""
+    """A `tamper` that signs the launch again, properly, with some claims changed (short roles, no context
+    ...).
+    """
 
     def tamper(fields: dict[str, str]) -> dict[str, str]:
         claims = read_token(fields["id_token"])[1]

@@ -1,8 +1,8 @@
 """Moodle's gradebook calculations: ``=[[quiz1]]*0.5+[[quiz2]]`` over grade items that have an ID number.
 
-The language is the one of Moodle's calculation page (reference MOODLE.md §7A, recording ``calc_if_formula``): numbers,
-``+ - * / ^ %``, comparisons, parentheses and a handful of functions, with ``,`` between arguments (English UI).
-Item references are resolved by the caller to grade item ids; values arrive as plain numbers.
+The language is the one of Moodle's calculation page (reference MOODLE.md §7A, recording ``calc_if_formula``):
+numbers, ``+ - * / ^ %``, comparisons, parentheses and a handful of functions, with ``,`` between arguments
+(English UI). Item references are resolved by the caller to grade item ids; values arrive as plain numbers.
 """
 
 import math

@@ -1,7 +1,8 @@
 """The gradebook of a Moodle site: grade items, one row per item and learner, calculations, overrides.
 
-Names follow Moodle's tables (``grade_items``, ``grade_grades``, ``ltiservice_gradebookservices``). Values are points on the
-item's own scale. Behaviour: reference MOODLE.md §6 and §7A with the recordings ``ags_*`` and ``calc_*``.
+Names follow Moodle's tables (``grade_items``, ``grade_grades``, ``ltiservice_gradebookservices``). Values are
+points on the item's own scale. Behaviour: reference MOODLE.md §6 and §7A with the recordings ``ags_*`` and
+``calc_*``.
 """
 
 import itertools
@@ -13,6 +14,7 @@ from typing import Literal
 from tests.simulator import formulas
 
 ItemKind = Literal["course", "mod", "manual"]
+Module = Literal["lti", "quiz", "assign", "forum", "page"]
 
 
 @dataclass(frozen=True)
@@ -27,14 +29,16 @@ class ServiceRecord:
 
 @dataclass
 class GradeItem:
-    """A column: the course total, an activity's grade (``mod``), or one made by hand or through AGS (``manual``)."""
+    """A column: the course total, an activity's grade (``mod``), or one made by hand or through AGS
+    (``manual``).
+    """
 
     id: int
     course_id: int
     kind: ItemKind
     label: str | None
     maximum: float
-    module: str | None = None
+    module: Module | None = None
     instance: int | None = None
     id_number: str = ""
     pass_grade: float = 0.0
@@ -92,7 +96,7 @@ class Gradebook:
         label: str | None,
         maximum: float,
         *,
-        module: str | None = None,
+        module: Module | None = None,
         instance: int | None = None,
         id_number: str = "",
         pass_grade: float = 0.0,
@@ -130,7 +134,7 @@ class Gradebook:
     def total_item(self, course_id: int) -> GradeItem | None:
         return next((i for i in self.items.values() if i.course_id == course_id and i.kind == "course"), None)
 
-    def of_activity(self, module: str, instance: int) -> GradeItem | None:
+    def of_activity(self, module: Module, instance: int) -> GradeItem | None:
         """The column coupled to an activity, if it is graded."""
         return next((i for i in self.items.values() if i.module == module and i.instance == instance), None)
 
@@ -154,7 +158,9 @@ class Gradebook:
         return list(self._totals(item)) if item.kind == "course" else list(self._rows[item.id].values())
 
     def count_rows(self, course_id: int) -> int:
-        """Grade rows of a course, the total's included: over 100 Moodle shows its "Recalculating grades" page."""
+        """Grade rows of a course, the total's included: over 100 Moodle shows its "Recalculating grades"
+        page.
+        """
         own = sum(len(self._rows[item.id]) for item in self.of_course(course_id))
         return own + len(
             {row.user_id for item in self.of_course(course_id) for row in self._rows[item.id].values()}
@@ -171,7 +177,8 @@ class Gradebook:
     def report_raw(
         self, item: GradeItem, user_id: int, value: float | None, *, feedback: str | None = None
     ) -> GradeRow:
-        """A grade that an activity reports (quiz attempt, AGS score on a coupled column), on the column's scale.
+        """A grade that an activity reports (quiz attempt, AGS score on a coupled column), on the column's
+        scale.
 
         An overridden grade keeps the teacher's value. The time stored is the server's, not the sender's.
         Raises `LockedGradeItemError`.
@@ -181,7 +188,8 @@ class Gradebook:
         row = self._touch(item, user_id)
         new = None if value is None else self.bounded(item, value)
         if _same(row.raw, new) and row.feedback == feedback and row.modified_at is not None:
-            # The same grade again changes nothing, not even the time (recording ags_scores_results, "1s later").
+            # The same grade again changes nothing, not even the time (recording ags_scores_results, "1s
+            # later").
             return row
         row.raw, row.maximum = new, item.maximum
         if not row.is_overridden:
@@ -199,10 +207,11 @@ class Gradebook:
         feedback: str | None = None,
         modified_at: datetime | None = None,
     ) -> GradeRow:
-        """A grade typed by a teacher, or an AGS score on an AGS-created column (which stores the sender's time).
+        """A grade typed by a teacher, or an AGS score on an AGS-created column (which stores the sender's
+        time).
 
-        Marks the row overridden where the column has another source: an activity or a calculation.
-        Raises `LockedGradeItemError`.
+        Marks the row overridden where the column has another source: an activity or a calculation. Raises
+        `LockedGradeItemError`.
         """
         if item.is_locked:
             raise LockedGradeItemError(item.id)
@@ -245,8 +254,8 @@ class Gradebook:
     def set_formula(self, item: GradeItem, text: str) -> None:
         """Save the calculation of a column ("" removes it) and recalculate at once.
 
-        Raises `CalculationNotAllowedError` for activities' columns, `formulas.InvalidFormulaError` for an unknown ID
-        number, a reference to itself or a circle, and text that is no formula.
+        Raises `CalculationNotAllowedError` for activities' columns, `formulas.InvalidFormulaError` for an
+        unknown ID number, a reference to itself or a circle, and text that is no formula.
         """
         if item.kind != "manual":
             raise CalculationNotAllowedError("Calculations are not allowed for this item")

@@ -78,7 +78,9 @@ class PlatformKeys:
         return key_id(self.current)
 
     def rotate(self, *, keep_old: bool = False) -> str:
-        """Sign with a new key from now on; the old one leaves the key set unless kept. Returns the new kid."""
+        """Sign with a new key from now on; the old one leaves the key set unless kept. Returns the new
+        kid.
+        """
         self._generation += 1
         self.current = self._make()
         self.published = (self.published if keep_old else []) + [public_jwk(self.current)]

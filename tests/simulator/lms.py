@@ -1,8 +1,8 @@
 """The LMS as a model: people, courses, enrolments, activities, external tools, sessions.
 
-`Lms` is the Python API of the simulator; the web pages, the services and the control API are thin layers over it.
-Identifiers are small integers counted as Moodle counts them (one sequence per table), so an LTI activity and a quiz may
-share a number. All methods take `Lms.lock`, because the demo serves it from several threads.
+`Lms` is the Python API of the simulator; the web pages, the services and the control API are thin layers over
+it. Identifiers are small integers counted as Moodle counts them (one sequence per table), so an LTI activity
+and a quiz may share a number. All methods take `Lms.lock`, because the demo serves it from several threads.
 """
 
 import itertools
@@ -17,12 +17,12 @@ from enum import StrEnum
 from typing import Any, Literal
 
 import requests
+from flask import Flask
 
 from tests.simulator.chaos import Chaos
-from tests.simulator.gradebook import Gradebook, GradeItem, ServiceRecord
+from tests.simulator.gradebook import Gradebook, GradeItem, Module, ServiceRecord
 from tests.simulator.keys import PlatformKeys
 
-Module = Literal["lti", "quiz", "assign", "forum", "page"]
 JsonObject = dict[str, Any]
 
 GRADES_NONE, GRADES_SYNC, GRADES_MANAGE = 0, 1, 2
@@ -114,7 +114,6 @@ class Activity:
     custom: str = ""
     icon_url: str = ""
     resource_key: str = ""
-    completes_on_pass: bool = False
 
 
 @dataclass
@@ -187,7 +186,9 @@ class Session:
 
 @dataclass(frozen=True)
 class ContentForm:
-    """Moodle's activity form as a deep linking response fills it; nothing exists until `Lms.save_activity`."""
+    """Moodle's activity form as a deep linking response fills it; nothing exists until
+    `Lms.save_activity`.
+    """
 
     name: str
     description: str = ""
@@ -230,6 +231,7 @@ class Lms:
         self.tokens: dict[str, AccessToken] = {}
         self.sessions: dict[str, Session] = {}
         self.requests: list[tuple[str, str, int]] = []
+        self.application: Flask | None = None
         self._counters: dict[str, itertools.count[int]] = {}
         self.name, self.short_name = name, short_name
         self.add_user("guest", "Guest user", " ", email="root@localhost")
@@ -324,7 +326,9 @@ class Lms:
         return enrolment is not None and enrolment.role is Role.STUDENT
 
     def members(self, course: Course) -> list[User]:
-        """Active enrolments in Moodle's order (family name, given name); in the site's own course everybody."""
+        """Active enrolments in Moodle's order (family name, given name); in the site's own course
+        everybody.
+        """
         if course is self.site_course:
             users = list(self.users.values())
         else:
@@ -333,7 +337,7 @@ class Lms:
 
     # Activities
 
-    def _add_activity(self, course: Course, module: Module, name: str, **more: Any) -> Activity:
+    def add_activity(self, course: Course, module: Module, name: str, **more: Any) -> Activity:
         activity = Activity(
             self._number("course_modules"), course.id, module, self._number(module), name, **more
         )
@@ -344,7 +348,7 @@ class Lms:
         self, course: Course, name: str, *, id_number: str = "", maximum: float = 100, pass_grade: float = 0
     ) -> Activity:
         with self.lock:
-            quiz = self._add_activity(course, "quiz", name)
+            quiz = self.add_activity(course, "quiz", name)
             self._couple(quiz, maximum, id_number=id_number, pass_grade=pass_grade)
             return quiz
 
@@ -352,18 +356,18 @@ class Lms:
         self, course: Course, name: str, *, id_number: str = "", maximum: float = 100, pass_grade: float = 0
     ) -> Activity:
         with self.lock:
-            assignment = self._add_activity(course, "assign", name)
+            assignment = self.add_activity(course, "assign", name)
             self._couple(assignment, maximum, id_number=id_number, pass_grade=pass_grade)
             return assignment
 
     def add_forum(self, course: Course, name: str) -> Activity:
         """An ungraded discussion forum: it has no grade item, so no formula can name it."""
         with self.lock:
-            return self._add_activity(course, "forum", name)
+            return self.add_activity(course, "forum", name)
 
     def add_page(self, course: Course, name: str, text: str = "") -> Activity:
         with self.lock:
-            return self._add_activity(course, "page", name, description=text)
+            return self.add_activity(course, "page", name, description=text)
 
     def _couple(
         self, activity: Activity, maximum: float, *, id_number: str = "", pass_grade: float = 0
@@ -497,13 +501,17 @@ class Lms:
         return next((tool for tool in self.tools.values() if tool.client_id == client_id), None)
 
     def is_used_in(self, tool: ToolType, course: Course) -> bool:
-        """Whether the course already holds an activity of the tool: only then launches carry the NRPS claim."""
+        """Whether the course already holds an activity of the tool: only then launches carry the NRPS
+        claim.
+        """
         return any(a.tool_type_id == tool.id for a in self.in_course(course))
 
     def save_activity(self, tool: ToolType, course: Course, form: ContentForm) -> Activity:
-        """The teacher pressed Save on the activity form: the link, and its grade item if graded, come into being."""
+        """The teacher pressed Save on the activity form: the link, and its grade item if graded, come into
+        being.
+        """
         with self.lock:
-            activity = self._add_activity(
+            activity = self.add_activity(
                 course,
                 "lti",
                 form.name,
@@ -531,55 +539,6 @@ class Lms:
         tool = self.tools[activity.tool_type_id or 0]
         return activity.url or tool.url
 
-    def copy_course(self, course: Course, short_name: str, full_name: str) -> Course:
-        """Backup and restore into a new course, without people: new ids everywhere, custom, tag and formulas kept."""
-        with self.lock:
-            copy = self.add_course(
-                short_name, full_name, description=course.description, history=(course.id, *course.history)
-            )
-            modules: dict[int, Activity] = {}
-            items: dict[int, GradeItem] = {}
-            for activity in self.in_course(course):
-                twin = self._add_activity(copy, activity.module, activity.name)
-                for name in (
-                    "description",
-                    "is_visible",
-                    "tool_type_id",
-                    "url",
-                    "custom",
-                    "icon_url",
-                    "completes_on_pass",
-                ):
-                    setattr(twin, name, getattr(activity, name))
-                modules[activity.id] = twin
-            for item in self.gradebook.of_course(course.id):
-                source = self.activity(item.module, item.instance) if item.module and item.instance else None  # type: ignore[arg-type]
-                twin_id = modules[source.id].instance if source else None
-                clone = self.gradebook.add_item(
-                    copy.id,
-                    item.kind,
-                    item.label,
-                    item.maximum,
-                    module=item.module,
-                    instance=twin_id,
-                    id_number=item.id_number,
-                    pass_grade=item.pass_grade,
-                )
-                clone.weight, clone.is_hidden = item.weight, item.is_hidden
-                if item.service is not None:
-                    old = self.activity("lti", item.service.link_id) if item.service.link_id else None
-                    link = modules[old.id].instance if old else None
-                    clone.service = ServiceRecord(
-                        item.service.tool_type_id, item.service.resource_id, item.service.tag, link
-                    )
-                items[item.id] = clone
-            for item_id, clone in items.items():
-                clone.formula = self.gradebook.items[item_id].formula
-            for old_id, twin in modules.items():
-                condition = self.activities[old_id].availability
-                twin.availability = _remapped(condition, modules, items) if condition else None
-            return copy
-
     # Sessions and tokens
 
     def sign_in(self, user: User) -> str:
@@ -592,7 +551,8 @@ class Lms:
     def issue_ticket(self, session: Session, ticket: LaunchTicket) -> str:
         """Remember a launch about to happen; returns the one-use launch id for ``lti_message_hint``."""
         with self.lock:
-            # Moodle writes "ltilaunch<instance>_<number>" for links and "ltilaunch_<type><number>" for selections.
+            # Moodle writes "ltilaunch<instance>_<number>" for links and "ltilaunch_<type><number>" for
+            # selections.
             link = self.activities[ticket.cmid].instance if ticket.cmid is not None else None
             lead = f"ltilaunch{link}_" if link is not None else f"ltilaunch_{ticket.message_type}"
             launch_id = f"{lead}{self.random.randrange(2**31)}"
@@ -613,15 +573,3 @@ class Lms:
         if fresh or tool.cached_jwks is None:
             tool.cached_jwks = json.loads(self.fetch(tool.jwks_url))
         return tool.cached_jwks
-
-
-def _remapped(
-    condition: JsonObject, modules: Mapping[int, Activity], items: Mapping[int, GradeItem]
-) -> JsonObject:
-    if "op" in condition:
-        return {**condition, "c": [_remapped(child, modules, items) for child in condition["c"]]}
-    if condition["type"] == "completion":
-        return {**condition, "cm": modules[condition["cm"]].id}
-    if condition["type"] == "grade":
-        return {**condition, "id": items[condition["id"]].id}
-    return condition

@@ -1,7 +1,7 @@
 """The LTI messages a Moodle sends: claims of resource link and deep linking requests, custom parameters.
 
-The order and presence of claims follow the recordings ``launch_*`` and ``deep_linking_request_*``; MOODLE.md §2 and §3
-say why.
+The order and presence of claims follow the recordings ``launch_*`` and ``deep_linking_request_*``; MOODLE.md
+§2 and §3 say why.
 """
 
 import hashlib
@@ -304,7 +304,9 @@ def _common(
 
 
 def _person(tool: ToolType, user: User) -> dict[str, Any]:
-    """Names and e-mail as the tool's privacy settings allow; the person's idnumber is sent regardless (lis claim)."""
+    """Names and e-mail as the tool's privacy settings allow; the person's idnumber is sent regardless (lis
+    claim).
+    """
     claims: dict[str, Any] = {}
     if tool.sends_name:
         claims = {"given_name": user.given_name, "family_name": user.family_name, "name": user.name}
@@ -342,7 +344,8 @@ def resource_link_request(lms: Lms, session: Session, activity: Activity, nonce:
     if tool.accepts_grades and lms.item_of(activity) is not None:
         claims[CLAIM_BASIC_OUTCOME] = basic_outcome(lms, activity, user)
     claims |= _person(tool, user)
-    query = f"course={course.id}&launch_container={container}&instanceid={activity.instance}&sesskey={session.sesskey}"
+    query = f"course={course.id}&launch_container={container}&instanceid={activity.instance}"
+    query += f"&sesskey={session.sesskey}"
     claims[L + "launch_presentation"] = {
         "locale": "en",
         "document_target": tool.container,

@@ -1,6 +1,7 @@
 """The OpenID Connect and OAuth 2.0 half of Moodle: login initiation, auth page, key set, token endpoint.
 
-MOODLE.md §2 and §5, recordings ``login_initiation_*``, ``deep_linking_edge_cases_and_auth_errors``, ``token_endpoint``.
+MOODLE.md §2 and §5, recordings ``login_initiation_*``, ``deep_linking_edge_cases_and_auth_errors``,
+``token_endpoint``.
 """
 
 import base64
@@ -78,12 +79,14 @@ def _verify_with(keys: list[tuple[str | None, RSAKey]], token: str, header: Json
 
 
 def verify_tool_jwt(lms: Lms, tool: ToolType, token: str) -> JsonObject:
-    """The claims of a JWT signed by the tool. The key set is cached and downloaded again when verification fails.
+    """The claims of a JWT signed by the tool. The key set is cached and downloaded again when verification
+    fails.
 
-    Moodle checks the signature, ``exp`` and ``iat`` where present, and nothing else. Raises `InvalidJwtError`.
+    Moodle checks the signature, ``exp`` and ``iat`` where present, and nothing else. Raises
+    `InvalidJwtError`.
     """
     parts = token.split(".")
-    header, claims = (_decode_part(part) for part in (parts + ["", ""])[:2])
+    header, claims = (_decode_part(part) for part in [*parts, "", ""][:2])
     if len(parts) != 3 or not isinstance(header, dict) or not isinstance(claims, dict):
         raise InvalidJwtError("Wrong number of segments")
     if header.get("alg") != "RS256":

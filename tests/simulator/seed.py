@@ -12,12 +12,12 @@ MODULES = (
     ("MM5", "Micromodule 5: Open Licences", "Choosing and reading a licence."),
 )
 _GIVEN = (
-    "Ada Bilal Chiara Dmitri Eleni Farah Goran Hana Idris Jana Kofi Lucia Mateo Nadia Oskar Priya Quentin Rosa Samir "
-    "Tereza Uma Viktor Wanda Xavier Yusuf Zofia Amara Bruno Celine Diego"
+    "Ada Bilal Chiara Dmitri Eleni Farah Goran Hana Idris Jana Kofi Lucia Mateo Nadia Oskar Priya Quentin "
+    "Rosa Samir Tereza Uma Viktor Wanda Xavier Yusuf Zofia Amara Bruno Celine Diego"
 ).split()
 _FAMILY = (
-    "Abel Berg Costa Dahl Evans Farkas Gupta Horvat Ibsen Jensen Kovacs Lopez Moreau Novak Olsen Petrov Quiroz Rossi "
-    "Silva Tran Ueda Varga Weber Xu Yilmaz Zeman Ahmed Braun Conti Diaz"
+    "Abel Berg Costa Dahl Evans Farkas Gupta Horvat Ibsen Jensen Kovacs Lopez Moreau Novak Olsen Petrov "
+    "Quiroz Rossi Silva Tran Ueda Varga Weber Xu Yilmaz Zeman Ahmed Braun Conti Diaz"
 ).split()
 
 

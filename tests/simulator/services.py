@@ -1,4 +1,5 @@
-"""Moodle's LTI services: Names and Roles, line items, results, scores, with the traits of MOODLE.md §4 and §6.
+"""Moodle's LTI services: Names and Roles, line items, results, scores, with the traits of MOODLE.md §4 and
+§6.
 
 Recordings: ``nrps*``, ``ags_lineitems``, ``ags_scores_results``, ``calc_*``, ``teacher_override*``.
 """
@@ -252,15 +253,17 @@ def _own_items(call: Call) -> list[GradeItem]:
     own = []
     for item in call.lms.gradebook.of_course(call.course.id):
         coupled = call.lms.activity("lti", item.instance or 0) if item.module == "lti" else None
-        if coupled is not None and coupled.tool_type_id == call.tool.id:
-            own.append(item)
-        elif item.module is None and item.service is not None and item.service.tool_type_id == call.tool.id:
+        is_coupled = coupled is not None and coupled.tool_type_id == call.tool.id
+        service = item.service if item.module is None else None
+        if is_coupled or (service is not None and service.tool_type_id == call.tool.id):
             own.append(item)
     return own
 
 
 def _broken_link(url: str, query: list[str], limit: int, start: int, total: int) -> str:
-    """Moodle's Link header for line items and results: ``&amp;`` in URLs, typographic quotes around relations."""
+    """Moodle's Link header for line items and results: ``&amp;`` in URLs, typographic quotes around
+    relations.
+    """
 
     def entry(relation: str, position: int) -> str:
         text = "&amp;".join([*query, f"limit={limit}", f"from={position}"])
@@ -336,8 +339,9 @@ def _create_item(call: Call) -> Response:
 def _find_item(call: Call) -> GradeItem:
     """The column an URL names. Raises `ServiceError` as Moodle does, its hole included.
 
-    Moodle looks the item's instance number up among LTI links without asking of what module it is, so a foreign column
-    whose number happens to equal one of the tool's links answers 200 (MOODLE.md §6, "Id-collision hole").
+    Moodle looks the item's instance number up among LTI links without asking of what module it is, so a
+    foreign column whose number happens to equal one of the tool's links answers 200 (MOODLE.md §6,
+    "Id-collision hole").
     """
     item = call.lms.gradebook.items.get(call.item_id or 0)
     if item is None:
@@ -410,7 +414,8 @@ def _results(call: Call) -> Response:
     if limit and typed:
         # Moodle 4.4 calls a method on null here and answers with its HTML error page.
         raise MoodleError("Exception - Call to a member function out() on null")
-    # A row emptied by a changed formula keeps its time and is listed without a score; one cleared by AGS is not listed.
+    # A row emptied by a changed formula keeps its time and is listed without a score; one cleared by AGS is
+    # not listed.
     rows = [row for row in call.lms.gradebook.rows(item) if row.modified_at is not None]
     if "user_id" in request.args:
         rows = [row for row in rows if str(row.user_id) == request.args["user_id"]]
@@ -425,7 +430,9 @@ def _results(call: Call) -> Response:
 
 
 def _score_time(text: Any) -> datetime | None:
-    """The time of a score in whole seconds, as PHP's strtotime gives it; None when Moodle refuses the form."""
+    """The time of a score in whole seconds, as PHP's strtotime gives it; None when Moodle refuses the
+    form.
+    """
     if not isinstance(text, str) or not _ISO_8601.match(text):
         return None
     try:

@@ -1,7 +1,8 @@
-"""The pages people see: log in by a click, courses, activities with the tool in its frame, gradebook, tool settings.
+"""The pages people see: log in by a click, courses, activities with the tool in its frame, gradebook, tool
+settings.
 
-Addresses and words are Moodle's own (MOODLE_STEPS.md), so that links from a tool into the gradebook land here as they
-land there.
+Addresses and words are Moodle's own (MOODLE_STEPS.md), so that links from a tool into the gradebook land here
+as they land there.
 """
 
 from dataclasses import dataclass
@@ -277,7 +278,9 @@ def gradebook_setup() -> Answer:
 
 
 def _after_saving(course: Course) -> Answer:
-    """Back to the report named by the gpr_ parameters; ``returnurl`` is ignored, no way leads to the course or a tool."""
+    """Back to the report named by the gpr_ parameters; ``returnurl`` is ignored, no way leads to the
+    course or a tool.
+    """
     course.is_regrade_shown = True
     kind, plugin = request.args.get("gpr_type", ""), request.args.get("gpr_plugin", "")
     known = {

@@ -1,7 +1,8 @@
-"""What a client of Moodle has to know, as a table: each trait with its source and the test that shows it here.
+"""What a client of Moodle has to know, as a table: each trait with its source and the test that shows it
+here.
 
-`source` names a section of the reference document MOODLE.md or MOODLE_STEPS.md, or a recording in ``moodle/``. "C" marks
-what was read in Moodle's code and not seen happening. A trait without its test fails
+`source` names a section of the reference document MOODLE.md or MOODLE_STEPS.md, or a recording in
+``moodle/``. "C" marks what was read in Moodle's code and not seen happening. A trait without its test fails
 ``tests/integration/simulator/test_traits.py``.
 """
 
@@ -10,7 +11,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Trait:
-    """One observable behaviour of an LMS; `test` is ``module::function`` below tests/integration/simulator."""
+    """One observable behaviour of an LMS; `test` is ``module::function`` below
+    tests/integration/simulator.
+    """
 
     name: str
     symptom: str
@@ -61,7 +64,7 @@ TRAITS: tuple[Trait, ...] = (
     ),
     Trait(
         "non-editing teacher is an instructor at launch",
-        "Editing and non-editing teachers both come as membership#Instructor; an administrator brings three roles",
+        "Teachers of both kinds come as membership#Instructor; an administrator brings three roles",
         "MOODLE.md §2, launch_noneditor1, launch_admin",
         "test_launches::test_roles_at_launch_are_uris",
     ),
@@ -109,15 +112,15 @@ TRAITS: tuple[Trait, ...] = (
     ),
     Trait(
         "partitioned cookies only",
-        "In the frame only Secure; SameSite=None; Partitioned cookies survive where third-party cookies are blocked",
+        "In the frame only Secure; SameSite=None; Partitioned cookies survive the blocking of others",
         "MOODLE.md §9",
         "test_launches::test_which_cookies_survive_the_dance",
     ),
     Trait(
         "repost of cross-site posts",
-        "Moodle's own SameSite=Lax session is missing on the tool's POST; Moodle posts the form again from its own site",
+        "Moodle's SameSite=Lax session is missing on the tool's POST; Moodle posts it again itself",
         "MOODLE.md §9 (C contentitem_return.php)",
-        "test_launches::test_moodles_own_session_is_withheld_from_the_tools_post_and_moodle_reposts",
+        "test_launches::test_moodle_reposts_what_came_without_its_session",
     ),
     Trait(
         "no framing of Moodle",
@@ -354,7 +357,7 @@ TRAITS: tuple[Trait, ...] = (
     ),
     Trait(
         "future timestamps",
-        "A future timestamp on an AGS-created column blocks later scores; a coupled column stores server time",
+        "A future timestamp on an AGS-created column blocks later scores; coupled ones store server time",
         "MOODLE.md §6, teacher_override_hidden_locked",
         "test_services::test_a_future_time_on_an_own_column_blocks_later_scores",
     ),

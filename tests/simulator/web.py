@@ -1,4 +1,6 @@
-"""What the simulator's pages and services share: the LMS of this application, the session, Moodle's error pages."""
+"""What the simulator's pages and services share: the LMS of this application, the session, Moodle's error
+pages.
+"""
 
 from http import HTTPStatus
 from typing import cast
@@ -102,7 +104,9 @@ def page(template: str, status: int = 200, **values: object) -> Response:
 
 
 def auto_submit(action: str, fields: dict[str, str], *, name: str, lead: str = "") -> Response:
-    """A page whose script posts `fields` to `action` at once; a button stands there for browsers without script."""
+    """A page whose script posts `fields` to `action` at once; a button stands there for browsers without
+    script.
+    """
     return page("autosubmit.html", action=action, fields=fields, form_name=name, lead=lead)
 
 

@@ -1,6 +1,9 @@
-"""A launch as Moodle makes it: login initiation, auth page, id_token, cookies in the frame (MOODLE.md §2, §9)."""
+"""A launch as Moodle makes it: login initiation, auth page, id_token, cookies in the frame (MOODLE.md §2,
+§9).
+"""
 
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from joserfc import jws
@@ -71,12 +74,18 @@ def test_the_message_hint_is_good_for_one_use(site: Site) -> None:
     person = site.person("student1")
     person.launch(_placed(site))
     login = site.probe.logins[-1]
-    query = "&".join(
-        [
-            "scope=openid&response_type=id_token&response_mode=form_post&nonce=n&state=s",
-            f"client_id={login['client_id']}&login_hint=5&redirect_uri={TOOL_URL}/launch",
-            f"lti_message_hint={login['lti_message_hint']}",
-        ]
+    query = urlencode(
+        {
+            "scope": "openid",
+            "response_type": "id_token",
+            "response_mode": "form_post",
+            "nonce": "n",
+            "state": "s",
+            "client_id": login["client_id"],
+            "login_hint": "5",
+            "redirect_uri": TOOL_URL + "/launch",
+            "lti_message_hint": login["lti_message_hint"],
+        }
     )
     again = person.get(f"{LMS_URL}/mod/lti/auth.php?{query}")
     assert again.status == 404
@@ -120,7 +129,7 @@ def test_which_cookies_survive_the_dance(site: Site, policy: Any, in_frame: bool
     assert set(site.probe.cookies_at_launch[-1]) == expected
 
 
-def test_moodles_own_session_is_withheld_from_the_tools_post_and_moodle_reposts(site: Site) -> None:
+def test_moodle_reposts_what_came_without_its_session(site: Site) -> None:
     site.probe.content_items = [{"type": "ltiResourceLink", "title": "X"}]
     teacher = site.person("teacher1")
     teacher.return_selected(teacher.deep_link(site.course))
@@ -144,16 +153,9 @@ def test_the_tool_stands_in_a_frame_of_the_view_page(site: Site) -> None:
 
 def test_custom_parameters(site: Site) -> None:
     site.tool.custom = "badge_id=from the tool\nhist=$Context.id.history"
-    custom = "\n".join(
-        [
-            "badge_id=from the link",
-            "Mixed-Case Key=x=y=z",
-            "embed=a $Context.id b",
-            "esc=\\$Context.id",
-            "unknown=$Foo.bar",
-            "end=$ResourceLink.submission.endDateTime",
-            "score_url=$Scores.url",
-        ]
+    custom = (
+        "badge_id=from the link\nMixed-Case Key=x=y=z\nembed=a $Context.id b\nesc=\\$Context.id\n"
+        "unknown=$Foo.bar\nend=$ResourceLink.submission.endDateTime\nscore_url=$Scores.url"
     )
     site.person("student1").launch(_placed(site, custom=custom))
     got = site.probe.claims[CLAIM_CUSTOM]
@@ -203,7 +205,9 @@ _STRANGE_SIGNATURES = {
 
 @pytest.mark.parametrize("name", sorted(FORGERIES))
 def test_each_forgery_is_wrong_in_its_own_way(site: Site, name: str) -> None:
-    """The signature fails where it is meant to, and holds where only a claim is wrong: else it would prove nothing."""
+    """The signature fails where it is meant to, and holds where only a claim is wrong: else it would prove
+    nothing.
+    """
     cmid = _placed(site)
     site.person("student1").launch(cmid)
     good = set(site.probe.claims)

@@ -1,8 +1,10 @@
-"""The simulator against recordings of a real Moodle 4.4: the same requests in the same order, the answers compared.
+"""The simulator against recordings of a real Moodle 4.4: the same requests in the same order, the answers
+compared.
 
-The recordings lie outside the repository, under ``LTI_REFERENCE_DIR`` (default: ``../shared/reference`` beside the
-checkout); without them these tests are skipped and say so. Compared are status, reason phrase, media type, Link header and
-body; only what cannot repeat (launch numbers, hashes, times, session keys) is reduced to its form.
+The recordings lie outside the repository, under ``LTI_REFERENCE_DIR`` (default: ``../shared/reference``
+beside the checkout); without them these tests are skipped and say so. Compared are status, reason phrase,
+media type, Link header and body; only what cannot repeat (launch numbers, hashes, times, session keys) is
+reduced to its form.
 """
 
 import json
@@ -150,7 +152,8 @@ def test_line_items(site: Site) -> None:
     _place_badge(site)
     for entry in entries("ags_lineitems"):
         if entry["label"] == "GET foreign results course total":
-            # The recorded rows also sum columns that the recording's own history had filled; the form is compared below.
+            # The recorded rows also sum columns that the recording's own history had filled; the form is
+            # compared below.
             continue
         if entry["label"] == "GET foreign course total":
             # Moodle's total follows its own aggregation of odd maxima (0 and -5); only the keys are compared.
@@ -169,7 +172,9 @@ def test_rosters(site: Site) -> None:
 
 
 def _server_time(entry: dict[str, Any], now: datetime) -> datetime:
-    """The recording holds no server times: they follow the timestamps sent, where those are not meant to be off."""
+    """The recording holds no server times: they follow the timestamps sent, where those are not meant to
+    be off.
+    """
     sent = (entry["request"]["body"] or {}).get("timestamp", "")
     try:
         at = datetime.fromisoformat(sent)
@@ -390,7 +395,9 @@ def test_auth_answers(site: Site, case: str) -> None:
 
 
 def _restricted(site: Site) -> Callable[[dict[str, Any]], None]:
-    """The recorded gate: link 5, quiz 2 failed by student 1 (55 %), passed by student 2, a page nobody viewed."""
+    """The recorded gate: link 5, quiz 2 failed by student 1 (55 %), passed by student 2, a page nobody
+    viewed.
+    """
     item = site.lms.item_of(site.quiz2)
     assert item is not None
     item.pass_grade = 60

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.integration.simulator.conftest import LMS_URL, Site
+from tests.simulator.backup import copy_course
 from tests.simulator.lms import GRADES_SYNC, ContentForm
 
 NRPS = "application/vnd.ims.lti-nrps.v2.membershipcontainer+json"
@@ -165,7 +166,7 @@ def test_limit_on_results_is_moodles_error_page(site: Site) -> None:
 
 def test_a_foreign_column_answers_when_numbers_collide(site: Site) -> None:
     site.lms.take_quiz(site.users["student1"], site.quiz1, 90)
-    url = f"/2/lineitems/2/lineitem/results?type_id=1"
+    url = "/2/lineitems/2/lineitem/results?type_id=1"
     assert site.call("GET", url).status_code == 404
     _badge(site)  # link 1, as quiz 1 is quiz number 1
     assert site.call("GET", url).json()[0]["resultScore"] == 90
@@ -248,7 +249,7 @@ def test_a_copied_course_keeps_keys_and_formulas_under_new_numbers(site: Site) -
     badge = site.lms.save_activity(site.tool, site.course, form)
     mirror = site.lms.gradebook.items[site.create_line_item(tag="mirror", resourceId="k1")]
     site.lms.set_formula(mirror, "=[[quiz1]]")
-    copy = site.lms.copy_course(site.course, "MM1-copy", "Copy")
+    copy = copy_course(site.lms, site.course, "MM1-copy", "Copy")
     twin = next(a for a in site.lms.in_course(copy) if a.module == "lti")
     assert twin.instance != badge.instance
     assert twin.custom == badge.custom
