@@ -169,13 +169,13 @@ class Registrations:
         with self.database.write() as session:
             owner = self._owner(session, organisation, now)
             known = _only(store.find_registrations(session, issuer, client_id))
-            if known is None:
-                given.setdefault("name", str(urlsplit(issuer).hostname))
             if known is None or known.default_organisation_id is None or organisation is not None:
                 given["default_organisation_id"] = owner.id
             if approve:
                 given["status"] = RegistrationStatus.APPROVED.value
-            registration_id, is_new = store.save_registration(session, given, now)
+            registration_id, is_new = store.save_registration(
+                session, given, now, name=str(urlsplit(issuer).hostname)
+            )
             for id_on_platform in deployments:
                 deployment = store.save_deployment(session, registration_id, id_on_platform, now)
                 if approve:

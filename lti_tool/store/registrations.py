@@ -94,16 +94,19 @@ def all_registrations(session: Session) -> tuple[RegistrationView, ...]:
     return tuple(registration_view(row) for row in rows)
 
 
-def save_registration(session: Session, values: Mapping[str, Any], now: datetime) -> tuple[str, bool]:
+def save_registration(
+    session: Session, values: Mapping[str, Any], now: datetime, *, name: str
+) -> tuple[str, bool]:
     """Add the registration of (issuer, client_id), or change it to ``values``.
 
+    :param name: what a new one is called where ``values`` does not say.
     :returns: its id, and whether it is new.
     """
     key = {"issuer": values["issuer"], "client_id": values["client_id"]}
     is_new = insert_if_absent(
         session,
         Registration,
-        {"id": new_id(), "created_at": now, "status": "pending", **values},
+        {"id": new_id(), "created_at": now, "status": "pending", "name": name, **values},
         on=("issuer", "client_id"),
     )
     registration_id: str = session.scalars(select(Registration.id).filter_by(**key)).one()
@@ -171,7 +174,7 @@ def deployments(session: Session, registration_id: str) -> tuple[DeploymentView,
     rows = session.scalars(
         select(Deployment)
         .where(Deployment.registration_id == registration_id)
-        .order_by(Deployment.first_seen_at, Deployment.id)
+        .order_by(Deployment.first_seen_at, Deployment.id_on_platform)
     )
     return tuple(_deployment_view(row) for row in rows)
 
