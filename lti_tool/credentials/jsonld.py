@@ -172,11 +172,12 @@ def require_coverage(document: Mapping[str, Any], loader: Loader = document_load
     :raises CredentialInvalid: ``credential_property_uncovered`` with the pointer of the first one.
     """
     expanded, dropped = expand(document, loader)
-    if dropped:
-        raise property_uncovered(_pointer_of_dropped(document, dropped[0], len(dropped), loader))
     for value in _identifiers(expanded):
         if not _is_absolute(value):
             raise property_uncovered(_pointer_of_value(document, value), "not_an_absolute_iri")
+    # an unknown type takes the terms of its type away; so types come first
+    if dropped:
+        raise property_uncovered(_pointer_of_dropped(document, dropped[0], len(dropped), loader))
 
 
 def _guarded(
@@ -285,5 +286,5 @@ def _pointer_of_dropped(document: Mapping[str, Any], name: str, count: int, load
 
 
 def _pointer_of_value(document: Mapping[str, Any], value: str) -> str:
-    written = value.removeprefix(_BASE)
-    return next((at for at, member in walk(document) if member in (value, written)), "")
+    written = (value, value.removeprefix(_BASE), value.removeprefix("relative-iri:"))
+    return next((at for at, member in walk(document) if member in written), "")
