@@ -24,7 +24,7 @@ def create_app(settings: Settings | None = None, *, tool: Tool | None = None) ->
     app = Flask("lti_tool", template_folder=str(tool.settings.templates_path), static_folder=None)
     proxies = tool.settings.trusted_proxies
     if proxies:
-        # Believed as far as the operator's own proxies reach: what is further left, a visitor may have written.
+        # Believed as far as the operator's proxies reach: what is further left, a visitor may have written.
         fixed = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=0)
         app.wsgi_app = fixed  # type: ignore[method-assign]
     web.register(app, tool)
