@@ -5,7 +5,7 @@ from urllib.parse import quote
 from flask import Flask, Response, redirect, request
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from tests.simulator import control, deep_linking, platform, services, site
+from tests.simulator import control, deep_linking, platform, registration, services, site
 from tests.simulator.lms import Lms
 from tests.simulator.web import LoginRequiredError, MoodleError, page
 
@@ -18,7 +18,7 @@ def create_app(lms: Lms) -> Flask:
     app.config["LMS"] = lms
     app.url_map.strict_slashes = False
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    for part in (platform, services, deep_linking, site, control):
+    for part in (platform, registration, services, deep_linking, site, control):
         app.register_blueprint(part.blueprint)
 
     @app.before_request

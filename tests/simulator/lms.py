@@ -137,7 +137,10 @@ class ToolType:
     sends_email: bool = True
     accepts_grades: bool = True
     description: str = ""
+    icon_url: str = ""
+    has_deep_linking: bool = True
     is_active: bool = True
+    is_in_chooser: bool = True
     container: Literal["iframe", "window"] = "iframe"
     cached_jwks: JsonObject | None = None
 
@@ -482,9 +485,7 @@ class Lms:
         """An administrator's manual registration; `more` are fields of `ToolType`."""
         with self.lock:
             base = tool_url.rstrip("/")
-            key = client_id or "".join(
-                self.random.choices("ABCDEFGHJKLMNPQRSTUVWXYZabcdefghkmnpqrstuvwxyz23456789", k=15)
-            )
+            key = client_id or self.new_client_id()
             settings: dict[str, Any] = {
                 "url": base + launch_path,
                 "initiate_login_url": base + login_path,
@@ -496,6 +497,11 @@ class Lms:
             tool = ToolType(self._number("lti_types"), name, key, **settings)
             self.tools[tool.id] = tool
             return tool
+
+    def new_client_id(self) -> str:
+        """Fifteen letters and digits, as Moodle makes them."""
+        letters = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghkmnpqrstuvwxyz23456789"
+        return "".join(self.random.choices(letters, k=15))
 
     def tool_by_client(self, client_id: str) -> ToolType | None:
         return next((tool for tool in self.tools.values() if tool.client_id == client_id), None)

@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 
 from tests.simulator import formulas
 from tests.simulator.gradebook import GradeItem
-from tests.simulator.lms import GRADES_MANAGE, Course, Role, User
+from tests.simulator.lms import Course, Role, User
 from tests.simulator.web import (
     SESSION_COOKIE,
     MoodleError,
@@ -351,36 +351,3 @@ def grade_item() -> Answer:
             item.maximum = maximum
             lms.gradebook.recalculate(course.id)
     return _after_saving(course)
-
-
-# Tools
-
-
-@blueprint.route("/mod/lti/toolconfigure.php", methods=["GET", "POST"])
-def manage_tools() -> Answer:
-    lms, user = the_lms(), require_user()
-    if not user.is_admin:
-        raise MoodleError("Access denied")
-    if request.method == "POST":
-        require_sesskey(require_session())
-        form = request.form
-        redirects = tuple(
-            line.strip() for line in form.get("lti_redirectionuris", "").splitlines() if line.strip()
-        )
-        lms.register_tool(
-            form.get("lti_toolurl", ""),
-            name=form.get("lti_typename") or "External tool",
-            url=form.get("lti_toolurl", ""),
-            initiate_login_url=form.get("lti_initiatelogin", ""),
-            redirect_uris=redirects,
-            jwks_url=form.get("lti_publickeyset", ""),
-            deep_linking_url=form.get("lti_toolurl_ContentItemSelectionRequest", ""),
-            grade_service=int(form.get("ltiservice_gradesynchronization", GRADES_MANAGE)),
-            has_memberships=form.get("ltiservice_memberships", "1") == "1",
-            sends_name=form.get("lti_sendname", "1") == "1",
-            sends_email=form.get("lti_sendemailaddr", "1") == "1",
-        )
-        tool = max(lms.tools.values(), key=lambda t: t.id)
-        tool.custom = form.get("lti_customparameters", "").replace("\r\n", "\n")
-        return redirect("/mod/lti/toolconfigure.php", 303)
-    return page("toolconfigure.html", tools=list(lms.tools.values()))

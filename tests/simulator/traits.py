@@ -24,6 +24,25 @@ class Trait:
 
 
 TRAITS: tuple[Trait, ...] = (
+    # Registration
+    Trait(
+        "registration over-reports scopes",
+        "Asked for result.readonly only, the answer promises lineitem too; a token does not carry it",
+        "MOODLE.md §1, dynamic_registration_result_readonly",
+        "test_registration::test_the_answer_promises_more_scopes_than_a_token_gets",
+    ),
+    Trait(
+        "pending tools",
+        "A self-registered tool is Pending, and even active not in the activity chooser",
+        "MOODLE.md §1, MOODLE_STEPS.md §4",
+        "test_registration::test_a_new_tool_waits_for_activation_and_for_its_place_in_the_chooser",
+    ),
+    Trait(
+        "registration answer",
+        "Registration answers 200, not 201; its token is good once",
+        "MOODLE.md §1, dynamic_registration",
+        "test_recordings::test_dynamic_registration",
+    ),
     # Login and launch
     Trait(
         "login by form post",

@@ -14,12 +14,14 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from tests.integration.simulator.conftest import LMS_URL, TOOL_URL, Site, decode
 from tests.simulator.lms import GRADES_SYNC, ContentForm, Role
 from tests.simulator.messages import CLAIM_CONTENT_ITEMS
+from tests.simulator.registration import initiation_url
 
 _DEFAULT = Path(__file__).resolve().parents[4] / "shared" / "reference"
 REFERENCE = Path(os.environ.get("LTI_REFERENCE_DIR") or _DEFAULT) / "moodle"
@@ -447,3 +449,32 @@ def test_a_hidden_activity_gates_nobody(site: Site) -> None:
     link.is_visible = False
     site.lms.gradebook.add_item(site.course.id, "mod", link.name, 30, module="lti", instance=link.instance)
     replay(site, entry)
+
+
+@pytest.mark.parametrize("name", ["dynamic_registration", "dynamic_registration_result_readonly"])
+def test_dynamic_registration(site: Site, name: str) -> None:
+    recorded = recording(name)
+    url = initiation_url(site.lms, TOOL_URL + "/register")
+    query = parse_qs(urlsplit(url).query)
+    assert query["openid_configuration"] == [LMS_URL + "/mod/lti/openid-configuration.php"]
+    header, claims = decode(query["registration_token"][0])
+    assert list(header) == list(recorded["registration_token_header"])
+    assert list(claims) == list(recorded["registration_token_claims"])
+    assert claims["exp"] - claims["iat"] == 3600
+    endpoint = recording("openid_configuration")["registration_endpoint"]
+    token = {"Authorization": "Bearer " + query["registration_token"][0]}
+    answer = site.session().post(endpoint, json=recorded["request"], headers=token)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/json; charset=utf-8")
+    got, expected = answer.json(), recorded["response"]
+    assert got["client_id"] == claims["sub"]
+    for one in (got, expected):
+        one.pop("client_id")
+        one["https://purl.imsglobal.org/spec/lti-tool-configuration"].pop("deployment_id")
+    assert got == expected
+    again = site.session().post(endpoint, json=recorded["request"], headers=token)
+    assert (again.status_code, again.text) == (
+        recorded["post_again"]["status"],
+        recorded["post_again"]["body"],
+    )
+    again = site.session().get(endpoint, headers=token)
+    assert (again.status_code, again.text) == (recorded["get_again"]["status"], recorded["get_again"]["body"])
