@@ -40,6 +40,10 @@ JWKS_SECONDS = 5.0
 """A person waits for it: a launch with an unknown key reads the platform's key set once."""
 JWKS_BYTES = 256 * 1024
 
+NOT_READY = "not-ready"
+"""A file of this name in the data folder keeps a load balancer away: a restore, or the demo's seeding, is
+under way."""
+
 
 @dataclass(frozen=True)
 class Tool:
@@ -91,6 +95,8 @@ class Tool:
                 problems[part] = error.code.value
             except (OSError, SQLAlchemyError):
                 problems[part] = ErrorCode.INTERNAL.value
+        if (self.settings.data_dir / NOT_READY).exists():
+            problems["data"] = NOT_READY
         return problems
 
     def metrics(self) -> tuple[bytes, str]:

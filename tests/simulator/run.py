@@ -5,8 +5,8 @@ worker), and then walks the demo's set-up as its people would do it in a browser
 micromodules by deep linking, makes the mirror columns and types their formulas; learners open their wallets,
 and one of them shares a badge. Nothing is written past the tool's own doors.
 
-The LMS lives in memory. Each start registers it anew and forgets the one before; whatever else is in the
-development database stays.
+The LMS lives in memory. Each start registers it anew and disables the registration of the one before;
+whatever else is in the development database stays.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from typing import Any
 import requests
 from werkzeug.serving import make_server
 
-from lti_tool.bootstrap import Tool, build_tool
+from lti_tool.bootstrap import NOT_READY, Tool, build_tool
 from lti_tool.settings import load_settings
 from tests.simulator.app import application
 from tests.simulator.client import Page, Person
@@ -77,7 +77,7 @@ RECIPES = (
         "Handles personal data with care: consent, purpose and anonymisation.",
         "Data protection\nAnonymisation",
         "shield",
-        "lock",
+        "shield-check",
         "#5b2a86",
         "Data Privacy",
         (("Quiz 1", "60"), ("Quiz 2", "50")),
@@ -88,7 +88,7 @@ RECIPES = (
         "Draws charts that tell the truth and reads those that do not.",
         "Data visualisation\nCritical reading of charts",
         "circle",
-        "chart-column",
+        "chart-line",
         "#8a3b12",
         "Honest Charts",
         (("Quiz 1", "70"),),
@@ -111,7 +111,7 @@ RECIPES = (
         "Chooses and reads an open licence for data, text and code.",
         "Licensing\nCopyright basics",
         "rosette",
-        "file-check",
+        "handshake",
         "#7f1d1d",
         "Open Licences",
         (("Quiz 1", "60"),),
@@ -182,14 +182,14 @@ def say(text: str) -> None:
 
 def seeding_marker(tool: Tool) -> Path:
     """While this file is there, ``/readyz`` says no: the demo is not complete yet."""
-    return tool.settings.data_dir / "not-ready"
+    return tool.settings.data_dir / NOT_READY
 
 
 def register(tool: Tool, lms: Lms, tool_url: str) -> None:
     """Connect the fresh LMS with the tool, as ``lti-tool registrations add`` and Moodle's form do."""
     for known in tool.registrations.list():
         if known.issuer == lms.base_url:
-            tool.registrations.remove(known.id)
+            tool.registrations.disable(known.id)
     lms_side = lms.register_tool(
         tool_url,
         client_id=secrets.token_urlsafe(11).replace("-", "x").replace("_", "y"),
@@ -233,14 +233,10 @@ def seed(tool: Tool, lms: Lms, demo: Demo, tool_url: str, stopping: threading.Ev
 def place(teacher: Person, course: Course, recipe: Recipe) -> Activity:
     """Deep linking: the micromodule from the library if an earlier run left it there, else a new one."""
     picker = teacher.deep_link(course)
-    if recipe.name in picker.words:
-        form = next(form for form in picker.forms if "micromodule_version_id" in form.fields)
-        answer = teacher.submit(
-            picker,
-            {"micromodule_version_id": _version_called(picker, recipe.name)},
-            form=form,
-            button="place",
-        )
+    known = _version_called(picker, recipe.name)
+    if known is not None:
+        form = next(form for form in picker.forms if any(known in button for button in form.buttons))
+        answer = teacher.submit(picker, form=form, button=known)
     else:
         page = teacher.follow(picker, "micromodules/new")
         fields = {
@@ -255,7 +251,7 @@ def place(teacher: Person, course: Course, recipe: Recipe) -> Activity:
             "text": recipe.text,
             "image_alt": f"Badge “{recipe.name}”",
         }
-        while page.text.count("-threshold") < len(recipe.rows):
+        for _ in recipe.rows[1:]:
             page = teacher.submit(page, fields, form="micromodule", button="add_row")
         for number, (label, percent) in enumerate(recipe.rows):
             fields |= {
@@ -268,12 +264,12 @@ def place(teacher: Person, course: Course, recipe: Recipe) -> Activity:
     return activity
 
 
-def _version_called(picker: Page, name: str) -> str:
-    for choice in picker.soup.find_all("input", attrs={"name": "micromodule_version_id"}):
-        label = picker.soup.find("label", attrs={"for": choice.get("id")})
-        if label is not None and name in label.get_text(" "):
-            return str(choice.get("value"))
-    raise LookupError(f"the picker does not offer {name!r}")
+def _version_called(picker: Page, name: str) -> str | None:
+    """The micromodule version that the picker offers under ``name``."""
+    for heading in picker.soup.find_all("h3"):
+        if heading.get_text(" ").strip() == name:
+            return str(heading.get("id", "")).removeprefix("name-")
+    return None
 
 
 def set_up_columns(teacher: Person, lms: Lms, course: Course, activity: Activity) -> None:
@@ -296,7 +292,7 @@ def set_up_columns(teacher: Person, lms: Lms, course: Course, activity: Activity
 
 def share_first_badge(learner: Person, wallet: Page) -> None:
     """The learner makes one badge public."""
-    learner.submit(wallet, form="share")
+    learner.submit(wallet, form="/sharing")
 
 
 def _passed(lms: Lms, demo: Demo, course: Course) -> list[User]:
