@@ -96,7 +96,7 @@ def test_every_route_has_its_entry(tmp_path: Path) -> None:
 def test_a_code_that_a_page_names_exists(path: Path) -> None:
     """Prose that names an error code or setting goes stale silently otherwise."""
     text = path.read_text(encoding="utf-8")
-    families = "launch|login|platform|deployment|registration|outbound|credential"
+    families = "launch|platform|deployment|registration|outbound|credential"
     for name in re.findall(rf"`((?:{families})_[a-z_]+)`", text):
         assert name in {code.value for code in ErrorCode}, name
     allowed = {f"LTI_TOOL_{name.upper()}" for name in Settings.model_fields} | {"LTI_TOOL_SECRETS_DIR"}
