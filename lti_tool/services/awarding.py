@@ -109,40 +109,56 @@ class Awarding:
         decided = changed = 0
         award_ids: list[str] = []
         for made in self._made(organisation_id, context_id, learner_ids, now):
-            new: list[store.NewDecision] = []
-            replaced: list[str] = []
-            earned: list[store.NewAward] = []
+            decided += len(made.decisions)
+            due: list[tuple[Decision, store.NewDecision]] = []
             for decision in made.decisions:
-                decided += 1
-                stored = _to_store(decision, made.evidence.get(decision.learner_id, Evidence()))
+                stored = _to_store(
+                    decision,
+                    made.evidence.get(decision.learner_id, Evidence()),
+                    made.placement.micromodule_version_id,
+                )
                 before = made.latest.get(decision.learner_id)
                 # An award whose row was lost (a crash between two commits cannot do it, a restore of a
                 # backup can) is made again also when the decision itself is nothing new.
-                if decision.verdict is Verdict.AWARD and decision.met_at is not None:
-                    decision_id = stored.id if before is None or before.digest != stored.digest else before.id
-                    earned.append(store.NewAward(new_id(), decision.learner_id, decision_id, decision.met_at))
-                if before is None or before.digest != stored.digest:
-                    new.append(stored)
-                    if before is not None:
-                        replaced.append(before.id)
-            if not new and not earned:
-                continue
-            changed += len(new)
-            award_ids.extend(self._record(organisation_id, context_id, made, new, replaced, earned, now))
+                is_new = before is None or before.digest != stored.digest
+                if is_new or decision.verdict is Verdict.AWARD:
+                    due.append((decision, stored))
+            if due:
+                stored_count, new_award_ids = self._record(
+                    organisation_id, context_id, made.placement, due, now
+                )
+                changed += stored_count
+                award_ids.extend(new_award_ids)
         return AwardingReport(decided, changed, len(award_ids), tuple(award_ids))
 
     def _record(
         self,
         organisation_id: str,
         context_id: str,
-        made: PlacementDecisions,
-        new: list[store.NewDecision],
-        replaced: list[str],
-        earned: list[store.NewAward],
+        placement: placements.PlacementView,
+        due: Sequence[tuple[Decision, store.NewDecision]],
         now: datetime,
-    ) -> tuple[str, ...]:
-        placement = made.placement
+    ) -> tuple[int, tuple[str, ...]]:
+        """Keep decisions and what follows; how many were new, and the ids of the new awards."""
+        new: list[store.NewDecision] = []
+        replaced: list[str] = []
+        earned: list[store.NewAward] = []
         with self.database.write() as session:
+            # A visit during a sync decides about the same learner: one after the other, and the second looks
+            # at what the first has kept.
+            placements.lock(session, organisation_id, placement.id)
+            latest = store.latest(session, organisation_id, placement.id, [one.learner_id for one, _ in due])
+            for decision, stored in due:
+                before = latest.get(decision.learner_id)
+                decision_id = stored.id
+                if before is not None and before.digest == stored.digest:
+                    decision_id = before.id
+                else:
+                    new.append(stored)
+                    if before is not None:
+                        replaced.append(before.id)
+                if decision.verdict is Verdict.AWARD and decision.met_at is not None:
+                    earned.append(store.NewAward(new_id(), decision.learner_id, decision_id, decision.met_at))
             store.store_decisions(
                 session,
                 organisation_id,
@@ -153,13 +169,13 @@ class Awarding:
                 now,
             )
             if not earned:
-                return ()
+                return len(new), ()
             store.store_completions(
                 session, organisation_id, context_id, placement.micromodule_version_id, earned, now
             )
             if placement.achievement_version_id is None:
-                return ()
-            return store.store_awards(
+                return len(new), ()
+            return len(new), store.store_awards(
                 session, organisation_id, context_id, placement.achievement_version_id, earned, now
             )
 
@@ -203,7 +219,7 @@ def _exclusions(standings: Iterable[store.Standing]) -> dict[str, Exclusion]:
     return excluded
 
 
-def _to_store(decision: Decision, evidence: Evidence) -> store.NewDecision:
+def _to_store(decision: Decision, evidence: Evidence, version_id: str) -> store.NewDecision:
     finding = dump_finding(decision.finding)
     facts = dump_evidence(evidence)
     return store.NewDecision(
@@ -213,19 +229,23 @@ def _to_store(decision: Decision, evidence: Evidence) -> store.NewDecision:
         decision.state.value,
         finding,
         facts,
-        _digest(decision, finding, facts),
+        _digest(version_id, decision, finding, facts),
         decision.met_at,
     )
 
 
 def _digest(
-    decision: Decision, finding: dict[str, object], facts: dict[str, dict[str, dict[str, object]]]
+    version_id: str,
+    decision: Decision,
+    finding: dict[str, object],
+    facts: dict[str, dict[str, dict[str, object]]],
 ) -> str:
-    """Equal for two decisions that say the same from the same values, whenever these were read.
+    """Equal for two decisions about one version that say the same from the same values, whenever read.
 
     ``award`` turns into ``held`` by the award itself, which is nothing new about the learner.
     """
     verdict = Verdict.HELD if decision.verdict is Verdict.AWARD else decision.verdict
     values = {key: [score["value"], score["maximum"]] for key, score in facts["scores"].items()}
-    text = json.dumps([verdict, decision.exclusion, finding, values], sort_keys=True, separators=(",", ":"))
+    said = [version_id, verdict, decision.exclusion, finding, values]
+    text = json.dumps(said, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

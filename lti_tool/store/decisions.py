@@ -26,6 +26,9 @@ from lti_tool.store.tables import (
     Result,
 )
 
+AT_ONCE = 900
+"""Ids in one statement: SQLite before 3.32 binds at most 999 values."""
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -150,7 +153,10 @@ def holders(
 def latest(
     session: Session, organisation_id: str, placement_id: str, learner_ids: Sequence[str] | None = None
 ) -> dict[str, LatestDecision]:
-    """The newest decision for each learner of a placement, by learner id."""
+    """The newest decision for each learner of a placement, by learner id.
+
+    :param learner_ids: who is asked for; of more than fit into one statement, everybody's are returned.
+    """
     query = select(
         Decision.id,
         Decision.learner_id,
@@ -163,7 +169,7 @@ def latest(
         Decision.placement_id == placement_id,
         Decision.is_latest.is_(True),
     )
-    if learner_ids is not None:
+    if learner_ids is not None and len(learner_ids) <= AT_ONCE:
         query = query.where(Decision.learner_id.in_(learner_ids))
     return {row.learner_id: LatestDecision(*row) for row in session.execute(query)}
 
@@ -291,8 +297,7 @@ def _existing(session: Session, organisation_id: str, award_ids: Sequence[str]) 
     ).scalars()
 
 
-def _chunks(ids: Sequence[str], size: int = 900) -> Iterable[Sequence[str]]:
-    """SQLite before 3.32 binds at most 999 values in one statement."""
+def _chunks(ids: Sequence[str], size: int = AT_ONCE) -> Iterable[Sequence[str]]:
     return (ids[start : start + size] for start in range(0, len(ids), size))
 
 

@@ -187,6 +187,18 @@ def add_placement(
     return placement.id
 
 
+def lock(session: Session, organisation_id: str, placement_id: str) -> None:
+    """Let nobody else decide for a placement until the caller's transaction ends.
+
+    Rows that point at the placement may be added meanwhile. On SQLite a writer is alone anyway.
+    """
+    session.execute(
+        select(Placement.id)
+        .where(Placement.organisation_id == organisation_id, Placement.id == placement_id)
+        .with_for_update(key_share=True)
+    )
+
+
 def placed_versions(session: Session, organisation_id: str, context_id: str) -> frozenset[str]:
     """Ids of the micromodule versions that have an active placement in a context."""
     return frozenset(
