@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
 
 ANYBODY = ("*",)
 NOBODY = ("'none'",)
@@ -103,7 +103,7 @@ def set_headers(response: Response) -> Response:
     )
     if _is_personal() or response.status_code >= 400:
         headers["Cache-Control"] = "no-store"
-    if request.is_secure:
+    if current_app.extensions["lti_tool"].settings.base_url.startswith("https:"):
         headers.setdefault("Strict-Transport-Security", "max-age=31536000")
     return response
 

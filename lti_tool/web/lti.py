@@ -9,6 +9,7 @@ from flask import Blueprint, Response, jsonify, make_response, redirect, render_
 from flask_babel import gettext
 from werkzeug.wrappers import Response as AnyResponse
 
+from lti_tool.lti.oidc import STATE_LIFETIME_SECONDS
 from lti_tool.telemetry import LAUNCHES
 from lti_tool.web import session as sessions
 from lti_tool.web.headers import frame_by_anybody
@@ -26,9 +27,6 @@ CUSTOM_PARAMETERS = (
 )
 """On the tool; see the reference, custom parameters."""
 
-STATE_MAX_AGE = 600
-"""Seconds between login and launch; people may have to log in to their platform in between."""
-
 
 @blueprint.route("/login", methods=["GET", "POST"])
 def login() -> AnyResponse:
@@ -40,17 +38,12 @@ def login() -> AnyResponse:
         response: AnyResponse = make_response(render_template("pages/lti/login.html", login=answer))
     else:
         response = redirect(answer.auth_url, 302)
-    is_safe = request.is_secure or sessions.is_loopback()
-    response.set_cookie(
+    sessions.set_frame_cookie(
+        response,
         answer.state_cookie_name,
         answer.state_cookie_value,
-        max_age=STATE_MAX_AGE,
         path="/lti/launch",
-        httponly=True,
-        secure=is_safe,
-        # The launch is a POST from another site, inside a frame of another site.
-        samesite="None" if is_safe else "Lax",
-        partitioned=is_safe,
+        max_age=STATE_LIFETIME_SECONDS,
     )
     return response
 

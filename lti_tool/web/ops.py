@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, jsonify, make_response, redirect, render_template, url_for
+from flask import Blueprint, Response, jsonify, make_response, redirect, render_template
 from werkzeug.wrappers import Response as AnyResponse
 
 from lti_tool.errors import ErrorCode, NotFound
 from lti_tool.telemetry import render_metrics
+from lti_tool.web.assets import asset_url
 from lti_tool.web.session import current_tool
 
 blueprint = Blueprint("ops", __name__)
@@ -47,7 +48,7 @@ def front() -> str:
 @blueprint.get("/favicon.ico")
 def favicon() -> AnyResponse:
     """Browsers ask for it unasked."""
-    return redirect(url_for("assets.show", digest="now", name="favicon.svg"), 302)
+    return redirect(asset_url("favicon.svg"), 302)
 
 
 @blueprint.get("/_components")

@@ -52,9 +52,12 @@ def _published(document: PublishedDocument, content_type: str | None = None) -> 
 
 
 def _page(template: str, **values: object) -> Response:
-    """A public page: kept for a short while, since its owner may hide it, and asked for again by ETag."""
-    response = cacheable(render_template(template, **values), "text/html; charset=utf-8", max_age=SHORT)
-    del response.headers["Access-Control-Allow-Origin"]
+    """A public page: kept for a short while only, since its owner may hide it.
+
+    It has no ETag: a 304 would bring a new script nonce to a page that holds an old one.
+    """
+    response = make_response(render_template(template, base_url=current_tool().settings.base_url, **values))
+    response.headers["Cache-Control"] = f"public, max-age={SHORT}"
     response.vary.update(["Accept", "Accept-Language"])
     return response
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 View = TypeVar("View", bound=Callable[..., Any])
 
 COOKIE = "lti_session_"
-MAX_AGE = 3600
+SESSION_SECONDS = 3600
 
 
 def current_tool() -> Tool:
@@ -135,23 +135,18 @@ def set_cookie(response: Response) -> Response:
     """Give the browser the cookie of a session that :func:`begin` began; none in path mode."""
     session = current_session()
     if session.is_cookie_bound:
-        is_secure = request.is_secure
-        response.set_cookie(
-            COOKIE + session.id,
-            g.token,
-            max_age=MAX_AGE,
-            path=f"/l/{session.id}/",
-            httponly=True,
-            # Chromium takes Secure cookies on plain http from localhost, where development runs.
-            secure=is_secure or is_loopback(),
-            samesite="None" if is_secure or is_loopback() else "Lax",
-            partitioned=is_secure or is_loopback(),
+        set_frame_cookie(
+            response, COOKIE + session.id, g.token, path=f"/l/{session.id}/", max_age=SESSION_SECONDS
         )
     return response
 
 
-def is_loopback() -> bool:
-    """Whether the tool is reached on this machine (development)."""
-    host = request.host.rpartition(":")[0] if not request.host.endswith("]") else request.host
-    host = host or request.host
-    return host in ("localhost", "127.0.0.1", "[::1]") or host.endswith(".localhost")
+def set_frame_cookie(response: Response, name: str, value: str, *, path: str, max_age: int) -> None:
+    """Set a cookie that comes back inside another site's frame, and in that site's frames only (CHIPS).
+
+    It is Secure also where the web server speaks plain http behind a proxy that does not, and in
+    development: browsers take Secure cookies from loopback.
+    """
+    response.set_cookie(
+        name, value, max_age=max_age, path=path, httponly=True, secure=True, samesite="None", partitioned=True
+    )

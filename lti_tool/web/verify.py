@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Flask, Response, jsonify, make_response, render_template, request
 from flask_limiter import Limiter
-from flask_limiter.util import get_remote_address
 
 from lti_tool.errors import ErrorCode, RequestInvalid, ToolError
 from lti_tool.web.error_texts import text_of
@@ -21,9 +21,24 @@ blueprint = Blueprint("verify", __name__)
 LARGEST_BADGE = 6 * 1024 * 1024
 """Bytes: a picture of 5 MB and its form around it."""
 
+
+def caller_address() -> str:
+    """Who is limited: the peer, or whom our own proxy names last where the peer is that proxy.
+
+    A public peer's ``X-Forwarded-For`` is not believed, since anybody may write one.
+    """
+    peer = request.remote_addr or "unknown"
+    try:
+        is_proxy = not ipaddress.ip_address(peer).is_global
+    except ValueError:
+        is_proxy = True
+    forwarded = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+    return forwarded[:64] if is_proxy and forwarded else peer
+
+
 # Only what strangers may call, and what costs something; a launch is never limited by address,
 # since a whole class shares one.
-limiter = Limiter(get_remote_address, storage_uri="memory://", headers_enabled=True)
+limiter = Limiter(caller_address, storage_uri="memory://", headers_enabled=True)
 
 
 def register(app: Flask) -> None:
@@ -60,7 +75,7 @@ def check() -> Response:
     return make_response(render_template("pages/public/verify.html", report=report, url=url))
 
 
-@blueprint.post("/api/verify")
+@blueprint.route("/api/verify", methods=["POST"], provide_automatic_options=False)
 @limiter.limit("60 per minute")
 def check_api() -> Response:
     """``{"verdict", "steps": [{"name", "outcome", "detail"}], "credential"}`` (docs: HTTP API)."""

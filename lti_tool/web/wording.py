@@ -78,7 +78,7 @@ def narrate(criterion: Criterion) -> str:
     """The criteria as plain text, a rule on each line: published, and signed with every badge."""
 
     def lines(line: RuleLine, depth: int) -> list[str]:
-        own = "  " * depth + ("- " if depth else "") + line.sentence
+        own = "  " * (depth - 1) + "- " + line.sentence if depth else line.sentence
         return [own, *(text for part in line.parts for text in lines(part, depth + 1))]
 
     return "\n".join(lines(describe(criterion), 0))
@@ -90,7 +90,7 @@ def narrative(text: str) -> list[tuple[int, str]]:
     for line in text.splitlines():
         marked = re.fullmatch(r"( *)- (.+)", line)
         if marked is not None:
-            found.append((min(5, len(marked[1]) // 2), marked[2]))
+            found.append((min(5, 1 + len(marked[1]) // 2), marked[2]))
         elif line.strip():
             found.append((0, line.strip()))
     return found

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from flask import Flask
+from jinja2.bccache import Bucket, BytecodeCache
 
 from lti_tool.credentials.artwork import Artwork, render_png, render_svg
 from lti_tool.credentials.verification import CredentialSummary, Outcome, Report, Step
@@ -633,9 +634,27 @@ class Sample:
         return run()
 
 
+class _Compiled(BytecodeCache):
+    """Templates compiled once for all applications of a test run."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if bucket.key in self.kept:
+            bucket.bytecode_from_string(self.kept[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self.kept[bucket.key] = bucket.bytecode_to_string()
+
+
+_COMPILED = _Compiled()
+
+
 def sample_app(tool: Sample, **config: Any) -> Flask:
     """The web room on sample services."""
     app = Flask("lti_tool", template_folder=str(packaged_folder("templates")), static_folder=None)
     app.config.update(config)
+    app.jinja_options = {"bytecode_cache": _COMPILED}
     register(app, tool)  # type: ignore[arg-type]
     return app

@@ -1,0 +1,204 @@
+"""What strangers and programs get."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from lti_tool.credentials.errors import NotACredential
+from lti_tool.web.verify import caller_address
+from tests.unit.web.samples import CREDENTIAL, Sample, sample_app
+
+JSON_TYPES = ["application/vc+ld+json", "application/ld+json", "application/json"]
+
+
+@pytest.mark.parametrize("accept", JSON_TYPES)
+def test_programs_get_the_signed_bytes(accept: str, client: FlaskClient) -> None:
+    answer = client.get("/credentials/credential-2", headers={"Accept": accept})
+    assert answer.mimetype == accept
+    assert answer.data == CREDENTIAL.document
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    assert "Accept" in answer.headers["Vary"]
+
+
+def test_the_json_address_needs_no_accept(client: FlaskClient) -> None:
+    answer = client.get("/credentials/credential-2.json")
+    assert answer.mimetype == "application/vc+ld+json"
+    assert answer.data == CREDENTIAL.document
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/credentials/credential-2.json",
+        "/credentials/credential-2.png",
+        "/achievements/version-writing.png",
+        "/achievements/version-writing.svg",
+        "/issuers/issuer-1/did.json",
+        "/status/list-1",
+    ],
+)
+def test_what_was_read_before_is_not_sent_again(path: str, client: FlaskClient) -> None:
+    first = client.get(path)
+    assert first.status_code == 200
+    assert first.headers["Cache-Control"].startswith("public, max-age=")
+    again = client.get(path, headers={"If-None-Match": first.headers["ETag"]})
+    assert again.status_code == 304
+    assert again.data == b""
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/credentials/private",
+        "/credentials/private.json",
+        "/credentials/private.png",
+        "/achievements/unknown",
+        "/achievements/unknown.png",
+        "/issuers/unknown",
+        "/issuers/unknown/did.json",
+        "/status/unknown",
+        "/.well-known/did.json",
+        "/credentials/..%2f..%2fetc%2fpasswd",
+    ],
+)
+def test_what_is_not_public_is_not_there(path: str, client: FlaskClient) -> None:
+    assert client.get(path).status_code == 404
+
+
+def test_a_revoked_badge_says_so(client: FlaskClient) -> None:
+    page = client.get("/credentials/revoked").text
+    assert "This badge was revoked." in page
+    assert "Issued by mistake." in page
+
+
+class TestVerify:
+    """The page and the API give one judgement."""
+
+    def test_api_takes_the_credential_itself(self, client: FlaskClient, tool: Sample) -> None:
+        answer = client.post("/api/verify", data=b'{"a": 1}', content_type="application/vc+ld+json")
+        assert answer.get_json()["verdict"] == "valid"
+        assert answer.get_json()["steps"][0] == {"name": "read", "outcome": "passed", "detail": "read_json"}
+        assert answer.get_json()["credential"]["issuer_name"] == "Example University"
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+        assert tool.calls == [("verify", b'{"a": 1}')]
+
+    @pytest.mark.parametrize("path", ["/verify", "/api/verify"])
+    def test_takes_a_file_a_text_or_an_address(self, path: str, client: FlaskClient, tool: Sample) -> None:
+        client.post(path, data={"file": (io.BytesIO(b"PNG"), "badge.png")})
+        client.post(path, data={"text": " {} "})
+        client.post(path, data={"url": "https://issuer.example/1"})
+        assert tool.calls == [
+            ("verify", b"PNG"),
+            ("verify", b"{}"),
+            ("verify_url", "https://issuer.example/1"),
+        ]
+
+    def test_an_empty_file_field_does_not_hide_the_address(self, client: FlaskClient, tool: Sample) -> None:
+        client.post("/verify", data={"file": (io.BytesIO(b""), ""), "url": "https://issuer.example/1"})
+        assert tool.calls == [("verify_url", "https://issuer.example/1")]
+
+    def test_nothing_is_no_badge(self, client: FlaskClient) -> None:
+        assert client.post("/api/verify", data=b"", content_type="application/json").status_code == 400
+        page = client.post("/verify", data={})
+        assert page.status_code == 400
+        assert "This is not a badge" in page.text
+
+    def test_what_is_no_credential_is_a_4xx(self, client: FlaskClient, tool: Sample) -> None:
+        def refuse(data: bytes) -> object:
+            raise NotACredential("not_json")
+
+        tool.verifying.verify = refuse
+        answer = client.post("/api/verify", data=b"hello", content_type="text/plain")
+        assert answer.status_code == 422
+        assert json.loads(answer.data)["code"] == "credential_not_recognised"
+        assert client.post("/verify", data={"text": "hello"}).status_code == 422
+
+    def test_a_get_never_fetches(self, client: FlaskClient, tool: Sample) -> None:
+        assert 'value="https://issuer.example/1"' in client.get("/verify?url=https://issuer.example/1").text
+        assert tool.calls == []
+
+    def test_a_picture_of_megabytes_is_taken(self, client: FlaskClient, tool: Sample) -> None:
+        data = b"x" * (4 * 1024 * 1024)
+        assert client.post("/api/verify", data=data, content_type="image/png").status_code == 200
+        page = client.post("/verify", data={"file": (io.BytesIO(data), "badge.png")})
+        assert page.status_code == 200
+        page.request.environ["wsgi.input"].close()  # werkzeug's test client leaves its spooled file open
+        assert client.post("/api/verify", data=data * 2, content_type="image/png").status_code == 413
+
+    def test_any_page_may_ask(self, client: FlaskClient) -> None:
+        answer = client.options("/api/verify", headers={"Origin": "https://employer.example"})
+        assert answer.status_code == 204
+        assert answer.headers["Access-Control-Allow-Headers"] == "Content-Type"
+
+    def test_only_the_verifier_is_limited(self) -> None:
+        app = sample_app(Sample(), RATELIMIT_ENABLED=True)
+        client = app.test_client()
+        answers = [client.post("/api/verify", data=b"{}").status_code for _ in range(70)]
+        assert 429 in answers
+        assert answers[:50] == [200] * 50
+        launches = {client.post("/lti/launch", data={}).status_code for _ in range(200)}
+        assert launches == {303}
+
+    @pytest.mark.parametrize(
+        "peer, forwarded, limited",
+        [
+            ("8.8.8.8", None, "8.8.8.8"),
+            ("8.8.8.8", "1.1.1.1", "8.8.8.8"),
+            ("127.0.0.1", "1.1.1.1, 9.9.9.9", "9.9.9.9"),
+            ("10.0.0.7", "", "10.0.0.7"),
+            ("", "9.9.9.9", "9.9.9.9"),
+        ],
+    )
+    def test_a_stranger_cannot_choose_whom_a_limit_counts(
+        self, peer: str, forwarded: str | None, limited: str, app: Flask
+    ) -> None:
+        headers = {} if forwarded is None else {"X-Forwarded-For": forwarded}
+        with app.test_request_context("/verify", environ_base={"REMOTE_ADDR": peer}, headers=headers):
+            assert caller_address() == limited
+
+    def test_what_it_says_cannot_become_markup(self, client: FlaskClient, tool: Sample) -> None:
+        assert tool.report.credential is not None
+        tool.report = replace(
+            tool.report, credential=replace(tool.report.credential, issuer_name="<script>alert(1)</script>")
+        )
+        assert "<script>alert" not in client.post("/verify", data={"text": "{}"}).text
+
+
+class TestOperations:
+    """For whoever runs it."""
+
+    def test_health_and_readiness(self, client: FlaskClient, tool: Sample) -> None:
+        assert client.get("/healthz").data == b"ok\n"
+        assert client.get("/readyz").get_json() == {"ready": True, "problems": {}}
+        tool.readiness = lambda: {"database": "database_not_migrated"}  # type: ignore[assignment]
+        answer = client.get("/readyz")
+        assert answer.status_code == 503
+        assert answer.get_json()["problems"] == {"database": "database_not_migrated"}
+
+    def test_metrics(self, client: FlaskClient) -> None:
+        client.post("/lti/launch", data={})
+        assert b'lti_tool_launches_total{outcome="accepted"}' in client.get("/metrics").data
+
+    def test_components_are_for_development(self, client: FlaskClient, tool: Sample) -> None:
+        tool.settings.is_development = False
+        assert client.get("/_components").status_code == 404
+
+    def test_assets_are_kept_for_good_and_never_wrong(self, app: Flask, client: FlaskClient) -> None:
+        with app.test_request_context():
+            address = app.jinja_env.globals["asset_url"]("style.css")  # type: ignore[operator]
+        assert "immutable" in client.get(address).headers["Cache-Control"]
+        other = client.get("/static/000000000000/style.css")
+        assert other.headers["Cache-Control"] == "no-cache"
+        assert client.get("/static/0/../session.py").status_code == 404
+        assert client.get("/static/0/%2e%2e/session.py").status_code == 404
+
+    def test_keys(self, client: FlaskClient) -> None:
+        answer = client.get("/lti/jwks.json")
+        assert answer.get_json() == {"keys": []}
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
