@@ -195,7 +195,7 @@ class Gradebook:
         if not row.is_overridden:
             row.final, row.feedback = row.raw, feedback
             row.modified_at = None if value is None else self._clock()
-        self.recalculate(item.course_id)
+        self.recalculate(item.course_id, user_id)
         return row
 
     def set_final(
@@ -222,7 +222,7 @@ class Gradebook:
         if not _same(row.final, new) or row.feedback != feedback or modified_at is not None:
             row.modified_at = modified_at or self._clock()
         row.final, row.feedback, row.maximum = new, feedback, item.maximum
-        self.recalculate(item.course_id)
+        self.recalculate(item.course_id, user_id)
         return row
 
     def remove_override(self, item: GradeItem, user_id: int) -> None:
@@ -232,7 +232,7 @@ class Gradebook:
         if item.formula is None and item.kind == "mod":
             row.final = row.raw
             row.modified_at = self._clock()
-        self.recalculate(item.course_id)
+        self.recalculate(item.course_id, user_id)
 
     def rescale(self, item: GradeItem, maximum: float) -> None:
         """Change a column's maximum as AGS PUT does: every row is rescaled, an empty one becomes 0.
@@ -285,8 +285,8 @@ class Gradebook:
             for source in self._sources(item).values()
         )
 
-    def recalculate(self, course_id: int) -> None:
-        """Give every calculated column of the course its grades, sources first."""
+    def recalculate(self, course_id: int, user_id: int | None = None) -> None:
+        """Give every calculated column of the course its grades (or one learner's), sources first."""
         waiting = [item for item in self.of_course(course_id) if item.formula is not None]
         done: set[int] = set()
         while waiting:
@@ -296,15 +296,19 @@ class Gradebook:
                 if all(s is None or s.formula is None or s.id in done for s in self._sources(item).values())
             ]
             for item in ready or waiting:
-                self._calculate(item)
+                self._calculate(item, user_id)
                 done.add(item.id)
             waiting = [item for item in waiting if item.id not in done]
 
-    def _calculate(self, item: GradeItem) -> None:
+    def _calculate(self, item: GradeItem, only: int | None) -> None:
         sources = self._sources(item)
         node = formulas.parse(item.formula or "=0")
-        users = {user_id for source in sources.values() if source for user_id in self._rows[source.id]}
-        for user_id in sorted(users | set(self._rows[item.id])):
+        columns = [self._rows[item.id], *(self._rows[source.id] for source in sources.values() if source)]
+        if only is None:
+            users = {user_id for rows in columns for user_id in rows}
+        else:
+            users = {only} if any(only in rows for rows in columns) else set()
+        for user_id in sorted(users):
             row = self._touch(item, user_id)
             if row.is_overridden or item.is_locked:
                 continue

@@ -60,6 +60,7 @@ class ProbeTool:
     launches: list[dict[str, str]] = field(default_factory=list)
     cookies_at_launch: list[dict[str, str]] = field(default_factory=list)
     key_name: str = "probe"
+    tool_url: str = TOOL_URL
     response_overrides: dict[str, Any] = field(default_factory=dict)
     auth_overrides: dict[str, str | None] = field(default_factory=dict)
 
@@ -98,7 +99,7 @@ class ProbeTool:
                 "response_mode": "form_post",
                 "prompt": "none",
                 "client_id": sent["client_id"],
-                "redirect_uri": TOOL_URL + "/launch",
+                "redirect_uri": self.tool_url + "/launch",
                 "login_hint": sent["login_hint"],
                 "lti_message_hint": sent["lti_message_hint"],
                 "state": "state-" + str(uuid.uuid4()),

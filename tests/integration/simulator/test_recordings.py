@@ -19,12 +19,12 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from tests.integration.simulator.conftest import LMS_URL, TOOL_URL, Site, decode
+from tests.needs import REFERENCE as SHARED
 from tests.simulator.lms import GRADES_SYNC, ContentForm, Role
 from tests.simulator.messages import CLAIM_CONTENT_ITEMS
 from tests.simulator.registration import initiation_url
 
-_DEFAULT = Path(__file__).resolve().parents[4] / "shared" / "reference"
-REFERENCE = Path(os.environ.get("LTI_REFERENCE_DIR") or _DEFAULT) / "moodle"
+REFERENCE = Path(os.environ.get("LTI_REFERENCE_DIR") or SHARED) / "moodle"
 
 pytestmark = pytest.mark.skipif(
     not REFERENCE.is_dir(),
