@@ -128,7 +128,7 @@ def lint_order(canonical: str) -> None:
     """
     if canonical.isascii() or not BEYOND_SURROGATES.search(canonical):
         return
-    lines = canonical.splitlines()
+    lines = canonical.split("\n")[:-1]
     if lines != sorted(lines, key=lambda line: line.encode("utf-16-be")):
         # rdf-canonize 5.0.0 (npm) sorts by UTF-16 unit, the standard by code point: Node would refuse the
         # badge

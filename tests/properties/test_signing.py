@@ -1,0 +1,230 @@
+"""The fast route of signing is the full algorithm: the same bytes, or no answer at all."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pyoxigraph
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lti_tool.credentials import signing
+from lti_tool.credentials.contexts import load_context
+from lti_tool.credentials.documents import Evidence, Result, StatusEntry, SubjectIdentity
+from lti_tool.credentials.errors import CredentialInvalid
+from lti_tool.credentials.jsonld import canonicalise
+from lti_tool.credentials.shapes import Shape, ShapeCache
+from lti_tool.credentials.signing import sign_credential
+from tests.unit.credentials.badges import NOW, RESULT_ID, Key, badge
+
+HOSTILE = st.text(
+    alphabet=st.one_of(
+        st.characters(codec="utf-8"),
+        st.sampled_from('\t\n\r\b\f\x00\x01\x1f\x7f"\\%{}<>_:^@ \u00a0\u2028\ufeff\uffff\U0001f600s0'),
+    ),
+    min_size=1,
+    max_size=30,
+)
+IRIS = st.one_of(
+    st.sampled_from(
+        [
+            "https://badges.example.edu/status/1",
+            "https://badges.example.edu/achievements/7",
+            "https://badges.example.edu/credentials/5",
+            "urn:uuid:f6ab24cd-86e8-4eaf-b8c6-ded74e8fd41c",
+            "did:web:badges.example.edu",
+            "_:b0",
+            "name:x",
+            "https://badges.example.edu/a b",
+            "https://badges.example.edu/%20?a=1#b",
+            "https://badges.example.edu/../x/./y",
+            "HTTPS://Badges.example.edu",
+            "relative",
+        ]
+    ),
+    st.from_regex(r"https://[a-z]{1,8}\.example/[A-Za-z0-9._~%?#/=\-]{0,20}", fullmatch=True),
+)
+
+
+def by_pyoxigraph(document: dict[str, Any]) -> str:
+    """An independent way: pyoxigraph reads JSON-LD by itself, with the contexts put in."""
+    inlined = {**document, "@context": [load_context(url)["@context"] for url in document["@context"]]}
+    quads = pyoxigraph.parse(json.dumps(inlined).encode(), format=pyoxigraph.RdfFormat.JSON_LD)
+    dataset = pyoxigraph.Dataset(quads)
+    dataset.canonicalize(pyoxigraph.CanonicalizationAlgorithm.RDFC_1_0)
+    written = pyoxigraph.serialize(dataset, format=pyoxigraph.RdfFormat.N_QUADS)
+    assert written is not None
+    return "".join(sorted(f"{line}\n" for line in written.decode().split("\n") if line))
+
+
+def of(
+    narrative: str = "n",
+    evidence_id: str = "https://x.example/1",
+    value: str = "1",
+    salt: str = "0" * 32,
+    status: str = "https://badges.example.edu/status/1",
+    number: int = 5,
+) -> dict[str, Any]:
+    return badge(
+        number,
+        subject=SubjectIdentity("emailAddress", "sha256$" + "0" * 64, salt),
+        evidence=[
+            Evidence(id=evidence_id, name="e", narrative=narrative),
+            Evidence(narrative="fixed number of them"),
+        ],
+        results=[Result(RESULT_ID, value)],
+        status=StatusEntry(status, number),
+        refresh_url="https://badges.example.edu/refresh/1",
+    )
+
+
+SHAPE = Shape(of())
+
+
+@given(HOSTILE, IRIS, HOSTILE, HOSTILE, IRIS, st.integers(0, 10**6))
+def test_fast_full_and_independent_routes_agree_or_the_fast_one_steps_back(
+    narrative: str, evidence_id: str, value: str, salt: str, status: str, number: int
+) -> None:
+    document = of(narrative, evidence_id, value, salt, status, number)
+    filled = SHAPE.fill(document)
+    if filled is None:
+        return
+    assert filled.canonical == canonicalise(document)
+    assert filled.canonical == by_pyoxigraph(document)
+    assert json.loads(filled.text) == document
+    assert filled == signing._fill_in_full(document)
+
+
+@given(
+    st.text(
+        alphabet=st.characters(codec="utf-8", max_codepoint=0xD7FF, exclude_categories=["Cc"]),
+        min_size=1,
+        max_size=40,
+    ),
+    st.integers(0, 10**6),
+)
+def test_ordinary_learners_do_take_the_fast_route(text: str, number: int) -> None:
+    document = of(narrative=text, value=text[::-1], number=number)
+    filled = SHAPE.fill(document)
+    assert filled is not None
+    assert filled.canonical == canonicalise(document)
+
+
+@given(HOSTILE)
+def test_the_full_route_agrees_with_an_independent_one(text: str) -> None:
+    document = of(narrative=text)
+    document["name"] = text
+    assert canonicalise(document) == by_pyoxigraph(document)
+
+
+def change(document: dict[str, Any], path: tuple[Any, ...], to: Any) -> dict[str, Any]:
+    changed = copy.deepcopy(document)
+    place: Any = changed
+    for step in path[:-1]:
+        place = place[step]
+    if to is ...:
+        del place[path[-1]]
+    else:
+        place[path[-1]] = to
+    return changed
+
+
+@pytest.mark.parametrize(
+    "path,to",
+    [
+        (("name",), "Another"),
+        (("issuer", "name"), "Another"),
+        (("credentialSubject", "identifier", 0, "hashed"), 1),
+        (("credentialSubject", "identifier", 0, "hashed"), False),
+        (("credentialSubject", "achievement", "creditsAvailable"), 0.25),
+        (("credentialSubject", "achievement", "tag"), ["privacy"]),
+        (("credentialSubject", "achievement", "tag"), ["law", "privacy"]),
+        (("credentialSubject", "result"), []),
+        (("credentialSubject", "narrative"), "more"),
+        (("evidence", 0, "name"), ...),
+        (("evidence", 0, "name"), ["x"]),
+        (("evidence", 0, "genre"), "x"),
+        (("evidence",), {}),
+        (("credentialStatus", "statusPurpose"), "suspension"),
+        (("credentialStatus", "statusListIndex"), 5),
+        (("@context", 0), "https://www.w3.org/2018/credentials/v1"),
+        (("validFrom",), "2026-01-01"),
+        (("id",), "https://badges.example.edu/achievements/7"),
+        (("credentialStatus", "id"), "https://badges.example.edu/credentials/5"),
+        (("zip",), "x"),
+    ],
+    ids=str,
+)
+def test_whatever_is_not_of_the_shape_is_left_to_the_full_route(path: tuple[Any, ...], to: Any) -> None:
+    assert SHAPE.fill(of()) is not None
+    assert SHAPE.fill(change(of(), path, to)) is None
+
+
+def test_equal_blank_nodes_are_left_to_the_full_route() -> None:
+    document = badge(evidence=[Evidence(narrative="a"), Evidence(narrative="b")])
+    shape = Shape(document)
+    same = badge(evidence=[Evidence(narrative="a"), Evidence(narrative="a")])
+    assert shape.fill(document) is not None
+    assert shape.fill(same) is None
+    assert canonicalise(same) == by_pyoxigraph(same)
+
+
+def test_texts_that_look_like_our_sentinels_are_texts() -> None:
+    for text in ("urn:slot:0", "%s", "%(a)s", "_:c14n0", "urn:slot:" + "0" * 24 + ":1"):
+        document = badge(narrative=text)
+        document["name"] = text
+        filled = Shape(document).fill(document)
+        assert filled is not None
+        assert filled.canonical == canonicalise(document)
+        assert json.loads(filled.text) == document
+
+
+@settings(max_examples=20)
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=12))
+def test_signed_texts_do_not_depend_on_what_was_signed_before(numbers: list[int]) -> None:
+    signing._shapes = ShapeCache()
+    texts = [sign_credential(badge(number), Key(), NOW).text for number in numbers]
+    for number, text in zip(numbers, texts, strict=True):
+        signing._shapes = ShapeCache()
+        assert sign_credential(badge(number), Key(), NOW).text == text
+
+
+def test_what_may_not_be_signed_is_refused_on_either_route() -> None:
+    for number in range(3):
+        sign_credential(badge(number), Key(), NOW)
+    for number in range(2):
+        with pytest.raises(CredentialInvalid) as refused:
+            sign_credential(badge(number, narrative="a\x01"), Key(), NOW)
+        assert refused.value.params["reason"] == "control_character"
+    with pytest.raises(CredentialInvalid) as again:
+        sign_credential(sign_credential(badge(), Key(), NOW).document, Key(), NOW)
+    assert again.value.params["reason"] == "signed_already"
+
+
+def test_a_shape_that_errs_is_found_out_and_dropped(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(signing, "_shapes", ShapeCache())
+    monkeypatch.setattr(signing, "SELF_CHECK_EVERY", 1)
+    right = [sign_credential(badge(number), Key(), NOW).text for number in range(3)]
+    (shape,) = signing._shapes._shapes.values()
+    assert shape is not None
+    shape._constant_lines[0] = shape._constant_lines[0].replace("<", "<x", 1)
+    assert sign_credential(badge(2), Key(), NOW).text == right[2]
+    assert "signing_shape_differs" in caplog.text
+    assert not signing._shapes._shapes
+
+
+def test_the_cache_forgets_what_is_long_unused() -> None:
+    cache = ShapeCache(size=2)
+    documents = [
+        change(badge(), ("credentialSubject", "achievement", "id"), f"https://x.example/{n}")
+        for n in range(3)
+    ]
+    for document in documents:
+        assert cache.find(document) is None
+    assert cache.find(documents[0]) is None  # forgotten
+    assert cache.find(documents[2]) is not None

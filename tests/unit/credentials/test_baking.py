@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import io
+import json
+import struct
+import zlib
+
+import pytest
+from PIL import Image
+
+from lti_tool.credentials.artwork import Artwork, render_png, render_svg
+from lti_tool.credentials.baking import SVG_NAMESPACE, bake_png, bake_svg, unbake_png, unbake_svg
+from lti_tool.credentials.errors import ImageInvalid
+
+ART = Artwork("shield", "award", "#0b3d63", "#ffffff", "Basics", "A blue shield")
+SVG = render_svg(ART)
+PNG = render_png(SVG, 64)
+CREDENTIAL = json.dumps({"name": 'Üñí "x" ]]> </svg> &amp; 😀', "at": "\\]]>"}, ensure_ascii=False)
+JWT = "eyJh.eyJi.c2ln"
+
+
+def chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def with_chunk(image: bytes, added: bytes) -> bytes:
+    at = image.index(b"IDAT") - 4
+    return image[:at] + added + image[at:]
+
+
+@pytest.mark.parametrize("text", [CREDENTIAL, JWT])
+def test_what_is_baked_into_a_png_comes_out(text: str) -> None:
+    baked = bake_png(PNG, text)
+    assert unbake_png(baked) == text
+    # an independent reader accepts the file, and finds the text under the keyword of the specification
+    with Image.open(io.BytesIO(baked)) as picture:
+        picture.load()
+        assert picture.text["openbadgecredential"] == text
+        assert picture.tobytes() == Image.open(io.BytesIO(PNG)).tobytes()
+
+
+def test_the_chunk_stands_before_the_image_data_and_is_not_compressed() -> None:
+    baked = bake_png(PNG, JWT)
+    assert baked.index(b"iTXt") < baked.index(b"IDAT")
+    assert b"iTXtopenbadgecredential\0\0\0\0\0" + JWT.encode() in baked
+
+
+def test_baking_again_replaces() -> None:
+    assert unbake_png(bake_png(bake_png(PNG, "old.old.old"), JWT)) == JWT
+
+
+@pytest.mark.parametrize(
+    "image,reason",
+    [
+        (b"GIF89a", "not_png"),
+        (PNG[:50], "cut_off"),
+        (PNG[:-12], "cut_off"),
+        (PNG.replace(b"IDAT", b"IDAX", 1), "checksum_wrong"),
+        (PNG, "no_credential_in_image"),
+        (
+            with_chunk(bake_png(PNG, JWT), chunk(b"iTXt", b"openbadgecredential\0\0\0\0\0x")),
+            "credential_repeated",
+        ),
+        (with_chunk(PNG, chunk(b"iTXt", b"openbadges\0\0\0\0\0{}")), "open_badges_2_image"),
+        (with_chunk(PNG, chunk(b"iTXt", b"openbadgecredential\0")), "chunk_broken"),
+        (with_chunk(PNG, chunk(b"iTXt", b"openbadgecredential\0\0\0\0\0\xff\xfe")), "chunk_broken"),
+        (with_chunk(PNG, chunk(b"iTXt", b"openbadgecredential\0\1\0\0\0not zlib")), "chunk_broken"),
+        (
+            with_chunk(
+                PNG, chunk(b"iTXt", b"openbadgecredential\0\1\0\0\0" + zlib.compress(b"a" * 50_000_000))
+            ),
+            "credential_too_large",
+        ),
+        (with_chunk(PNG, chunk(b"aaAa", b"") * 20_000), "too_many_chunks"),
+        (PNG[:8] + struct.pack(">I4s", 0xFFFFFFFF, b"IHDR"), "cut_off"),
+    ],
+)
+def test_broken_and_hostile_pngs_are_refused(image: bytes, reason: str) -> None:
+    with pytest.raises(ImageInvalid) as refused:
+        unbake_png(image)
+    assert refused.value.reason == reason
+
+
+def test_a_compressed_text_is_read() -> None:
+    body = b"openbadgecredential\0\1\0en\0key\0" + zlib.compress(CREDENTIAL.encode())
+    assert unbake_png(with_chunk(PNG, chunk(b"iTXt", body))) == CREDENTIAL
+
+
+def test_a_png_without_image_data_cannot_be_baked() -> None:
+    with pytest.raises(ImageInvalid):
+        bake_png(PNG[:8] + chunk(b"IHDR", PNG[16:29]) + chunk(b"IEND", b""), JWT)
+
+
+def test_a_huge_credential_cannot_be_baked() -> None:
+    for bake, image in ((bake_png, PNG), (bake_svg, SVG)):
+        with pytest.raises(ImageInvalid) as refused:
+            bake(image, "a" * 300_000)  # type: ignore[operator]  # pairs of two types
+        assert refused.value.reason == "credential_too_large"
+
+
+def test_what_is_baked_into_an_svg_comes_out() -> None:
+    baked = bake_svg(SVG, CREDENTIAL)
+    assert json.loads(unbake_svg(baked.encode())) == json.loads(CREDENTIAL)
+    assert baked.count("<![CDATA[") == 1
+    assert unbake_svg(bake_svg(SVG, JWT).encode()) == JWT
+    assert f'verify="{JWT}"' in bake_svg(SVG, JWT)
+
+
+def test_a_baked_svg_still_draws_the_same_picture() -> None:
+    assert render_png(bake_svg(SVG, CREDENTIAL), 64) == PNG
+
+
+BOMB = '<!DOCTYPE svg [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]><svg xmlns="http://www.w3.org/2000/svg">&b;</svg>'
+FILE = '<!DOCTYPE svg [<!ENTITY a SYSTEM "file:///etc/passwd">]><svg xmlns="http://www.w3.org/2000/svg">&a;</svg>'
+
+
+@pytest.mark.parametrize(
+    "image,reason",
+    [
+        ("<svg", "not_svg"),
+        ("<html/>", "not_svg"),
+        (BOMB, "not_svg"),
+        (FILE, "not_svg"),
+        (SVG, "no_credential_in_image"),
+        (
+            f'<svg xmlns:o="{SVG_NAMESPACE}"><o:credential verify="a"/><o:credential verify="b"/></svg>',
+            "credential_repeated",
+        ),
+        ('<?xml version="1.0" encoding="nonsense"?><svg/>', "not_svg"),
+    ],
+    ids=["cut-off", "html", "bomb", "file", "plain", "two", "encoding"],
+)
+def test_broken_and_hostile_svgs_are_refused(image: str, reason: str) -> None:
+    with pytest.raises(ImageInvalid) as refused:
+        unbake_svg(image.encode())
+    assert refused.value.reason == reason
+
+
+def test_an_svg_start_inside_a_comment_is_not_taken() -> None:
+    with pytest.raises(ImageInvalid):
+        bake_svg('<!-- <svg x="1"> --><svg xmlns="http://www.w3.org/2000/svg"></svg>', JWT)
+
+
+def test_only_credentials_are_baked() -> None:
+    with pytest.raises(ImageInvalid):
+        bake_svg(SVG, '"><script>')
+    with pytest.raises(ImageInvalid):
+        bake_svg(bake_svg(SVG, JWT), JWT)
+    with pytest.raises(ImageInvalid):
+        bake_svg('<svg xmlns="http://www.w3.org/2000/svg"/>', JWT)
