@@ -118,14 +118,18 @@ class Issuing:
     def issue_for(self, award_ids: Sequence[str]) -> dict[str, str]:
         """Issue the credentials of many awards; returns the credential ids by award id.
 
-        :raises CredentialInvalid: when a text cannot be signed; the awards stay, and are tried again.
+        :raises CredentialInvalid: when a text cannot be signed; the award stays and is tried again, and no
+            other award waits for it.
         """
         issued: dict[str, str] = {}
+        refused: list[CredentialInvalid] = []
         for start in range(0, len(award_ids), BATCH):
-            issued.update(self._issue_batch(award_ids[start : start + BATCH]))
+            issued.update(self._issue_batch(award_ids[start : start + BATCH], refused))
+        if refused:
+            raise refused[0]
         return issued
 
-    def _issue_batch(self, award_ids: Sequence[str]) -> dict[str, str]:
+    def _issue_batch(self, award_ids: Sequence[str], refused: list[CredentialInvalid]) -> dict[str, str]:
         with self.database.read() as session:
             awards = store.awards_to_issue(session, award_ids)
         unplaced: dict[tuple[str, str], list[str]] = {}
@@ -134,24 +138,30 @@ class Issuing:
                 unplaced.setdefault((award.issuer_id, award.organisation_id), []).append(award.award_id)
         if unplaced:
             with self.database.write() as session:
-                for (issuer_id, organisation_id), ids in unplaced.items():
+                # In one order everywhere: two machines that lock two issuers never wait for each other.
+                for (issuer_id, organisation_id), ids in sorted(unplaced.items()):
                     store.allocate(session, issuer_id, organisation_id, ids, self.clock())
             with self.database.read() as session:
                 awards = store.awards_to_issue(session, award_ids)
+        issued = {award.award_id: award.credential_id for award in awards if award.credential_id is not None}
         unsigned = [award for award in awards if not award.is_signed]
         if unsigned:
             with self.database.read() as session:
                 versions = micromodules.achievement_versions(
                     session, sorted({award.achievement_version_id for award in unsigned})
                 )
-            signed = [
-                (award.credential_id, self._signed(award, versions[award.achievement_version_id]))
-                for award in unsigned
-                if award.credential_id is not None
-            ]
+            signed: list[tuple[str, str]] = []
+            for award in unsigned:
+                try:
+                    text = self._signed(award, versions[award.achievement_version_id])
+                except CredentialInvalid as error:
+                    refused.append(error)
+                    issued.pop(award.award_id, None)
+                else:
+                    signed.append((issued[award.award_id], text))
             with self.database.write() as session:
                 store.store_documents(session, signed, self.clock())
-        return {award.award_id: award.credential_id for award in awards if award.credential_id is not None}
+        return issued
 
     def _signed(self, award: store.AwardToIssue, version: micromodules.AchievementVersionView) -> str:
         if award.credential_id is None or award.status_list_id is None or award.status_index is None:
@@ -261,7 +271,7 @@ class Issuing:
             )
             text = sign_credential(document, self.keys.signer(issuer.id, did), self.clock()).text
             with self.database.write() as session:
-                if store.store_status_list(session, seen, text):
+                if store.store_status_list(session, seen, revoked, text):
                     return text
             # Somebody revoked, or signed, meanwhile: look again.
 

@@ -27,7 +27,7 @@ class Sharing:
 
         :raises NotAllowed: for a masquerader or a student view.
         :raises NotFound: ``credential_not_found`` for anybody else's badge, or none.
-        :raises Conflict: for a badge that is not signed yet.
+        :raises Conflict: for a badge that is not signed yet, or to share one that was revoked.
         """
         if session.is_read_only:
             raise NotAllowed(ErrorCode.NOT_ALLOWED, "read-only session")
@@ -40,6 +40,8 @@ class Sharing:
                 raise NotFound(ErrorCode.CREDENTIAL_NOT_FOUND)
             if own.document is None:
                 raise Conflict(ErrorCode.CONFLICT, "not signed yet")
+            if is_public and own.revoked_at is not None:
+                raise Conflict(ErrorCode.CONFLICT, "revoked")
             if own.is_public is not is_public:
                 credentials.set_public(writing, credential_id, is_public, now)
                 audit.record(

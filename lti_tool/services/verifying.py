@@ -50,8 +50,12 @@ class Verifying:
 
         :raises RequestInvalid: ``request_invalid`` for what is no web address, or one that does not answer.
         """
-        parts = urlsplit(url.strip())
-        if parts.scheme not in ("https", "http") or not parts.hostname:
+        try:
+            parts = urlsplit(url.strip())
+            is_web_address = parts.scheme in ("https", "http") and bool(parts.hostname)
+        except ValueError:  # "http://["
+            is_web_address = False
+        if not is_web_address:
             raise RequestInvalid(ErrorCode.REQUEST_INVALID, "not a web address")
         try:
             return self.verify(self._get(url.strip(), _ACCEPT))

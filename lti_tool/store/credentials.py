@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -228,7 +228,7 @@ def allocate(
     taken = set(session.execute(select(Credential.award_id).where(Credential.award_id.in_(wanted))).scalars())
     missing = [award_id for award_id in wanted if award_id not in taken]
     while missing:
-        list_id, free = _open_list(session, issuer_id, organisation_id, now)
+        list_id, size, free = _open_list(session, issuer_id, organisation_id, now)
         # The lock may have let another machine go first.
         taken = set(
             session.execute(select(Credential.award_id).where(Credential.award_id.in_(missing))).scalars()
@@ -237,7 +237,7 @@ def allocate(
         batch, missing = missing[:free], missing[free:]
         if not batch:
             continue
-        indices = _free_indices(session, list_id, len(batch))
+        indices = _free_indices(session, list_id, size, len(batch))
         session.execute(
             insert(Credential),
             [
@@ -255,8 +255,8 @@ def allocate(
         )
 
 
-def _open_list(session: Session, issuer_id: str, organisation_id: str, now: datetime) -> tuple[str, int]:
-    """The issuer's open list, locked, and how many more entries it takes before it is half full."""
+def _open_list(session: Session, issuer_id: str, organisation_id: str, now: datetime) -> tuple[str, int, int]:
+    """The issuer's open list, locked; its size, and how many more entries it takes before it is half full."""
     # The issuer's row is the lock: it exists before the first list does.
     session.execute(select(Issuer.id).where(Issuer.id == issuer_id).with_for_update())
     while True:
@@ -285,16 +285,16 @@ def _open_list(session: Session, issuer_id: str, organisation_id: str, now: date
         ).scalar_one()
         free = found.size // 2 - used
         if free > 0:
-            return found.id, free
+            return found.id, found.size, free
         found.is_open = False
         session.flush()
 
 
-def _free_indices(session: Session, list_id: str, count: int) -> list[int]:
+def _free_indices(session: Session, list_id: str, size: int, count: int) -> list[int]:
     """``count`` random places nobody has; the list is at most half full, so few draws collide."""
     chosen: set[int] = set()
     while len(chosen) < count:
-        drawn = {secrets.randbelow(LIST_SIZE) for _ in range(min(900, count - len(chosen)))} - chosen
+        drawn = {secrets.randbelow(size) for _ in range(min(900, count - len(chosen)))} - chosen
         used = session.execute(
             select(Credential.status_index).where(
                 Credential.status_list_id == list_id, Credential.status_index.in_(drawn)
@@ -463,17 +463,28 @@ def revoked_indices(session: Session, status_list_id: str) -> tuple[int, ...]:
     )
 
 
-def store_status_list(session: Session, seen: StatusListView, document: str) -> bool:
-    """Keep a signed list, unless it changed again since it was read; True if kept."""
-    result: Any = session.execute(
+def store_status_list(
+    session: Session, seen: StatusListView, revoked: Collection[int], document: str
+) -> bool:
+    """Keep a list signed over ``revoked``, unless somebody revoked or signed meanwhile; True if kept.
+
+    A revocation first marks its credential and then takes the signed list away, so with the list's row locked
+    it is either seen here or about to take away what is kept here.
+    """
+    current = session.execute(
+        select(StatusList.document).where(StatusList.id == seen.id).with_for_update()
+    ).one_or_none()
+    if current is None or current.document is not None:
+        return False
+    if set(revoked_indices(session, seen.id)) != set(revoked):
+        return False
+    session.execute(
         update(StatusList)
-        .where(
-            StatusList.id == seen.id, StatusList.changed_at == seen.changed_at, StatusList.document.is_(None)
-        )
+        .where(StatusList.id == seen.id)
         .values(document=document)
         .execution_options(synchronize_session=False)
     )
-    return bool(result.rowcount == 1)
+    return True
 
 
 @dataclass(frozen=True, slots=True)
