@@ -56,7 +56,7 @@ test-fork: install ## the LTI tests against the maintained fork pylti1p3next, in
 	@build/fork/bin/pip install -q -c config/constraints.txt '.[test]'
 	@build/fork/bin/pip uninstall -q -y pylti1p3
 	@build/fork/bin/pip install -q pylti1p3next
-	@build/fork/bin/python -m pytest tests/unit/lti tests/integration/lti
+	@build/fork/bin/python -m pytest tests/unit/lti $(wildcard tests/integration/lti)
 
 # Verifiers that are not ours, from npm, only where Node is present; the tests say so where it is not.
 VERIFIERS := tests/conformance/verifiers
