@@ -673,6 +673,7 @@ def test_every_refusal_after_the_state_says_where_to_start_anew(platform: Platfo
     "custom, kept",
     [
         ({"badge_link_key": "$Unexpanded"}, {}),
+        ({"context_history": "$Context.id.history", "badge_link_role": "$Role"}, {}),
         ({"badge_link_key": ""}, {}),
         ({"badge_link_key": "x" * 65}, {}),
         ({"badge_link_key": "a b"}, {}),

@@ -32,8 +32,15 @@ LTI = "https://purl.imsglobal.org/spec/lti/claim/"
 DEEP_LINKING_SETTINGS = "https://purl.imsglobal.org/spec/lti-dl/claim/deep_linking_settings"
 LEARNER = "http://purl.imsglobal.org/vocab/lis/v2/membership#Learner"
 INSTRUCTOR = "http://purl.imsglobal.org/vocab/lis/v2/membership#Instructor"
-MISSING = object()
-"""As a claim's value: leave the claim out."""
+
+
+class _Missing:
+    def __repr__(self) -> str:
+        return "missing"
+
+
+MISSING = _Missing()
+"""As a claim's value: leave the claim out. Its text is the same in every process (parallel test runs)."""
 
 MOODLE = RegistrationView(
     id="registration-of-moodle",

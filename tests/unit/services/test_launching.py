@@ -263,7 +263,11 @@ def test_a_launch_that_tells_nothing_new_costs_three_statements(small: World) ->
     launch = small.launch()
     with small.database.statements() as statements:
         small.launching.accept_launch(launch)
-    assert [each.split()[0] for each in statements if each != "BEGIN IMMEDIATE"] == ["SELECT", "INSERT", "INSERT"]
+    assert [each.split()[0] for each in statements if each != "BEGIN IMMEDIATE"] == [
+        "SELECT",
+        "INSERT",
+        "INSERT",
+    ]
 
 
 def test_visits_are_noted_once_a_minute(small: World) -> None:
@@ -478,6 +482,11 @@ def test_a_rule_approves_new_deployments_into_the_default_organisation(world: Wo
 
 def test_the_rule_without_an_organisation_holds(small: World) -> None:
     small.change(tables.Registration, approves_deployments=True)
+    assert small.refused(small.launch(deployment_id="new")).code is ErrorCode.DEPLOYMENT_HELD
+
+
+def test_a_default_organisation_without_the_rule_holds(small: World) -> None:
+    small.change(tables.Registration, default_organisation_id=small.course.organisation_id)
     assert small.refused(small.launch(deployment_id="new")).code is ErrorCode.DEPLOYMENT_HELD
 
 
