@@ -131,7 +131,7 @@ class Queue:
             name="periodic",
             # One that waited through a backlog is of no use: the next one is already behind it.
             expires=periodic.seconds,
-        )(lambda: self._tasks[periodic.task]())
+        )(lambda: self._perform(periodic.task, {}))
         # Only a worker waits inside the storage until a message comes; everybody else asks and goes on.
         self._huey.storage.blocking = self._can_wait
         self._worker(threads, periodic.seconds).run()
@@ -148,6 +148,24 @@ class Queue:
         )
 
     def _execute(self, name: str, ids: Mapping[str, str], task: Any) -> None:
+        try:
+            self._perform(name, ids)
+        except Exception as error:
+            wait = retry_wait(error, RETRIES - task.retries) if task.retries > 0 else None
+            log.warning(
+                "task_failed",
+                task=name,
+                **ids,
+                error=str(error),
+                wait=wait,
+                exc_info=not isinstance(error, ToolError),
+            )
+            if wait is not None:
+                # Huey gives a task that raises RetryTask its retry back; it is taken here, so that they end.
+                task.retries -= 1
+                raise RetryTask(delay=wait) from error
+
+    def _perform(self, name: str, ids: Mapping[str, str]) -> None:
         function = self._tasks.get(name)
         if function is None:
             # From a newer release during an update: the reconcile pass of a newer worker finds the work.
@@ -156,20 +174,10 @@ class Queue:
         telemetry.clear_context()
         telemetry.bind_context(task=name, **ids)
         started = time.monotonic()
-        outcome = "done"
+        outcome = "failed"
         try:
             function(**ids)
-        except Exception as error:
-            outcome = "failed"
-            wait = retry_wait(error, RETRIES - task.retries) if task.retries > 0 else None
-            expected = isinstance(error, ToolError)
-            log.warning("task_failed", error=str(error), wait=wait, exc_info=not expected)
-            if wait is None:
-                return
-            outcome = "retried"
-            # Huey gives a task that raises RetryTask its retry back; it is taken here, so that they end.
-            task.retries -= 1
-            raise RetryTask(delay=wait) from error
+            outcome = "done"
         finally:
             telemetry.JOBS.labels(name, outcome).inc()
             telemetry.JOB_SECONDS.labels(name).observe(time.monotonic() - started)

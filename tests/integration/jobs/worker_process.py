@@ -1,0 +1,112 @@
+"""A worker in a process of its own, which can be told at which step it is to be killed.
+
+``python -m tests.integration.jobs.worker_process [STEP]`` with the settings in the environment; ``LATER``
+seconds are added to the clock, so that nobody has to wait for the leases of a dead worker.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from lti_tool import telemetry
+from lti_tool.bootstrap import IssuerKeyring, build_tool
+from lti_tool.jobs import reconcile, tasks
+from lti_tool.services.issuing import Issuing
+from lti_tool.services.syncing import Syncing
+from lti_tool.settings import load_settings
+from lti_tool.store import credentials, decisions, runs
+from tests.integration.jobs.small_lms import SmallLms
+
+STEPS = (
+    "before the task",
+    "before the roster",
+    "between two pages of the roster",
+    "before the grades",
+    "before the decisions are kept",
+    "before the awards are committed",
+    "after the awards, before the credentials",
+    "before the status places are committed",
+    "after the status places, before the signatures",
+    "between two signatures",
+    "before the signed texts are committed",
+    "before the run is closed",
+)
+
+
+def die(*_: Any) -> None:
+    """As the kernel's out-of-memory killer would: nothing is cleaned up."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def instead(holder: Any, name: str) -> None:
+    """Die when this is called."""
+    setattr(holder, name, die)
+
+
+def afterwards(holder: Any, name: str) -> None:
+    """Die when this has done its work, with the transaction still open."""
+    original: Callable[..., Any] = getattr(holder, name)
+
+    def then_die(*args: Any, **kwargs: Any) -> Any:
+        original(*args, **kwargs)
+        die()
+
+    setattr(holder, name, then_die)
+
+
+def second_call(holder: Any, name: str) -> None:
+    """Die when this is called for the second time."""
+    original: Callable[..., Any] = getattr(holder, name)
+    calls: list[int] = []
+
+    def counting(*args: Any, **kwargs: Any) -> Any:
+        calls.append(1)
+        return die() if len(calls) == 2 else original(*args, **kwargs)
+
+    setattr(holder, name, counting)
+
+
+def prepare(step: str | None) -> SmallLms:
+    """Set the trap of a step; the LMS that may hold it."""
+    traps: dict[str, tuple[Callable[[Any, str], None], Any, str]] = {
+        "before the task": (instead, Syncing, "sync_context"),
+        "before the decisions are kept": (instead, decisions, "store_decisions"),
+        "before the awards are committed": (afterwards, decisions, "store_awards"),
+        "after the awards, before the credentials": (instead, Issuing, "issue_for"),
+        "before the status places are committed": (afterwards, credentials, "allocate"),
+        "after the status places, before the signatures": (instead, IssuerKeyring, "signer"),
+        "between two signatures": (second_call, IssuerKeyring, "signer"),
+        "before the signed texts are committed": (afterwards, credentials, "store_documents"),
+        "before the run is closed": (instead, runs, "finish"),
+    }
+    requests = {
+        "before the roster": "token",
+        "between two pages of the roster": "roster 2",
+        "before the grades": "results",
+    }
+    if step in traps:
+        set_trap, holder, name = traps[step]
+        set_trap(holder, name)
+    elif step is not None and step not in requests:
+        raise SystemExit(f"no such step: {step}")
+    return SmallLms(lambda what: die() if step is not None and requests.get(step) == what else None)
+
+
+def main() -> None:
+    """Work until killed or told to stop."""
+    later = timedelta(seconds=float(os.environ.pop("LATER", "0")))
+    telemetry.configure_logging("console", "warning")
+    lms = prepare(sys.argv[1] if len(sys.argv) > 1 else None)
+    reconcile.EVERY_SECONDS = tasks.EVERY_SECONDS = 1
+    tool = build_tool(load_settings(), clock=lambda: datetime.now(UTC) + later, mounts={"https://": lms})
+    tasks.work(tool, threads=2)
+    tool.close()
+
+
+if __name__ == "__main__":
+    main()
