@@ -27,7 +27,7 @@ from lti_tool.credentials.signing import sign_credential
 from lti_tool.credentials.status_list import StatusList, build_status_list_credential
 from lti_tool.credentials.verification import Report, verify
 
-NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
+NOW = datetime(2025, 11, 22, 9, 30, tzinfo=UTC)
 DID = "did:web:badges.example.edu"
 STATUS_URL = "https://badges.example.edu/status/1"
 RESULT_ID = "urn:uuid:f6ab24cd-86e8-4eaf-b8c6-ded74e8fd41c"

@@ -115,4 +115,4 @@ def test_a_short_salt_is_refused() -> None:
 
 def test_a_status_entry_counts_from_zero() -> None:
     assert StatusEntry("https://x.example/s", 0).document()["statusListIndex"] == "0"
-    assert format_time(NOW.astimezone(UTC)) == "2026-11-22T09:30:00Z"
+    assert format_time(NOW.astimezone(UTC)) == "2025-11-22T09:30:00Z"

@@ -237,8 +237,8 @@ METHOD = {"id": f"{DID}#key-1", "type": "Multikey", "controller": DID, "publicKe
         ({"verificationMethod": [METHOD, METHOD]}, "key_not_listed"),
         ({"id": "did:web:evil.example"}, "controller_differs"),
         ({"verificationMethod": [METHOD | {"controller": "did:web:evil.example"}]}, "controller_differs"),
-        ({"verificationMethod": [METHOD | {"revoked": "2026-01-01T00:00:00Z"}]}, "key_revoked"),
-        ({"verificationMethod": [METHOD | {"expires": "2026-01-01T00:00:00Z"}]}, "key_expired"),
+        ({"verificationMethod": [METHOD | {"revoked": "2025-01-01T00:00:00Z"}]}, "key_revoked"),
+        ({"verificationMethod": [METHOD | {"expires": "2025-01-01T00:00:00Z"}]}, "key_expired"),
         ({"verificationMethod": [METHOD | {"revoked": "once"}]}, "key_date_malformed"),
         ({"verificationMethod": [METHOD | {"publicKeyMultibase": "zDna"}]}, "key_of_another_kind"),
     ],
@@ -320,9 +320,9 @@ def with_proof(**changes: Any) -> dict[str, Any]:
         ({"verificationMethod": None}, "proof_malformed"),
         ({"verificationMethod": DID}, "key_not_named"),
         ({"verificationMethod": {"id": f"{DID}#key-1"}}, "proof_malformed"),
-        ({"created": "2026-11-22"}, "proof_date_malformed"),
+        ({"created": "2025-11-22"}, "proof_date_malformed"),
         ({"created": None}, "signature_wrong"),
-        ({"expires": "2026-11-22T09:00:00Z"}, "proof_expired"),
+        ({"expires": "2025-11-22T09:00:00Z"}, "proof_expired"),
         ({"domain": "example.org"}, "signature_wrong"),
         ({"@context": "https://www.w3.org/ns/credentials/v2"}, "proof_context_differs"),
     ],
@@ -443,7 +443,7 @@ def test_a_list_with_a_flipped_bit_does_not_count() -> None:
     [
         ({"id": "https://badges.example.edu/status/2"}, "status_list_wrong"),
         ({"type": ["VerifiableCredential"]}, "status_list_wrong"),
-        ({"validUntil": "2026-11-22T09:00:00Z"}, "status_list_invalid"),
+        ({"validUntil": "2025-11-22T09:00:00Z"}, "status_list_invalid"),
     ],
 )
 def test_a_list_must_be_the_current_one_that_was_named(changes: dict[str, Any], detail: str) -> None:
