@@ -1,0 +1,251 @@
+"""The certification's cases (LTI Advantage §6.1) and the forgeries of SEC §5.1.3, through the whole tool.
+
+Each goes the way a real one would: the LMS opens the login in a frame with third-party cookies blocked, the
+browser follows, and only the token that the platform posts is another one. The reason for each refusal is
+tried in ``tests/unit/lti/test_launch.py``; here it is seen that the page says it, and that nobody gets in.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from lti_tool.errors import ErrorCode
+from lti_tool.store.tables import LaunchSession
+from tests.databases import fresh_database_url
+from tests.journeys.campus import LMS_URL, TOOL_URL, Campus, open_campus
+from tests.simulator.client import Page
+from tests.simulator.keys import b64url_bytes, public_pem, rsa_key, sign_rs256, signing_input
+from tests.simulator.lms import Activity, User
+from tests.unit.lti.tokens import INSTRUCTOR, LEARNER, LTI, MISSING, changed, sign_hs256
+
+NO_NAMES = {"name": MISSING, "given_name": MISSING, "family_name": MISSING}
+
+
+@pytest.fixture(scope="module")
+def campus(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Campus]:
+    """One campus for all cases: what is refused leaves nothing behind that another case could see."""
+    folder = tmp_path_factory.mktemp("certification")
+    with fresh_database_url("sqlite", request, folder) as url, open_campus(url, Path(folder, "data")) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def activity(campus: Campus) -> Activity:
+    """A badge link in the course."""
+    return campus.place_badge()
+
+
+def claims_of(token: str) -> dict[str, Any]:
+    claims: dict[str, Any] = json.loads(b64url_bytes(token.split(".")[1]))
+    return claims
+
+
+def launch(
+    campus: Campus, activity: Activity, user: User, forge: Callable[[dict[str, Any]], str] | None = None
+) -> Page:
+    """Launch in a frame; ``forge`` makes the token out of the platform's own claims."""
+
+    def tamper(fields: dict[str, str]) -> dict[str, str]:
+        assert forge is not None
+        return {**fields, "id_token": forge(claims_of(fields["id_token"]))}
+
+    return campus.browser(user).launch(activity.id, tamper=None if forge is None else tamper)
+
+
+def sessions(campus: Campus) -> int:
+    with campus.tool.database.read() as session:
+        return session.scalar(select(func.count()).select_from(LaunchSession)) or 0
+
+
+def with_claims(campus: Campus, **changes: Any) -> Callable[[dict[str, Any]], str]:
+    """A token the platform signed, with other claims."""
+    return lambda claims: campus.lms.keys.sign(changed(claims, changes))
+
+
+# -- §6.1.2 and §6.1.3: what has to be let in
+
+GOOD_CASES = [
+    pytest.param({}, id="normal"),
+    pytest.param(
+        {"roles": [LEARNER, "http://purl.imsglobal.org/vocab/lis/v2/institution/person#Student"]},
+        id="several roles",
+    ),
+    pytest.param({"roles": ["Learner"]}, id="short role"),
+    pytest.param({"roles": ["http://example.org/unknown#Role"]}, id="unknown role"),
+    pytest.param({"roles": []}, id="no role"),
+    pytest.param(NO_NAMES, id="e-mail only"),
+    pytest.param({"email": MISSING}, id="names only"),
+    pytest.param({**NO_NAMES, "email": MISSING}, id="no personal data"),
+    pytest.param({**NO_NAMES, "context": MISSING}, id="e-mail without context"),
+]
+
+
+@pytest.mark.parametrize("changes", GOOD_CASES)
+def test_a_student_is_let_in(campus: Campus, activity: Activity, changes: dict[str, Any]) -> None:
+    page = launch(campus, activity, campus.learner("ada"), with_claims(campus, **changes))
+    assert page.status == 200
+    assert page.url.startswith(f"{TOOL_URL}/l/")
+
+
+@pytest.mark.parametrize("changes", GOOD_CASES)
+def test_a_teacher_is_let_in(campus: Campus, activity: Activity, changes: dict[str, Any]) -> None:
+    for_teachers = {
+        "several roles": [INSTRUCTOR, "http://purl.imsglobal.org/vocab/lis/v2/institution/person#Faculty"],
+        "short role": ["Instructor"],
+    }
+    if changes.get("roles") in (
+        [LEARNER, "http://purl.imsglobal.org/vocab/lis/v2/institution/person#Student"],
+    ):
+        changes = {"roles": for_teachers["several roles"]}
+    elif changes.get("roles") == ["Learner"]:
+        changes = {"roles": for_teachers["short role"]}
+    page = launch(campus, activity, campus.teacher, with_claims(campus, **changes))
+    assert page.status == 200
+    assert page.url.startswith(f"{TOOL_URL}/l/")
+
+
+# -- §6.1.1 and SEC §5.1.3: what has to be refused
+
+BAD_CLAIMS = [
+    pytest.param({"version": "1.0"}, ErrorCode.LAUNCH_VERSION_WRONG, id="wrong version"),
+    pytest.param({"version": MISSING}, ErrorCode.LAUNCH_VERSION_WRONG, id="no version"),
+    pytest.param({"iat": 11111, "exp": 22222}, ErrorCode.LAUNCH_EXPIRED, id="times incorrect"),
+    pytest.param({"message_type": MISSING}, ErrorCode.LAUNCH_MESSAGE_TYPE_UNKNOWN, id="no message type"),
+    pytest.param({"roles": MISSING}, ErrorCode.LAUNCH_ROLES_MISSING, id="no roles"),
+    pytest.param({"deployment_id": MISSING}, ErrorCode.LAUNCH_DEPLOYMENT_MISSING, id="no deployment"),
+    pytest.param({"deployment_id": "unknown"}, ErrorCode.DEPLOYMENT_HELD, id="unknown deployment"),
+    pytest.param({"resource_link": {"title": "x"}}, ErrorCode.LAUNCH_RESOURCE_LINK_MISSING, id="no link id"),
+    pytest.param({"sub": MISSING}, ErrorCode.LAUNCH_SUBJECT_MISSING, id="no sub"),
+    pytest.param({"iss": "https://evil.example"}, ErrorCode.LAUNCH_ISSUER_WRONG, id="issuer"),
+    pytest.param({"aud": "other"}, ErrorCode.LAUNCH_AUDIENCE_WRONG, id="audience"),
+    pytest.param({"azp": "other"}, ErrorCode.LAUNCH_AUTHORISED_PARTY_WRONG, id="authorised party"),
+    pytest.param({"nonce": "other"}, ErrorCode.LAUNCH_NONCE_WRONG, id="nonce"),
+    pytest.param({"target_link_uri": f"{TOOL_URL}/staff"}, ErrorCode.LAUNCH_TARGET_WRONG, id="target"),
+]
+
+
+@pytest.mark.parametrize("changes, code", BAD_CLAIMS)
+@pytest.mark.parametrize("role", ["student", "teacher"])
+def test_a_wrong_claim_is_refused_and_the_page_names_the_reason(
+    campus: Campus, activity: Activity, changes: dict[str, Any], code: ErrorCode, role: str
+) -> None:
+    user = campus.teacher if role == "teacher" else campus.learner("ada")
+    before = sessions(campus)
+    page = launch(campus, activity, user, with_claims(campus, **changes))
+    assert 400 <= page.status < 500
+    assert code.value in page.text
+    assert sessions(campus) == before
+
+
+def no_kid(campus: Campus, claims: dict[str, Any]) -> str:
+    return sign_rs256(campus.lms.keys.current, {"alg": "RS256", "typ": "JWT"}, claims)
+
+
+def unknown_kid(campus: Campus, claims: dict[str, Any]) -> str:
+    return sign_rs256(campus.lms.keys.current, {"alg": "RS256", "kid": "made up"}, claims)
+
+
+def foreign_key(campus: Campus, claims: dict[str, Any]) -> str:
+    return sign_rs256(rsa_key("attacker"), {"alg": "RS256", "kid": campus.lms.keys.kid}, claims)
+
+
+def neighbour_s_key(campus: Campus, claims: dict[str, Any]) -> str:
+    assert campus.neighbour is not None
+    return campus.neighbour.lms.keys.sign(claims)
+
+
+def unsigned(campus: Campus, claims: dict[str, Any]) -> str:
+    return signing_input({"alg": "none", "kid": campus.lms.keys.kid}, claims) + "."
+
+
+def hs256(campus: Campus, claims: dict[str, Any]) -> str:
+    header = {"alg": "HS256", "kid": campus.lms.keys.kid}
+    return sign_hs256(public_pem(campus.lms.keys.current), header, claims)
+
+
+def no_lti(campus: Campus, claims: dict[str, Any]) -> str:
+    return campus.lms.keys.sign({name: v for name, v in claims.items() if not name.startswith(LTI)})
+
+
+def no_token(campus: Campus, claims: dict[str, Any]) -> str:
+    return "not.a-token"
+
+
+@pytest.mark.parametrize(
+    "forge, code",
+    [
+        (no_kid, ErrorCode.LAUNCH_KEY_ID_MISSING),
+        (unknown_kid, ErrorCode.LAUNCH_KEY_UNKNOWN),
+        (foreign_key, ErrorCode.LAUNCH_SIGNATURE_INVALID),
+        (neighbour_s_key, ErrorCode.LAUNCH_KEY_UNKNOWN),
+        (unsigned, ErrorCode.LAUNCH_ALGORITHM_REFUSED),
+        (hs256, ErrorCode.LAUNCH_ALGORITHM_REFUSED),
+        (no_lti, ErrorCode.LAUNCH_VERSION_WRONG),
+        (no_token, ErrorCode.LAUNCH_TOKEN_MALFORMED),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_a_forged_token_is_refused_and_the_page_names_the_reason(
+    campus: Campus, activity: Activity, forge: Callable[[Campus, dict[str, Any]], str], code: ErrorCode
+) -> None:
+    before = sessions(campus)
+    page = launch(campus, activity, campus.learner("ada"), lambda claims: forge(campus, claims))
+    assert 400 <= page.status < 500
+    assert code.value in page.text
+    assert sessions(campus) == before
+
+
+# -- one browser, one use
+
+
+def test_a_token_posted_again_by_the_same_browser_is_refused(campus: Campus, activity: Activity) -> None:
+    posted: list[dict[str, str]] = []
+
+    def note(fields: dict[str, str]) -> dict[str, str]:
+        posted.append(fields)
+        return fields
+
+    browser = campus.browser(campus.learner("ada"))
+    first = browser.launch(activity.id, tamper=note)
+    assert first.status == 200
+    before = sessions(campus)
+    second = browser.launch(activity.id, tamper=lambda _: posted[0])
+    assert 400 <= second.status < 500
+    assert ErrorCode.LAUNCH_REPLAYED.value in second.text
+    assert sessions(campus) == before
+
+
+def test_a_launch_begun_in_another_browser_is_refused(campus: Campus, activity: Activity) -> None:
+    """Login CSRF: the attacker's own, valid launch is posted by the victim's browser."""
+    posted: list[dict[str, str]] = []
+
+    def keep(fields: dict[str, str]) -> dict[str, str]:
+        posted.append(fields)
+        return {}
+
+    campus.browser(campus.learner("mallory")).launch(activity.id, tamper=keep)
+    before = sessions(campus)
+    page = campus.browser(campus.learner("ada")).launch(activity.id, tamper=lambda _: posted[0])
+    assert 400 <= page.status < 500
+    assert ErrorCode.LAUNCH_STATE_UNBOUND.value in page.text
+    assert sessions(campus) == before
+
+
+def test_where_no_cookie_survives_a_fresh_launch_is_offered(campus: Campus, activity: Activity) -> None:
+    page = campus.browser(campus.learner("ada"), cookies="none").launch(activity.id)
+    assert 400 <= page.status < 500
+    assert ErrorCode.LAUNCH_STATE_UNBOUND.value in page.text
+    assert f"{LMS_URL}/mod/lti/launch.php?id={activity.id}" in page.text
+
+
+def test_a_platform_that_changes_its_key_is_followed_at_once(campus: Campus, activity: Activity) -> None:
+    assert launch(campus, activity, campus.learner("ada")).status == 200
+    campus.clock.move(minutes=1)
+    campus.lms.keys.rotate()
+    assert launch(campus, activity, campus.learner("ada")).status == 200
