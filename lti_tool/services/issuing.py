@@ -29,16 +29,10 @@ from lti_tool.credentials.documents import (
 from lti_tool.credentials.signing import Signer, sign_credential
 from lti_tool.credentials.status_list import StatusList, build_status_list_credential
 from lti_tool.errors import CredentialInvalid, ErrorCode, NotFound, RequestInvalid
+from lti_tool.services import Hints
 from lti_tool.store import audit, micromodules
 from lti_tool.store import credentials as store
 from lti_tool.store.database import Database
-
-
-class Hints(Protocol):
-    """Where work that is due is announced; a lost hint costs only time (the reconcile pass)."""
-
-    def offer(self, task: str, **ids: str) -> None:
-        """Announce one task; ids in, nothing out."""
 
 
 class IssuerKeys(Protocol):

@@ -18,6 +18,7 @@ from lti_tool.errors import ErrorCode, NotFound, ToolError
 from lti_tool.lti import grades, memberships
 from lti_tool.lti.connector import PlatformConnector
 from lti_tool.lti.memberships import Member
+from lti_tool.services import Hints
 from lti_tool.services.columns import grade_row, read_column, service_access
 from lti_tool.store import results, rosters, runs
 from lti_tool.store.database import Database
@@ -27,14 +28,6 @@ from lti_tool.store.runs import RunView
 
 LEASE_SECONDS: Final = 300.0
 """How long a worker may be silent before another takes its context over; renewed with each page."""
-
-
-class Hints(Protocol):
-    """Tells the queue that there is work; losing a hint costs time, never work."""
-
-    def offer(self, task: str, **ids: str) -> None:
-        """Offer a task by name."""
-        ...
 
 
 class AwardingOutcome(Protocol):

@@ -9,14 +9,17 @@ from flask import Blueprint, Response, jsonify, make_response, redirect, render_
 from flask_babel import gettext
 from werkzeug.wrappers import Response as AnyResponse
 
+from lti_tool.errors import ToolError
 from lti_tool.lti.oidc import STATE_LIFETIME_SECONDS
-from lti_tool.telemetry import LAUNCHES
+from lti_tool.telemetry import LAUNCHES, get_logger
 from lti_tool.web import session as sessions
 from lti_tool.web.headers import frame_by_anybody
 from lti_tool.web.session import current_tool
 
 if TYPE_CHECKING:
     from lti_tool.services.launching import SessionView
+
+log = get_logger(__name__)
 
 blueprint = Blueprint("lti", __name__, url_prefix="/lti")
 
@@ -74,8 +77,12 @@ def launch() -> AnyResponse:
     LAUNCHES.labels("accepted").inc()
     sessions.begin(accepted)
     session = accepted.session
-    if session.is_learner and session.placement_id is not None and not session.is_read_only:
-        tool.syncing.refresh_learner(session)
+    if session.is_learner and session.context_id is not None and not session.is_read_only:
+        try:
+            tool.syncing.refresh_learner(session)
+        except ToolError as error:
+            # The wallet says how old its data is; a reading that fails must not keep anybody out of it.
+            log.warning("refresh_failed", code=error.code.value, detail=error.detail)
     response = redirect(url_for(landing_page(session)), 303)
     sessions.set_cookie(response)
     return response
