@@ -199,7 +199,7 @@ def column_progress(
     is_mirror = column.tag == Channel.MIRROR
     guidance = (
         platform.column_guidance(course.issuer, course.id_on_platform, column.url)
-        if is_mirror and column.url is not None
+        if column.url is not None
         else None
     )
     formula = (
