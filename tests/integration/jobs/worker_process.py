@@ -1,21 +1,21 @@
 """A worker in a process of its own, which can be told at which step it is to be killed.
 
-``python -m tests.integration.jobs.worker_process [STEP]`` with the settings in the environment; ``LATER``
-seconds are added to the clock, so that nobody has to wait for the leases of a dead worker.
+It is forked, since starting an interpreter takes longer than all the rest; it opens its own connections.
 """
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 from lti_tool import telemetry
 from lti_tool.bootstrap import IssuerKeyring, build_tool
-from lti_tool.jobs import reconcile, tasks
+from lti_tool.jobs import tasks
 from lti_tool.services.issuing import Issuing
 from lti_tool.services.syncing import Syncing
 from lti_tool.settings import load_settings
@@ -38,7 +38,7 @@ STEPS = (
 )
 
 
-def die(*_: Any) -> None:
+def die(*_: Any, **__: Any) -> None:
     """As the kernel's out-of-memory killer would: nothing is cleaned up."""
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -97,16 +97,28 @@ def prepare(step: str | None) -> SmallLms:
     return SmallLms(lambda what: die() if step is not None and requests.get(step) == what else None)
 
 
-def main() -> None:
-    """Work until killed or told to stop."""
-    later = timedelta(seconds=float(os.environ.pop("LATER", "0")))
+def start_worker(environment: Mapping[str, str], step: str | None, later: timedelta) -> BaseProcess:
+    """Start a worker.
+
+    :param environment: its settings.
+    :param step: where it is to be killed; None for a worker that works on.
+    :param later: added to its clock, so that nobody has to wait for the leases of a dead worker.
+    """
+    process = multiprocessing.get_context("fork").Process(
+        target=_work, args=(environment, step, later), daemon=True
+    )
+    process.start()
+    return process
+
+
+def _work(environment: Mapping[str, str], step: str | None, later: timedelta) -> None:
     telemetry.configure_logging("console", "warning")
-    lms = prepare(sys.argv[1] if len(sys.argv) > 1 else None)
-    reconcile.EVERY_SECONDS = tasks.EVERY_SECONDS = 1
-    tool = build_tool(load_settings(), clock=lambda: datetime.now(UTC) + later, mounts={"https://": lms})
+    lms = prepare(step)
+    tasks.EVERY_SECONDS = 1
+    tool = build_tool(
+        load_settings(environment), clock=lambda: datetime.now(UTC) + later, mounts={"https://": lms}
+    )
     tasks.work(tool, threads=2)
     tool.close()
-
-
-if __name__ == "__main__":
-    main()
+    # Not through pytest's own end, which the fork has inherited.
+    os._exit(0)
