@@ -39,9 +39,9 @@ _ESCAPES: Final = {
 }
 MAXIMUM_ALIKE: Final = 6
 MAXIMUM_TIED_NODES: Final = 60
-"""Blank nodes that RDFC-1.0 may have to tell apart by trying permutations: of one kind, and in all. Honest badges
-have a few (the same alignment written twice); a clique of six takes 0.15 s, of eight 18 s, of ten (rdf-canon
-test074) minutes."""
+"""Blank nodes that RDFC-1.0 may have to tell apart by trying permutations: of one kind, and in all. Honest
+badges have a few (the same alignment written twice); a clique of six takes 0.15 s, of eight 18 s, of ten
+(rdf-canon test074) minutes."""
 
 _BASE: Final = "relative-iri://none/"
 """PyLD 3.3.0 resolves relative references against ``http://example.org/base/`` where it is given no base, and

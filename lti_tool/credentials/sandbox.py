@@ -39,6 +39,7 @@ class Canonicaliser:
         self._lock = threading.Lock()
         self._child: subprocess.Popen[bytes] | None = None
         self._served = 0
+        self._owner = os.getpid()
         atexit.register(self.close)
 
     def canonicalise(self, documents: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -64,7 +65,7 @@ class Canonicaliser:
     def close(self) -> None:
         """End the child, if there is one."""
         child, self._child = self._child, None
-        if child is not None:
+        if child is not None and self._owner == os.getpid():
             child.kill()
             child.wait()
             for pipe in (child.stdin, child.stdout):
@@ -73,6 +74,9 @@ class Canonicaliser:
                         pipe.close()
 
     def _ask(self, request: bytes) -> dict[str, Any]:
+        if self._owner != os.getpid():
+            # a web server forked after the first use: two processes must not talk through the same pipes
+            self._child, self._owner = None, os.getpid()
         if self._child is None or self._child.poll() is not None or self._served >= _REQUESTS_PER_CHILD:
             self.close()
             self._child = _start()

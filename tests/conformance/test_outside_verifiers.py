@@ -89,7 +89,7 @@ def by_openbadgeslib(document: dict[str, Any], web: Web) -> dict[str, Any]:
     try:
         ob3.check_credential_status(credential, download=fetch)
     except ob3.OB3VerificationError as error:
-        return {"verified": True, "revoked": "revoked" in str(error).lower(), "error": str(error)}
+        return {"verified": True, "revoked": "'revocation' is set" in str(error), "error": str(error)}
     return {"verified": True, "revoked": False, "error": None}
 
 

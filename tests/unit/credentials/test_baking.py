@@ -92,10 +92,10 @@ def test_a_png_without_image_data_cannot_be_baked() -> None:
 
 
 def test_a_huge_credential_cannot_be_baked() -> None:
-    for bake, image in ((bake_png, PNG), (bake_svg, SVG)):
-        with pytest.raises(ImageInvalid) as refused:
-            bake(image, "a" * 300_000)  # type: ignore[operator]  # pairs of two types
-        assert refused.value.reason == "credential_too_large"
+    with pytest.raises(ImageInvalid, match="credential_too_large"):
+        bake_png(PNG, "a" * 300_000)
+    with pytest.raises(ImageInvalid, match="credential_too_large"):
+        bake_svg(SVG, "a" * 300_000)
 
 
 def test_what_is_baked_into_an_svg_comes_out() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -12,7 +13,7 @@ from tests.unit.credentials.badges import badge
 
 
 @pytest.fixture
-def canonicaliser() -> Canonicaliser:
+def canonicaliser() -> Iterator[Canonicaliser]:
     made = Canonicaliser(seconds=2)
     yield made
     made.close()
@@ -55,6 +56,22 @@ def test_a_child_that_dies_is_replaced(canonicaliser: Canonicaliser) -> None:
     canonicaliser._child.kill()
     canonicaliser._child.wait()
     assert canonicaliser.canonicalise([badge()])
+
+
+def test_a_forked_process_starts_a_child_of_its_own(canonicaliser: Canonicaliser) -> None:
+    canonicaliser.canonicalise([badge()])
+    mine = canonicaliser._child
+    assert mine is not None
+    canonicaliser._owner = -1  # as it looks to a process that was forked off
+    canonicaliser.close()
+    assert mine.poll() is None
+    canonicaliser._child = mine
+    assert canonicaliser.canonicalise([badge()])
+    assert canonicaliser._child is not mine
+    for pipe in (mine.stdin, mine.stdout):
+        assert pipe is not None
+        pipe.close()
+    mine.wait()
 
 
 def test_threads_share_it(canonicaliser: Canonicaliser) -> None:
