@@ -26,8 +26,6 @@ from lti_tool.store import audit, launches, registrations
 from lti_tool.store.database import Database
 from lti_tool.store.tables import (
     Context,
-    Deployment,
-    LaunchSession,
     Learner,
     Membership,
     ResourceLink,
@@ -220,9 +218,6 @@ class _Acceptance:
             subject_kind="deployment",
             subject_id=row.id,
         )
-        # What find_known loaded before is out of date now.
-        self.session.flush()
-        self.session.expire_all()
 
     def _learn_service_hosts(self) -> None:
         grades, memberships = self.launch.grades, self.launch.memberships
@@ -237,7 +232,7 @@ class _Acceptance:
                 self.session, self.known.registration.id, hosts, MAX_SERVICE_HOSTS
             )
 
-    def _save_context(self, deployment: Deployment, organisation_id: str) -> str | None:
+    def _save_context(self, deployment: launches.KnownDeployment, organisation_id: str) -> str | None:
         claim, row = self.launch.context, self.known.context
         if claim is None:
             return None
@@ -336,7 +331,7 @@ class _Acceptance:
 
     # -- the session
 
-    def _begin_session(self, deployment: Deployment, organisation_id: str) -> AcceptedLaunch:
+    def _begin_session(self, deployment: launches.KnownDeployment, organisation_id: str) -> AcceptedLaunch:
         launch, registration, placement = self.launch, self.known.registration, self.known.placement
         context_id = self._save_context(deployment, organisation_id)
         link_id = self._save_link(organisation_id, context_id)
@@ -351,9 +346,8 @@ class _Acceptance:
             )
         was_staff = self.known.membership is not None and self.known.membership.is_staff
         token = secrets.token_urlsafe(32)
-        row = LaunchSession(
+        row = launches.SessionRow(
             id=new_id(),
-            token_hash=launches.hash_token(token),
             organisation_id=organisation_id,
             registration_id=registration.id,
             deployment_id=deployment.id,
@@ -374,10 +368,9 @@ class _Acceptance:
             return_url=launch.return_url,
             frame_origins=self._frame_origins(),
             deep_linking=asdict(launch.deep_linking) if launch.deep_linking else None,
-            created_at=self.now,
             expires_at=self.now + SESSION_LIFETIME,
         )
-        launches.add_session(self.session, row)
+        launches.add_session(self.session, row, token, self.now)
         stored = launches.StoredSession(
             session=row,
             learner_name=launch.user.name or (self.known.learner.name if self.known.learner else None),

@@ -3,18 +3,25 @@
 A launch that tells nothing new costs three statements: one that reads everything it touches, the nonce's
 insert and the session's. Rows are written only where they differ, and "last launched" at most once a
 minute: a class that opens a course together does not queue up for one row.
+
+Launches are what the tool does most, so the statements here are built once, and rows are read as tuples:
+building them anew through the ORM costs more than running them.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, cast
 
-from sqlalchemy import ColumnElement, and_, exists, select, update
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import Table, and_, bindparam, exists, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import CursorResult
+from sqlalchemy.orm import Session
+from sqlalchemy.sql import ColumnElement
 
 from lti_tool.store.dialects import insert_if_absent
 from lti_tool.store.tables import (
@@ -35,6 +42,20 @@ TOUCH_INTERVAL: Final = timedelta(minutes=1)
 """How exact ``last_launched_at`` and ``seen_at`` are."""
 
 
+def _table(mapped: type[Base]) -> Table:
+    return cast(Table, mapped.__table__)
+
+
+_registrations = _table(Registration)
+_deployments = _table(Deployment)
+_contexts = _table(Context)
+_links = _table(ResourceLink)
+_learners = _table(Learner)
+_memberships = _table(Membership)
+_placements = _table(Placement)
+_sessions = _table(LaunchSession)
+
+
 @dataclass(frozen=True, slots=True)
 class LaunchKeys:
     """The platform's names of all that a launch touches."""
@@ -47,24 +68,119 @@ class LaunchKeys:
     badge_link_key: str | None
 
 
+class KnownRegistration(NamedTuple):
+    """The columns of a registration that a launch looks at; so with the others."""
+
+    id: str
+    name: str
+    issuer: str
+    product: str
+    status: str
+    default_organisation_id: str | None
+    approves_deployments: bool
+    frame_origins: list[str]
+    service_hosts: list[str]
+
+
+class KnownDeployment(NamedTuple):
+    """See :class:`KnownRegistration`."""
+
+    id: str
+    registration_id: str
+    organisation_id: str | None
+    status: str
+
+
+class KnownContext(NamedTuple):
+    """See :class:`KnownRegistration`."""
+
+    id: str
+    label: str | None
+    title: str | None
+    memberships_url: str | None
+    line_items_url: str | None
+    ags_scopes: list[str]
+    last_launched_at: datetime
+    sync_due_at: datetime | None
+
+
+class KnownLink(NamedTuple):
+    """See :class:`KnownRegistration`."""
+
+    id: str
+    badge_link_key: str | None
+    role: str
+    title: str | None
+    course_module_id: str | None
+
+
+class KnownLearner(NamedTuple):
+    """See :class:`KnownRegistration`."""
+
+    id: str
+    name: str | None
+    email: str | None
+    is_test_user: bool
+    last_launched_at: datetime | None
+
+
+class KnownMembership(NamedTuple):
+    """See :class:`KnownRegistration`."""
+
+    id: str
+    is_learner: bool
+    is_staff: bool
+    is_active: bool
+    seen_at: datetime
+
+
+class KnownPlacement(NamedTuple):
+    """See :class:`KnownRegistration`."""
+
+    id: str
+    status: str
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
     """The rows of ours that a launch touches, as far as they exist."""
 
-    registration: Registration
-    deployment: Deployment | None
-    context: Context | None
-    link: ResourceLink | None
-    learner: Learner | None
-    membership: Membership | None
-    placement: Placement | None
+    registration: KnownRegistration
+    deployment: KnownDeployment | None
+    context: KnownContext | None
+    link: KnownLink | None
+    learner: KnownLearner | None
+    membership: KnownMembership | None
+    placement: KnownPlacement | None
+
+
+class SessionRow(NamedTuple):
+    """A launch session as stored, but for its token's hash and its beginning."""
+
+    id: str
+    organisation_id: str
+    registration_id: str
+    deployment_id: str
+    learner_id: str
+    context_id: str | None
+    resource_link_id: str | None
+    can_view_progress: bool
+    can_configure: bool
+    is_learner: bool
+    is_read_only: bool
+    is_cookie_bound: bool
+    locale: str | None
+    return_url: str | None
+    frame_origins: list[str]
+    deep_linking: dict[str, Any] | None
+    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class StoredSession:
     """A launch session joined with what its pages show."""
 
-    session: LaunchSession
+    session: SessionRow
     learner_name: str | None
     context_title: str | None
     link_role: str | None
@@ -74,12 +190,90 @@ class StoredSession:
     issuer: str
 
 
+# -- the nonce
+
+
+@functools.cache
+def _use_nonce(dialect: str) -> Any:
+    table = _table(Nonce)
+    if dialect == "postgresql":
+        return postgresql.insert(table).on_conflict_do_nothing(index_elements=["value_hash"])
+    return sqlite.insert(table).on_conflict_do_nothing(index_elements=["value_hash"])
+
+
 def consume_nonce(session: Session, nonce: str, expires_at: datetime) -> bool:
     """Use a nonce up; False where it was used before. Of two that try at once, one gets True."""
+    connection = session.connection()
     value_hash = hashlib.sha256(nonce.encode()).hexdigest()
-    return insert_if_absent(
-        session, Nonce, {"value_hash": value_hash, "expires_at": expires_at}, on=("value_hash",)
+    used = connection.execute(
+        _use_nonce(connection.dialect.name),
+        {"value_hash": value_hash, "expires_at": expires_at},
+        execution_options={"preserve_rowcount": True},
     )
+    return cast(CursorResult[Any], used).rowcount == 1
+
+
+# -- what is known
+
+_PARTS: Final = (
+    (_registrations, KnownRegistration),
+    (_deployments, KnownDeployment),
+    (_contexts, KnownContext),
+    (_links, KnownLink),
+    (_learners, KnownLearner),
+    (_memberships, KnownMembership),
+    (_placements, KnownPlacement),
+)
+
+_FIND_KNOWN: Final = (
+    select(*(table.c[name] for table, part in _PARTS for name in part._fields))
+    .select_from(
+        _registrations.outerjoin(
+            _deployments,
+            and_(
+                _deployments.c.registration_id == _registrations.c.id,
+                _deployments.c.id_on_platform == bindparam("deployment_id"),
+            ),
+        )
+        .outerjoin(
+            _contexts,
+            and_(
+                _contexts.c.deployment_id == _deployments.c.id,
+                _contexts.c.organisation_id == _deployments.c.organisation_id,
+                _contexts.c.id_on_platform == bindparam("context_id"),
+            ),
+        )
+        .outerjoin(
+            _links,
+            and_(
+                _links.c.context_id == _contexts.c.id,
+                _links.c.id_on_platform == bindparam("resource_link_id"),
+            ),
+        )
+        .outerjoin(
+            _learners,
+            and_(
+                _learners.c.organisation_id == _deployments.c.organisation_id,
+                _learners.c.registration_id == _registrations.c.id,
+                _learners.c.sub == bindparam("sub"),
+            ),
+        )
+        .outerjoin(
+            _memberships,
+            and_(_memberships.c.context_id == _contexts.c.id, _memberships.c.learner_id == _learners.c.id),
+        )
+        .outerjoin(
+            _placements,
+            and_(
+                _placements.c.context_id == _contexts.c.id,
+                _placements.c.organisation_id == _deployments.c.organisation_id,
+                _placements.c.badge_link_key == bindparam("badge_link_key"),
+                _placements.c.status != "removed",
+            ),
+        )
+    )
+    .where(_registrations.c.id == bindparam("registration_id"))
+)
 
 
 def find_known(session: Session, keys: LaunchKeys) -> Known | None:
@@ -88,52 +282,34 @@ def find_known(session: Session, keys: LaunchKeys) -> Known | None:
     Each row is sought within the one that owns it: a context within its deployment, a learner within the
     deployment's organisation and the registration, a placement within the context.
     """
-    row = session.execute(
-        select(Registration, Deployment, Context, ResourceLink, Learner, Membership, Placement)
-        .select_from(Registration)
-        .outerjoin(
-            Deployment,
-            and_(
-                Deployment.registration_id == Registration.id,
-                Deployment.id_on_platform == keys.deployment_id,
-            ),
+    row = (
+        session.connection()
+        .execute(
+            _FIND_KNOWN,
+            {
+                "registration_id": keys.registration_id,
+                "deployment_id": keys.deployment_id,
+                "sub": keys.sub,
+                "context_id": keys.context_id,
+                "resource_link_id": keys.resource_link_id,
+                "badge_link_key": keys.badge_link_key,
+            },
         )
-        .outerjoin(
-            Context,
-            and_(
-                Context.deployment_id == Deployment.id,
-                Context.organisation_id == Deployment.organisation_id,
-                Context.id_on_platform == keys.context_id,
-            ),
-        )
-        .outerjoin(
-            ResourceLink,
-            and_(
-                ResourceLink.context_id == Context.id,
-                ResourceLink.id_on_platform == keys.resource_link_id,
-            ),
-        )
-        .outerjoin(
-            Learner,
-            and_(
-                Learner.organisation_id == Deployment.organisation_id,
-                Learner.registration_id == Registration.id,
-                Learner.sub == keys.sub,
-            ),
-        )
-        .outerjoin(Membership, and_(Membership.context_id == Context.id, Membership.learner_id == Learner.id))
-        .outerjoin(
-            Placement,
-            and_(
-                Placement.context_id == Context.id,
-                Placement.organisation_id == Deployment.organisation_id,
-                Placement.badge_link_key == keys.badge_link_key,
-                Placement.status != "removed",
-            ),
-        )
-        .where(Registration.id == keys.registration_id)
-    ).one_or_none()
-    return None if row is None else Known(*row)
+        .one_or_none()
+    )
+    if row is None:
+        return None
+    parts: list[Any] = []
+    start = 0
+    for _, part in _PARTS:
+        end = start + len(part._fields)
+        # An outer join that found nothing gives nulls, the key's included.
+        parts.append(None if row[start] is None else part(*row[start:end]))
+        start = end
+    return Known(*parts)
+
+
+# -- what is recorded
 
 
 def save(
@@ -196,10 +372,16 @@ def activate_placement(session: Session, organisation_id: str, placement_id: str
     )
 
 
-def add_session(session: Session, row: LaunchSession) -> None:
+def add_session(session: Session, row: SessionRow, token: str, now: datetime) -> None:
     """A new launch session."""
-    session.add(row)
-    session.flush()
+    values = {**row._asdict(), "token_hash": hash_token(token), "created_at": now}
+    session.connection().execute(_ADD_SESSION, values)
+
+
+_ADD_SESSION: Final = insert(_sessions)
+
+
+# -- sessions
 
 
 def hash_token(token: str) -> str:
@@ -207,56 +389,73 @@ def hash_token(token: str) -> str:
     return hashlib.sha256(token.encode(errors="replace")).hexdigest()
 
 
-def session_by_token(session: Session, token: str) -> StoredSession | None:
-    """The launch session of a token, expired or not; none once its deployment or registration is shut."""
-    original, elsewhere = aliased(Placement), aliased(Context)
-    is_copied: ColumnElement[bool] = (
+def _is_copied() -> ColumnElement[bool]:
+    original, elsewhere = _placements.alias("original"), _contexts.alias("elsewhere")
+    return (
         exists()
         .where(
-            original.badge_link_key == ResourceLink.badge_link_key,
-            original.organisation_id == LaunchSession.organisation_id,
-            original.context_id != LaunchSession.context_id,
-            elsewhere.id == original.context_id,
-            elsewhere.registration_id == LaunchSession.registration_id,
+            original.c.badge_link_key == _links.c.badge_link_key,
+            original.c.organisation_id == _sessions.c.organisation_id,
+            original.c.context_id != _sessions.c.context_id,
+            elsewhere.c.id == original.c.context_id,
+            elsewhere.c.registration_id == _sessions.c.registration_id,
         )
-        .correlate(ResourceLink, LaunchSession)
+        .correlate(_links, _sessions)
     )
-    row = session.execute(
-        select(
-            LaunchSession,
-            Learner.name.label("learner_name"),
-            Context.title.label("context_title"),
-            ResourceLink.role.label("link_role"),
-            Placement.id.label("placement_id"),
-            and_(Placement.id.is_(None), is_copied).label("is_copied_link"),
-            Registration.product,
-            Registration.issuer,
-        )
-        .join(Registration, Registration.id == LaunchSession.registration_id)
-        .join(Deployment, Deployment.id == LaunchSession.deployment_id)
-        .join(Learner, Learner.id == LaunchSession.learner_id)
-        .outerjoin(Context, Context.id == LaunchSession.context_id)
-        .outerjoin(ResourceLink, ResourceLink.id == LaunchSession.resource_link_id)
+
+
+_SESSION_BY_TOKEN: Final = (
+    select(
+        *(_sessions.c[name] for name in SessionRow._fields),
+        _learners.c.name,
+        _contexts.c.title,
+        _links.c.role,
+        _placements.c.id,
+        and_(_placements.c.id.is_(None), _is_copied()),
+        _registrations.c.product,
+        _registrations.c.issuer,
+    )
+    .select_from(
+        _sessions.join(_registrations, _registrations.c.id == _sessions.c.registration_id)
+        .join(_deployments, _deployments.c.id == _sessions.c.deployment_id)
+        .join(_learners, _learners.c.id == _sessions.c.learner_id)
+        .outerjoin(_contexts, _contexts.c.id == _sessions.c.context_id)
+        .outerjoin(_links, _links.c.id == _sessions.c.resource_link_id)
         .outerjoin(
-            Placement,
+            _placements,
             and_(
-                Placement.context_id == LaunchSession.context_id,
-                Placement.organisation_id == LaunchSession.organisation_id,
-                Placement.badge_link_key == ResourceLink.badge_link_key,
-                Placement.status != "removed",
+                _placements.c.context_id == _sessions.c.context_id,
+                _placements.c.organisation_id == _sessions.c.organisation_id,
+                _placements.c.badge_link_key == _links.c.badge_link_key,
+                _placements.c.status != "removed",
             ),
         )
-        .where(
-            LaunchSession.token_hash == hash_token(token),
-            Registration.status == "approved",
-            Deployment.status == "approved",
-        )
-    ).one_or_none()
-    if row is None:
+    )
+    .where(
+        _sessions.c.token_hash == bindparam("token_hash"),
+        _registrations.c.status == "approved",
+        _deployments.c.status == "approved",
+    )
+)
+
+
+def session_by_token(session: Session, token: str) -> StoredSession | None:
+    """The launch session of a token, expired or not; none once its deployment or registration is shut."""
+    found = session.connection().execute(_SESSION_BY_TOKEN, {"token_hash": hash_token(token)}).one_or_none()
+    if found is None:
         return None
-    values = dict(row._mapping)
-    found = values.pop("LaunchSession")
-    return StoredSession(session=found, **{**values, "is_copied_link": bool(values["is_copied_link"])})
+    end = len(SessionRow._fields)
+    learner_name, context_title, link_role, placement_id, is_copied, product, issuer = found[end:]
+    return StoredSession(
+        session=SessionRow(*found[:end]),
+        learner_name=learner_name,
+        context_title=context_title,
+        link_role=link_role,
+        placement_id=placement_id,
+        is_copied_link=bool(is_copied),
+        product=product,
+        issuer=issuer,
+    )
 
 
 def is_copied_link(
