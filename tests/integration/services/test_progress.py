@@ -1,0 +1,183 @@
+"""The instructor's page: who is how far, page by page, and how each column is doing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lti_tool.domain.awarding import Verdict
+from lti_tool.errors import ErrorCode, NotAllowed, NotFound
+from lti_tool.services.progress import CourseProgress, CourseProgressView
+from lti_tool.store import runs, tables
+from tests import factories
+from tests.factories import NOW, Course
+from tests.integration.services.school import School, session_of
+
+
+def view(
+    school: School, course: Course, page: int = 1, per_page: int = 50, **changes: Any
+) -> CourseProgressView:
+    session = session_of(course, "0" * 32, **{"can_view_progress": True, "can_configure": True, **changes})
+    return CourseProgress(school.database, school.awarding).view(session, page=page, per_page=per_page)
+
+
+def test_everybody_is_counted_and_listed_with_their_reasons(school: School) -> None:
+    course = school.course()
+    placed = factories.placed(school.database, course)
+    earned, below, ungraded, reviewed = factories.enrol(school.database, course, 4)
+    factories.grade(school.database, course, placed, [earned, reviewed], 90)
+    factories.grade(school.database, course, placed, [below], 10)
+    report = school.awarding.decide_context(course.organisation_id, course.context_id)
+    school.issuing.issue_for(report.award_ids[:1])
+    school.regrade(placed, reviewed, 10)
+    school.awarding.decide_context(course.organisation_id, course.context_id)
+
+    (shown,) = view(school, course).placements
+    assert shown.counts == {
+        "learners": 4,
+        "earned": 2,
+        "review": 1,
+        "not_met": 1,
+        "unknown": 1,
+        "undecided": 0,
+    }
+    rows = {row.learner_id: row for row in shown.rows}
+    assert {id_: row.verdict for id_, row in rows.items()} == {
+        earned: Verdict.HELD,
+        below: Verdict.NOT_YET,
+        ungraded: Verdict.NOT_YET,
+        reviewed: Verdict.REVIEW,
+    }
+    assert sum(row.credential_id is not None for row in rows.values()) == 1
+    assert rows[earned].awarded_at == rows[reviewed].awarded_at == NOW
+    assert rows[below].awarded_at is None
+
+
+def test_who_does_not_take_part_is_neither_counted_nor_listed(school: School) -> None:
+    course = school.course()
+    placed = factories.placed(school.database, course)
+    learner, staff, left, tester, listener = factories.enrol(school.database, course, 5)
+    factories.grade(school.database, course, placed, [learner, staff, left, tester, listener], 90)
+    for person, values in (
+        (staff, {"is_staff": True}),
+        (left, {"is_active": False}),
+        (listener, {"is_learner": False}),
+    ):
+        school.change(tables.Membership, tables.Membership.learner_id == person, **values)
+    school.change(tables.Learner, tables.Learner.id == tester, is_test_user=True)
+    school.awarding.decide_context(course.organisation_id, course.context_id)
+    shown = view(school, course)
+    assert shown.learners == 1
+    assert [row.learner_id for row in shown.placements[0].rows] == [learner]
+    assert shown.placements[0].counts["earned"] == shown.placements[0].counts["learners"] == 1
+
+
+def test_learners_nobody_decided_about_yet_are_counted_as_such(small_school: School) -> None:
+    course = small_school.course()
+    factories.placed(small_school.database, course)
+    factories.enrol(small_school.database, course, 3)
+    assert view(small_school, course).placements[0].counts["undecided"] == 3
+
+
+def test_pages_hold_everybody_once_by_name(small_school: School) -> None:
+    school = small_school
+    course = school.course()
+    factories.placed(school.database, course)
+    learners = factories.enrol(school.database, course, 7)
+    for learner, name in zip(learners, ["eve", "Ada", None, "ben", "Cleo", "Ada", "dan"], strict=True):
+        school.change(tables.Learner, tables.Learner.id == learner, name=name)
+    pages = [view(school, course, page, 3) for page in (1, 2, 3)]
+    assert [(one.page, one.pages, one.learners) for one in pages] == [(1, 3, 7), (2, 3, 7), (3, 3, 7)]
+    listed = [row for one in pages for row in one.placements[0].rows]
+    assert sorted(row.learner_id for row in listed) == sorted(learners)
+    names = [row.name for row in listed if row.name]
+    assert names == ["Ada", "Ada", "ben", "Cleo", "dan", "eve"]
+
+
+@pytest.mark.parametrize("asked,given", [(0, 1), (-5, 1), (99, 2), (10**9, 2), (2, 2)])
+def test_a_page_that_does_not_exist_is_the_nearest(small_school: School, asked: int, given: int) -> None:
+    course = small_school.course()
+    factories.placed(small_school.database, course)
+    factories.enrol(small_school.database, course, 4)
+    assert view(small_school, course, asked, 3).page == given
+
+
+def test_an_empty_course_has_a_page(small_school: School) -> None:
+    shown = view(small_school, small_school.course())
+    assert (shown.placements, shown.page, shown.pages, shown.learners) == ((), 1, 1, 0)
+    assert shown.roster_read_at is None
+    assert not shown.roster_is_complete
+
+
+@pytest.mark.parametrize(
+    "values,state",
+    [
+        ({"id_on_platform": None}, "not_created"),
+        ({}, "waiting"),
+        ({"first_value_at": NOW, "read_at": NOW, "is_complete": True}, "values"),
+        ({"first_value_at": NOW, "trouble": "platform_busy"}, "trouble"),
+        ({"id_on_platform": None, "trouble": "platform_refused"}, "not_created"),
+    ],
+)
+def test_each_column_says_how_it_is_doing(small_school: School, values: dict[str, Any], state: str) -> None:
+    course = small_school.course()
+    factories.placed(small_school.database, course)
+    (context,) = small_school.rows(tables.Context)
+    address = f"/mod/lti/services.php/{context.id_on_platform}/lineitems/7/lineitem?type_id=1"
+    url = f"{course.platform_issuer}{address}"
+    small_school.change(tables.LineItem, **{"id_on_platform": url, **values})
+    (column,) = view(small_school, course).placements[0].columns
+    assert column.state == state
+    assert column.trouble == (ErrorCode(values["trouble"]) if "trouble" in values else None)
+    assert column.formula_example
+    assert (column.guidance is None) is (state == "not_created")
+
+
+@pytest.mark.parametrize("label", ["测验", "!!!", "[[x]]", "😀", "a\nb", " "])
+def test_a_column_of_any_name_has_a_page(small_school: School, label: str) -> None:
+    course = small_school.course()
+    factories.placed(small_school.database, course)
+    small_school.change(tables.LineItem, label=label)
+    (column,) = view(small_school, course).placements[0].columns
+    assert column.label == label
+
+
+def test_the_newest_sync_is_shown(small_school: School) -> None:
+    course = small_school.course()
+    assert view(small_school, course).run is None
+    with small_school.database.write() as session:
+        runs.open_run(session, course.organisation_id, course.context_id, NOW)
+    run = view(small_school, course).run
+    assert run is not None
+    assert run.status == "waiting"
+
+
+def test_only_who_may_see_progress_sees_it(small_school: School) -> None:
+    course = small_school.course()
+    with pytest.raises(NotAllowed):
+        view(small_school, course, can_view_progress=False)
+    with pytest.raises(NotFound):
+        view(small_school, course, context_id=None)
+    assert not view(small_school, course, can_configure=False).can_configure
+
+
+def test_another_organisations_course_does_not_exist(school: School) -> None:
+    ours, theirs = school.course(), school.course()
+    with pytest.raises(NotFound) as refused:
+        view(school, ours, context_id=theirs.context_id)
+    assert refused.value.code is ErrorCode.CONTEXT_NOT_FOUND
+
+
+def test_a_page_of_a_large_course_costs_what_a_small_one_does(small_school: School) -> None:
+    counted = []
+    for size in (5, 120):
+        course = small_school.course()
+        placed = factories.placed(small_school.database, course)
+        learners = factories.enrol(small_school.database, course, size)
+        factories.grade(small_school.database, course, placed, learners, 90)
+        small_school.awarding.decide_context(course.organisation_id, course.context_id)
+        with small_school.database.statements() as seen:
+            view(small_school, course, per_page=50)
+        counted.append(len(seen))
+    assert counted[0] == counted[1]

@@ -1,0 +1,129 @@
+"""What strangers may read: shared badges, and what badges stand for."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from lti_tool.credentials.verification import Verdict, verify
+from lti_tool.services.public import PublicRecords
+from lti_tool.services.sharing import Sharing
+from lti_tool.services.verifying import Verifying
+from lti_tool.store import tables
+from tests import factories
+from tests.factories import NOW, PNG, Course, Placed
+from tests.integration.services.school import BASE_URL, School, session_of
+from tests.integration.services.test_verifying import verifying
+
+
+@pytest.fixture
+def course(small_school: School) -> Course:
+    return small_school.course()
+
+
+@pytest.fixture
+def placed(small_school: School, course: Course) -> Placed:
+    return factories.placed(small_school.database, course)
+
+
+def records(school: School) -> PublicRecords:
+    return PublicRecords(school.database, school.issuing, school.urls)
+
+
+def shared(school: School, course: Course, placed: Placed) -> str:
+    (learner,) = factories.enrol(school.database, course)
+    credential_id = school.issued(course, placed, learner)
+    Sharing(school.database, school.clock, school.urls).set_public(
+        session_of(course, learner), credential_id, True
+    )
+    return credential_id
+
+
+def test_a_shared_badge_tells_what_it_stands_for(
+    small_school: School, course: Course, placed: Placed
+) -> None:
+    credential_id = shared(small_school, course, placed)
+    found = records(small_school).credential(credential_id)
+    assert found is not None
+    assert found.url == json.loads(found.document)["id"] == f"{BASE_URL}/credentials/{credential_id}"
+    assert found.achievement_version_id == placed.achievement_version_id
+    assert found.issuer_id == course.issuer_id
+    assert (found.skills, found.awarded_at, found.is_revoked) == (("Writing tests",), NOW, False)
+
+
+def test_the_page_of_a_badge_changes_its_mark_when_it_is_revoked(
+    small_school: School, course: Course, placed: Placed
+) -> None:
+    credential_id = shared(small_school, course, placed)
+    before = records(small_school).credential(credential_id)
+    small_school.issuing.revoke_credential(credential_id, "Mistake", "cli")
+    after = records(small_school).credential(credential_id)
+    assert before is not None
+    assert after is not None
+    assert before.etag != after.etag
+    assert before.document == after.document
+    assert after.revocation_reason == "Mistake"
+
+
+def test_the_baked_picture_verifies(small_school: School, course: Course, placed: Placed) -> None:
+    baked = records(small_school).baked_png(shared(small_school, course, placed))
+    assert baked is not None
+    assert baked != PNG
+    judged: Verifying = verifying(small_school)
+    assert verify(baked, fetch=judged, now=NOW).verdict is Verdict.VALID
+
+
+def test_an_achievement_is_public_by_its_own_id_and_its_versions(
+    small_school: School, course: Course, placed: Placed
+) -> None:
+    (version,) = small_school.rows(tables.AchievementVersion)
+    with small_school.database.write() as session:
+        values = {
+            column.name: getattr(version, column.name)
+            for column in tables.AchievementVersion.__table__.columns
+        }
+        session.add(tables.AchievementVersion(**{**values, "id": "2" * 32, "number": 2, "name": "Newer"}))
+    by_version = records(small_school).achievement(version.id)
+    newest = records(small_school).achievement(version.achievement_id)
+    assert by_version is not None
+    assert newest is not None
+    assert (by_version.view.number, newest.view.number, newest.view.name) == (1, 2, "Newer")
+    written = json.loads(by_version.document.body)
+    assert written["id"] == f"{BASE_URL}/achievements/{version.id}"
+    issuer = records(small_school).issuer(course.issuer_id)
+    assert issuer is not None
+    assert [one.name for one in issuer.achievements] == ["Newer"]
+    assert json.loads(issuer.document.body)["id"] == issuer.did
+
+
+def test_the_achievement_is_published_as_its_badges_embed_it(
+    small_school: School, course: Course, placed: Placed
+) -> None:
+    found = records(small_school).credential(shared(small_school, course, placed))
+    assert found is not None
+    published = records(small_school).achievement(found.achievement_version_id)
+    assert published is not None
+    written = json.loads(published.document.body)
+    del written["@context"]
+    assert written == json.loads(found.document)["credentialSubject"]["achievement"]
+
+
+def test_pictures_are_public(small_school: School, placed: Placed) -> None:
+    assert placed.achievement_version_id is not None
+    assert records(small_school).image(placed.achievement_version_id, "png") == PNG
+    svg = records(small_school).image(placed.achievement_version_id, "svg")
+    assert svg is not None
+    assert svg.startswith(b"<svg")
+
+
+def test_what_does_not_exist_is_nothing(small_school: School) -> None:
+    public = records(small_school)
+    for unknown in ("", "0" * 32, "' OR 1=1 --"):
+        assert public.credential(unknown) is None
+        assert public.baked_png(unknown) is None
+        assert public.achievement(unknown) is None
+        assert public.image(unknown, "png") is None
+        assert public.issuer(unknown) is None
+        assert public.did_document(unknown) is None
+        assert public.status_list(unknown) is None
