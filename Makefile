@@ -47,7 +47,7 @@ bench: install ## the benchmarks; ONLY=name,… for some; writes build/bench.jso
 
 # ---------------------------------------------------------------------------------------------- quality
 .PHONY: test
-test: install verifiers ## every test; REQUIRE=all makes a missing browser, database or Node a failure
+test: install ## every test; REQUIRE=all makes a missing browser, database or Node a failure
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist=loadfile $(TESTS)
 
 .PHONY: test-fork
@@ -57,16 +57,6 @@ test-fork: install ## the LTI tests against the maintained fork pylti1p3next, in
 	@build/fork/bin/pip uninstall -q -y pylti1p3
 	@build/fork/bin/pip install -q pylti1p3next
 	@build/fork/bin/python -m pytest tests/unit/lti $(wildcard tests/integration/lti)
-
-# Verifiers that are not ours, from npm, only where Node is present; the tests say so where it is not.
-VERIFIERS := tests/conformance/verifiers
-.PHONY: verifiers
-verifiers:
-	@if [ -f $(VERIFIERS)/package-lock.json ] && command -v npm >/dev/null; then \
-	    cmp -s $(VERIFIERS)/package-lock.json $(VERIFIERS)/node_modules/.installed-lock || { \
-	        npm ci --prefix $(VERIFIERS) --ignore-scripts --no-audit --no-fund --silent </dev/null \
-	        && cp $(VERIFIERS)/package-lock.json $(VERIFIERS)/node_modules/.installed-lock; }; \
-	fi
 
 .PHONY: format
 format: install ## rewrite formatting
