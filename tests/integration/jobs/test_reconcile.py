@@ -1,0 +1,177 @@
+"""The reconcile pass offers what is due, no more than once in a while, from one worker at a time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from lti_tool.bootstrap import Tool
+from lti_tool.jobs.reconcile import BACKLOG, LEASE_SECONDS, PATIENCE, SYNC_PATIENCE, Reconcile
+from lti_tool.jobs.tasks import register
+from lti_tool.store.tables import Context, Credential, Nonce, StatusList
+from tests import factories
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+@dataclass
+class Watch:
+    """A clock that a test turns."""
+
+    now: datetime = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def watch() -> Watch:
+    return Watch()
+
+
+@pytest.fixture
+def tool(open_tool: Callable[..., Tool], watch: Watch) -> Tool:
+    return open_tool(clock=watch)
+
+
+@pytest.fixture
+def course(tool: Tool) -> factories.Course:
+    return factories.course(tool.database, NOW)
+
+
+def offered(tool: Tool) -> list[tuple[str, dict[str, str]]]:
+    messages = [json.loads(bytes(item)) for item in tool.queue._huey.storage.enqueued_items()]
+    return [(message["args"][0], message["args"][1]) for message in messages]
+
+
+def drain(tool: Tool) -> None:
+    while tool.queue.run_one():
+        pass
+
+
+def test_nothing_due_offers_nothing(tool: Tool, course: factories.Course) -> None:
+    assert Reconcile(tool).run() == 0
+    assert offered(tool) == []
+
+
+def test_an_award_without_its_credential_is_offered_and_issued(tool: Tool, course: factories.Course) -> None:
+    placed = factories.placed(tool.database, course)
+    (learner_id,) = factories.enrol(tool.database, course)
+    award_id = factories.award(tool.database, course, placed, learner_id)
+    reconcile = Reconcile(tool)
+    register(tool, reconcile)
+    assert reconcile.run() == 1
+    assert offered(tool) == [("issue_credential", {"award_id": award_id})]
+    drain(tool)
+    with tool.database.read() as session:
+        assert session.scalars(sa.select(Credential.award_id)).all() == [award_id]
+    assert reconcile.run() == 1, "the status list that was begun with it"
+    drain(tool)
+    assert reconcile.run() == 0
+
+
+def test_a_revocation_whose_list_was_not_signed_is_offered(tool: Tool, course: factories.Course) -> None:
+    placed = factories.placed(tool.database, course)
+    (learner_id,) = factories.enrol(tool.database, course)
+    credential_id = tool.issuing.issue_credential(factories.award(tool.database, course, placed, learner_id))
+    assert credential_id is not None
+    reconcile = Reconcile(tool)
+    register(tool, reconcile)
+    tool.issuing.revoke_credential(credential_id, "by mistake", "cli")
+    while tool.queue._huey.storage.dequeue() is not None:
+        pass  # the hint is lost
+    assert reconcile.run() == 1
+    drain(tool)
+    with tool.database.read() as session:
+        assert session.scalars(sa.select(StatusList.document)).one() is not None
+
+
+def test_a_course_that_is_due_is_offered(tool: Tool, course: factories.Course, watch: Watch) -> None:
+    due = factories.course(tool.database, NOW, sync_due_at=NOW - timedelta(minutes=1))
+    factories.course(tool.database, NOW, sync_due_at=NOW + timedelta(minutes=1))
+    reconcile = Reconcile(tool)
+    assert reconcile.run() == 1
+    assert offered(tool) == [("sync_context", {"context_id": due.context_id})]
+    watch.now += SYNC_PATIENCE / 2
+    assert reconcile.run() == 0, "it waits in the queue"
+    watch.now += SYNC_PATIENCE
+    assert reconcile.run() == 2, "its message may be lost; and the other fell due"
+
+
+def test_a_run_that_nobody_works_on_is_offered_again(
+    tool: Tool, course: factories.Course, watch: Watch
+) -> None:
+    run = tool.syncing.start_sync(course.organisation_id, course.context_id)
+    assert tool.queue._huey.storage.dequeue() is not None, "the hint is lost"
+    reconcile = Reconcile(tool)
+    assert reconcile.run() == 0, "it was asked for just now"
+    watch.now += PATIENCE
+    assert reconcile.run() == 1
+    assert offered(tool) == [("sync_context", {"context_id": course.context_id, "run_id": run.id})]
+
+
+def test_the_queue_stays_short(tool: Tool, watch: Watch) -> None:
+    """What does not fit is still due at the next pass."""
+    course = factories.course(tool.database, NOW)
+    placed = factories.placed(tool.database, course)
+    for learner_id in factories.enrol(tool.database, course, 3):
+        factories.award(tool.database, course, placed, learner_id)
+    for number in range(BACKLOG - 2):
+        tool.queue.offer("elsewhere", number=str(number))
+    reconcile = Reconcile(tool)
+    assert reconcile.run() == 2
+    assert reconcile.run() == 0
+    while tool.queue._huey.storage.dequeue() is not None:
+        pass
+    assert reconcile.run() == 1, "the one that did not fit"
+    watch.now += PATIENCE
+    assert reconcile.run() == 3, "nothing came of the others either"
+
+
+def test_one_worker_makes_the_passes_until_it_dies(
+    tool: Tool, course: factories.Course, watch: Watch
+) -> None:
+    factories.course(tool.database, NOW, sync_due_at=NOW)
+    first, second = Reconcile(tool), Reconcile(tool)
+    assert first.run() == 1
+    assert second.run() == 0
+    watch.now += timedelta(seconds=LEASE_SECONDS)
+    assert second.run() == 1, "the first made no further pass: it is taken for dead"
+    second.stop()
+    watch.now += SYNC_PATIENCE
+    assert first.run() == 1, "who stops in order is followed at once"
+
+
+def test_what_is_over_is_purged_once_an_hour(tool: Tool, course: factories.Course, watch: Watch) -> None:
+    def nonces() -> int | None:
+        with tool.database.read() as session:
+            return session.scalar(sa.select(sa.func.count()).select_from(Nonce))
+
+    def use(value: str) -> None:
+        with tool.database.write() as session:
+            session.add(Nonce(value_hash=value * 64, expires_at=NOW))
+
+    use("a")
+    reconcile = Reconcile(tool)
+    reconcile.run()
+    assert nonces() == 0
+    use("b")
+    reconcile.run()
+    assert nonces() == 1
+    watch.now += timedelta(hours=1)
+    reconcile.run()
+    assert nonces() == 0
+
+
+def test_a_course_that_is_gone_is_no_failure(tool: Tool, course: factories.Course) -> None:
+    register(tool, Reconcile(tool))
+    tool.queue.offer("sync_context", context_id=course.context_id)
+    with tool.database.write() as session:
+        session.execute(sa.delete(Context))
+    drain(tool)
+    assert (tool.queue.length(), tool.queue.put_off()) == (0, 0)
