@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from babel import Locale, UnknownLocaleError
+from babel.numbers import format_decimal
 from flask import Flask, current_app, g, request
-from flask_babel import Babel, format_date, format_decimal, format_timedelta, get_locale, gettext
+from flask_babel import Babel, format_date, format_timedelta, get_locale, gettext
 
 SOURCE_LANGUAGE = "en"
 
@@ -88,4 +89,5 @@ def day(moment: datetime) -> str:
 
 def number(value: Decimal | int) -> str:
     """An exact number without trailing zeros."""
-    return format_decimal(value.normalize() if isinstance(value, Decimal) and value else value)
+    exact = value.normalize() if isinstance(value, Decimal) and value else value
+    return format_decimal(exact, locale=get_locale() or SOURCE_LANGUAGE, decimal_quantization=False)

@@ -222,6 +222,7 @@ def problem_sentence(code: str, params: dict[str, object]) -> str:
         "label_used_twice": _(
             "One assessment cannot be read in two ways. Use the same way, or another name."
         ),
+        "characters_not_in_font": _("The picture cannot show some of these characters. Use others."),
         "colour_invalid": _("Enter a colour such as #0b6a5d."),
         "contrast_too_low": _(
             "Picture and background are too similar to tell apart. Choose a darker or lighter colour."

@@ -6,7 +6,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from lti_tool.domain.identity import DeepLinkingSettings
-from lti_tool.errors import ErrorCode, LaunchRefused
+from lti_tool.errors import ErrorCode, LaunchRefused, PlatformFailed
 from tests.unit.web.samples import PICKING, SECRET, TEACHER, Sample, session
 
 CSRF = f"csrf-of-{SECRET}"
@@ -113,10 +113,16 @@ class TestLaunch:
         client.post("/lti/launch", data={})
         assert ("refresh_learner", tool.launching.view) in tool.calls
         tool.calls.clear()
-        for view in (TEACHER, session(is_read_only=True), session(placement_id=None), PICKING):
+        for view in (TEACHER, session(is_read_only=True), session(context_id=None), PICKING):
             tool.launching.view = view
             client.post("/lti/launch", data={})
         assert [call for call in tool.calls if call[0] == "refresh_learner"] == []
+
+    def test_a_reading_that_fails_keeps_nobody_out(self, client: FlaskClient, tool: Sample) -> None:
+        tool.syncing.refresh_learner = tool._called(
+            "refresh_learner", PlatformFailed(ErrorCode.PLATFORM_TIMED_OUT)
+        )
+        assert client.post("/lti/launch", data={}).headers["Location"] == "/l/session-1/wallet"
 
     def test_a_look_is_cheap_and_harmless(self, client: FlaskClient, tool: Sample) -> None:
         answer = client.get("/lti/launch")

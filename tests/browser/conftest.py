@@ -1,0 +1,77 @@
+"""A system Chromium, and the web room with sample services behind a real socket."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from werkzeug.serving import make_server
+
+from tests import needs
+from tests.translations import write_pseudo_locale
+from tests.unit.web.samples import Sample, sample_app
+
+
+class Site:
+    """The served pages, and the services behind them."""
+
+    def __init__(self, tool: Sample, url: str) -> None:
+        self.tool = tool
+        self.url = url
+
+
+@pytest.fixture(scope="session")
+def pseudo_locale(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_pseudo_locale(tmp_path_factory.mktemp("pseudo"))
+
+
+@pytest.fixture
+def site(pseudo_locale: Path) -> Iterator[Site]:
+    """Sample pages on a port of their own; ``localhost`` is the tool, ``127.0.0.1`` another site."""
+    tool = Sample()
+    app = sample_app(tool, RATELIMIT_ENABLED=False, BABEL_TRANSLATION_DIRECTORIES=str(pseudo_locale))
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    tool.settings.base_url = f"http://localhost:{server.server_port}"
+    yield Site(tool, tool.settings.base_url)
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    path = needs.chromium()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    context = browser.new_context(viewport={"width": 1100, "height": 800}, locale="en")
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Iterator[Page]:
+    """A page that fails the test on anything a console would complain about."""
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on(
+        "console",
+        lambda message: (
+            complaints.append(message.text)
+            if message.type == "error" and "Failed to load resource" not in message.text
+            else None
+        ),
+    )
+    yield page
+    assert complaints == []

@@ -1,0 +1,133 @@
+"""Which language a page speaks, and that no sentence escaped the translators."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from bs4 import BeautifulSoup
+from flask import Flask
+from flask.testing import FlaskClient
+
+from lti_tool.web.i18n import best_match
+from tests.translations import write_pseudo_locale
+from tests.unit.web.conftest import LintingClient
+from tests.unit.web.samples import (
+    COURSES,
+    PICKERS,
+    PICKING,
+    SECRET,
+    TEACHER,
+    WALLETS,
+    Sample,
+    sample_app,
+    session,
+)
+
+AVAILABLE = {"en": "en", "de": "de", "pt_BR": "pt_BR", "ar": "ar"}
+
+
+@pytest.mark.parametrize(
+    "tag, language",
+    [
+        ("de", "de"),
+        ("de-AT", "de"),
+        ("de_du", "de"),
+        ("de_kids", "de"),
+        ("en_us_k12", "en"),
+        ("pt-br", "pt_BR"),
+        ("pt", None),
+        ("fr", None),
+        ("../../etc", None),
+        ("", None),
+        ("x" * 5000, None),
+        ("zh-Hant-TW-x-very-long", None),
+    ],
+)
+def test_the_nearest_catalogue(tag: str, language: str | None) -> None:
+    assert best_match(tag, AVAILABLE) == language
+
+
+@pytest.fixture(scope="module")
+def pseudo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_pseudo_locale(tmp_path_factory.mktemp("pseudo"))
+
+
+@pytest.fixture
+def app(tool: Sample, pseudo: Path) -> Flask:
+    app = sample_app(tool, RATELIMIT_ENABLED=False, BABEL_TRANSLATION_DIRECTORIES=str(pseudo))
+    app.test_client_class = LintingClient
+    return app
+
+
+def test_the_launch_decides_before_the_browser(member: FlaskClient, tool: Sample) -> None:
+    tool.launching.view = session(locale="ar")
+    page = member.get("/l/session-1/wallet", headers={"Accept-Language": "en"}).text
+    assert '<html lang="ar" dir="rtl">' in page
+
+
+def test_without_a_launch_the_browser_decides(client: FlaskClient) -> None:
+    assert '<html lang="ar" dir="rtl">' in client.get("/verify", headers={"Accept-Language": "ar-EG"}).text
+    assert '<html lang="en" dir="ltr">' in client.get("/verify", headers={"Accept-Language": "fr"}).text
+    assert '<html lang="en" dir="ltr">' in client.get("/verify").text
+
+
+_SAMPLE_TEXT = re.compile(
+    r"Ada Lovelace|Alan Turing|Emmy Noether|Katherine Johnson|Mary Jackson|Research Data( Management)?"
+    r"|Research Ethics|Academic Writing|Example University|Data management|FAIR principles|Quiz \d"
+    r"|Essay|Peer review|Forum"
+    r"|Plans, documents and shares research data responsibly|Writes and revises a short academic text"
+    r"|Recognises and discusses ethical questions of research|Issued by mistake|Writing|Half a thought"
+    r"|A green hexagon with a database|The badge|[a-z]+(?:_[a-z]+)+|https?://\S+|=\[\[quiz1\]\]"
+)
+
+
+def plain_words(html: str) -> list[str]:
+    """Texts of a page that are neither translated nor data."""
+    page = BeautifulSoup(html, "html5lib")
+    for element in page.find_all(["script", "code"]):
+        element.decompose()
+    spoken = list(page.stripped_strings)
+    spoken += [
+        str(element[name])
+        for name in ("alt", "aria-label", "placeholder", "title")
+        for element in page.find_all(attrs={name: True})
+    ]
+    # What the pseudo-locale wrote stands in brackets, and may hold data and other brackets.
+    found = []
+    for text in spoken:
+        rest = re.sub(r"⟦.*⟧|⟦.*|.*⟧", "", text)
+        if re.search(r"[A-Za-z]{3}", _SAMPLE_TEXT.sub("", rest)):
+            found.append(text)
+    return found
+
+
+@pytest.mark.parametrize("state", WALLETS)
+def test_the_wallet_speaks_one_language(state: str, member: FlaskClient, tool: Sample) -> None:
+    tool.launching.view = session(locale="ar")
+    tool.wallet_view = WALLETS[state]
+    assert plain_words(member.get("/l/session-1/wallet").text) == []
+
+
+@pytest.mark.parametrize("state", COURSES)
+def test_the_course_page_speaks_one_language(state: str, member: FlaskClient, tool: Sample) -> None:
+    tool.launching.view = replace(TEACHER, locale="ar")
+    tool.course_view = COURSES[state]
+    assert plain_words(member.get("/l/session-1/course").text) == []
+
+
+@pytest.mark.parametrize("state", PICKERS)
+def test_deep_linking_speaks_one_language(state: str, member: FlaskClient, tool: Sample) -> None:
+    tool.launching.view = replace(PICKING, locale="ar")
+    tool.picker_view = PICKERS[state]
+    assert plain_words(member.get("/l/session-1/picker").text) == []
+    assert plain_words(member.get("/l/session-1/micromodules/new").text) == []
+
+
+def test_refusals_speak_one_language(client: FlaskClient, tool: Sample) -> None:
+    assert plain_words(client.get("/l/other/wallet", headers={"Accept-Language": "ar"}).text) == []
+    tool.launching.view = session(locale="ar")
+    client.set_cookie("lti_session_session-1", SECRET, path="/l/session-1/", domain="localhost")
+    assert plain_words(client.get("/l/session-1/course").text) == []
