@@ -1,0 +1,351 @@
+"""The ``lti-tool`` command: answers, exit statuses, one clear sentence for each failure."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import re
+import sys
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from lti_tool import cli
+from lti_tool.bootstrap import Tool
+from tests import factories
+from tests.integration.cli.conftest import CommandLine
+from tests.integration.jobs.small_lms import PASSING
+
+MOODLE = (
+    *("--issuer", "https://moodle.example", "--client-id", "abc", "--product", "moodle"),
+    *("--auth-url", "https://moodle.example/mod/lti/auth.php"),
+    *("--token-url", "https://moodle.example/mod/lti/token.php"),
+    *("--jwks-url", "https://moodle.example/mod/lti/certs.php"),
+)
+
+
+def every_command(parser: argparse.ArgumentParser, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    groups = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    for group in groups:
+        for name, sub in group.choices.items():
+            yield from every_command(sub, (*path, name))
+    if not groups:
+        yield path
+
+
+# -- the command itself
+
+
+def test_the_commands_of_the_public_interface_are_there() -> None:
+    commands = {" ".join(path) for path in every_command(cli.build_parser())}
+    assert commands >= {
+        *("serve", "worker", "doctor", "sync", "award", "verify"),
+        *(f"db {name}" for name in ("upgrade", "downgrade", "check")),
+        *(f"keys {name}" for name in ("generate", "rotate", "list")),
+        *(
+            f"registrations {name}"
+            for name in ("add", "list", "show", "approve", "disable", "remove", "import")
+        ),
+        *(f"contexts {name}" for name in ("list", "show")),
+        *(f"credentials {name}" for name in ("issue", "revoke", "show", "list")),
+    }
+
+
+@pytest.mark.parametrize("path", list(every_command(cli.build_parser())), ids=" ".join)
+def test_every_command_explains_itself_and_takes_json(path: tuple[str, ...], lti_tool: CommandLine) -> None:
+    said = lti_tool(*path, "--help")
+    assert said.status == 0
+    assert "--json" in said.out
+    assert re.search(r"\n\n[A-Z][^\n]{8,}", said.out), "a sentence says what it does"
+
+
+@pytest.mark.parametrize(
+    "arguments", [(), ("nonsense",), ("keys",), ("registrations", "show"), ("serve", "--port", "x")]
+)
+def test_wrong_usage_exits_with_2(arguments: tuple[str, ...], lti_tool: CommandLine) -> None:
+    said = lti_tool(*arguments)
+    assert said.status == 2
+    assert said.err.startswith("usage: lti-tool")
+    assert said.out == ""
+
+
+def test_wrong_settings_are_all_named(monkeypatch: pytest.MonkeyPatch, lti_tool: CommandLine) -> None:
+    monkeypatch.setenv("LTI_TOOL_BASE_URL", "ftp://x")
+    monkeypatch.setenv("LTI_TOOL_NONSENSE", "1")
+    said = lti_tool("doctor")
+    assert said.status == 1
+    assert "settings_invalid" in said.err
+    assert "base_url" in said.err
+    assert "LTI_TOOL_NONSENSE" in said.err
+    assert "Traceback" not in said.err
+
+
+def test_an_unmigrated_database_is_one_sentence_with_the_mend(empty: Path, lti_tool: CommandLine) -> None:
+    said = lti_tool("registrations", "list")
+    assert said.status == 1
+    assert "run: lti-tool db upgrade (database_not_migrated)" in said.err
+    assert said.out == ""
+
+
+def test_errors_are_json_where_json_was_asked_for(installed: Path, lti_tool: CommandLine) -> None:
+    said = lti_tool("registrations", "show", "0" * 32, "--json")
+    assert said.status == 1
+    assert said.json["error"]["code"] == "registration_unknown"
+
+
+def test_a_database_that_fails_in_between_leaks_no_values(
+    tool: Tool, lti_tool: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with tool.database.write() as session:
+        session.connection().exec_driver_sql("ALTER TABLE registrations RENAME TO elsewhere")
+    said = lti_tool("registrations", "list")
+    assert said.status == 1
+    assert said.err == "lti-tool: OperationalError: no such table: registrations (internal)\n"
+
+
+# -- db and keys
+
+
+def test_migrating_up_and_down(empty: Path, lti_tool: CommandLine) -> None:
+    assert lti_tool("db", "check").status == 1
+    assert lti_tool("db", "upgrade", "--json").json["before"] is None
+    assert lti_tool("db", "check").status == 0
+    assert lti_tool("db", "upgrade").status == 0
+    assert lti_tool("db", "downgrade", "base", "--json").json["after"] is None
+    assert lti_tool("db", "downgrade").status == 2, "nobody empties a database by leaving a word out"
+
+
+def test_keys_are_made_once_and_rotated(tool: Tool, lti_tool: CommandLine) -> None:
+    course = factories.course(tool.database)
+    made = lti_tool("keys", "generate", "--json").json
+    assert {key["purpose"] for key in made} == {"lti", f"issuers/{course.issuer_id}"}
+    assert lti_tool("keys", "generate", "--json").json == made
+    (rotated,) = lti_tool("keys", "rotate", "--json").json
+    assert rotated["kid"] not in {key["kid"] for key in made}
+    assert lti_tool("keys", "rotate", course.issuer_id).status == 0
+    listed = lti_tool("keys", "list", "--json").json
+    assert sorted(key["state"] for key in listed) == ["active", "active", "retired", "retired"]
+    assert "PRIVATE" not in lti_tool("keys", "list").out
+
+
+# -- registrations
+
+
+def test_a_registration_is_added_once_and_approved(tool: Tool, lti_tool: CommandLine) -> None:
+    first = lti_tool("registrations", "add", *MOODLE, "--json").json
+    assert first["status"] == "pending"
+    again = lti_tool(
+        "registrations", "add", *MOODLE, "--deployment-id", "1", "--deployment-id", "2", "--approve", "--json"
+    ).json
+    assert (again["id"], again["status"]) == (first["id"], "approved")
+    assert {(each["id_on_platform"], each["status"]) for each in again["deployments"]} == {
+        ("1", "approved"),
+        ("2", "approved"),
+    }
+    assert len(lti_tool("registrations", "list", "--json").json) == 1
+    assert lti_tool("registrations", "disable", first["id"], "--json").json["status"] == "disabled"
+    assert lti_tool("registrations", "approve", first["id"], "--json").json["status"] == "approved"
+    (third,) = lti_tool("deployments", "approve", first["id"], "3", "--json").json
+    assert third["organisation_id"] is not None
+    (ended,) = lti_tool("deployments", "disable", third["id"], "--json").json
+    assert ended["status"] == "disabled"
+    assert lti_tool("registrations", "remove", first["id"]).status == 0
+    assert lti_tool("registrations", "list").out == "none\n"
+
+
+def test_every_problem_of_a_registration_is_told(installed: Path, lti_tool: CommandLine) -> None:
+    bad = [value.replace("https://moodle.example/", "ftp://x/") for value in MOODLE]
+    said = lti_tool("registrations", "add", *bad)
+    assert said.status == 1
+    assert "3 problems (registration_invalid)" in said.err
+
+
+def test_registrations_are_imported_from_a_file(
+    installed: Path, tmp_path: Path, lti_tool: CommandLine
+) -> None:
+    path = tmp_path / "registrations.toml"
+    path.write_text(
+        "[[registrations]]\n"
+        + "\n".join(
+            f'{name.removeprefix("--").replace("-", "_")} = "{value}"'
+            for name, value in zip(MOODLE[::2], MOODLE[1::2], strict=True)
+        ),
+        encoding="utf-8",
+    )
+    assert [row["client_id"] for row in lti_tool("registrations", "import", str(path), "--json").json] == [
+        "abc"
+    ]
+    assert lti_tool("registrations", "import", str(tmp_path / "missing.toml")).status == 1
+
+
+def test_organisations_and_issuers(installed: Path, lti_tool: CommandLine) -> None:
+    made = lti_tool("organisations", "add", "Open Learning", "--json").json
+    assert lti_tool("organisations", "add", "Open Learning", "--json").json == made
+    assert [row["name"] for row in lti_tool("organisations", "list", "--json").json] == ["Open Learning"]
+    (issuer,) = lti_tool("issuers", "list", "--json").json
+    assert issuer["did"] == f"did:web:localhost%3A8000:issuers:{made['issuer_id']}"
+
+
+# -- courses and badges
+
+
+@pytest.fixture
+def graded(tool: Tool) -> factories.Course:
+    """A course of three, of whom two have what the badge asks for."""
+    course = factories.course(tool.database)
+    placed = factories.placed(tool.database, course)
+    first, second, third = factories.enrol(tool.database, course, 3)
+    factories.grade(tool.database, course, placed, [first, second], Decimal(85))
+    factories.grade(tool.database, course, placed, [third], 20)
+    return course
+
+
+def test_a_dry_run_writes_nothing(graded: factories.Course, lti_tool: CommandLine) -> None:
+    (would,) = lti_tool("award", "--dry-run", graded.context_id, "--json").json
+    assert would["verdicts"] == {"award": 2, "not_yet": 1}
+    assert [each["name"][:7] for each in would["would_earn"]] == ["Learner", "Learner"]
+    assert lti_tool("credentials", "list", "--json").json == []
+
+
+def test_awards_are_decided_issued_listed_and_revoked(
+    graded: factories.Course, tool: Tool, lti_tool: CommandLine, tmp_path: Path
+) -> None:
+    (report,) = lti_tool("award", "--json").json
+    assert (report["awarded"], report["issued"]) == (2, 2)
+    (again,) = lti_tool("award", "--json").json
+    assert (again["awarded"], again["issued"]) == (0, 0)
+
+    listed = lti_tool("credentials", "list", "--json").json
+    assert len(listed) == 2
+    assert {(each["status"], each["is_public"]) for each in listed} == {("issued", False)}
+    assert listed[0]["url"] == f"http://localhost:8000/credentials/{listed[0]['id']}"
+
+    shown = lti_tool("credentials", "show", listed[0]["id"], "--json").json
+    path = tmp_path / "badge.json"
+    path.write_text(shown["document"], encoding="utf-8")
+    assert lti_tool("verify", str(path)).status == 0
+
+    assert lti_tool("credentials", "revoke", listed[0]["id"]).status == 2, "a reason is needed"
+    assert lti_tool("credentials", "revoke", listed[0]["id"], "--reason", "Given by mistake").status == 0
+    revoked = lti_tool("verify", str(path), "--json")
+    assert (revoked.status, revoked.json["verdict"]) == (3, "invalid")
+    statuses = {each["id"]: each["status"] for each in lti_tool("credentials", "list", "--json").json}
+    assert statuses == {listed[0]["id"]: "revoked", listed[1]["id"]: "issued"}
+
+
+def test_awards_that_wait_are_issued(tool: Tool, lti_tool: CommandLine) -> None:
+    course = factories.course(tool.database)
+    placed = factories.placed(tool.database, course)
+    first, second = factories.enrol(tool.database, course, 2)
+    award_id = factories.award(tool.database, course, placed, first)
+    factories.award(tool.database, course, placed, second)
+    assert list(lti_tool("credentials", "issue", award_id, "--json").json["issued"]) == [award_id]
+    assert len(lti_tool("credentials", "issue", "--json").json["issued"]) == 1
+    assert lti_tool("credentials", "issue", "0" * 32).status == 1
+
+
+def test_courses_are_listed_and_shown(graded: factories.Course, lti_tool: CommandLine) -> None:
+    (listed,) = lti_tool("contexts", "list", "--json").json
+    assert (listed["id"], listed["micromodules"]) == (graded.context_id, 1)
+    shown = lti_tool("contexts", "show", graded.context_id, "--json").json
+    assert (shown["learners"], len(shown["placements"]), len(shown["columns"])) == (3, 1, 1)
+    assert "Quiz 1" in lti_tool("contexts", "show", graded.context_id).out
+    assert lti_tool("contexts", "show", "0" * 32).status == 1
+    assert lti_tool("contexts", "list", "--organisation", "0" * 32, "--json").json == []
+
+
+def test_a_sync_reads_decides_and_issues(tool: Tool, lms: None, lti_tool: CommandLine) -> None:
+    course = factories.course(tool.database, tool.clock())
+    factories.placed(tool.database, course, tool.clock())
+    (row,) = lti_tool("sync", "--all", "--json").json
+    assert (row["context"], row["status"]) == (course.context_id, "done")
+    assert row["counts"]["awarded"] == row["counts"]["issued"] == PASSING
+    assert len(lti_tool("credentials", "list", "--json").json) == PASSING
+    assert lti_tool("sync", "--json").json == [], "nothing is due so soon again"
+
+
+def test_a_sync_that_cannot_reach_the_lms_fails_and_says_so(
+    graded: factories.Course, no_lms: None, lti_tool: CommandLine
+) -> None:
+    said = lti_tool("sync", graded.context_id, "--json")
+    assert said.status == 1
+    (row,) = said.json
+    assert (row["context"], row["status"]) == (graded.context_id, "failed")
+    assert row["error_code"] == "platform_unreachable"
+    assert lti_tool("sync", "0" * 32).status == 1
+    assert lti_tool("sync", graded.context_id, "--all").status == 2
+
+
+# -- verify
+
+
+@pytest.mark.parametrize(
+    "content, code",
+    [(b"", "credential_not_recognised"), (b"{}", "credential_not_recognised"), (b"\x89PNG\r\n\x1a\n", "")],
+)
+def test_what_is_no_credential_is_a_failure(
+    installed: Path, tmp_path: Path, lti_tool: CommandLine, content: bytes, code: str
+) -> None:
+    path = tmp_path / "thing"
+    path.write_bytes(content)
+    said = lti_tool("verify", str(path))
+    assert said.status == 1
+    assert code in said.err
+    assert lti_tool("verify", str(tmp_path / "missing")).status == 1
+
+
+def test_a_badge_is_read_from_standard_input(
+    graded: factories.Course, tool: Tool, lti_tool: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lti_tool("award")
+    document = lti_tool(
+        "credentials", "show", lti_tool("credentials", "list", "--json").json[0]["id"], "--json"
+    ).json["document"]
+    changed = document.replace("Badge", "Bodge", 1)
+    for text, status in ((document, 0), (changed, 3)):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+        assert lti_tool("verify", "-").status == status
+
+
+# -- doctor
+
+
+def test_the_doctor_names_what_to_mend(empty: Path, lti_tool: CommandLine) -> None:
+    said = lti_tool("doctor")
+    assert said.status == 1
+    assert "fail  database" in said.out
+    assert "-> lti-tool db upgrade" in said.out
+    assert "-> lti-tool keys generate" in said.out
+
+
+def test_the_doctor_finds_a_well_installation_well(tool: Tool, lti_tool: CommandLine) -> None:
+    said = lti_tool("doctor", "--json")
+    assert said.status == 0
+    states = {(each["part"], each["state"]) for each in said.json}
+    assert {("database", "ok"), ("queue", "ok"), ("keys", "ok"), ("registrations", "warn")} <= states
+
+
+def test_the_doctor_sees_exposed_keys_and_dead_platforms(
+    tool: Tool, no_lms: None, lti_tool: CommandLine
+) -> None:
+    added = lti_tool("registrations", "add", *MOODLE, "--approve", "--json").json
+    for path in Path(tool.settings.keys_dir).rglob("*.pem"):
+        path.chmod(0o644)
+    found = {each["part"]: each for each in lti_tool("doctor", "--json").json}
+    assert found["keys"]["state"] == "fail"
+    assert "chmod" in found["keys"]["mend"]
+    assert found[f"registration {added['name']}"]["state"] == "fail"
+
+
+def test_a_reader_that_goes_away_is_no_error(
+    graded: factories.Course, lti_tool: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``lti-tool contexts list | head -1``."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w", buffering=1) as broken:
+        monkeypatch.setattr(sys, "stdout", broken)
+        assert cli.main(["contexts", "list"]) == 0
