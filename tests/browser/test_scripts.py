@@ -66,7 +66,7 @@ def test_the_formula_page_opens_beside_and_the_course_page_notices(
     site.tool.course_view = COURSES["usual"]
     with page.expect_navigation():
         page.clock.run_for(12_000)
-    expect(page.get_by_text("Everything is set up")).to_be_visible()
+    expect(page.get_by_text("Grades arrive")).to_be_visible()
 
 
 def test_a_badge_appears_in_the_open_wallet(member: BrowserContext, page: Page, site: Site) -> None:
