@@ -3,19 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from urllib.parse import unquote
 
 from flask import Flask
 from flask_babel import gettext as _
+
+from lti_tool.web.i18n import day
 
 
 def register(app: Flask) -> None:
     """Give the sentences to templates."""
     app.jinja_env.globals.update(
+        day_of=day_of,
+        signer_host=signer_host,
         step_title=step_title,
         outcome_word=outcome_word,
         step_sentence=step_sentence,
         verdict_title=verdict_title,
     )
+
+
+def day_of(claimed: str) -> str:
+    """A date as a credential writes it, in the reader's words; what is no date stays as it is."""
+    try:
+        moment = datetime.fromisoformat(claimed)
+    except ValueError:
+        return claimed
+    return day(moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC))
+
+
+def signer_host(issuer_id: str | None) -> str | None:
+    """The web address that a proven signature speaks for: a name is a claim, a did:web's host is not."""
+    if issuer_id is None or not issuer_id.startswith("did:web:"):
+        return None
+    return unquote(issuer_id.removeprefix("did:web:").partition(":")[0])
 
 
 def verdict_title(verdict: str) -> str:

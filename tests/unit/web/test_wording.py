@@ -16,6 +16,7 @@ from lti_tool.errors import ErrorCode
 from lti_tool.services.micromodule_form import FormProblem
 from lti_tool.web import wording
 from lti_tool.web.i18n import ago
+from lti_tool.web.verification_words import day_of, signer_host
 from tests.unit.web.samples import ESSAY, FORUM, NOW, PEER, QUIZ, TREE, score
 
 
@@ -152,3 +153,23 @@ def test_every_trouble_has_a_sentence(code: ErrorCode) -> None:
 def test_times_are_never_in_the_future() -> None:
     assert ago(NOW + timedelta(hours=1)) == "just now"
     assert ago(NOW - timedelta(minutes=2)) == "2 minutes ago"
+
+
+@pytest.mark.parametrize(
+    "issuer, host",
+    [
+        ("did:web:badges.example.edu:issuers:1", "badges.example.edu"),
+        ("did:web:localhost%3A8000:issuers:1", "localhost:8000"),
+        ("did:key:z6Mk", None),
+        ("https://badges.example.edu/issuers/1", None),
+        (None, None),
+    ],
+)
+def test_only_a_resolved_identity_names_a_web_address(issuer: str | None, host: str | None) -> None:
+    assert signer_host(issuer) == host
+
+
+def test_what_a_stranger_calls_a_date_is_shown_as_it_is() -> None:
+    assert day_of("2026-11-01T00:00:00Z") == "November 1, 2026"
+    assert day_of("2026-11-01") == "November 1, 2026"
+    assert day_of("soon") == "soon"
