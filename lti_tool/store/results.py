@@ -12,12 +12,13 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, cast
 
+import sqlalchemy as sa
 from sqlalchemy import CursorResult, or_, select, update
 from sqlalchemy.orm import Session
 
-from lti_tool.store.dialects import upsert_changed
-from lti_tool.store.rosters import ContextPlan, chunks, learner_ids
-from lti_tool.store.tables import LineItem, Placement, Result
+from lti_tool.store.rosters import Changes, ContextPlan, chunks, learner_id_of, learner_ids, upsert
+from lti_tool.store.row_sets import fresh_id, row_set
+from lti_tool.store.tables import Learner, LineItem, Placement, Result
 
 EVIDENCE_TAGS = ("attest", "mirror")
 
@@ -209,44 +210,57 @@ def store_grades(
     by_sub = {row.sub: row for row in rows}
     if not by_sub:
         return StoredGrades(frozenset(), 0, has_value=False)
-    ids = learner_ids(session, plan, by_sub.keys(), now)
-    known = {
-        row.learner_id: row
-        for row in session.execute(
-            select(Result.learner_id, Result.score, Result.maximum, Result.graded_at, Result.read_at).where(
-                Result.organisation_id == plan.organisation_id,
-                Result.line_item_id == column.id,
-                Result.learner_id.in_(ids.values()),
-            )
-        )
-    }
-    changed = []
-    for sub, row in by_sub.items():
-        before = known.get(ids[sub])
-        if before is not None:
-            if before.read_at > read_at:
-                continue
-            same = (before.score, before.maximum, before.graded_at) == (row.score, row.maximum, row.graded_at)
-            if same and not touch:
-                continue
-        changed.append(
-            {
-                "organisation_id": plan.organisation_id,
-                "line_item_id": column.id,
-                "learner_id": ids[sub],
-                "score": row.score,
-                "maximum": row.maximum,
-                "graded_at": row.graded_at,
-                "read_at": read_at,
-            }
-        )
-    upsert_changed(
-        session, Result, changed, ("line_item_id", "learner_id"), ("score", "maximum", "graded_at", "read_at")
+    # In one order everywhere, so that two columns with the same learners do not lock each other out.
+    given = row_set(session, [_row(by_sub[sub]) for sub in sorted(by_sub)], _GRADE)
+    ids = learner_ids(session, plan, given, now)
+    added, changed = upsert(
+        session,
+        Result,
+        {
+            "id": fresh_id(session),
+            "organisation_id": sa.literal(plan.organisation_id),
+            "line_item_id": sa.literal(column.id),
+            "learner_id": learner_id_of(plan, given),
+            "score": given.c.score,
+            "maximum": given.c.maximum,
+            "graded_at": given.c.graded_at,
+            "read_at": sa.literal(read_at, Result.__table__.c.read_at.type),
+        },
+        given,
+        ("line_item_id", "learner_id"),
+        _touch if touch else _grade_changes,
     )
     has_value = any(row.score is not None for row in by_sub.values())
     if has_value and column.first_value_at is None:
         _record_first_value(session, plan.organisation_id, column.id, read_at)
-    return StoredGrades(frozenset(ids.values()), len(changed), has_value)
+    return StoredGrades(ids, added + changed, has_value)
+
+
+def _grade_changes(new: Any) -> Changes:
+    values, is_older = _touch(new)
+    differs = sa.or_(
+        Result.score.is_distinct_from(new.score),
+        Result.maximum != new.maximum,
+        Result.graded_at.is_distinct_from(new.graded_at),
+    )
+    return values, sa.and_(is_older, differs)
+
+
+def _touch(new: Any) -> Changes:
+    values = {name: new[name] for name in ("score", "maximum", "graded_at", "read_at")}
+    return values, Result.read_at <= new.read_at
+
+
+_GRADE: dict[str, Any] = {
+    "sub": Learner.__table__.c.sub.type,
+    "score": Result.__table__.c.score.type,
+    "maximum": Result.__table__.c.maximum.type,
+    "graded_at": Result.__table__.c.graded_at.type,
+}
+
+
+def _row(grade: GradeRow) -> dict[str, Any]:
+    return {name: getattr(grade, name) for name in _GRADE}
 
 
 def _record_first_value(session: Session, organisation_id: str, line_item_id: str, at: datetime) -> None:

@@ -1,25 +1,28 @@
 """Who is in a course: contexts that are due, what a sync needs to know, learners and memberships.
 
-Rows are compared here before they are written: a roster that has not changed costs two reads a page and
-no write. The caller brings pages of some thousand rows, so that memory and locks stay small.
+Rows are compared before they are written: a roster that has not changed is read and not written. The
+caller brings pages of some thousand rows, so that memory and locks stay small.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar, cast
 
+import sqlalchemy as sa
 from sqlalchemy import CursorResult, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from lti_tool.domain.registrations import RegistrationView
-from lti_tool.store.dialects import upsert_changed
 from lti_tool.store.launches import TOUCH_INTERVAL
 from lti_tool.store.registrations import registration_view
+from lti_tool.store.row_sets import fresh_id, row_set
 from lti_tool.store.tables import (
+    Base,
     Context,
     Deployment,
     Learner,
@@ -31,8 +34,12 @@ from lti_tool.store.tables import (
 
 CHUNK = 2_000
 """Rows of one transaction: on SQLite a launch waits for it."""
+MANY = 200
+"""From so many new rows on, a plan made without statistics costs more than the statistics."""
 
 T = TypeVar("T")
+Changes = tuple[dict[str, Any], sa.ColumnElement[bool]]
+"""What to set on a row that is there, and where."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,132 +207,174 @@ def store_members(
     by_sub = {entry.sub: entry for entry in entries}
     if not by_sub:
         return StoredMembers(frozenset(), 0, 0)
-    learner_ids = _store_learners(session, plan, by_sub, now)
-    known = {
-        row.learner_id: row
-        for row in session.execute(
-            select(
-                Membership.learner_id, Membership.is_learner, Membership.is_staff, Membership.is_active
-            ).where(
-                Membership.organisation_id == plan.organisation_id,
-                Membership.context_id == plan.id,
-                Membership.learner_id.in_(learner_ids.values()),
-            )
-        )
-    }
-    staff: list[dict[str, Any]] = []
-    others: list[dict[str, Any]] = []
-    added = 0
-    for sub, entry in by_sub.items():
-        learner_id = learner_ids[sub]
-        before = known.get(learner_id)
-        is_staff = entry.is_staff or (before is not None and before.is_staff)
-        is_learner = entry.is_learner and not is_staff
-        if before is None:
-            added += 1
-        elif (before.is_learner, before.is_staff, before.is_active) == (
-            is_learner,
-            is_staff,
-            entry.is_active,
-        ):
-            continue
-        (staff if is_staff else others).append(
-            {
-                "organisation_id": plan.organisation_id,
-                "context_id": plan.id,
-                "learner_id": learner_id,
-                "is_learner": is_learner,
-                "is_staff": is_staff,
-                "is_active": entry.is_active,
-                "seen_at": now,
-            }
-        )
-    key = ("context_id", "learner_id")
-    changing = ("is_learner", "is_active", "seen_at")
-    # is_staff is never written as false: a launch may have set it since it was read above.
-    compare = ("is_learner", "is_active")
-    upsert_changed(session, Membership, others, key, compare, update_columns=changing)
-    upsert_changed(
-        session, Membership, staff, key, (*compare, "is_staff"), update_columns=(*changing, "is_staff")
+    # In one order everywhere, so that two courses with the same learners do not lock each other out.
+    given = row_set(session, [_row(by_sub[sub]) for sub in sorted(by_sub)], _ENTRY)
+    _store_learners(session, plan, given, now)
+    added, changed = upsert(
+        session,
+        Membership,
+        {
+            "id": fresh_id(session),
+            "organisation_id": sa.literal(plan.organisation_id),
+            "context_id": sa.literal(plan.id),
+            "learner_id": learner_id_of(plan, given),
+            "is_learner": sa.and_(given.c.is_learner, sa.not_(given.c.is_staff)),
+            "is_staff": given.c.is_staff,
+            "is_active": given.c.is_active,
+            "seen_at": sa.literal(now, Membership.__table__.c.seen_at.type),
+        },
+        given,
+        ("context_id", "learner_id"),
+        _membership_changes,
     )
-    return StoredMembers(frozenset(learner_ids.values()), added, len(staff) + len(others) - added)
+    return StoredMembers(_ids(session, plan, given), added, changed)
 
 
-def _store_learners(
-    session: Session, plan: ContextPlan, by_sub: dict[str, RosterEntry], now: datetime
-) -> dict[str, str]:
-    """Learner ids by ``sub``; unknown people are added, changed ones updated."""
-    ids: dict[str, str] = {}
-    changed: list[dict[str, Any]] = []
-    for row in session.execute(
-        select(Learner.id, Learner.sub, Learner.name, Learner.email, Learner.is_test_user).where(
-            Learner.organisation_id == plan.organisation_id,
-            Learner.registration_id == plan.registration.id,
-            Learner.sub.in_(by_sub.keys()),
-        )
-    ):
-        ids[row.sub] = row.id
-        entry = by_sub[row.sub]
-        now_known = (
-            entry.name or row.name,
-            entry.email or row.email,
-            entry.is_test_user or row.is_test_user,
-        )
-        if now_known != (row.name, row.email, row.is_test_user):
-            changed.append(_learner(plan, entry.sub, *now_known, now))
-    new = [entry for sub, entry in by_sub.items() if sub not in ids]
-    changed += [_learner(plan, entry.sub, entry.name, entry.email, entry.is_test_user, now) for entry in new]
-    _upsert_learners(session, changed)
-    if new:
-        ids |= _ids_of(session, plan, [entry.sub for entry in new])
-    return ids
+def _membership_changes(new: Any) -> Changes:
+    staff = sa.or_(Membership.is_staff, new.is_staff)
+    is_learner = sa.and_(new.is_learner, sa.not_(staff))
+    is_active = new.is_active
+    values = {"is_learner": is_learner, "is_staff": staff, "is_active": is_active, "seen_at": new.seen_at}
+    differs = sa.or_(
+        Membership.is_learner != is_learner,
+        Membership.is_staff != staff,
+        Membership.is_active != is_active,
+    )
+    return values, differs
 
 
-def _learner(
-    plan: ContextPlan, sub: str, name: str | None, email: str | None, is_test_user: bool, now: datetime
-) -> dict[str, Any]:
+_ENTRY: dict[str, Any] = {
+    "sub": Learner.__table__.c.sub.type,
+    "name": Learner.__table__.c.name.type,
+    "email": Learner.__table__.c.email.type,
+    "is_test_user": sa.Boolean(),
+    "is_learner": sa.Boolean(),
+    "is_staff": sa.Boolean(),
+    "is_active": sa.Boolean(),
+}
+
+
+def _row(entry: RosterEntry) -> dict[str, Any]:
+    return {name: getattr(entry, name) for name in _ENTRY}
+
+
+def _store_learners(session: Session, plan: ContextPlan, given: sa.FromClause, now: datetime) -> None:
+    rows = {
+        **_unknown_learner(session, plan, given, now),
+        "name": given.c.name,
+        "email": given.c.email,
+        "is_test_user": given.c.is_test_user,
+    }
+    upsert(session, Learner, rows, given, _LEARNER_KEY, _learner_changes)
+
+
+def _learner_changes(new: Any) -> Changes:
+    name = sa.func.coalesce(new.name, Learner.name)
+    email = sa.func.coalesce(new.email, Learner.email)
+    is_test_user = sa.or_(Learner.is_test_user, new.is_test_user)
+    differs = sa.or_(
+        Learner.name.is_distinct_from(name),
+        Learner.email.is_distinct_from(email),
+        Learner.is_test_user != is_test_user,
+    )
+    return {"name": name, "email": email, "is_test_user": is_test_user}, differs
+
+
+_LEARNER_KEY = ("organisation_id", "registration_id", "sub")
+
+
+def _unknown_learner(
+    session: Session, plan: ContextPlan, given: sa.FromClause, now: datetime
+) -> dict[str, sa.ColumnElement[Any]]:
     return {
-        "organisation_id": plan.organisation_id,
-        "registration_id": plan.registration.id,
-        "sub": sub,
-        "name": name,
-        "email": email,
-        "is_test_user": is_test_user,
-        "created_at": now,
+        "id": fresh_id(session),
+        "organisation_id": sa.literal(plan.organisation_id),
+        "registration_id": sa.literal(plan.registration.id),
+        "sub": given.c.sub,
+        "is_test_user": sa.false(),
+        "created_at": sa.literal(now, Learner.__table__.c.created_at.type),
     }
 
 
-def _upsert_learners(session: Session, rows: Sequence[dict[str, Any]]) -> None:
-    compare = ("name", "email", "is_test_user")
-    upsert_changed(session, Learner, rows, ("organisation_id", "registration_id", "sub"), compare)
+def learner_id_of(plan: ContextPlan, given: sa.FromClause) -> sa.ColumnElement[str]:
+    """The learner whom ``given.c.sub`` names, on the platform of this context.
 
-
-def _ids_of(session: Session, plan: ContextPlan, subs: Collection[str]) -> dict[str, str]:
-    rows = session.execute(
-        select(Learner.sub, Learner.id).where(
+    One look into the unique index for each row; as a join, SQLite reads every learner of the platform
+    and searches the given rows for each.
+    """
+    return (
+        select(Learner.id)
+        .where(
             Learner.organisation_id == plan.organisation_id,
             Learner.registration_id == plan.registration.id,
-            Learner.sub.in_(subs),
+            Learner.sub == given.c.sub,
         )
+        .correlate(given)
+        .scalar_subquery()
     )
-    return {row.sub: row.id for row in rows}
 
 
-def learner_ids(session: Session, plan: ContextPlan, subs: Collection[str], now: datetime) -> dict[str, str]:
-    """Learner ids by ``sub``; somebody with a grade who is in no roster is added, as a member of nothing."""
-    ids = _ids_of(session, plan, subs)
-    unknown = [sub for sub in subs if sub not in ids]
-    if unknown:
-        _add_learners(session, plan, unknown, now)
-        ids |= _ids_of(session, plan, unknown)
-    return ids
+def learner_ids(session: Session, plan: ContextPlan, given: sa.FromClause, now: datetime) -> frozenset[str]:
+    """The learners that ``given.c.sub`` names; somebody unknown is added, as a member of nothing."""
+    upsert(session, Learner, _unknown_learner(session, plan, given, now), given, _LEARNER_KEY, None)
+    return _ids(session, plan, given)
 
 
-def _add_learners(session: Session, plan: ContextPlan, subs: Sequence[str], now: datetime) -> None:
-    rows = [_learner(plan, sub, None, None, False, now) for sub in subs]  # noqa: FBT003 - fields in order
-    key = ("organisation_id", "registration_id", "sub")
-    # Nothing is compared but the key, so a learner whom a launch has just added keeps the name.
-    upsert_changed(session, Learner, rows, key, key)
+def _ids(session: Session, plan: ContextPlan, given: sa.FromClause) -> frozenset[str]:
+    return frozenset(session.execute(select(learner_id_of(plan, given)).select_from(given)).scalars())
+
+
+def upsert(
+    session: Session,
+    table: type[Base],
+    values: Mapping[str, sa.ColumnElement[Any]],
+    given: sa.FromClause,
+    key: tuple[str, ...],
+    changes: Callable[[Any], Changes] | None,
+) -> tuple[int, int]:
+    """Add what is not there and change what differs; how many rows of each.
+
+    :param values: the columns of a new row, from ``given``.
+    :param key: the columns of the unique constraint.
+    :param changes: from a new row, what to set on the one that is there, and when. It is evaluated on the
+        row as it is once it is locked, so what somebody else has just written counts.
+    """
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    # SQLite needs a WHERE between the FROM and the ON of ON CONFLICT, to tell it from the ON of a join.
+    rows = select(*values.values()).select_from(given).where(given.c.sub.is_not(None))
+    insert = dialect.insert(cast(sa.Table, table.__table__)).from_select(
+        list(values), rows, include_defaults=False
+    )
+    added = _execute(session, insert.on_conflict_do_nothing(index_elements=list(key)))
+    if added >= MANY:
+        _learn_statistics(session, table)
+    if changes is None:
+        return added, 0
+    to_set, differs = changes(insert.excluded)
+    return added, _execute(
+        session, insert.on_conflict_do_update(index_elements=list(key), set_=to_set, where=differs)
+    )
+
+
+def _learn_statistics(session: Session, table: type[Base]) -> None:
+    """Have PostgreSQL count a table that it never looked at; once in the life of a database.
+
+    Until it knows how many rows share a course or a platform, it takes the index of those alone and reads
+    every learner for each row: a first roster of 50,000 then takes minutes. Autovacuum comes too late.
+    """
+    if session.get_bind().dialect.name != "postgresql":
+        return
+    name = table.__tablename__
+    known: Iterable[float] = session.execute(
+        select(sa.column("reltuples")).select_from(sa.table("pg_class")).where(sa.column("relname") == name)
+    ).scalars()
+    if any(count < 0 for count in known):
+        session.execute(sa.text(f"ANALYZE {name}"))
+
+
+def _execute(session: Session, statement: Any) -> int:
+    result = session.connection().execute(statement, execution_options={"preserve_rowcount": True})
+    return cast(CursorResult[Any], result).rowcount
 
 
 def deactivate_missing(
