@@ -20,10 +20,11 @@ import re
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
+from itertools import pairwise, takewhile
 from json.encoder import encode_basestring
 from operator import itemgetter
 from typing import Any, Final
@@ -44,9 +45,11 @@ _SLOTS: Final = (
 """Members that differ between learners; everything else is a constant of the shape."""
 _DATES: Final = re.compile(r".*/(validFrom|validUntil|awardedDate)")
 # No compact IRIs (the prefix might be a term), nothing relative, nothing that anybody escapes or normalises
+_CHARACTER: Final = r"(?:[A-Za-z0-9._~!$&'()*+,;=:@\-]|%[0-9A-Fa-f]{2})"
 _PLAIN_IRI: Final = re.compile(
-    r"(?:https?://[A-Za-z0-9.\-:]+(?:[/?#][A-Za-z0-9._~:/?#@!$&'()*+,;=%\-]*)?"
-    r"|urn:uuid:[0-9A-Fa-f\-]+|did:(?:web|key):[A-Za-z0-9._:%\-]+)"
+    rf"(?:https?://[A-Za-z0-9.\-]+(?::[0-9]+)?(?:/{_CHARACTER}*)*"
+    rf"(?:\?(?:{_CHARACTER}|[/?])*)?(?:#(?:{_CHARACTER}|[/?])*)?"
+    r"|urn:uuid:[0-9A-Fa-f\-]+|did:(?:web|key):(?:[A-Za-z0-9._:\-]|%[0-9A-Fa-f]{2})+)"
 )
 _CACHED_SHAPES: Final = 256
 
@@ -64,10 +67,9 @@ class _Object:
     """What an object of the document must look like."""
 
     size: int
-    texts: tuple[tuple[str, Any], ...]
-    """Members made of nothing but texts: Python's ``==`` tells all about them."""
-    scalars: tuple[tuple[str, Any], ...]
-    """Numbers and truth values: Python says ``True == 1 == 1.0``, JSON and RDF do not."""
+    constants: tuple[tuple[str, Any, tuple[tuple[tuple[str | int, ...], type], ...]], ...]
+    """Members without a slot, each with the places of numbers and truth values in it and their types: Python
+    says ``True == 1 == 1.0``, JSON and RDF do not."""
     slots: tuple[tuple[str, int], ...]
     inner: tuple[tuple[str, _Object | _Array], ...]
 
@@ -81,6 +83,11 @@ class _Lines:
     """Lines of N-Quads with holes, written by one formatting operation."""
 
     def __init__(self, lines: list[list[str | int]]) -> None:
+        ordered = sorted(((_constant_start(line), line) for line in lines), key=itemgetter(0))
+        starts = [start for start, _ in ordered]
+        # where no line's constant start is the start of the next one's, what fills the holes keeps the order
+        self._is_ordered = not any(after.startswith(start) for start, after in pairwise(starts))
+        lines = [line for _, line in ordered]
         holes = [part for line in lines for part in line if isinstance(part, int)]
         self._pattern = "\n".join(
             "".join("%s" if isinstance(part, int) else part.replace("%", "%%") for part in line)
@@ -91,6 +98,19 @@ class _Lines:
 
     def write(self, terms: list[str]) -> list[str]:
         return (self._pattern % self._pick(terms)[:-1]).split("\n") if self._pattern else []
+
+    def write_sorted(self, terms: list[str]) -> str:
+        """All lines in order, as one text that ends with a line feed."""
+        text = self._pattern % self._pick(terms)[:-1]
+        if not self._is_ordered:
+            text = "\n".join(sorted(text.split("\n")))
+        return f"{text}\n"
+
+
+def _constant_start(line: list[str | int]) -> str:
+    return "".join(
+        part for part in takewhile(lambda part: isinstance(part, str), line) if isinstance(part, str)
+    )
 
 
 class Shape:
@@ -146,10 +166,7 @@ class Shape:
             return None
         hashes = dict(self._constant_hashes)
         for node, lines in self._touched_nodes:
-            own = lines.write(terms)
-            own.sort()
-            # N-Quads end with a line feed, the last one too
-            hashes[sha256(("\n".join(own) + "\n").encode()).hexdigest()] = node
+            hashes[sha256(lines.write_sorted(terms).encode()).hexdigest()] = node
         if len(hashes) != self._node_count:
             return None
         labels = [""] * self._node_count
@@ -182,18 +199,16 @@ class Shape:
 
     def _plan_of(self, value: Any) -> Any:
         if isinstance(value, Mapping):
-            texts, scalars, slots, inner = [], [], [], []
+            constants, slots, inner = [], [], []
             for key, member in value.items():
                 slot = self._slot_of(member)
                 if slot is not None:
                     slots.append((key, slot))
-                elif isinstance(member, bool | int | float):
-                    scalars.append((key, member))
-                elif self._mark not in json.dumps(member) and _only_texts(member):
-                    texts.append((key, member))
+                elif self._mark not in json.dumps(member):
+                    constants.append((key, member, tuple(_scalars(member))))
                 else:
                     inner.append((key, self._plan_of(member)))
-            return _Object(len(value), tuple(texts), tuple(scalars), tuple(slots), tuple(inner))
+            return _Object(len(value), tuple(constants), tuple(slots), tuple(inner))
         if not all(isinstance(member, Mapping | list) for member in value):
             raise ValueError("an array of slots or numbers")  # no badge has one: full route
         return _Array(tuple(self._plan_of(member) for member in value))
@@ -348,13 +363,16 @@ def _matches(plan: _Object | _Array, value: Any, values: list[str]) -> bool:
         return True
     if type(value) is not dict or len(value) != plan.size:
         return False
-    for key, text in plan.texts:
-        if value.get(key) != text:
-            return False
-    for key, scalar in plan.scalars:
+    for key, constant, scalars in plan.constants:
         member = value.get(key)
-        if type(member) is not type(scalar) or member != scalar:
+        if member != constant:
             return False
+        for place, kind in scalars:
+            found = member
+            for step in place:
+                found = found[step]
+            if type(found) is not kind:
+                return False
     for key, slot in plan.slots:
         member = value.get(key)
         if type(member) is not str:
@@ -366,12 +384,13 @@ def _matches(plan: _Object | _Array, value: Any, values: list[str]) -> bool:
     return True
 
 
-def _only_texts(value: Any) -> bool:
-    if isinstance(value, dict):
-        return all(_only_texts(member) for member in value.values())
-    if isinstance(value, list):
-        return all(_only_texts(member) for member in value)
-    return isinstance(value, str)
+def _scalars(value: Any, place: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], type]]:
+    """Where in ``value`` something stands that is no text, and of what type it is."""
+    if isinstance(value, dict | list):
+        for step, member in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _scalars(member, (*place, step))
+    elif not isinstance(value, str):
+        yield place, type(value)
 
 
 def _first_degree_label(node: str, term: str) -> str:

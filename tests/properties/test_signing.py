@@ -43,6 +43,10 @@ IRIS = st.one_of(
             "https://badges.example.edu/../x/./y",
             "HTTPS://Badges.example.edu",
             "relative",
+            "https://x.example/%zz",
+            "https://x.example/#a#b",
+            "https://x.example:port/",
+            "https://x.example?a[0]=1",
         ]
     ),
     st.from_regex(r"https://[a-z]{1,8}\.example/[A-Za-z0-9._~%?#/=\-]{0,20}", fullmatch=True),
