@@ -155,6 +155,27 @@ def test_issuers_never_share_a_list(school: School) -> None:
         assert (own.issuer_id, own.organisation_id) == (row.issuer_id, row.organisation_id)
 
 
+def test_two_issuers_of_one_organisation_do_not_share_a_list_either(small_school: School) -> None:
+    course, placed = badge(small_school)
+    other = factories.placed(small_school.database, course)
+    with small_school.database.write() as session:
+        second = tables.Issuer(organisation_id=course.organisation_id, name="Second", created_at=NOW)
+        session.add(second)
+    (version,) = small_school.rows(
+        tables.AchievementVersion, tables.AchievementVersion.id == other.achievement_version_id
+    )
+    small_school.change(
+        tables.Achievement, tables.Achievement.id == version.achievement_id, issuer_id=second.id
+    )
+    small_school.issuing.issue_for(
+        [*awards(small_school, course, placed, 1), *awards(small_school, course, other, 1)]
+    )
+    lists = {row.id: row.issuer_id for row in small_school.rows(tables.StatusList)}
+    assert sorted(lists.values()) == sorted([course.issuer_id, second.id])
+    for row in small_school.rows(tables.Credential):
+        assert lists[row.status_list_id] == row.issuer_id
+
+
 def test_a_list_closes_when_it_is_half_full(school: School, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "LIST_SIZE", 16)
     course, placed = badge(school)
