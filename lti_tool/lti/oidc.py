@@ -74,7 +74,7 @@ class LoginRedirect:
     state: str
     state_cookie_name: str
     state_cookie_value: str
-    """Secret; the cookie is Secure, HttpOnly, SameSite=None, Partitioned, with path ``/``."""
+    """Secret; the cookie is Secure, HttpOnly, SameSite=None, Partitioned, with the launch path."""
     storage: PlatformStorage | None
     """Set where the platform has, or may have, a storage: then a page puts ``value`` there first."""
 

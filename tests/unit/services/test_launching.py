@@ -415,6 +415,36 @@ def test_a_key_of_another_organisation_opens_nothing(world: World) -> None:
     assert world.row(tables.Placement).status == "draft"
 
 
+def test_a_key_of_another_organisation_on_the_same_registration_is_no_copy(world: World) -> None:
+    placed = factories.placed(world.database, world.course)
+    with world.database.write() as session:
+        organisation_id, _ = factories.organisation(session)
+        session.add(
+            tables.Deployment(
+                registration_id=world.course.registration_id,
+                id_on_platform="2",
+                organisation_id=organisation_id,
+                status="approved",
+                first_seen_at=NOW,
+            )
+        )
+    accepted = world.accept(deployment_id="2", **keyed(placed))
+    assert accepted.session.organisation_id == organisation_id
+    assert (accepted.session.placement_id, accepted.session.is_copied_link) == (None, False)
+    assert world.launching.open_session_by_token(accepted.token) == accepted.session
+
+
+def test_a_key_from_another_lms_of_the_same_organisation_is_no_copy(world: World) -> None:
+    """A course cannot be copied from one LMS into another by their own means: somebody typed the key."""
+    other = factories.course(world.database)
+    placed = factories.placed(world.database, other)
+    for table in (tables.Deployment, tables.Context, tables.Placement):
+        world.change(table, organisation_id=world.course.organisation_id)
+    accepted = world.accept(**keyed(placed))
+    assert (accepted.session.placement_id, accepted.session.is_copied_link) == (None, False)
+    assert world.launching.open_session_by_token(accepted.token) == accepted.session
+
+
 def test_the_same_ids_in_two_organisations_are_two_of_everything(world: World) -> None:
     other = factories.course(world.database)
     ours = world.accept(context=CourseContext("1")).session
