@@ -286,6 +286,29 @@ def award(database: Database, course: Course, placed: Placed, learner_id: str, n
     return row.id
 
 
+def credential(database: Database, course: Course, award_id: str, now: datetime = NOW) -> str:
+    """An award's credential that has its place in a status list and waits for its signature; its id."""
+    with database.write() as session:
+        status_list = tables.StatusList(
+            organisation_id=course.organisation_id,
+            issuer_id=course.issuer_id,
+            purpose="revocation",
+            size=131_072,
+            changed_at=now,
+        )
+        session.add(status_list)
+        session.flush()
+        row = tables.Credential(
+            organisation_id=course.organisation_id,
+            award_id=award_id,
+            issuer_id=course.issuer_id,
+            status_list_id=status_list.id,
+            status_index=next(_numbers),
+        )
+        session.add(row)
+    return row.id
+
+
 def launch_session(database: Database, course: Course, learner_id: str, **changes: Any) -> str:
     """A learner's launch session of an hour; its id."""
     number = next(_numbers)

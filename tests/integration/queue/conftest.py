@@ -29,6 +29,9 @@ def queue_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
             if "all" in required or "redis" in required:
                 pytest.fail(f"{REDIS_URL} is not set, and REQUIRE asks for Redis", pytrace=False)
             pytest.skip(f"no Redis for tests: {REDIS_URL} is not set")
+        left_behind = Queue(url)
+        left_behind._huey.flush()
+        left_behind.close()
         yield url
 
 
