@@ -13,6 +13,7 @@ from alembic.script import ScriptDirectory
 from lti_tool.errors import ConfigurationInvalid, ErrorCode
 from lti_tool.store.database import Database, alembic_config, head_revision
 from lti_tool.store.tables import AuditEvent, Base, Organisation
+from tests import factories
 from tests.databases import BOTH_DATABASES, postgres_database, postgres_server_url
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -87,6 +88,32 @@ def test_every_revision_goes_up_and_down(empty_database: Database) -> None:
     assert empty_database.revision() is None
     assert table_names(empty_database) == set()
     empty_database.upgrade()
+    assert empty_database.check() == ()
+
+
+def test_rows_survive_each_step_up_and_down(empty_database: Database) -> None:
+    """On SQLite a changed table is copied; what points at it must not be deleted along with the old copy."""
+    empty_database.upgrade()
+    course = factories.course(empty_database, NOW)
+    placed = factories.placed(empty_database, course)
+    (learner_id,) = factories.enrol(empty_database, course)
+    factories.credential(empty_database, course, factories.award(empty_database, course, placed, learner_id))
+
+    def counts() -> dict[str, int | None]:
+        with empty_database.read() as session:
+            return {
+                name: session.scalar(sa.text(f"SELECT count(*) FROM {name}"))
+                for name in ("organisations", "contexts", "awards", "status_lists", "credentials")
+            }
+
+    before = counts()
+    assert set(before.values()) == {1}
+    for revision in reversed(revisions()[:-1]):
+        empty_database.downgrade(revision)
+        assert counts() == before
+    for revision in revisions():
+        empty_database.upgrade(revision)
+        assert counts() == before
     assert empty_database.check() == ()
 
 
