@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from lti_tool.credentials.contexts import CREDENTIALS_V2, OPEN_BADGES_3_0_3
@@ -62,6 +62,10 @@ class PublishedDocument:
 
 DID_MAX_AGE = 3600
 STATUS_MAX_AGE = 300
+STATUS_RENEWAL = timedelta(days=1)
+STATUS_VALIDITY = timedelta(days=7)
+"""A list is signed again daily and good for a week: an installation may be down for days before its badges
+can no longer be verified."""
 _CONTEXTS = (CREDENTIALS_V2, OPEN_BADGES_3_0_3)
 BATCH = 500
 """Awards per allocation and per storing transaction: short enough that nobody waits for the write lock."""
@@ -245,11 +249,16 @@ class Issuing:
         return revoked
 
     def sign_status_list(self, status_list_id: str) -> str | None:
-        """Sign a status list if a change waits for it; returns the current text, if there is one."""
+        """Sign a status list if a change waits for it, or it grew old; returns the current text, if any.
+
+        The text ends its validity after :data:`STATUS_VALIDITY`: whoever kept a copy from before a revocation
+        cannot go on showing it for longer than that.
+        """
         while True:
+            now = self.clock()
             with self.database.read() as session:
                 seen = store.status_list(session, status_list_id)
-                if seen is None or seen.document is not None:
+                if seen is None or seen.is_current(now):
                     return None if seen is None else seen.document
                 revoked = store.revoked_indices(session, status_list_id)
                 issuer = store.issuer(session, seen.issuer_id)
@@ -261,18 +270,19 @@ class Issuing:
                 issuer=IssuerProfile(id=did, name=issuer.name),
                 bits=StatusList.of(revoked, seen.size),
                 valid_from=seen.changed_at,
+                valid_until=now + STATUS_VALIDITY,
                 purpose=seen.purpose,
             )
-            text = sign_credential(document, self.keys.signer(issuer.id, did), self.clock()).text
+            text = sign_credential(document, self.keys.signer(issuer.id, did), now).text
             with self.database.write() as session:
-                if store.store_status_list(session, seen, revoked, text):
+                if store.store_status_list(session, seen, revoked, text, now, now + STATUS_RENEWAL):
                     return text
             # Somebody revoked, or signed, meanwhile: look again.
 
     def unsigned_status_lists(self, limit: int = 100) -> tuple[str, ...]:
-        """Ids of the status lists whose last change waits for its signature."""
+        """Ids of the status lists to be signed: a change waits for it, or the signed text grows old."""
         with self.database.read() as session:
-            return store.unsigned_status_lists(session, limit)
+            return store.unsigned_status_lists(session, self.clock(), limit)
 
     # -- what verifiers read
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from lti_tool.domain.awarding import Decision, Exclusion, Verdict
-from lti_tool.domain.criteria import Channel, Criterion, Finding, State, leaves
+from lti_tool.domain.criteria import Channel, Criterion, Finding, State
 from lti_tool.errors import ErrorCode, NotAllowed, NotFound
 from lti_tool.platforms import ColumnGuidance, Platform, platform_for
 from lti_tool.services.awarding import Awarding
@@ -258,11 +258,3 @@ def _counts(counted: Mapping[tuple[str, str], int], learners: int) -> dict[str, 
         "unknown": unknown,
         "undecided": max(0, learners - earned - not_met - unknown),
     }
-
-
-def evidence_columns(criterion: Criterion) -> tuple[tuple[str, str, str], ...]:
-    """(tag, evidence key, label) of every column that a criterion asks for, each once."""
-    found: dict[str, tuple[str, str, str]] = {}
-    for leaf in leaves(criterion):
-        found.setdefault(leaf.key, (leaf.channel.value, leaf.key, leaf.label))
-    return tuple(found.values())

@@ -107,7 +107,12 @@ class StatusListView:
     purpose: str
     size: int
     document: str | None
+    fresh_until: datetime | None
     changed_at: datetime
+
+    def is_current(self, now: datetime) -> bool:
+        """Whether the signed text may be served: nothing changed since, and it is not too old."""
+        return self.document is not None and self.fresh_until is not None and self.fresh_until > now
 
 
 def _earned(organisation_id: str) -> Select[Any]:
@@ -439,17 +444,18 @@ def status_list(session: Session, status_list_id: str) -> StatusListView | None:
             StatusList.purpose,
             StatusList.size,
             StatusList.document,
+            StatusList.fresh_until,
             StatusList.changed_at,
         ).where(StatusList.id == status_list_id)
     ).one_or_none()
     return None if row is None else StatusListView(**row._mapping)
 
 
-def unsigned_status_lists(session: Session, limit: int) -> tuple[str, ...]:
-    """Ids of the status lists whose last change is not signed yet."""
-    return tuple(
-        session.execute(select(StatusList.id).where(StatusList.document.is_(None)).limit(limit)).scalars()
-    )
+def unsigned_status_lists(session: Session, now: datetime, limit: int) -> tuple[str, ...]:
+    """Ids of the status lists to be signed: a change waits for it, or the signed text grows old."""
+    is_old = StatusList.fresh_until.is_(None) | (StatusList.fresh_until <= now)
+    is_due = StatusList.document.is_(None) | is_old
+    return tuple(session.execute(select(StatusList.id).where(is_due).limit(limit)).scalars())
 
 
 def revoked_indices(session: Session, status_list_id: str) -> tuple[int, ...]:
@@ -464,24 +470,28 @@ def revoked_indices(session: Session, status_list_id: str) -> tuple[int, ...]:
 
 
 def store_status_list(
-    session: Session, seen: StatusListView, revoked: Collection[int], document: str
+    session: Session,
+    seen: StatusListView,
+    revoked: Collection[int],
+    document: str,
+    now: datetime,
+    fresh_until: datetime,
 ) -> bool:
     """Keep a list signed over ``revoked``, unless somebody revoked or signed meanwhile; True if kept.
 
     A revocation first marks its credential and then takes the signed list away, so with the list's row locked
     it is either seen here or about to take away what is kept here.
     """
-    current = session.execute(
-        select(StatusList.document).where(StatusList.id == seen.id).with_for_update()
-    ).one_or_none()
-    if current is None or current.document is not None:
+    session.execute(select(StatusList.id).where(StatusList.id == seen.id).with_for_update())
+    current = status_list(session, seen.id)
+    if current is None or current.is_current(now):
         return False
     if set(revoked_indices(session, seen.id)) != set(revoked):
         return False
     session.execute(
         update(StatusList)
         .where(StatusList.id == seen.id)
-        .values(document=document)
+        .values(document=document, fresh_until=fresh_until)
         .execution_options(synchronize_session=False)
     )
     return True

@@ -466,6 +466,9 @@ class StatusList(Base):
     """Takes further entries; closed at half full, so that a random index is found at once."""
     document: Mapped[str | None] = mapped_column(Text)
     """The signed list as last published; null when a change waits for its signature."""
+    fresh_until: Mapped[datetime | None]
+    """When it is signed again even without a change: the signed text ends its validity some days later, so
+    that nobody can go on showing a list from before a revocation."""
     changed_at: Mapped[datetime]
 
 

@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -408,6 +409,26 @@ def test_lists_that_wait_for_their_signature_are_found(school: School) -> None:
     assert school.issuing.unsigned_status_lists() == ()
     school.issuing.revoke_credential(credential_id, "Mistake", "cli")
     assert school.issuing.unsigned_status_lists() == (list_id,)
+
+
+def test_a_status_list_is_signed_again_before_it_grows_old(small_school: School) -> None:
+    school = small_school
+    course, placed = badge(school)
+    (credential_id,) = school.issuing.issue_for(awards(school, course, placed, 1)).values()
+    list_id = credential(school, credential_id).status_list_id
+    signed = school.issuing.sign_status_list(list_id)
+    assert signed is not None
+    ends_at = datetime.fromisoformat(json.loads(signed)["validUntil"])
+    assert timedelta(days=1) < ends_at - school.clock() <= timedelta(days=7)
+
+    school.clock.forward(hours=23)
+    assert school.issuing.sign_status_list(list_id) == signed
+    school.clock.forward(hours=2)
+
+    assert school.issuing.unsigned_status_lists() == (list_id,)
+    renewed = school.issuing.sign_status_list(list_id)
+    assert renewed is not None
+    assert datetime.fromisoformat(json.loads(renewed)["validUntil"]) > ends_at
 
 
 # -- publishing

@@ -191,6 +191,7 @@ def upgrade() -> None:
         sa.Column("size", sa.Integer(), nullable=False),
         sa.Column("is_open", sa.Boolean(), nullable=False),
         sa.Column("document", sa.Text()),
+        sa.Column("fresh_until", MOMENT),
         sa.Column("changed_at", MOMENT, nullable=False),
     )
     op.create_index("ix_status_lists_issuer_id", "status_lists", ["issuer_id"])
