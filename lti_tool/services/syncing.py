@@ -26,7 +26,7 @@ from lti_tool.store.results import EvidenceColumn, GradeRow
 from lti_tool.store.rosters import ContextPlan, DueContext, RosterEntry
 from lti_tool.store.runs import RunView
 
-LEASE_SECONDS: Final = 300.0
+LEASE_SECONDS: Final = 120.0
 """How long a worker may be silent before another takes its context over; renewed with each page."""
 
 
