@@ -1,0 +1,176 @@
+"""The main job in a real browser: an LMS page, the tool in its frame, third-party cookies blocked."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import BrowserContext, FrameLocator, Page, expect, sync_playwright
+from werkzeug.serving import make_server
+
+from tests import needs
+from tests.databases import fresh_database_url
+from tests.databases import sqlite_template as sqlite_template
+from tests.journeys import campus as campuses
+from tests.journeys.campus import Campus, open_campus
+from tests.simulator.app import application
+
+pytestmark = pytest.mark.chromium
+
+
+@contextmanager
+def served(app: Any, port: int) -> Iterator[None]:
+    server = make_server("127.0.0.1", port, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def campus(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Campus]:
+    """LMS on ``127.0.0.1``, tool on ``localhost``: two sites, as in production."""
+    tool_port, lms_port = free_port(), free_port()
+    monkeypatch.setattr(campuses, "TOOL_URL", f"http://localhost:{tool_port}")
+    monkeypatch.setattr(campuses, "LMS_URL", f"http://127.0.0.1:{lms_port}")
+    with ExitStack() as stack:
+        url = stack.enter_context(fresh_database_url("sqlite", request, tmp_path))
+        campus = stack.enter_context(open_campus(url, tmp_path / "data"))
+        stack.enter_context(served(campus.app, tool_port))
+        stack.enter_context(served(application(campus.lms), lms_port))
+        yield campus
+
+
+@pytest.fixture
+def people() -> Iterator[Any]:
+    """Browser contexts in a Chromium that blocks third-party cookies."""
+    path = needs.chromium()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=path, args=["--no-sandbox", "--test-third-party-cookie-phaseout"]
+        )
+        yield lambda: browser.new_context(viewport={"width": 1200, "height": 900}, locale="en")
+        browser.close()
+
+
+def log_in(context: BrowserContext, campus: Campus, name: str) -> Page:
+    page = context.new_page()
+    page.goto(f"{campus.lms.base_url}/login/index.php")
+    page.get_by_role("button", name=name).click()
+    return page
+
+
+def tool_frame(page: Page) -> FrameLocator:
+    return page.frame_locator("iframe").first
+
+
+def test_a_quiz_earns_its_badge(campus: Campus, people: Any) -> None:
+    teacher_context = people()
+    teacher = log_in(teacher_context, campus, "Tamara Teacher")
+
+    # The teacher describes a micromodule in the dialogue of the course and saves the activity.
+    teacher.goto(
+        f"{campus.lms.base_url}/course/modedit.php?add=lti&course={campus.course.id}&section=1"
+        f"&typeid={campus.lms_side.id}"
+    )
+    teacher.get_by_role("button", name="Select content").click()
+    picker = tool_frame(teacher)
+    picker.get_by_role("link", name="Describe a new micromodule").click()
+    picker.get_by_label("Name", exact=True).fill("Open Data Basics")
+    picker.get_by_label("Description", exact=True).fill("Finds, judges and reuses open data.")
+    picker.get_by_label("Assessment").fill("Quiz 1")
+    picker.get_by_role("button", name="Add to the course").click()
+    # The description of the picture is required: nothing that was typed is lost.
+    expect(picker.get_by_role("alert")).to_contain_text("Description of the picture")
+    expect(picker.get_by_label("Assessment")).to_have_value("Quiz 1")
+    picker.get_by_label("Description of the picture").fill("A green hexagon with a rosette")
+    picker.get_by_role("button", name="Add to the course").click()
+    expect(teacher.locator("#selectcontentindicator")).to_have_text("Content selected")
+    teacher.get_by_role("button", name="Save and display").click()
+
+    # The first run: a column, its formula in a tab of its own, and the page that notices.
+    course = tool_frame(teacher)
+    expect(course.get_by_role("heading", name="Set up this badge")).to_be_visible()
+    expect(course.get_by_text("What this does to the course total")).to_be_visible()
+    course.get_by_role("button", name="Create the column").click()
+    formula = course.get_by_role("textbox", name="Formula").input_value()
+    assert formula == "=[[quiz1]]"
+    with teacher_context.expect_page() as opened:
+        course.get_by_role("link", name="Open the formula page").click()
+    gradebook = opened.value
+    gradebook.get_by_label("Calculation").fill(formula)
+    gradebook.get_by_role("button", name="Save changes").click()
+    expect(gradebook).not_to_have_url("calculation.php")
+    gradebook.close()
+
+    # A learner below the bar sees what is missing; the teacher's page has noticed the first value.
+    campus.take_quiz("ada", 40)
+    learner_context = people()
+    learner = log_in(learner_context, campus, "Ada Learner")
+    address = teacher.url
+    learner.goto(address)
+    wallet = tool_frame(learner)
+    expect(wallet.get_by_text("40 of 100 points, 20 points more are needed")).to_be_visible()
+    expect(course.get_by_text("Grades arrive")).to_be_visible(timeout=20_000)
+
+    # Who passes has the badge at the next visit.
+    campus.take_quiz("ada", 80)
+    learner.goto(address)
+    expect(wallet.get_by_role("heading", name="Open Data Basics")).to_be_visible(timeout=5_000)
+    cookies = [cookie for cookie in learner_context.cookies() if cookie["name"].startswith("lti_session_")]
+    assert cookies
+    assert all(cookie.get("partitionKey") for cookie in cookies)
+
+    # Shared, it convinces a stranger.
+    wallet.get_by_text("Only you can see it").click()
+    wallet.get_by_role("button", name="Share this badge").click()
+    public_url = wallet.get_by_label("Address of the badge").input_value()
+    employer = people().new_page()
+    employer.goto(public_url)
+    expect(employer.get_by_role("heading", name="Open Data Basics")).to_be_visible()
+    assert "Ada" not in employer.content()
+    employer.get_by_role("button", name="Verify now").click()
+    expect(employer.get_by_role("heading", name="This badge is genuine")).to_be_visible()
+
+    wallet.get_by_role("button", name="Stop sharing").click()
+    expect(wallet.get_by_text("Only you can see it")).to_be_visible()
+    stranger = people().new_page()
+    assert (answer := stranger.goto(public_url)) is not None
+    assert answer.status == 404
+
+
+def test_two_frames_on_one_page_do_not_clash(campus: Campus, people: Any) -> None:
+    activity = campus.placed_badge()
+    campus.learner("ada")
+    page = log_in(people(), campus, "Ada Learner")
+    source = f"{campus.lms.base_url}/mod/lti/launch.php?id={activity.id}"
+    page.evaluate(
+        """source => {
+            for (let number = 0; number < 3; number++) {
+                const frame = document.createElement("iframe");
+                frame.src = source;
+                document.body.append(frame);
+            }
+        }""",
+        source,
+    )
+    for number in range(3):
+        heading = page.frame_locator("iframe").nth(number).get_by_role("heading", name="Your badges")
+        expect(heading).to_be_visible()
