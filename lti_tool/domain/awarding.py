@@ -73,7 +73,7 @@ def decide_award(criterion: Criterion, candidate: Candidate, now: datetime) -> D
     """
     finding = evaluate(criterion, candidate.evidence)
     met_at: datetime | None = None
-    if finding.state is State.MET:
+    if finding.state is _MET:
         # A clock ahead of ours must not date a badge into the future.
         met_at = min(finding.met_at, now) if finding.met_at is not None else now
     return Decision(
@@ -81,12 +81,17 @@ def decide_award(criterion: Criterion, candidate: Candidate, now: datetime) -> D
     )
 
 
+# Looking a member up in its Enum runs Python code (3.11).
+_MET, _NOT_MET = State.MET, State.NOT_MET
+_AWARD, _HELD, _NOT_YET = Verdict.AWARD, Verdict.HELD, Verdict.NOT_YET
+
+
 def _verdict(state: State, candidate: Candidate) -> Verdict:
     if candidate.holds:
-        return Verdict.REVIEW if state is State.NOT_MET else Verdict.HELD
+        return Verdict.REVIEW if state is _NOT_MET else _HELD
     if candidate.exclusion is not None:
         return Verdict.EXCLUDED
-    return Verdict.AWARD if state is State.MET else Verdict.NOT_YET
+    return _AWARD if state is _MET else _NOT_YET
 
 
 def decide_awards(

@@ -9,7 +9,7 @@ Scores are compared exactly: ``value * 100 >= threshold * maximum`` in :class:`~
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Context, Decimal
@@ -19,7 +19,7 @@ from typing import NamedTuple
 from lti_tool.domain.evidence import Evidence, Score
 
 _HUNDRED = Decimal(100)
-_EXACT = Context(prec=100)
+_multiply = Context(prec=100).multiply
 """Products of grades and thresholds, unrounded, whatever precision the process has been set to."""
 
 
@@ -128,21 +128,32 @@ class Finding(NamedTuple):
             yield from part.leaves()
 
 
+_MET, _NOT_MET, _UNKNOWN = State.MET, State.NOT_MET, State.UNKNOWN
+_REACHED, _BELOW = Reason.SCORE_REACHED, Reason.SCORE_BELOW
+_POINTS = Unit.POINTS
+# Looking a member up in its Enum runs Python code (3.11), and so does calling a NamedTuple.
+_tuple = tuple.__new__
+
+
 def evaluate(criterion: Criterion, evidence: Evidence) -> Finding:
     """Say how ``criterion`` stands for the learner whose facts are ``evidence``."""
+    return _evaluate(criterion, evidence.scores)
+
+
+def _evaluate(criterion: Criterion, scores: Mapping[str, Score]) -> Finding:
     if isinstance(criterion, ScoreAtLeast):
-        return _evaluate_score(criterion, evidence.scores.get(criterion.key))
-    findings = tuple([evaluate(part, evidence) for part in criterion.parts])
+        return _evaluate_score(criterion, scores.get(criterion.key))
+    findings = tuple([_evaluate(part, scores) for part in criterion.parts])
     if not findings:
-        return Finding(criterion, State.NOT_MET, Reason.NOTHING_ASKED)
-    states = [finding.state for finding in findings]
+        return Finding(criterion, _NOT_MET, Reason.NOTHING_ASKED)
+    states = [finding[1] for finding in findings]
     needed = _needed(criterion)
-    met = states.count(State.MET)
+    met = states.count(_MET)
     if met >= needed:
-        return Finding(criterion, State.MET, Reason.PARTS_MET, _met_at(findings, needed), None, findings)
-    if met + states.count(State.UNKNOWN) >= needed:
-        return Finding(criterion, State.UNKNOWN, Reason.PARTS_UNKNOWN, None, None, findings)
-    return Finding(criterion, State.NOT_MET, Reason.PARTS_MISSING, None, None, findings)
+        return Finding(criterion, _MET, Reason.PARTS_MET, _met_at(findings, needed), None, findings)
+    if met + states.count(_UNKNOWN) >= needed:
+        return Finding(criterion, _UNKNOWN, Reason.PARTS_UNKNOWN, None, None, findings)
+    return Finding(criterion, _NOT_MET, Reason.PARTS_MISSING, None, None, findings)
 
 
 def _needed(criterion: AllOf | AnyOf | AtLeast) -> int:
@@ -157,26 +168,26 @@ def _needed(criterion: AllOf | AnyOf | AtLeast) -> int:
 def _met_at(findings: tuple[Finding, ...], needed: int) -> datetime | None:
     """The moment at which the ``needed``-th part was met, if the platform dated that many of them."""
     dated = sorted(
-        finding.met_at for finding in findings if finding.state is State.MET and finding.met_at is not None
+        [finding.met_at for finding in findings if finding.state is _MET and finding.met_at is not None]
     )
     return dated[needed - 1] if len(dated) >= needed else None
 
 
 def _evaluate_score(criterion: ScoreAtLeast, score: Score | None) -> Finding:
     if score is None:
-        return Finding(criterion, State.UNKNOWN, Reason.COLUMN_NOT_READ_YET)
-    if score.value is None:
-        return Finding(criterion, State.UNKNOWN, Reason.NO_GRADE_YET, None, score)
-    if criterion.unit is Unit.POINTS:
-        reached = score.value >= criterion.threshold
-    elif score.maximum <= 0:
-        return Finding(criterion, State.UNKNOWN, Reason.MAXIMUM_MISSING, None, score)
+        return Finding(criterion, _UNKNOWN, Reason.COLUMN_NOT_READ_YET)
+    value, maximum, graded_at, _ = score
+    if value is None:
+        return Finding(criterion, _UNKNOWN, Reason.NO_GRADE_YET, None, score)
+    if criterion.unit is _POINTS:
+        reached = value >= criterion.threshold
+    elif maximum <= 0:
+        return Finding(criterion, _UNKNOWN, Reason.MAXIMUM_MISSING, None, score)
     else:
-        asked = _EXACT.multiply(criterion.threshold, score.maximum)
-        reached = _EXACT.multiply(score.value, _HUNDRED) >= asked
+        reached = _multiply(value, _HUNDRED) >= _multiply(criterion.threshold, maximum)
     if reached:
-        return Finding(criterion, State.MET, Reason.SCORE_REACHED, score.graded_at, score)
-    return Finding(criterion, State.NOT_MET, Reason.SCORE_BELOW, None, score)
+        return _tuple(Finding, (criterion, _MET, _REACHED, graded_at, score, ()))
+    return _tuple(Finding, (criterion, _NOT_MET, _BELOW, None, score, ()))
 
 
 def leaves(criterion: Criterion) -> Iterator[ScoreAtLeast]:
@@ -248,15 +259,3 @@ def _is_usable_threshold(leaf: ScoreAtLeast) -> bool:
         return False
     highest = 100 if leaf.unit is Unit.PERCENT else MAXIMUM_POINTS
     return 0 < leaf.threshold <= highest and exponent >= -THRESHOLD_PLACES
-
-
-def map_tree(criterion: Criterion, change: Callable[[ScoreAtLeast], ScoreAtLeast]) -> Criterion:
-    """The same tree with every leaf passed through ``change``."""
-    if isinstance(criterion, ScoreAtLeast):
-        return change(criterion)
-    parts = tuple(map_tree(part, change) for part in criterion.parts)
-    if isinstance(criterion, AllOf):
-        return AllOf(parts)
-    if isinstance(criterion, AnyOf):
-        return AnyOf(parts)
-    return AtLeast(criterion.count, parts)

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Score:
-    """One grade read from the LMS.
+class Score(NamedTuple):
+    """One grade read from the LMS; a tuple because a course-wide pass makes a million of them.
 
     ``value`` is ``None`` where the platform lists the person without a grade: not graded is not zero.
     """

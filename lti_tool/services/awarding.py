@@ -6,14 +6,17 @@ kept. Nothing here calls an LMS, and nothing here takes an award away.
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
+from hashlib import sha256
+
+from sqlalchemy.orm import Session
 
 from lti_tool.domain.awarding import Decision, Exclusion, Verdict, decide_awards
-from lti_tool.domain.criteria import leaves
+from lti_tool.domain.criteria import Criterion, leaves
 from lti_tool.domain.evidence import Evidence, Score
 from lti_tool.services.criteria_format import dump_evidence, dump_finding, parse_criteria
 from lti_tool.store import decisions as store
@@ -21,15 +24,19 @@ from lti_tool.store import placements
 from lti_tool.store.database import Database
 from lti_tool.store.tables import new_id
 
+AT_ONCE = 25
+"""Learners whose findings exist at the same time in a pass over a whole course."""
+_NEVER = ("", "")
+"""Id and digest of the decision before the first."""
+
 
 @dataclass(frozen=True, slots=True)
 class PlacementDecisions:
     """Every decision for one placement, as made now."""
 
     placement: placements.PlacementView
+    columns: tuple[placements.ColumnView, ...]
     decisions: tuple[Decision, ...]
-    evidence: Mapping[str, Evidence]
-    latest: Mapping[str, store.LatestDecision]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,47 +67,71 @@ class Awarding:
         """Decide for one learner in a context; costs the same in a course of any size."""
         return self._decide(organisation_id, context_id, [learner_id])
 
-    def dry_run(self, organisation_id: str, context_id: str) -> tuple[PlacementDecisions, ...]:
-        """What :meth:`decide_context` would decide now; nothing is written."""
-        return self._made(organisation_id, context_id, None, self.clock())
+    def dry_run(self, organisation_id: str, context_id: str) -> Iterator[PlacementDecisions]:
+        """What :meth:`decide_context` would decide now, a placement at a time; nothing is written."""
+        now = self.clock()
+        for read in self._read(organisation_id, context_id, None, with_latest=False):
+            yield read.decided(now)
 
     def preview(
-        self, organisation_id: str, context_id: str, learner_ids: Sequence[str]
+        self,
+        organisation_id: str,
+        context_id: str,
+        learner_ids: Sequence[str],
+        *,
+        held: Collection[str] | None = None,
     ) -> tuple[PlacementDecisions, ...]:
-        """What would be decided now for some learners; nothing is written."""
-        return self._made(organisation_id, context_id, learner_ids, self.clock())
+        """What would be decided now for some learners; nothing is written.
 
-    def _made(
-        self, organisation_id: str, context_id: str, learner_ids: Sequence[str] | None, now: datetime
-    ) -> tuple[PlacementDecisions, ...]:
-        made = []
+        :param held: the achievement versions that the one learner asked for holds, where that is known.
+        """
+        now = self.clock()
+        return tuple(
+            read.decided(now)
+            for read in self._read(organisation_id, context_id, learner_ids, with_latest=False, held=held)
+        )
+
+    def _read(
+        self,
+        organisation_id: str,
+        context_id: str,
+        learner_ids: Sequence[str] | None,
+        *,
+        with_latest: bool = True,
+        held: Collection[str] | None = None,
+    ) -> Iterator[_Read]:
+        """Facts by placement. For few learners all are read at once; of everybody, one placement's are in
+        memory at a time. No transaction is open when one is handed out.
+        """
         with self.database.read() as session:
             placed = placements.placements(session, organisation_id, context_id)
             if not placed:
-                return ()
+                return
             standings = store.standings(session, organisation_id, context_id, learner_ids)
             columns = placements.columns(session, organisation_id, [placement.id for placement in placed])
-            for placement in placed:
-                criterion = parse_criteria(placement.criteria)
-                evidence = _evidence(
-                    (standing.learner_id for standing in standings),
-                    frozenset(leaf.key for leaf in leaves(criterion)),
+        standings = tuple(sorted(standings, key=lambda standing: standing.learner_id))
+        everybody = tuple(standing.learner_id for standing in standings)
+        exclusions = _exclusions(standings)
+        groups = [placed] if learner_ids is not None else [(placement,) for placement in placed]
+        for group in groups:
+            asked = {placement.id: _asked(placement, columns[placement.id]) for placement in group}
+            line_item_ids = [column.id for each in asked.values() for column in each]
+            with self.database.read() as session:
+                results = store.results(session, organisation_id, line_item_ids, learner_ids)
+                holders = _holders(session, organisation_id, group, learner_ids, held)
+                latest = (
+                    store.latest(session, organisation_id, list(asked), learner_ids) if with_latest else {}
+                )
+            for placement in group:
+                yield _Read(
+                    placement,
                     columns[placement.id],
-                    store.results(session, organisation_id, placement.id, learner_ids),
+                    everybody,
+                    exclusions,
+                    [(column, results[column.id]) for column in asked[placement.id]],
+                    holders.get(placement.id, frozenset()),
+                    latest.get(placement.id, {}),
                 )
-                held = store.holders(
-                    session,
-                    organisation_id,
-                    placement.micromodule_version_id,
-                    placement.achievement_version_id,
-                    learner_ids,
-                )
-                decisions = decide_awards(
-                    criterion, evidence, held & evidence.keys(), now, _exclusions(standings)
-                )
-                latest = store.latest(session, organisation_id, placement.id, learner_ids)
-                made.append(PlacementDecisions(placement, decisions, evidence, latest))
-        return tuple(made)
 
     def _decide(
         self, organisation_id: str, context_id: str, learner_ids: Sequence[str] | None
@@ -108,24 +139,22 @@ class Awarding:
         now = self.clock()
         decided = changed = 0
         award_ids: list[str] = []
-        for made in self._made(organisation_id, context_id, learner_ids, now):
-            decided += len(made.decisions)
+        for read in self._read(organisation_id, context_id, learner_ids):
             due: list[tuple[Decision, store.NewDecision]] = []
-            for decision in made.decisions:
-                stored = _to_store(
-                    decision,
-                    made.evidence.get(decision.learner_id, Evidence()),
-                    made.placement.micromodule_version_id,
-                )
-                before = made.latest.get(decision.learner_id)
-                # An award whose row was lost (a crash between two commits cannot do it, a restore of a
-                # backup can) is made again also when the decision itself is nothing new.
-                is_new = before is None or before.digest != stored.digest
-                if is_new or decision.verdict is Verdict.AWARD:
-                    due.append((decision, stored))
+            version_id = read.placement.micromodule_version_id
+            for decisions, known in read.decide(now):
+                decided += len(decisions)
+                for decision in decisions:
+                    evidence = known[decision.learner_id]
+                    digest = _digest(version_id, decision, evidence)
+                    _, before = read.latest.get(decision.learner_id, _NEVER)
+                    # An award whose row was lost (a crash between two commits cannot do it, a restore of a
+                    # backup can) is made again also when the decision itself is nothing new.
+                    if before != digest or decision.verdict is _AWARD:
+                        due.append((decision, _to_store(decision, evidence, digest)))
             if due:
                 stored_count, new_award_ids = self._record(
-                    organisation_id, context_id, made.placement, due, now
+                    organisation_id, context_id, read.placement, due, now
                 )
                 changed += stored_count
                 award_ids.extend(new_award_ids)
@@ -147,17 +176,18 @@ class Awarding:
             # A visit during a sync decides about the same learner: one after the other, and the second looks
             # at what the first has kept.
             placements.lock(session, organisation_id, placement.id)
-            latest = store.latest(session, organisation_id, placement.id, [one.learner_id for one, _ in due])
+            ids = [decision.learner_id for decision, _ in due]
+            latest = store.latest(session, organisation_id, [placement.id], ids)[placement.id]
             for decision, stored in due:
-                before = latest.get(decision.learner_id)
+                before_id, before = latest.get(decision.learner_id, _NEVER)
                 decision_id = stored.id
-                if before is not None and before.digest == stored.digest:
-                    decision_id = before.id
+                if before == stored.digest:
+                    decision_id = before_id
                 else:
                     new.append(stored)
-                    if before is not None:
-                        replaced.append(before.id)
-                if decision.verdict is Verdict.AWARD and decision.met_at is not None:
+                    if before_id:
+                        replaced.append(before_id)
+                if decision.verdict is _AWARD and decision.met_at is not None:
                     earned.append(store.NewAward(new_id(), decision.learner_id, decision_id, decision.met_at))
             store.store_decisions(
                 session,
@@ -180,28 +210,115 @@ class Awarding:
             )
 
 
-def _evidence(
-    learner_ids: Iterable[str],
-    keys: frozenset[str],
-    columns: tuple[placements.ColumnView, ...],
-    results: tuple[store.StoredResult, ...],
-) -> dict[str, Evidence]:
-    """The facts of every learner.
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A column that the criteria of a placement ask for."""
 
-    A learner without a row in a column that was read whole is "listed nowhere, so not graded"; in one
-    that was never read, or was cut off, nothing is known.
+    id: str
+    evidence_key: str
+    not_graded: Score | None
+    """What is known of a learner without a row in it: "listed nowhere, so not graded" in a column that was
+    read whole, nothing in one that was never read, or was cut off.
     """
-    not_graded = {
-        column.evidence_key: Score(None, column.score_maximum, None, column.read_at)
-        for column in columns
-        if column.read_at is not None and column.is_complete and column.evidence_key in keys
+
+
+def _asked(placement: placements.PlacementView, columns: Iterable[placements.ColumnView]) -> list[_Column]:
+    keys = {leaf.key for leaf in leaves(_criterion(placement))}
+    return [
+        _Column(
+            column.id,
+            column.evidence_key,
+            (
+                Score(None, column.score_maximum, None, column.read_at)
+                if column.read_at is not None and column.is_complete
+                else None
+            ),
+        )
+        for column in sorted(columns, key=lambda column: column.evidence_key)
+        if column.evidence_key in keys
+    ]
+
+
+def _criterion(placement: placements.PlacementView) -> Criterion:
+    return _parsed(json.dumps(placement.criteria))
+
+
+@lru_cache(maxsize=512)
+def _parsed(criteria: str) -> Criterion:
+    return parse_criteria(json.loads(criteria))
+
+
+def _holders(
+    session: Session,
+    organisation_id: str,
+    group: Sequence[placements.PlacementView],
+    learner_ids: Sequence[str] | None,
+    held: Collection[str] | None,
+) -> dict[str, frozenset[str]]:
+    """Who has what each placement awards, by placement: the achievement, or without one the completion."""
+    with_badge = {one.id: one.achievement_version_id for one in group if one.achievement_version_id}
+    without = {one.id: one.micromodule_version_id for one in group if not one.achievement_version_id}
+    if held is None:
+        awarded = store.holders(session, organisation_id, list(with_badge.values()), learner_ids)
+    else:
+        awarded = dict.fromkeys(held, frozenset(learner_ids or ()))
+    completed = store.completers(session, organisation_id, list(without.values()), learner_ids)
+    return {
+        **{id_: awarded.get(version_id, frozenset()) for id_, version_id in with_badge.items()},
+        **{id_: completed.get(version_id, frozenset()) for id_, version_id in without.items()},
     }
-    scores: dict[str, dict[str, Score]] = {learner_id: dict(not_graded) for learner_id in learner_ids}
-    for result in results:
-        known = scores.get(result.learner_id)
-        if known is not None and result.evidence_key in keys:
-            known[result.evidence_key] = Score(result.score, result.maximum, result.graded_at, result.read_at)
-    return {learner_id: Evidence(known) for learner_id, known in scores.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """All that decisions for one placement rest on."""
+
+    placement: placements.PlacementView
+    columns: tuple[placements.ColumnView, ...]
+    learner_ids: tuple[str, ...]
+    """Sorted."""
+    exclusions: Mapping[str, Exclusion]
+    results: Sequence[tuple[_Column, Mapping[str, store.StoredResult]]]
+    holders: frozenset[str]
+    latest: Mapping[str, tuple[str, str]]
+    """Id and digest of the newest decision about each learner; empty where nothing is going to be written."""
+
+    def decide(self, now: datetime) -> Iterator[tuple[tuple[Decision, ...], Mapping[str, Evidence]]]:
+        """Decisions for some learners after the other, with the evidence they rest on.
+
+        A hundred thousand findings at once would keep the garbage collector busier than all deciding.
+        """
+        criterion = _criterion(self.placement)
+        for start in range(0, len(self.learner_ids), AT_ONCE):
+            evidence = self._evidence(self.learner_ids[start : start + AT_ONCE])
+            yield (
+                decide_awards(criterion, evidence, self.holders & evidence.keys(), now, self.exclusions),
+                evidence,
+            )
+
+    def decided(self, now: datetime) -> PlacementDecisions:
+        """Every decision."""
+        return PlacementDecisions(
+            self.placement,
+            self.columns,
+            tuple(decision for decisions, _ in self.decide(now) for decision in decisions),
+        )
+
+    def _evidence(self, learner_ids: Iterable[str]) -> dict[str, Evidence]:
+        """Facts by learner, each learner's by evidence key in the order of the keys."""
+        found: dict[str, Evidence] = {}
+        read = [(column.evidence_key, results.get, column.not_graded) for column, results in self.results]
+        to_score = store.score
+        for learner_id in learner_ids:
+            scores: dict[str, Score] = {}
+            for key, result_of, not_graded in read:
+                row = result_of(learner_id)
+                if row is not None:
+                    scores[key] = to_score(row)
+                elif not_graded is not None:
+                    scores[key] = not_graded
+            found[learner_id] = Evidence(scores)
+        return found
 
 
 def _exclusions(standings: Iterable[store.Standing]) -> dict[str, Exclusion]:
@@ -219,33 +336,36 @@ def _exclusions(standings: Iterable[store.Standing]) -> dict[str, Exclusion]:
     return excluded
 
 
-def _to_store(decision: Decision, evidence: Evidence, version_id: str) -> store.NewDecision:
-    finding = dump_finding(decision.finding)
-    facts = dump_evidence(evidence)
+def _to_store(decision: Decision, evidence: Evidence, digest: str) -> store.NewDecision:
     return store.NewDecision(
         new_id(),
         decision.learner_id,
         decision.verdict.value,
         decision.state.value,
-        finding,
-        facts,
-        _digest(version_id, decision, finding, facts),
+        dump_finding(decision.finding),
+        dump_evidence(evidence),
+        digest,
         decision.met_at,
     )
 
 
-def _digest(
-    version_id: str,
-    decision: Decision,
-    finding: dict[str, object],
-    facts: dict[str, dict[str, dict[str, object]]],
-) -> str:
+RULES = "1"
+"""Counted up when a criterion comes to mean something else: what was decided before is then decided anew."""
+
+
+def _digest(version_id: str, decision: Decision, evidence: Evidence) -> str:
     """Equal for two decisions about one version that say the same from the same values, whenever read.
 
-    ``award`` turns into ``held`` by the award itself, which is nothing new about the learner.
+    The reasons follow from the version's criteria and the values. ``award`` turns into ``held`` by the award
+    itself, which is nothing new about the learner.
     """
-    verdict = Verdict.HELD if decision.verdict is Verdict.AWARD else decision.verdict
-    values = {key: [score["value"], score["maximum"]] for key, score in facts["scores"].items()}
-    said = [version_id, verdict, decision.exclusion, finding, values]
-    text = json.dumps(said, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    _, verdict, finding, _, _, exclusion = decision
+    said = [RULES, version_id, _HELD if verdict is _AWARD else verdict, exclusion or "", finding[1]]
+    for key, score in evidence.scores.items():
+        said += (key, str(score[0]), str(score[1]))
+    # None of the parts holds a control character.
+    return sha256("\n".join(said).encode()).hexdigest()
+
+
+# Looking a member up in its Enum runs Python code (3.11).
+_AWARD, _HELD = Verdict.AWARD, Verdict.HELD

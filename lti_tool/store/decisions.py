@@ -8,20 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from functools import lru_cache
+from typing import Any, cast
 
-from sqlalchemy import func, insert, select, update
+import sqlalchemy as sa
+from sqlalchemy import ColumnElement, Select, String, func, insert, select, type_coerce, update
 from sqlalchemy.orm import Session
+from sqlalchemy.types import NullType
 
+from lti_tool.domain.evidence import Score
 from lti_tool.store.dialects import insert_all_if_absent
 from lti_tool.store.tables import (
     Award,
     Completion,
     Decision,
     Learner,
-    LineItem,
     Membership,
     Result,
 )
@@ -42,18 +45,6 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class StoredResult:
-    """One learner's grade in one evidence column of a placement."""
-
-    learner_id: str
-    evidence_key: str
-    score: Decimal | None
-    maximum: Decimal
-    graded_at: datetime | None
-    read_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class NewDecision:
     """A decision about to be stored."""
 
@@ -65,18 +56,6 @@ class NewDecision:
     evidence: dict[str, Any]
     digest: str
     met_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class LatestDecision:
-    """The newest decision about a learner for a placement."""
-
-    id: str
-    learner_id: str
-    verdict: str
-    state: str
-    digest: str
-    decided_at: datetime
 
 
 def standings(
@@ -92,86 +71,159 @@ def standings(
             Learner.is_test_user,
         )
         .join(Learner, Learner.id == Membership.learner_id)
-        .where(Membership.organisation_id == organisation_id, Membership.context_id == context_id)
+        .where(_is_of(Membership.organisation_id, organisation_id), Membership.context_id == context_id)
     )
     if learner_ids is not None:
         query = query.where(Membership.learner_id.in_(learner_ids))
     return tuple(Standing(*row) for row in session.execute(query))
 
 
+StoredResult = tuple[str, str, str | None, str, str | datetime | None, str | datetime]
+"""Line item, learner, score, maximum, graded and read, as the driver gives them; :func:`score` reads it."""
+
+
 def results(
-    session: Session, organisation_id: str, placement_id: str, learner_ids: Sequence[str] | None = None
-) -> tuple[StoredResult, ...]:
-    """The grades in a placement's evidence columns. The award column is left out here, at the source:
-    what the tool writes is never evidence.
+    session: Session,
+    organisation_id: str,
+    line_item_ids: Sequence[str],
+    learner_ids: Sequence[str] | None = None,
+) -> dict[str, dict[str, StoredResult]]:
+    """The grades in some evidence columns: by line item, then by learner.
+
+    A university's course has a million of them: they stay plain tuples of text, which the garbage collector
+    need not look at, until it is their learner's turn.
     """
-    query = (
-        select(
-            Result.learner_id,
-            LineItem.evidence_key,
-            Result.score,
-            Result.maximum,
-            Result.graded_at,
-            Result.read_at,
-        )
-        .join(LineItem, LineItem.id == Result.line_item_id)
-        .where(
-            Result.organisation_id == organisation_id,
-            LineItem.placement_id == placement_id,
-            LineItem.tag.in_(("attest", "mirror")),
-        )
-    )
+    query = select(
+        Result.line_item_id,
+        Result.learner_id,
+        sa.cast(Result.score, String),
+        sa.cast(Result.maximum, String),
+        type_coerce(Result.graded_at, NullType()),
+        type_coerce(Result.read_at, NullType()),
+    ).where(_is_of(Result.organisation_id, organisation_id), Result.line_item_id.in_(line_item_ids))
     if learner_ids is not None:
         query = query.where(Result.learner_id.in_(learner_ids))
-    return tuple(StoredResult(*row) for row in session.execute(query))
+    found: dict[str, dict[str, StoredResult]] = {id_: {} for id_ in line_item_ids}
+    for row in _raw(session, query):
+        found[row[0]][row[1]] = row
+    return found
+
+
+def _raw(session: Session, query: sa.Executable) -> Sequence[Any]:
+    """The driver's own tuples."""
+    result = session.connection().execute(query)
+    assert result.cursor is not None
+    rows = result.cursor.fetchall()
+    result.close()
+    return rows
+
+
+def score(row: StoredResult) -> Score:
+    """A stored result as a fact."""
+    _, _, value, maximum, graded_at, read_at = row
+    # tuple.__new__ is what Score(...) ends in, without two calls on the way.
+    return tuple.__new__(
+        Score,
+        (
+            None if value is None else _number(value),
+            _number(maximum),
+            None if graded_at is None else _moment(graded_at),
+            _same_moment(read_at),
+        ),
+    )
+
+
+def _is_of(column: Any, organisation_id: str) -> ColumnElement[bool]:
+    """Of this organisation, and never by the organisation's own index.
+
+    SQLite has no statistics unless somebody made them; it takes "one of an organisation's million rows" for
+    as good a start as "this learner's row of this column".
+    """
+    return cast(ColumnElement[bool], column.concat("") == organisation_id)
+
+
+@lru_cache(maxsize=8192)
+def _number(text: str) -> Decimal:
+    """A stored grade, without the zeros that PostgreSQL pads it with."""
+    return Decimal((text.rstrip("0").rstrip(".") or "0") if "." in text else text)
+
+
+def _moment(stored: str | datetime) -> datetime:
+    """Text on SQLite, UTC without saying so; aware on PostgreSQL."""
+    if isinstance(stored, str):
+        return datetime.fromisoformat(f"{stored}+00:00")
+    return stored.astimezone(UTC)
+
+
+_same_moment = lru_cache(maxsize=256)(_moment)
+"""For times that a whole column shares."""
 
 
 def holders(
     session: Session,
     organisation_id: str,
-    micromodule_version_id: str,
-    achievement_version_id: str | None,
+    achievement_version_ids: Sequence[str],
     learner_ids: Sequence[str] | None = None,
-) -> frozenset[str]:
-    """Who holds the achievement version; without one, who completed the micromodule version."""
-    if achievement_version_id is not None:
-        query = select(Award.learner_id).where(
-            Award.organisation_id == organisation_id, Award.achievement_version_id == achievement_version_id
-        )
-        if learner_ids is not None:
-            query = query.where(Award.learner_id.in_(learner_ids))
-    else:
-        query = select(Completion.learner_id).where(
-            Completion.organisation_id == organisation_id,
-            Completion.micromodule_version_id == micromodule_version_id,
-        )
-        if learner_ids is not None:
-            query = query.where(Completion.learner_id.in_(learner_ids))
-    return frozenset(session.execute(query).scalars())
+) -> dict[str, frozenset[str]]:
+    """Who holds each of some achievement versions."""
+    if not achievement_version_ids:
+        return {}
+    query = select(Award.achievement_version_id, Award.learner_id).where(
+        _is_of(Award.organisation_id, organisation_id),
+        Award.achievement_version_id.in_(achievement_version_ids),
+    )
+    if learner_ids is not None:
+        query = query.where(Award.learner_id.in_(learner_ids))
+    return _by_version(session, query)
+
+
+def completers(
+    session: Session,
+    organisation_id: str,
+    micromodule_version_ids: Sequence[str],
+    learner_ids: Sequence[str] | None = None,
+) -> dict[str, frozenset[str]]:
+    """Who completed each of some micromodule versions."""
+    if not micromodule_version_ids:
+        return {}
+    query = select(Completion.micromodule_version_id, Completion.learner_id).where(
+        _is_of(Completion.organisation_id, organisation_id),
+        Completion.micromodule_version_id.in_(micromodule_version_ids),
+    )
+    if learner_ids is not None:
+        query = query.where(Completion.learner_id.in_(learner_ids))
+    return _by_version(session, query)
+
+
+def _by_version(session: Session, query: Select[str, str]) -> dict[str, frozenset[str]]:
+    found: dict[str, set[str]] = {}
+    for version_id, learner_id in session.connection().execute(query):
+        found.setdefault(version_id, set()).add(learner_id)
+    return {version_id: frozenset(learner_ids) for version_id, learner_ids in found.items()}
 
 
 def latest(
-    session: Session, organisation_id: str, placement_id: str, learner_ids: Sequence[str] | None = None
-) -> dict[str, LatestDecision]:
-    """The newest decision for each learner of a placement, by learner id.
+    session: Session,
+    organisation_id: str,
+    placement_ids: Sequence[str],
+    learner_ids: Sequence[str] | None = None,
+) -> dict[str, dict[str, tuple[str, str]]]:
+    """Id and digest of the newest decision about each learner of some placements: by placement, then by
+    learner.
 
     :param learner_ids: who is asked for; of more than fit into one statement, everybody's are returned.
     """
-    query = select(
-        Decision.id,
-        Decision.learner_id,
-        Decision.verdict,
-        Decision.state,
-        Decision.digest,
-        Decision.decided_at,
-    ).where(
-        Decision.organisation_id == organisation_id,
-        Decision.placement_id == placement_id,
+    query = select(Decision.placement_id, Decision.learner_id, Decision.id, Decision.digest).where(
+        _is_of(Decision.organisation_id, organisation_id),
+        Decision.placement_id.in_(placement_ids),
         Decision.is_latest.is_(True),
     )
     if learner_ids is not None and len(learner_ids) <= AT_ONCE:
         query = query.where(Decision.learner_id.in_(learner_ids))
-    return {row.learner_id: LatestDecision(*row) for row in session.execute(query)}
+    found: dict[str, dict[str, tuple[str, str]]] = {id_: {} for id_ in placement_ids}
+    for placement_id, learner_id, id_, digest in _raw(session, query):
+        found[placement_id][learner_id] = (id_, digest)
+    return found
 
 
 def store_decisions(

@@ -68,7 +68,7 @@ def test_another_fact_settles_what_was_open_and_changes_nothing_that_was_settled
 
 @given(any_criteria, evidence, st.sampled_from(KEYS))
 def test_a_grade_taken_back_makes_open_never_not_met(criterion: Criterion, known: Evidence, key: str) -> None:
-    ungraded = {k: replace(score, value=None) if k == key else score for k, score in known.scores.items()}
+    ungraded = {k: score._replace(value=None) if k == key else score for k, score in known.scores.items()}
     before, after = evaluate(criterion, known).state, evaluate(criterion, Evidence(ungraded)).state
     assert after is State.UNKNOWN or after is before
 
