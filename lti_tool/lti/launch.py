@@ -182,8 +182,8 @@ class _Validation(MessageLaunch[_Form, ToolConfDict, SessionService, _Cookies]):
         super().__init__(
             request,
             _NO_CONFIGURATION,
-            SessionService(request),
-            _Cookies(cookies),
+            session_service=SessionService(request),
+            cookie_service=_Cookies(cookies),
             requests_session=_NO_HTTP,
         )
         self.set_auto_validation(enable=False)
