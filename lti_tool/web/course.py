@@ -84,6 +84,8 @@ def _own(session: SessionView, placement_id: str) -> str:
 
     :raises NotFound: ``placement_not_found``.
     """
+    if placement_id == session.placement_id:
+        return placement_id  # the launch named it; a page that waits asks every few seconds
     view = current_tool().progress.view(session, page=1, per_page=1)
     if all(placement.placement_id != placement_id for placement in view.placements):
         raise NotFound(ErrorCode.PLACEMENT_NOT_FOUND)

@@ -89,7 +89,7 @@ def set_headers(response: Response) -> Response:
             policy += [
                 ("script-src", ("'self'", f"'nonce-{nonce()}'")),
                 ("style-src", ("'self'",)),
-                ("img-src", ("'self'", "data:")),
+                ("img-src", ("'self'",)),
                 ("font-src", ("'self'",)),
                 ("connect-src", ("'self'",)),
                 ("form-action", ("'self'", *g.get("form_targets", ()))),
