@@ -6,12 +6,12 @@ kept. Nothing here calls an LMS, and nothing here takes an award away.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from hashlib import sha256
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 from sqlalchemy.orm import Session
 
@@ -114,7 +114,8 @@ class Awarding:
         exclusions = _exclusions(standings)
         groups = [placed] if learner_ids is not None else [(placement,) for placement in placed]
         for group in groups:
-            asked = {placement.id: _asked(placement, columns[placement.id]) for placement in group}
+            criteria = {placement.id: _criteria(placement) for placement in group}
+            asked = {id_: _asked(one, columns[id_]) for id_, one in criteria.items()}
             line_item_ids = [column.id for each in asked.values() for column in each]
             with self.database.read() as session:
                 results = store.results(session, organisation_id, line_item_ids, learner_ids)
@@ -125,6 +126,7 @@ class Awarding:
             for placement in group:
                 yield _Read(
                     placement,
+                    criteria[placement.id].criterion,
                     columns[placement.id],
                     everybody,
                     exclusions,
@@ -210,8 +212,7 @@ class Awarding:
             )
 
 
-@dataclass(frozen=True, slots=True)
-class _Column:
+class _Column(NamedTuple):
     """A column that the criteria of a placement ask for."""
 
     id: str
@@ -222,8 +223,7 @@ class _Column:
     """
 
 
-def _asked(placement: placements.PlacementView, columns: Iterable[placements.ColumnView]) -> list[_Column]:
-    keys = {leaf.key for leaf in leaves(_criterion(placement))}
+def _asked(criteria: _Criteria, columns: Iterable[placements.ColumnView]) -> list[_Column]:
     return [
         _Column(
             column.id,
@@ -234,18 +234,36 @@ def _asked(placement: placements.PlacementView, columns: Iterable[placements.Col
                 else None
             ),
         )
-        for column in sorted(columns, key=lambda column: column.evidence_key)
-        if column.evidence_key in keys
+        for column in sorted(columns, key=_by_key)
+        if column.evidence_key in criteria.keys
     ]
 
 
-def _criterion(placement: placements.PlacementView) -> Criterion:
-    return _parsed(json.dumps(placement.criteria))
+_by_key = attrgetter("evidence_key")
 
 
-@lru_cache(maxsize=512)
-def _parsed(criteria: str) -> Criterion:
-    return parse_criteria(json.loads(criteria))
+class _Criteria(NamedTuple):
+    """The criteria of a micromodule version, read once."""
+
+    stored: Mapping[str, Any]
+    criterion: Criterion
+    keys: frozenset[str]
+
+
+_read_criteria: dict[str, _Criteria] = {}
+MOST_CRITERIA = 4096
+
+
+def _criteria(placement: placements.PlacementView) -> _Criteria:
+    """What a placement asks for. Versions never change; should one have, its new text is read."""
+    known = _read_criteria.get(placement.micromodule_version_id)
+    if known is None or known.stored != placement.criteria:
+        if len(_read_criteria) >= MOST_CRITERIA:
+            _read_criteria.clear()
+        criterion = parse_criteria(placement.criteria)
+        known = _Criteria(placement.criteria, criterion, frozenset(leaf.key for leaf in leaves(criterion)))
+        _read_criteria[placement.micromodule_version_id] = known
+    return known
 
 
 def _holders(
@@ -274,6 +292,7 @@ class _Read:
     """All that decisions for one placement rest on."""
 
     placement: placements.PlacementView
+    criterion: Criterion
     columns: tuple[placements.ColumnView, ...]
     learner_ids: tuple[str, ...]
     """Sorted."""
@@ -288,11 +307,10 @@ class _Read:
 
         A hundred thousand findings at once would keep the garbage collector busier than all deciding.
         """
-        criterion = _criterion(self.placement)
         for start in range(0, len(self.learner_ids), AT_ONCE):
             evidence = self._evidence(self.learner_ids[start : start + AT_ONCE])
             yield (
-                decide_awards(criterion, evidence, self.holders & evidence.keys(), now, self.exclusions),
+                decide_awards(self.criterion, evidence, self.holders & evidence.keys(), now, self.exclusions),
                 evidence,
             )
 

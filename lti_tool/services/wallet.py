@@ -84,21 +84,21 @@ class Wallet:
         """The wallet of the person of this session, in the course of this session."""
         with self.database.read() as reading:
             earned = credentials.earned_by(reading, session.organisation_id, session.learner_id)
-            placed = (
-                placements.placements(reading, session.organisation_id, session.context_id)
-                if session.context_id is not None
-                else ()
+        placed = (
+            self.awarding.preview(
+                session.organisation_id,
+                session.context_id,
+                [session.learner_id],
+                held={view.achievement_version_id for view in earned},
             )
-            columns = placements.columns(
-                reading, session.organisation_id, [placement.id for placement in placed]
-            )
+            if session.context_id is not None
+            else ()
+        )
         in_progress: list[ProgressCard] = []
-        if placed and session.context_id is not None and not session.can_view_progress:
-            for made in self.awarding.preview(
-                session.organisation_id, session.context_id, [session.learner_id]
-            ):
+        if not session.can_view_progress:
+            for made in placed:
                 in_progress.extend(
-                    _card(made.placement, decision, columns[made.placement.id])
+                    _card(made.placement, decision, made.columns)
                     for decision in made.decisions
                     if decision.verdict not in (Verdict.HELD, Verdict.REVIEW)
                 )
@@ -107,7 +107,7 @@ class Wallet:
             context_title=session.context_title,
             earned=tuple(earned_badge(view, self.urls) for view in earned),
             in_progress=tuple(in_progress),
-            issues_badges_here=any(placement.achievement_version_id for placement in placed),
+            issues_badges_here=any(made.placement.achievement_version_id for made in placed),
             is_read_only=session.is_read_only,
             is_staff_view=session.can_view_progress,
             is_copied_link=session.is_copied_link,

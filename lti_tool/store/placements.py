@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -41,8 +41,7 @@ class PlacementView:
     image_alt: str
 
 
-@dataclass(frozen=True, slots=True)
-class ColumnView:
+class ColumnView(NamedTuple):
     """An evidence column of a placement, as stored."""
 
     id: str
@@ -114,7 +113,7 @@ def columns(
     session: Session, organisation_id: str, placement_ids: Sequence[str]
 ) -> dict[str, tuple[ColumnView, ...]]:
     """The evidence columns of each placement, by placement id; the award column is no evidence."""
-    rows = session.execute(
+    rows = session.connection().execute(
         select(
             LineItem.id,
             LineItem.placement_id,
@@ -137,7 +136,8 @@ def columns(
     )
     found: dict[str, list[ColumnView]] = {placement_id: [] for placement_id in placement_ids}
     for row in rows:
-        found[row.placement_id].append(ColumnView(**row._mapping))
+        column = ColumnView(*row)
+        found[column.placement_id].append(column)
     return {placement_id: tuple(views) for placement_id, views in found.items()}
 
 
