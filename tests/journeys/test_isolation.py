@@ -69,7 +69,7 @@ def test_a_neighbouring_teacher_reaches_nothing_by_id(campus: Campus, neighbour:
     tried = {
         "columns": posted(teacher, page, f"/course/placements/{ids['placements']}/columns"),
         "poll": posted(teacher, page, f"/course/placements/{ids['placements']}/columns/poll"),
-        "sharing": posted(teacher, page, f"/credentials/{ids['credentials']}/sharing", is_public="1"),
+        "sharing": posted(teacher, page, f"/credentials/{ids['credentials']}/sharing", is_public="yes"),
         "run": teacher.get(inside(page, f"/course/runs/{ids['runs']}"), page=page),
     }
 
@@ -134,7 +134,7 @@ def test_a_learner_cannot_share_another_learners_badge(campus: Campus) -> None:
         everybody = set(session.execute(select(Credential.id)).scalars())
     (of_ada,) = everybody - {mine}
 
-    answer = posted(bob, wallet, f"/credentials/{of_ada}/sharing", is_public="1")
+    answer = posted(bob, wallet, f"/credentials/{of_ada}/sharing", is_public="yes")
 
     assert answer.status == 404
     with campus.tool.database.read() as session:
