@@ -49,6 +49,8 @@ NOT_SETTINGS: Final = ("LTI_TOOL_SECRETS_DIR", "LTI_TOOL_TEST_")
 SECRET_KEY_LENGTH: Final = 32
 """Shortest secret key accepted, in characters: 256 bits need at least that many."""
 
+DEFAULT_PORTS: Final = {"https": 443, "http": 80}
+
 LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -169,7 +171,9 @@ class Settings(BaseModel):
         ):
             raise ValueError("must begin with https:// (plain http only on loopback, in development)")
         host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-        return f"{parts.scheme}://{host}" + (f":{port}" if port is not None else "")
+        # As browsers write an origin: what they send is compared with this.
+        is_default = port is None or port == DEFAULT_PORTS[parts.scheme]
+        return f"{parts.scheme}://{host}" + ("" if is_default else f":{port}")
 
     @field_validator("data_dir", "keys_dir")
     @classmethod

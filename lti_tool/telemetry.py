@@ -30,7 +30,7 @@ from prometheus_client import (
     generate_latest,
 )
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
-from structlog.typing import EventDict, Processor
+from structlog.typing import Processor
 
 # ------------------------------------------------------------------------------------------------ metrics
 LAUNCHES: Final = Counter(
@@ -232,8 +232,3 @@ def bind_context(**ids: str | None) -> None:
 def clear_context() -> None:
     """Forget the ids, when a request or job begins or ends."""
     structlog.contextvars.clear_contextvars()
-
-
-def log_context() -> EventDict:
-    """The ids that are bound, for handing them on to a job."""
-    return structlog.contextvars.get_contextvars()

@@ -74,7 +74,8 @@ class LoginRedirect:
     state: str
     state_cookie_name: str
     state_cookie_value: str
-    """Secret; the cookie is Secure, HttpOnly, SameSite=None, Partitioned, with the launch path."""
+    """Secret; the cookie is Secure, HttpOnly, SameSite=None, Partitioned, sent to :data:`LAUNCH_PATH` alone,
+    and deleted by the launch that it was for."""
     storage: PlatformStorage | None
     """Set where the platform has, or may have, a storage: then a page puts ``value`` there first."""
 
@@ -96,7 +97,12 @@ class LoginState:
     @property
     def cookie_name(self) -> str:
         """A name per login."""
-        return STATE_COOKIE + self.nonce[:16]
+        return state_cookie_name(self.nonce)
+
+
+def state_cookie_name(nonce: str) -> str:
+    """The cookie that holds the browser's secret of the login with this nonce."""
+    return STATE_COOKIE + nonce[:16]
 
 
 class StateSigner:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, jsonify, make_response, redirect, render_template, request, url_for
 from flask_babel import gettext
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.wrappers import Response as AnyResponse
 
-from lti_tool.errors import ToolError
-from lti_tool.lti.oidc import STATE_LIFETIME_SECONDS
+from lti_tool.errors import ErrorCode, ToolError
+from lti_tool.lti.oidc import LAUNCH_PATH, STATE_LIFETIME_SECONDS, state_cookie_name
 from lti_tool.telemetry import LAUNCHES, get_logger
 from lti_tool.web import session as sessions
 from lti_tool.web.headers import frame_by_anybody
@@ -45,7 +46,7 @@ def login() -> AnyResponse:
         response,
         answer.state_cookie_name,
         answer.state_cookie_value,
-        path="/lti/launch",
+        path=LAUNCH_PATH,
         max_age=STATE_LIFETIME_SECONDS,
     )
     return response
@@ -64,10 +65,11 @@ def launch() -> AnyResponse:
     tool = current_tool()
     form = request.form.to_dict(flat=True)
     storage_value = form.pop("storage_value", None)
+    was_asked = storage_value is not None
     if request.headers.get("Origin") != tool.settings.base_url:
         # Only our own page may say what a platform's storage held; another site would say what suits it.
         storage_value = None
-    if storage_value is None:
+    if not was_asked:
         storage = tool.launch_validator.storage_for(form, request.cookies)
         if storage is not None:
             frame_by_anybody()
@@ -77,14 +79,30 @@ def launch() -> AnyResponse:
     LAUNCHES.labels("accepted").inc()
     sessions.begin(accepted)
     session = accepted.session
+    log.info(
+        "launch_accepted",
+        session_id=session.id,
+        organisation_id=session.organisation_id,
+        registration_id=session.registration_id,
+        deployment_id=session.deployment_id,
+        context_id=session.context_id,
+        placement_id=session.placement_id,
+        learner_id=session.learner_id,
+        is_cookie_bound=session.is_cookie_bound,
+        is_deep_linking=session.deep_linking is not None,
+    )
     if session.is_learner and session.context_id is not None and not session.is_read_only:
         try:
             tool.syncing.refresh_learner(session)
         except ToolError as error:
             # The wallet says how old its data is; a reading that fails must not keep anybody out of it.
             log.warning("refresh_failed", code=error.code.value, detail=error.detail)
+        except SQLAlchemyError as error:
+            # SQLite: "database is locked". The nonce is used up, so an error page could not be reloaded.
+            log.warning("refresh_failed", code=ErrorCode.INTERNAL.value, detail=type(error).__name__)
     response = redirect(url_for(landing_page(session)), 303)
     sessions.set_cookie(response)
+    sessions.set_frame_cookie(response, state_cookie_name(validated.nonce), "", path=LAUNCH_PATH, max_age=0)
     return response
 
 

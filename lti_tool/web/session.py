@@ -12,6 +12,7 @@ session at hand.
 from __future__ import annotations
 
 import hmac
+import secrets
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -19,6 +20,7 @@ from flask import Blueprint, Flask, current_app, g, request
 from werkzeug.wrappers import Response
 
 from lti_tool.errors import ErrorCode, NotAllowed, RequestInvalid
+from lti_tool.telemetry import bind_context, clear_context
 
 if TYPE_CHECKING:
     from lti_tool.bootstrap import Tool
@@ -56,6 +58,12 @@ class SessionBlueprint(Blueprint):
 
 def register(app: Flask) -> None:
     """Open the session before any page that names one, and name it again in every link of that page."""
+
+    @app.before_request
+    def _name_request() -> None:
+        # Threads serve many requests: what an earlier one left is forgotten first.
+        clear_context()
+        bind_context(request_id=secrets.token_hex(8))
 
     @app.url_value_preprocessor
     def _take_names(_endpoint: str | None, values: dict[str, Any] | None) -> None:

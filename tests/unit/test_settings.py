@@ -163,6 +163,20 @@ def test_a_base_url_is_kept_as_an_origin() -> None:
 
 
 @pytest.mark.parametrize(
+    "given, kept",
+    [
+        (production(LTI_TOOL_BASE_URL="https://badges.example.edu:443"), "https://badges.example.edu"),
+        (production(LTI_TOOL_BASE_URL="https://badges.example.edu:80"), "https://badges.example.edu:80"),
+        (development(LTI_TOOL_BASE_URL="http://localhost:80/"), "http://localhost"),
+        (development(LTI_TOOL_BASE_URL="http://localhost:443"), "http://localhost:443"),
+    ],
+)
+def test_a_base_url_is_the_origin_that_browsers_send(given: dict[str, str], kept: str) -> None:
+    """A browser's Origin header names no default port; what is compared with it must not either."""
+    assert load_settings(given).base_url == kept
+
+
+@pytest.mark.parametrize(
     "url", ["http://badges.example.edu", "http://localhost.example.edu", "http://10.0.0.1"]
 )
 def test_plain_http_is_for_loopback_only_even_in_development(url: str) -> None:

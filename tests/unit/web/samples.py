@@ -49,6 +49,7 @@ from lti_tool.web import register
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 BASE_URL = "https://badges.example.edu"
 SECRET = "token-of-this-session"
+NONCE = "a" * 43
 
 QUIZ = ScoreAtLeast("quiz-1", "Quiz 1", Decimal(60))
 ESSAY = ScoreAtLeast("essay", "Essay", Decimal(12), Unit.POINTS, Channel.ATTEST, Purpose.FORMATIVE)
@@ -607,7 +608,8 @@ class Sample:
         )
         self.keyring = SimpleNamespace(jwks=lambda: {"keys": []})
         self.launch_validator = SimpleNamespace(
-            storage_for=lambda form, cookies: None, validate=self._called("validate")
+            storage_for=lambda form, cookies: None,
+            validate=self._called("validate", SimpleNamespace(nonce=NONCE)),
         )
         self.readiness = dict
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy.exc import OperationalError
+from structlog.contextvars import merge_contextvars
+from structlog.testing import capture_logs
 
 from lti_tool.domain.identity import DeepLinkingSettings
 from lti_tool.errors import ErrorCode, LaunchRefused, PlatformFailed
-from tests.unit.web.samples import PICKING, SECRET, TEACHER, Sample, session
+from lti_tool.lti.oidc import state_cookie_name
+from tests.unit.web.samples import NONCE, PICKING, SECRET, TEACHER, Sample, session
 
 CSRF = f"csrf-of-{SECRET}"
 
@@ -106,7 +112,7 @@ class TestLaunch:
         tool.launching.view = session(is_cookie_bound=False)
         answer = client.post("/lti/launch", data={})
         assert answer.headers["Location"] == f"/s/{SECRET}/wallet"
-        assert "Set-Cookie" not in answer.headers
+        assert "lti_session_" not in str(answer.headers.getlist("Set-Cookie"))
         assert answer.headers["Referrer-Policy"] == "no-referrer"
 
     def test_reads_a_learners_grades_and_nobody_elses(self, client: FlaskClient, tool: Sample) -> None:
@@ -118,10 +124,18 @@ class TestLaunch:
             client.post("/lti/launch", data={})
         assert [call for call in tool.calls if call[0] == "refresh_learner"] == []
 
-    def test_a_reading_that_fails_keeps_nobody_out(self, client: FlaskClient, tool: Sample) -> None:
-        tool.syncing.refresh_learner = tool._called(
-            "refresh_learner", PlatformFailed(ErrorCode.PLATFORM_TIMED_OUT)
-        )
+    @pytest.mark.parametrize(
+        "failure",
+        [
+            PlatformFailed(ErrorCode.PLATFORM_TIMED_OUT),
+            OperationalError("UPDATE", {}, Exception("database is locked")),
+        ],
+    )
+    def test_a_reading_that_fails_keeps_nobody_out(
+        self, failure: Exception, client: FlaskClient, tool: Sample
+    ) -> None:
+        """The launch is accepted and its nonce used up: reloading would not help."""
+        tool.syncing.refresh_learner = tool._called("refresh_learner", failure)
         assert client.post("/lti/launch", data={}).headers["Location"] == "/l/session-1/wallet"
 
     def test_a_look_is_cheap_and_harmless(self, client: FlaskClient, tool: Sample) -> None:
@@ -162,6 +176,56 @@ class TestLaunch:
         values = [call[3] for call in tool.calls if call[0] == "validate"]
         assert values == [None, None, None, "secret"]
         assert all("storage_value" not in call[1] for call in tool.calls if call[0] == "validate")
+
+    @pytest.mark.parametrize("origin", ["https://badges.example.edu", "https://evil.example", "null", None])
+    def test_the_platforms_storage_is_asked_once(
+        self, origin: str | None, client: FlaskClient, tool: Sample
+    ) -> None:
+        """A page that posts itself again and again would never come to an answer."""
+        storage = SimpleNamespace(target_origin="https://moodle.example.edu", frame=None, key="k", value=None)
+        tool.launch_validator.storage_for = lambda form, cookies: storage
+        form = {"id_token": "a.b.c", "state": "s"}
+        assert "platform-storage" in client.post("/lti/launch", data=form).text
+        tool.launch_validator.validate = tool._called(
+            "validate", LaunchRefused(ErrorCode.LAUNCH_STATE_UNBOUND)
+        )
+        headers = {} if origin is None else {"Origin": origin}
+        answer = client.post("/lti/launch", data=form | {"storage_value": ""}, headers=headers)
+        assert answer.status_code == 400
+        assert "platform-storage" not in answer.text
+
+    def test_the_cookie_of_a_login_that_was_used_goes_and_others_stay(
+        self, client: FlaskClient, tool: Sample
+    ) -> None:
+        used, other = state_cookie_name(NONCE), state_cookie_name("b" * 43)
+        for name in (used, other):
+            client.set_cookie(name, "secret", path="/lti/launch", domain="localhost")
+        answer = client.post("/lti/launch", data={"id_token": "a.b.c", "state": "s"})
+        (gone,) = [cookie for cookie in answer.headers.getlist("Set-Cookie") if "lti_state_" in cookie]
+        assert gone.startswith(f"{used}=;")
+        for attribute in ("Max-Age=0", "Path=/lti/launch", "Secure", "SameSite=None", "Partitioned"):
+            assert attribute in gone
+
+    def test_an_accepted_launch_is_one_line_of_ids(self, client: FlaskClient) -> None:
+        with capture_logs() as lines:
+            client.post("/lti/launch", data={"id_token": "a.b.c", "state": "s"})
+        (line,) = [line for line in lines if line["event"] == "launch_accepted"]
+        assert (line["session_id"], line["registration_id"]) == ("session-1", "registration-1")
+        assert "Ada" not in str(line)
+        assert SECRET not in str(line)
+
+    def test_lines_of_one_request_share_its_id_and_no_other_request_has_it(
+        self, client: FlaskClient, tool: Sample
+    ) -> None:
+        tool.syncing.refresh_learner = tool._called("r", PlatformFailed(ErrorCode.PLATFORM_TIMED_OUT))
+        ids = []
+        for _ in range(2):
+            with capture_logs(processors=[merge_contextvars]) as lines:
+                client.post("/lti/launch", data={"id_token": "a.b.c", "state": "s"})
+            assert len(lines) == 2
+            assert lines[0]["request_id"] == lines[1]["request_id"]
+            ids.append(lines[0]["request_id"])
+        assert ids[0] != ids[1]
 
 
 def test_the_answer_of_deep_linking_may_be_posted_to_the_platform_only(
