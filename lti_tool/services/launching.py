@@ -9,10 +9,12 @@ from __future__ import annotations
 import hmac
 import secrets
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any, Final
 
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from lti_tool.domain.freshness import next_sync_at
@@ -31,8 +33,16 @@ from lti_tool.store.tables import (
     ResourceLink,
     new_id,
 )
+from lti_tool.telemetry import get_logger
+
+log = get_logger(__name__)
 
 SESSION_LIFETIME: Final = timedelta(hours=1)
+FORM_LIFETIME: Final = timedelta(hours=8)
+"""A deep linking session ends an hour after its last request, and this long after its launch at the latest:
+whoever describes a micromodule may be at it for a working day."""
+PROLONGING_STEP: Final = timedelta(minutes=1)
+"""Requests that follow each other faster write nothing."""
 NONCE_LIFETIME: Final = timedelta(seconds=STATE_LIFETIME_SECONDS) + timedelta(hours=1)
 """A nonce comes back only together with its state, which is good for minutes; the hour is for clocks."""
 MAX_SERVICE_HOSTS: Final = 100
@@ -87,12 +97,21 @@ class AcceptedLaunch:
 class Launching:
     """Records launches and opens their sessions.
 
-    :param secret: the installation's secret key.
+    :param secret: the installation's secret key; another one opens none of the sessions begun under this.
     """
 
     database: Database
     clock: Callable[[], datetime]
     secret: bytes
+
+    @cached_property
+    def _token_key(self) -> bytes:
+        return hmac.digest(self.secret, b"lti session token v1", "sha256")
+
+    def _hash(self, token: str) -> str:
+        """A session token as it is stored: whoever reads the database cannot open a session, and whoever
+        writes into it cannot make one."""
+        return hmac.digest(self._token_key, token.encode(errors="replace"), "sha256").hex()
 
     def accept_launch(self, launch: Launch) -> AcceptedLaunch:
         """Use up the nonce, record what the launch tells, begin a session.
@@ -102,23 +121,24 @@ class Launching:
         """
         now = self.clock()
         with self.database.write() as session:
-            outcome = _Acceptance(session, launch, now).accept()
+            outcome = _Acceptance(session, launch, now, self._hash).accept()
         if isinstance(outcome, LaunchRefused):
             raise outcome
         return outcome
 
-    def open_session(self, session_id: str, token: str) -> SessionView:
+    def open_session(self, session_id: str, token: str, *, even_expired: bool = False) -> SessionView:
         """The session of this id, for whoever holds its token.
 
+        :param even_expired: also one whose time is over; for what was typed before, and nothing else.
         :raises NotAllowed: SESSION_MISSING, SESSION_EXPIRED.
         """
-        view = self.open_session_by_token(token)
+        view = self.open_session_by_token(token, even_expired=even_expired)
         if view.id != session_id:
             raise NotAllowed(ErrorCode.SESSION_MISSING, "the token opens another session")
         return view
 
-    def open_session_by_token(self, token: str) -> SessionView:
-        """The session that a token opens.
+    def open_session_by_token(self, token: str, *, even_expired: bool = False) -> SessionView:
+        """The session that a token opens. Opening a deep linking session prolongs it.
 
         :raises NotAllowed: SESSION_MISSING, also once its registration or deployment was disabled;
             SESSION_EXPIRED.
@@ -126,12 +146,29 @@ class Launching:
         if not token or len(token) > TOKEN_LENGTH:
             raise NotAllowed(ErrorCode.SESSION_MISSING, "no session token")
         with self.database.read() as session:
-            stored = launches.session_by_token(session, token)
+            stored = launches.session_by_token_hash(session, self._hash(token))
         if stored is None:
             raise NotAllowed(ErrorCode.SESSION_MISSING, "no such session")
-        if stored.session.expires_at <= self.clock():
+        now = self.clock()
+        if stored.session.expires_at <= now:
+            if even_expired:
+                return _view(stored)
             raise NotAllowed(ErrorCode.SESSION_EXPIRED, f"session {stored.session.id}")
-        return _view(stored)
+        return replace(_view(stored), expires_at=self._prolonged(stored.session, now))
+
+    def _prolonged(self, row: launches.SessionRow, now: datetime) -> datetime:
+        """When a session that is used at ``now`` ends."""
+        until = min(now + SESSION_LIFETIME, row.created_at + FORM_LIFETIME)
+        if row.deep_linking is None or until - row.expires_at < PROLONGING_STEP:
+            return row.expires_at
+        try:
+            with self.database.write() as session:
+                launches.prolong_session(session, row.id, until)
+        except SQLAlchemyError as error:
+            # SQLite: "database is locked". The next request prolongs it; this one must not fail for that.
+            log.warning("session_not_prolonged", session_id=row.id, error=type(error).__name__)
+            return row.expires_at
+        return until
 
     def csrf_token(self, token: str) -> str:
         """What every form of a session carries: bound to the session token, and useless without it."""
@@ -141,10 +178,13 @@ class Launching:
 class _Acceptance:
     """One launch inside its transaction."""
 
-    def __init__(self, session: Session, launch: Launch, now: datetime) -> None:
+    def __init__(
+        self, session: Session, launch: Launch, now: datetime, hash_token: Callable[[str], str]
+    ) -> None:
         self.session = session
         self.launch = launch
         self.now = now
+        self.hash_token = hash_token
         self.is_read_only = launch.is_masquerading or launch.rights.is_test_user
         self.keys = launches.LaunchKeys(
             registration_id=launch.registration_id,
@@ -368,9 +408,10 @@ class _Acceptance:
             return_url=launch.return_url,
             frame_origins=self._frame_origins(),
             deep_linking=asdict(launch.deep_linking) if launch.deep_linking else None,
+            created_at=self.now,
             expires_at=self.now + SESSION_LIFETIME,
         )
-        launches.add_session(self.session, row, token, self.now)
+        launches.add_session(self.session, row, self.hash_token(token))
         stored = launches.StoredSession(
             session=row,
             learner_name=launch.user.name or (self.known.learner.name if self.known.learner else None),

@@ -155,7 +155,7 @@ class Known:
 
 
 class SessionRow(NamedTuple):
-    """A launch session as stored, but for its token's hash and its beginning."""
+    """A launch session as stored, but for its token's hash."""
 
     id: str
     organisation_id: str
@@ -173,6 +173,7 @@ class SessionRow(NamedTuple):
     return_url: str | None
     frame_origins: list[str]
     deep_linking: dict[str, Any] | None
+    created_at: datetime
     expires_at: datetime
 
 
@@ -372,21 +373,15 @@ def activate_placement(session: Session, organisation_id: str, placement_id: str
     )
 
 
-def add_session(session: Session, row: SessionRow, token: str, now: datetime) -> None:
+def add_session(session: Session, row: SessionRow, token_hash: str) -> None:
     """A new launch session."""
-    values = {**row._asdict(), "token_hash": hash_token(token), "created_at": now}
-    session.connection().execute(_ADD_SESSION, values)
+    session.connection().execute(_ADD_SESSION, {**row._asdict(), "token_hash": token_hash})
 
 
 _ADD_SESSION: Final = insert(_sessions)
 
 
 # -- sessions
-
-
-def hash_token(token: str) -> str:
-    """A session token as it is stored: whoever reads the database cannot open a session."""
-    return hashlib.sha256(token.encode(errors="replace")).hexdigest()
 
 
 def _is_copied() -> ColumnElement[bool]:
@@ -439,9 +434,18 @@ _SESSION_BY_TOKEN: Final = (
 )
 
 
-def session_by_token(session: Session, token: str) -> StoredSession | None:
+def prolong_session(session: Session, session_id: str, expires_at: datetime) -> None:
+    """Let a session end later; never earlier."""
+    session.connection().execute(
+        update(_sessions)
+        .where(_sessions.c.id == session_id, _sessions.c.expires_at < expires_at)
+        .values(expires_at=expires_at)
+    )
+
+
+def session_by_token_hash(session: Session, token_hash: str) -> StoredSession | None:
     """The launch session of a token, expired or not; none once its deployment or registration is shut."""
-    found = session.connection().execute(_SESSION_BY_TOKEN, {"token_hash": hash_token(token)}).one_or_none()
+    found = session.connection().execute(_SESSION_BY_TOKEN, {"token_hash": token_hash}).one_or_none()
     if found is None:
         return None
     end = len(SessionRow._fields)

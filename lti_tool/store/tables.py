@@ -494,7 +494,7 @@ class Credential(Base):
 
 
 class LaunchSession(Base):
-    """One launch's session: an hour, bound to registration, user and context; the token is kept hashed."""
+    """One launch's session, bound to registration, user and context; of its token a keyed hash is kept."""
 
     __tablename__ = "launch_sessions"
     id: Mapped[str] = _key()
