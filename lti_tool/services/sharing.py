@@ -6,21 +6,53 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy.orm import Session
+
+from lti_tool.credentials.baking import bake_png
 from lti_tool.errors import Conflict, ErrorCode, NotAllowed, NotFound
 from lti_tool.services.issuing import PublicUrls
 from lti_tool.services.launching import SessionView
 from lti_tool.services.wallet import EarnedBadge, earned_badge
-from lti_tool.store import audit, credentials
+from lti_tool.store import audit, credentials, micromodules
 from lti_tool.store.database import Database
 
 
 @dataclass(frozen=True)
 class Sharing:
-    """Turns the public page of a learner's own badge on and off."""
+    """Hands a learner's own badge to its learner, and turns its public page on and off."""
 
     database: Database
     clock: Callable[[], datetime]
     urls: PublicUrls
+
+    def own_document(self, session: SessionView, credential_id: str) -> bytes:
+        """One's own badge as signed JSON, shared or not; it is the learner's to keep.
+
+        :raises NotFound: ``credential_not_found`` for anybody else's badge, or one not signed yet.
+        :raises NotAllowed: for a masquerader or a student view.
+        """
+        with self.database.read() as reading:
+            return self._own(reading, session, credential_id)[0].encode()
+
+    def own_picture(self, session: SessionView, credential_id: str) -> bytes:
+        """One's own badge as a PNG with the signed credential inside.
+
+        :raises NotFound, NotAllowed: like :meth:`own_document`.
+        """
+        with self.database.read() as reading:
+            document, version_id = self._own(reading, session, credential_id)
+            image = micromodules.image(reading, version_id, "png")
+        if image is None:
+            raise NotFound(ErrorCode.CREDENTIAL_NOT_FOUND)
+        return bake_png(image, document)
+
+    def _own(self, reading: Session, session: SessionView, credential_id: str) -> tuple[str, str]:
+        if session.is_read_only:
+            raise NotAllowed(ErrorCode.NOT_ALLOWED, "read-only session")
+        own = credentials.own_credential(reading, session.organisation_id, session.learner_id, credential_id)
+        if own is None or own.document is None:
+            raise NotFound(ErrorCode.CREDENTIAL_NOT_FOUND)
+        return own.document, own.achievement_version_id
 
     def set_public(self, session: SessionView, credential_id: str, is_public: bool) -> EarnedBadge:
         """Share one's own badge, or take it back.

@@ -137,5 +137,7 @@ def test_a_learner_cannot_share_another_learners_badge(campus: Campus) -> None:
     answer = posted(bob, wallet, f"/credentials/{of_ada}/sharing", is_public="yes")
 
     assert answer.status == 404
+    for kind in ("json", "png"):
+        assert bob.get(inside(wallet, f"/credentials/{of_ada}.{kind}"), page=wallet).status == 404
     with campus.tool.database.read() as session:
         assert not session.execute(select(Credential.is_public).where(Credential.id == of_ada)).scalar_one()

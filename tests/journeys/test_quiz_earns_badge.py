@@ -6,6 +6,7 @@ import json
 
 from sqlalchemy import select
 
+from lti_tool.credentials.baking import unbake_png
 from lti_tool.store import credentials
 from lti_tool.store.tables import Award, Learner, Membership, Result
 from tests.journeys.campus import TOOL_URL, Campus
@@ -87,6 +88,21 @@ def test_a_shared_badge_is_public_and_verifies_and_a_private_one_is_not_there(ca
     again = ada.launch(badge.id)
     ada.submit(again, form="sharing")
     assert public(campus, f"/credentials/{path}")[0] == 404
+
+
+def test_a_learner_keeps_a_badge_without_making_it_public(campus: Campus) -> None:
+    badge = campus.placed_badge()
+    campus.take_quiz("ada", 85)
+    ada = campus.browser(campus.learner("ada"))
+    wallet = ada.launch(badge.id)
+
+    document = ada.get(wallet.link(".json"), page=wallet)
+    picture = ada.get(wallet.link(".png"), page=wallet)
+
+    assert document.headers["Content-Disposition"].startswith("attachment")
+    assert verdict(campus, document.body)["verdict"] == "valid"
+    assert unbake_png(picture.body).encode() == document.body
+    assert public(campus, json.loads(document.body)["id"].removeprefix(TOOL_URL))[0] == 404
 
 
 def test_a_revoked_badge_shows_revoked_everywhere(campus: Campus) -> None:
