@@ -109,7 +109,7 @@ class School:
     learner_ids: tuple[str, ...]
 
 
-def school(database: Database, *, learners: int, micromodules: int, seed: int = 1) -> School:
+def school(database: Database, *, size: int, micromodules: int, seed: int = 1) -> School:
     """A course in which nearly everybody has a grade in each of the five columns of each micromodule."""
     drawn = random.Random(seed)
     course = factories.course(database)
@@ -117,7 +117,7 @@ def school(database: Database, *, learners: int, micromodules: int, seed: int = 
         factories.placed(database, course, criterion=CRITERION, now=NOW + timedelta(seconds=number))
         for number in range(micromodules)
     )
-    learner_ids = tuple(f"{number:032x}" for number in range(1, learners + 1))
+    learner_ids = tuple(f"{number:032x}" for number in range(1, size + 1))
     with database.write() as session:
         for placement in placed:
             session.add_all(
@@ -137,8 +137,8 @@ def school(database: Database, *, learners: int, micromodules: int, seed: int = 
         session.flush()
         session.execute(sa.update(tables.LineItem).values(read_at=NOW, is_complete=True, first_value_at=NOW))
         columns = session.scalars(sa.select(tables.LineItem.id)).all()
-        insert_all_if_absent(session, tables.Learner, _learners(course, learner_ids), on=("id",))
-        insert_all_if_absent(session, tables.Membership, _memberships(course, learner_ids), on=("id",))
+        insert_all_if_absent(session, tables.Learner, learners(course, learner_ids), on=("id",))
+        insert_all_if_absent(session, tables.Membership, memberships(course, learner_ids), on=("id",))
         insert_all_if_absent(
             session, tables.Result, _results(course, columns, learner_ids, drawn), on=("id",)
         )
@@ -148,7 +148,8 @@ def school(database: Database, *, learners: int, micromodules: int, seed: int = 
     return School(course, placed, learner_ids)
 
 
-def _learners(course: Course, learner_ids: tuple[str, ...]) -> Iterator[dict[str, object]]:
+def learners(course: Course, learner_ids: tuple[str, ...]) -> Iterator[dict[str, object]]:
+    """Rows of learners."""
     for number, learner_id in enumerate(learner_ids, 1):
         yield {
             "id": learner_id,
@@ -161,7 +162,8 @@ def _learners(course: Course, learner_ids: tuple[str, ...]) -> Iterator[dict[str
         }
 
 
-def _memberships(course: Course, learner_ids: tuple[str, ...]) -> Iterator[dict[str, object]]:
+def memberships(course: Course, learner_ids: tuple[str, ...]) -> Iterator[dict[str, object]]:
+    """Rows that put them into the course."""
     for learner_id in learner_ids:
         yield {
             "organisation_id": course.organisation_id,
