@@ -131,7 +131,7 @@ class Queue:
             name="periodic",
             # One that waited through a backlog is of no use: the next one is already behind it.
             expires=periodic.seconds,
-        )(lambda: self._perform(periodic.task, {}))
+        )(lambda: self._perform(periodic.task, {}, attempt=None))
         # Only a worker waits inside the storage until a message comes; everybody else asks and goes on.
         self._huey.storage.blocking = self._can_wait
         self._worker(threads, periodic.seconds).run()
@@ -148,40 +148,39 @@ class Queue:
         )
 
     def _execute(self, name: str, ids: Mapping[str, str], task: Any) -> None:
-        try:
-            self._perform(name, ids)
-        except Exception as error:
-            wait = retry_wait(error, RETRIES - task.retries) if task.retries > 0 else None
-            log.warning(
-                "task_failed",
-                task=name,
-                **ids,
-                error=str(error),
-                wait=wait,
-                exc_info=not isinstance(error, ToolError),
-            )
-            if wait is not None:
-                # Huey gives a task that raises RetryTask its retry back; it is taken here, so that they end.
-                task.retries -= 1
-                raise RetryTask(delay=wait) from error
+        wait = self._perform(name, ids, attempt=RETRIES - task.retries if task.retries > 0 else None)
+        if wait is not None:
+            # Huey gives a task that raises RetryTask its retry back; it is taken here, so that they end.
+            task.retries -= 1
+            raise RetryTask(delay=wait)
 
-    def _perform(self, name: str, ids: Mapping[str, str]) -> None:
+    def _perform(self, name: str, ids: Mapping[str, str], *, attempt: int | None) -> float | None:
+        """Run a task; what it raises is logged and counted.
+
+        :param attempt: how often it was tried before; None where this was its last time.
+        :returns: seconds after which it is to be tried again; None where it is not.
+        """
         function = self._tasks.get(name)
         if function is None:
             # From a newer release during an update: the reconcile pass of a newer worker finds the work.
             log.warning("task_unknown", task=name)
-            return
+            return None
         telemetry.clear_context()
         telemetry.bind_context(task=name, **ids)
         started = time.monotonic()
-        outcome = "failed"
+        outcome, wait = "failed", None
         try:
             function(**ids)
             outcome = "done"
+        except Exception as error:
+            wait = None if attempt is None else retry_wait(error, attempt)
+            outcome = "failed" if wait is None else "retried"
+            log.warning("task_failed", error=str(error), wait=wait, exc_info=not isinstance(error, ToolError))
         finally:
             telemetry.JOBS.labels(name, outcome).inc()
             telemetry.JOB_SECONDS.labels(name).observe(time.monotonic() - started)
             telemetry.clear_context()
+        return wait
 
 
 def retry_wait(error: Exception, attempt: int) -> float | None:

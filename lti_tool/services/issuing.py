@@ -33,6 +33,7 @@ from lti_tool.services import Hints
 from lti_tool.store import audit, micromodules
 from lti_tool.store import credentials as store
 from lti_tool.store.database import Database
+from lti_tool.telemetry import CREDENTIALS_SIGNED
 
 
 class IssuerKeys(Protocol):
@@ -159,6 +160,7 @@ class Issuing:
                     signed.append((issued[award.award_id], text))
             with self.database.write() as session:
                 store.store_documents(session, signed, self.clock())
+            CREDENTIALS_SIGNED.labels("credential").inc(len(signed))
         return issued
 
     def _signed(self, award: store.AwardToIssue, version: micromodules.AchievementVersionView) -> str:
@@ -275,8 +277,10 @@ class Issuing:
             )
             text = sign_credential(document, self.keys.signer(issuer.id, did), now).text
             with self.database.write() as session:
-                if store.store_status_list(session, seen, revoked, text, now, now + STATUS_RENEWAL):
-                    return text
+                is_kept = store.store_status_list(session, seen, revoked, text, now, now + STATUS_RENEWAL)
+            if is_kept:
+                CREDENTIALS_SIGNED.labels("status_list").inc()
+                return text
             # Somebody revoked, or signed, meanwhile: look again.
 
     def unsigned_status_lists(self, limit: int = 100) -> tuple[str, ...]:

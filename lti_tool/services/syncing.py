@@ -24,7 +24,8 @@ from lti_tool.store import results, rosters, runs
 from lti_tool.store.database import Database
 from lti_tool.store.results import EvidenceColumn, GradeRow
 from lti_tool.store.rosters import ContextPlan, DueContext, RosterEntry
-from lti_tool.store.runs import RunView
+from lti_tool.store.runs import RunView, SyncStep
+from lti_tool.telemetry import AWARDS
 
 LEASE_SECONDS: Final = 120.0
 """How long a worker may be silent before another takes its context over; renewed with each page."""
@@ -250,7 +251,7 @@ class Syncing:
                         session, plan, [_entry(member) for member in chunk], self.clock()
                     )
                     present |= stored.learner_ids
-                    self._advance(session, plan, run_id, holder, "roster", len(present))
+                    self._advance(session, plan, run_id, holder, SyncStep.ROSTER, len(present))
                 added += stored.added
                 changed += stored.changed
         trouble = read.trouble
@@ -284,7 +285,7 @@ class Syncing:
         listed = changed = 0
         for done, column in enumerate(created):
             with self.database.write() as session:
-                self._advance(session, plan, run_id, holder, "results", done, len(created))
+                self._advance(session, plan, run_id, holder, SyncStep.RESULTS, done, len(created))
             read = read_column(self.database, self.connector, self.clock, plan, column)
             listed += read.grades
             changed += read.changed
@@ -297,13 +298,14 @@ class Syncing:
     def _decide(self, plan: ContextPlan, run_id: str | None, progress: _Progress) -> None:
         if run_id is not None:
             with self.database.write() as session:
-                runs.advance(session, run_id, "decisions")
+                runs.advance(session, run_id, SyncStep.DECISIONS)
         report = self.awarding.decide_context(plan.organisation_id, plan.id)
+        AWARDS.labels("sync").inc(len(report.award_ids))
         progress.counts |= {"decided": report.decided, "awarded": len(report.award_ids)}
         if report.award_ids:
             if run_id is not None:
                 with self.database.write() as session:
-                    runs.advance(session, run_id, "credentials", 0, len(report.award_ids))
+                    runs.advance(session, run_id, SyncStep.CREDENTIALS, 0, len(report.award_ids))
             progress.counts["issued"] = len(self.issuing.issue_for(report.award_ids))
 
     def _advance(
@@ -312,7 +314,7 @@ class Syncing:
         plan: ContextPlan,
         run_id: str | None,
         holder: str,
-        step: str,
+        step: SyncStep,
         done: int,
         total: int | None = None,
     ) -> None:
@@ -354,6 +356,7 @@ class Syncing:
             award_ids = self.awarding.decide_learner(
                 organisation_id, context_id, session.learner_id
             ).award_ids
+            AWARDS.labels("launch").inc(len(award_ids))
             if award_ids:
                 self.issuing.issue_for(award_ids)
         return LearnerRefresh(read, len(columns), tuple(troubles), award_ids)

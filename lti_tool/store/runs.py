@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,7 +19,17 @@ KEEP_RUNS = timedelta(days=30)
 """How long the record of a finished run is kept."""
 
 KEEP_SESSIONS = timedelta(days=1)
-"""Sessions outlive their hour by a day, so that a late click is told "expired", not "unknown"."""
+"""Sessions are kept for a day after their end: a late click is told "expired", not "unknown", and a form that
+is sent late still leaves its draft."""
+
+
+class SyncStep(StrEnum):
+    """What a sync is doing, one after the other; pages have a sentence for each."""
+
+    ROSTER = "roster"
+    RESULTS = "results"
+    DECISIONS = "decisions"
+    CREDENTIALS = "credentials"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +37,7 @@ class RunView:
     """One run as pages and commands show it.
 
     :ivar status: ``waiting``, ``running``, ``done`` or ``failed``.
-    :ivar step: what it is doing, a stable name.
+    :ivar step: what it is doing, a :class:`SyncStep`; empty before it began.
     :ivar done: how many of ``total`` (None: not known yet).
     :ivar error_code: why it failed, or what was incomplete.
     """
@@ -92,12 +103,6 @@ def run(session: Session, organisation_id: str, run_id: str) -> RunView | None:
     return None if row is None else _view(row)
 
 
-def any_run(session: Session, run_id: str) -> RunView | None:
-    """A run of whichever organisation; for jobs, which get nothing but ids."""
-    row = session.get(Run, run_id)
-    return None if row is None else _view(row)
-
-
 def newest(session: Session, organisation_id: str, context_id: str, *, kind: str = "sync") -> RunView | None:
     """The latest run of a context."""
     row = session.scalars(
@@ -125,10 +130,12 @@ def begin(session: Session, run_id: str, now: datetime) -> bool:
     return changed.rowcount == 1
 
 
-def advance(session: Session, run_id: str, step: str, done: int = 0, total: int | None = None) -> None:
+def advance(session: Session, run_id: str, step: SyncStep, done: int = 0, total: int | None = None) -> None:
     """Say how far a run is."""
     session.connection().execute(
-        sa.update(Run).where(Run.id == run_id, Run.status.in_(OPEN)).values(step=step, done=done, total=total)
+        sa.update(Run)
+        .where(Run.id == run_id, Run.status.in_(OPEN))
+        .values(step=SyncStep(step).value, done=done, total=total)
     )
 
 

@@ -27,6 +27,7 @@ from lti_tool.domain.criteria import (
     State,
     Unit,
 )
+from lti_tool.store.runs import SyncStep
 from lti_tool.web.error_texts import text_of
 from lti_tool.web.i18n import number
 
@@ -196,11 +197,11 @@ def run_step(run: RunView) -> str:
     """What a run is doing just now."""
     if run.status == "waiting":
         return _("Waiting for its turn …")
-    steps = {
-        "roster": _("Reading participants …"),
-        "results": _("Reading grades …"),
-        "decisions": _("Deciding …"),
-        "issuing": _("Signing badges …"),
+    steps: dict[str, str] = {
+        SyncStep.ROSTER: _("Reading participants …"),
+        SyncStep.RESULTS: _("Reading grades …"),
+        SyncStep.DECISIONS: _("Deciding …"),
+        SyncStep.CREDENTIALS: _("Signing badges …"),
     }
     return steps.get(run.step, _("Reading from the learning platform …"))
 

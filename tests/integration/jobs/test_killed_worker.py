@@ -46,7 +46,7 @@ def ended(worker: BaseProcess) -> int | None:
 
 def is_done(tool: Tool, run_id: str) -> bool:
     with tool.database.read() as session:
-        run = runs.any_run(session, run_id)
+        run = session.get(Run, run_id)
         unsigned = session.scalar(
             sa.select(sa.func.count())
             .select_from(Award)
@@ -54,7 +54,7 @@ def is_done(tool: Tool, run_id: str) -> bool:
             .where(Credential.document.is_(None))
         )
         held = session.scalar(sa.select(sa.func.count()).where(Lease.name.startswith(runs.CONTEXT_LEASE)))
-    return run is not None and not run.is_open and unsigned == 0 and held == 0
+    return run is not None and run.status not in runs.OPEN and unsigned == 0 and held == 0
 
 
 @pytest.mark.parametrize("step", STEPS)

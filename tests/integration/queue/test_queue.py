@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from lti_tool import queue as module
+from lti_tool import telemetry
 from lti_tool.errors import ConfigurationInvalid, ErrorCode, NotFound, PlatformFailed
 from lti_tool.queue import LONGEST_WAIT_SECONDS, RETRIES, Queue, retry_wait
 
@@ -103,6 +104,32 @@ def test_retries_end(sqlite_queue: Queue, monkeypatch: pytest.MonkeyPatch) -> No
             sqlite_queue._huey.enqueue(task)
     assert len(tried) == RETRIES + 1
     assert (sqlite_queue.length(), sqlite_queue.put_off()) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "error, outcome",
+    [
+        (None, "done"),
+        (PlatformFailed(ErrorCode.PLATFORM_BUSY, retryable=True), "retried"),
+        (PlatformFailed(ErrorCode.PLATFORM_REFUSED, retryable=False), "failed"),
+    ],
+)
+def test_each_job_is_counted_once_under_what_became_of_it(
+    sqlite_queue: Queue, error: Exception | None, outcome: str
+) -> None:
+    def task() -> None:
+        if error is not None:
+            raise error
+
+    def counted() -> dict[str, float]:
+        jobs = telemetry.JOBS
+        return {each: jobs.labels("counted", each)._value.get() for each in ("done", "retried", "failed")}
+
+    before = counted()
+    sqlite_queue.register("counted", task)
+    sqlite_queue.offer("counted")
+    drain(sqlite_queue)
+    assert counted() == {**before, outcome: before[outcome] + 1}
 
 
 def test_an_unknown_task_is_passed_over(queue: Queue) -> None:

@@ -85,7 +85,7 @@ def test_a_finished_run_does_not_begin_again(database: Database, course: factori
     run = opened(database, course)
     with database.write() as session:
         assert runs.begin(session, run.id, NOW)
-        runs.advance(session, run.id, "roster", 5, 30)
+        runs.advance(session, run.id, runs.SyncStep.ROSTER, 5, 30)
     with database.write() as session:
         assert runs.begin(session, run.id, SOON), "whoever takes over a lost run begins it again"
         runs.finish(session, run.id, SOON, {}, error_code="platform_timed_out", is_failed=True)
@@ -93,7 +93,7 @@ def test_a_finished_run_does_not_begin_again(database: Database, course: factori
         assert not runs.begin(session, run.id, SOON)
         runs.finish(session, run.id, SOON + timedelta(hours=1), {"late": 1})
     with database.read() as session:
-        kept = runs.any_run(session, run.id)
+        kept = runs.run(session, run.organisation_id, run.id)
     assert kept is not None
     assert (kept.status, kept.step, kept.done, kept.total) == ("failed", "roster", 5, 30)
     assert (kept.started_at, kept.finished_at, kept.counts) == (NOW, SOON, {})

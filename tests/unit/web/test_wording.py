@@ -14,10 +14,11 @@ from lti_tool.domain.criteria import AllOf, AnyOf, AtLeast, Criterion, ScoreAtLe
 from lti_tool.domain.evidence import Evidence, Score
 from lti_tool.errors import ErrorCode
 from lti_tool.services.micromodule_form import FormProblem
+from lti_tool.store.runs import SyncStep
 from lti_tool.web import wording
 from lti_tool.web.i18n import ago
 from lti_tool.web.verification_words import day_of, signer_host
-from tests.unit.web.samples import ESSAY, FORUM, NOW, PEER, QUIZ, TREE, score
+from tests.unit.web.samples import ESSAY, FORUM, NOW, PEER, QUIZ, TREE, run, score
 
 
 @pytest.fixture(autouse=True)
@@ -136,6 +137,13 @@ def test_not_met_and_not_known_are_told_apart() -> None:
 @pytest.mark.parametrize("exclusion", list(Exclusion))
 def test_every_exclusion_has_a_sentence(exclusion: Exclusion) -> None:
     assert wording.exclusion_sentence(exclusion).endswith(".")
+
+
+def test_every_step_of_a_sync_has_its_own_sentence() -> None:
+    said = {wording.run_step(run(step=step.value)) for step in SyncStep}
+    assert len(said) == len(SyncStep)
+    assert wording.run_step(run(step="")) not in said
+    assert wording.run_step(run(step="credentials")) == "Signing badges …"
 
 
 @pytest.mark.parametrize("problem", list(FormProblem))
