@@ -80,15 +80,13 @@ def read_column(
     present: set[str] = set()
     changed = 0
     has_value = False
-    for page in read:
-        for chunk in rosters.chunks(page):
-            with database.write() as session:
-                stored = results.store_grades(
-                    session, plan, column, [grade_row(row) for row in chunk], read_at=started_at, now=clock()
-                )
-            present |= stored.learner_ids
-            changed += stored.changed
-            has_value = has_value or stored.has_value
+    for batch in rosters.batches(read, clock):
+        rows = [grade_row(row) for row in batch]
+        present.update(row.sub for row in rows)
+        with database.write() as session:
+            stored = results.store_grades(session, plan, column, rows, read_at=started_at, now=clock())
+        changed += stored.changed
+        has_value = has_value or stored.has_value
     trouble = grades.column_trouble(read)
     was_read = read.pages_read > 0
     with database.write() as session:

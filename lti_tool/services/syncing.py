@@ -1,8 +1,8 @@
 """Reading a course from its LMS: the roster and the evidence columns, then what follows from them.
 
 Every read goes the same way: a short plan, the session closed, the LMS asked with no transaction open,
-each page stored by itself, decisions last. Being killed anywhere loses nothing but time: what was stored
-is true, and what was not done is still owed.
+each few pages stored by themselves, decisions last. Being killed anywhere loses nothing but time: what
+was stored is true, and what was not done is still owed.
 """
 
 from __future__ import annotations
@@ -244,16 +244,14 @@ class Syncing:
         read = memberships.roster_pages(self.connector, service_access(plan), plan.memberships_url)
         present: set[str] = set()
         added = changed = 0
-        for page in read:
-            for chunk in rosters.chunks(page):
-                with self.database.write() as session:
-                    stored = rosters.store_members(
-                        session, plan, [_entry(member) for member in chunk], self.clock()
-                    )
-                    present |= stored.learner_ids
-                    self._advance(session, plan, run_id, holder, SyncStep.ROSTER, len(present))
-                added += stored.added
-                changed += stored.changed
+        for batch in rosters.batches(read, self.clock):
+            entries = [_entry(member) for member in batch]
+            present.update(entry.sub for entry in entries)
+            with self.database.write() as session:
+                stored = rosters.store_members(session, plan, entries, self.clock())
+                self._advance(session, plan, run_id, holder, SyncStep.ROSTER, len(present))
+            added += stored.added
+            changed += stored.changed
         trouble = read.trouble
         is_complete = read.is_complete
         if is_complete and not present:

@@ -16,8 +16,8 @@ import sqlalchemy as sa
 from sqlalchemy import CursorResult, or_, select, update
 from sqlalchemy.orm import Session
 
-from lti_tool.store.rosters import Changes, ContextPlan, chunks, learner_id_of, learner_ids, upsert
-from lti_tool.store.row_sets import fresh_id, row_set
+from lti_tool.store.rosters import CHUNK, ContextPlan, add_learners, chunks, with_learners
+from lti_tool.store.staging import Changes, fresh_id, merge, staged, staging_table
 from lti_tool.store.tables import Learner, LineItem, Placement, Result
 
 EVIDENCE_TAGS = ("attest", "mirror")
@@ -57,7 +57,6 @@ class GradeRow:
 class StoredGrades:
     """What storing grades did."""
 
-    learner_ids: frozenset[str]
     changed: int
     has_value: bool
     """Whether any of them is a grade, and not only a listed person."""
@@ -192,6 +191,17 @@ def record_column(
 # -- grades
 
 
+_STAGED = staging_table(
+    "staged_grades",
+    {
+        "sub": Learner.__table__.c.sub.type,
+        "score": Result.__table__.c.score.type,
+        "maximum": Result.__table__.c.maximum.type,
+        "graded_at": Result.__table__.c.graded_at.type,
+    },
+)
+
+
 def store_grades(
     session: Session,
     plan: ContextPlan,
@@ -207,60 +217,53 @@ def store_grades(
     :param read_at: when the read began; a grade that was read later by somebody else is left alone.
     :param touch: also note the time of reading where the grade itself is as it was.
     """
-    by_sub = {row.sub: row for row in rows}
-    if not by_sub:
-        return StoredGrades(frozenset(), 0, has_value=False)
-    # In one order everywhere, so that two columns with the same learners do not lock each other out.
-    given = row_set(session, [_row(by_sub[sub]) for sub in sorted(by_sub)], _GRADE)
-    ids = learner_ids(session, plan, given, now)
-    added, changed = upsert(
-        session,
-        Result,
-        {
-            "id": fresh_id(session),
-            "organisation_id": sa.literal(plan.organisation_id),
-            "line_item_id": sa.literal(column.id),
-            "learner_id": learner_id_of(plan, given),
-            "score": given.c.score,
-            "maximum": given.c.maximum,
-            "graded_at": given.c.graded_at,
-            "read_at": sa.literal(read_at, Result.__table__.c.read_at.type),
-        },
-        given,
-        ("line_item_id", "learner_id"),
-        _touch if touch else _grade_changes,
-    )
-    has_value = any(row.score is not None for row in by_sub.values())
+    grades = {row.sub: (row.sub, row.score, row.maximum, row.graded_at) for row in rows}
+    if not grades:
+        return StoredGrades(0, has_value=False)
+    with staged(session, _STAGED, list(grades.values())):
+        add_learners(session, plan, _STAGED, now)
+        added, changed = merge(
+            session,
+            Result,
+            {
+                "id": fresh_id(session),
+                "organisation_id": sa.literal(plan.organisation_id),
+                "line_item_id": sa.literal(column.id),
+                "learner_id": Learner.id,
+                "score": _STAGED.c.score,
+                "maximum": _STAGED.c.maximum,
+                "graded_at": _STAGED.c.graded_at,
+                "read_at": sa.literal(read_at, Result.__table__.c.read_at.type),
+            },
+            with_learners(plan, _STAGED),
+            key=("line_item_id", "learner_id"),
+            order=_STAGED.c.sub,
+            changes=_touch if touch else _grade_changes,
+        )
+    has_value = any(score is not None for _, score, _, _ in grades.values())
     if has_value and column.first_value_at is None:
         _record_first_value(session, plan.organisation_id, column.id, read_at)
-    return StoredGrades(ids, added + changed, has_value)
+    return StoredGrades(added + changed, has_value)
 
 
-def _grade_changes(new: Any) -> Changes:
-    values, is_older = _touch(new)
+def _grade_changes(old: Any, new: Any) -> Changes:
+    values, is_older = _touch(old, new)
     differs = sa.or_(
-        Result.score.is_distinct_from(new.score),
-        Result.maximum != new.maximum,
-        Result.graded_at.is_distinct_from(new.graded_at),
+        old.score.is_distinct_from(new.score),
+        old.maximum != new.maximum,
+        old.graded_at.is_distinct_from(new.graded_at),
     )
     return values, sa.and_(is_older, differs)
 
 
-def _touch(new: Any) -> Changes:
-    values = {name: new[name] for name in ("score", "maximum", "graded_at", "read_at")}
-    return values, Result.read_at <= new.read_at
-
-
-_GRADE: dict[str, Any] = {
-    "sub": Learner.__table__.c.sub.type,
-    "score": Result.__table__.c.score.type,
-    "maximum": Result.__table__.c.maximum.type,
-    "graded_at": Result.__table__.c.graded_at.type,
-}
-
-
-def _row(grade: GradeRow) -> dict[str, Any]:
-    return {name: getattr(grade, name) for name in _GRADE}
+def _touch(old: Any, new: Any) -> Changes:
+    values = {
+        "score": new.score,
+        "maximum": new.maximum,
+        "graded_at": new.graded_at,
+        "read_at": new.read_at,
+    }
+    return values, old.read_at <= new.read_at
 
 
 def _record_first_value(session: Session, organisation_id: str, line_item_id: str, at: datetime) -> None:
@@ -283,17 +286,21 @@ def clear_missing(
 
     The row stays, without a score: "not graded" is known, and is not zero.
 
+    :param present: the platform's ids of the people whom it lists.
     :returns: how many were emptied.
     """
     rows = session.execute(
-        select(Result.learner_id).where(
+        select(Result.learner_id, Learner.sub)
+        .join(Learner, Learner.id == Result.learner_id)
+        .where(
             Result.organisation_id == plan.organisation_id,
             Result.line_item_id == column.id,
             Result.read_at < read_at,
             or_(Result.score.is_not(None), Result.graded_at.is_not(None)),
-        )
-    ).scalars()
-    missing = [learner_id for learner_id in rows if learner_id not in present]
+        ),
+        execution_options={"yield_per": CHUNK},
+    )
+    missing = [learner_id for learner_id, sub in rows if sub not in present]
     for chunk in chunks(missing):
         session.execute(
             update(Result)

@@ -6,23 +6,21 @@ caller brings pages of some thousand rows, so that memory and locks stay small.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, TypeVar, cast
 
 import sqlalchemy as sa
 from sqlalchemy import CursorResult, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from lti_tool.domain.registrations import RegistrationView
 from lti_tool.store.launches import TOUCH_INTERVAL
 from lti_tool.store.registrations import registration_view
-from lti_tool.store.row_sets import fresh_id, row_set
+from lti_tool.store.staging import Changes, fresh_id, merge, staged, staging_table
 from lti_tool.store.tables import (
-    Base,
     Context,
     Deployment,
     Learner,
@@ -32,14 +30,12 @@ from lti_tool.store.tables import (
     Registration,
 )
 
-CHUNK = 2_000
+CHUNK = 5_000
 """Rows of one transaction: on SQLite a launch waits for it."""
-MANY = 200
-"""From so many new rows on, a plan made without statistics costs more than the statistics."""
+PATIENCE = timedelta(seconds=5)
+"""How long rows that a slow platform gave wait for more of them."""
 
 T = TypeVar("T")
-Changes = tuple[dict[str, Any], sa.ColumnElement[bool]]
-"""What to set on a row that is there, and where."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +80,8 @@ class RosterEntry:
 
 @dataclass(frozen=True, slots=True)
 class StoredMembers:
-    """What storing one page of a roster did."""
+    """What storing a part of a roster did."""
 
-    learner_ids: frozenset[str]
     added: int
     changed: int
 
@@ -196,91 +191,99 @@ def active_context_count(session: Session, registration_id: str, since: datetime
 # -- members
 
 
+_STAGED = staging_table(
+    "staged_members",
+    {
+        "sub": Learner.__table__.c.sub.type,
+        "name": Learner.__table__.c.name.type,
+        "email": Learner.__table__.c.email.type,
+        "is_learner": sa.Boolean(),
+        "is_staff": sa.Boolean(),
+        "is_test_user": sa.Boolean(),
+        "is_active": sa.Boolean(),
+    },
+)
+_LEARNER_KEY = ("organisation_id", "registration_id", "sub")
+
+
 def store_members(
     session: Session, plan: ContextPlan, entries: Sequence[RosterEntry], now: datetime
 ) -> StoredMembers:
-    """Add and update the people of one page of a roster.
+    """Add and update the people of a part of a roster.
 
     A name or address that the roster withholds is not erased. Somebody who is staff of this context, by
     roster or by an earlier launch, stays staff and is no learner in it.
     """
-    by_sub = {entry.sub: entry for entry in entries}
-    if not by_sub:
-        return StoredMembers(frozenset(), 0, 0)
-    # In one order everywhere, so that two courses with the same learners do not lock each other out.
-    given = row_set(session, [_row(by_sub[sub]) for sub in sorted(by_sub)], _ENTRY)
-    _store_learners(session, plan, given, now)
-    added, changed = upsert(
-        session,
-        Membership,
-        {
+    rows = {
+        entry.sub: (
+            entry.sub,
+            entry.name,
+            entry.email,
+            entry.is_learner and not entry.is_staff,
+            entry.is_staff,
+            entry.is_test_user,
+            entry.is_active,
+        )
+        for entry in entries
+    }
+    if not rows:
+        return StoredMembers(0, 0)
+    with staged(session, _STAGED, list(rows.values())):
+        learners = {
+            **_unknown_learner(session, plan, _STAGED, now),
+            "name": _STAGED.c.name,
+            "email": _STAGED.c.email,
+            "is_test_user": _STAGED.c.is_test_user,
+        }
+        merge(
+            session,
+            Learner,
+            learners,
+            _STAGED,
+            key=_LEARNER_KEY,
+            order=_STAGED.c.sub,
+            changes=_learner_changes,
+        )
+        memberships = {
             "id": fresh_id(session),
             "organisation_id": sa.literal(plan.organisation_id),
             "context_id": sa.literal(plan.id),
-            "learner_id": learner_id_of(plan, given),
-            "is_learner": sa.and_(given.c.is_learner, sa.not_(given.c.is_staff)),
-            "is_staff": given.c.is_staff,
-            "is_active": given.c.is_active,
+            "learner_id": Learner.id,
+            "is_learner": _STAGED.c.is_learner,
+            "is_staff": _STAGED.c.is_staff,
+            "is_active": _STAGED.c.is_active,
             "seen_at": sa.literal(now, Membership.__table__.c.seen_at.type),
-        },
-        given,
-        ("context_id", "learner_id"),
-        _membership_changes,
-    )
-    return StoredMembers(_ids(session, plan, given), added, changed)
+        }
+        added, changed = merge(
+            session,
+            Membership,
+            memberships,
+            with_learners(plan, _STAGED),
+            key=("context_id", "learner_id"),
+            order=_STAGED.c.sub,
+            changes=_membership_changes,
+        )
+    return StoredMembers(added, changed)
 
 
-def _membership_changes(new: Any) -> Changes:
-    staff = sa.or_(Membership.is_staff, new.is_staff)
+def _membership_changes(old: Any, new: Any) -> Changes:
+    staff = sa.or_(old.is_staff, new.is_staff)
     is_learner = sa.and_(new.is_learner, sa.not_(staff))
-    is_active = new.is_active
-    values = {"is_learner": is_learner, "is_staff": staff, "is_active": is_active, "seen_at": new.seen_at}
-    differs = sa.or_(
-        Membership.is_learner != is_learner,
-        Membership.is_staff != staff,
-        Membership.is_active != is_active,
-    )
+    values = {"is_learner": is_learner, "is_staff": staff, "is_active": new.is_active, "seen_at": new.seen_at}
+    differs = sa.or_(old.is_learner != is_learner, old.is_staff != staff, old.is_active != new.is_active)
     return values, differs
 
 
-_ENTRY: dict[str, Any] = {
-    "sub": Learner.__table__.c.sub.type,
-    "name": Learner.__table__.c.name.type,
-    "email": Learner.__table__.c.email.type,
-    "is_test_user": sa.Boolean(),
-    "is_learner": sa.Boolean(),
-    "is_staff": sa.Boolean(),
-    "is_active": sa.Boolean(),
-}
-
-
-def _row(entry: RosterEntry) -> dict[str, Any]:
-    return {name: getattr(entry, name) for name in _ENTRY}
-
-
-def _store_learners(session: Session, plan: ContextPlan, given: sa.FromClause, now: datetime) -> None:
-    rows = {
-        **_unknown_learner(session, plan, given, now),
-        "name": given.c.name,
-        "email": given.c.email,
-        "is_test_user": given.c.is_test_user,
-    }
-    upsert(session, Learner, rows, given, _LEARNER_KEY, _learner_changes)
-
-
-def _learner_changes(new: Any) -> Changes:
-    name = sa.func.coalesce(new.name, Learner.name)
-    email = sa.func.coalesce(new.email, Learner.email)
-    is_test_user = sa.or_(Learner.is_test_user, new.is_test_user)
+def _learner_changes(old: Any, new: Any) -> Changes:
+    name = sa.func.coalesce(new.name, old.name)
+    email = sa.func.coalesce(new.email, old.email)
+    is_test_user = sa.or_(old.is_test_user, new.is_test_user)
     differs = sa.or_(
-        Learner.name.is_distinct_from(name),
-        Learner.email.is_distinct_from(email),
-        Learner.is_test_user != is_test_user,
+        old.name.is_distinct_from(name),
+        old.email.is_distinct_from(email),
+        old.is_test_user != is_test_user,
     )
     return {"name": name, "email": email, "is_test_user": is_test_user}, differs
-
-
-_LEARNER_KEY = ("organisation_id", "registration_id", "sub")
 
 
 def _unknown_learner(
@@ -296,85 +299,26 @@ def _unknown_learner(
     }
 
 
-def learner_id_of(plan: ContextPlan, given: sa.FromClause) -> sa.ColumnElement[str]:
-    """The learner whom ``given.c.sub`` names, on the platform of this context.
+def with_learners(plan: ContextPlan, given: sa.Table) -> sa.FromClause:
+    """``given``, each row beside the learner whom its ``sub`` names on the platform of this context.
 
-    One look into the unique index for each row; as a join, SQLite reads every learner of the platform
-    and searches the given rows for each.
+    An outer join, although nobody is missing: SQLite would turn an inner one round, and read every learner
+    of the platform.
     """
-    return (
-        select(Learner.id)
-        .where(
+    return given.outerjoin(
+        Learner,
+        sa.and_(
             Learner.organisation_id == plan.organisation_id,
             Learner.registration_id == plan.registration.id,
             Learner.sub == given.c.sub,
-        )
-        .correlate(given)
-        .scalar_subquery()
+        ),
     )
 
 
-def learner_ids(session: Session, plan: ContextPlan, given: sa.FromClause, now: datetime) -> frozenset[str]:
-    """The learners that ``given.c.sub`` names; somebody unknown is added, as a member of nothing."""
-    upsert(session, Learner, _unknown_learner(session, plan, given, now), given, _LEARNER_KEY, None)
-    return _ids(session, plan, given)
-
-
-def _ids(session: Session, plan: ContextPlan, given: sa.FromClause) -> frozenset[str]:
-    return frozenset(session.execute(select(learner_id_of(plan, given)).select_from(given)).scalars())
-
-
-def upsert(
-    session: Session,
-    table: type[Base],
-    values: Mapping[str, sa.ColumnElement[Any]],
-    given: sa.FromClause,
-    key: tuple[str, ...],
-    changes: Callable[[Any], Changes] | None,
-) -> tuple[int, int]:
-    """Add what is not there and change what differs; how many rows of each.
-
-    :param values: the columns of a new row, from ``given``.
-    :param key: the columns of the unique constraint.
-    :param changes: from a new row, what to set on the one that is there, and when. It is evaluated on the
-        row as it is once it is locked, so what somebody else has just written counts.
-    """
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    # SQLite needs a WHERE between the FROM and the ON of ON CONFLICT, to tell it from the ON of a join.
-    rows = select(*values.values()).select_from(given).where(given.c.sub.is_not(None))
-    insert = dialect.insert(cast(sa.Table, table.__table__)).from_select(
-        list(values), rows, include_defaults=False
-    )
-    added = _execute(session, insert.on_conflict_do_nothing(index_elements=list(key)))
-    if added >= MANY:
-        _learn_statistics(session, table)
-    if changes is None:
-        return added, 0
-    to_set, differs = changes(insert.excluded)
-    return added, _execute(
-        session, insert.on_conflict_do_update(index_elements=list(key), set_=to_set, where=differs)
-    )
-
-
-def _learn_statistics(session: Session, table: type[Base]) -> None:
-    """Have PostgreSQL count a table that it never looked at; once in the life of a database.
-
-    Until it knows how many rows share a course or a platform, it takes the index of those alone and reads
-    every learner for each row: a first roster of 50,000 then takes minutes. Autovacuum comes too late.
-    """
-    if session.get_bind().dialect.name != "postgresql":
-        return
-    name = table.__tablename__
-    known: Iterable[float] = session.execute(
-        select(sa.column("reltuples")).select_from(sa.table("pg_class")).where(sa.column("relname") == name)
-    ).scalars()
-    if any(count < 0 for count in known):
-        session.execute(sa.text(f"ANALYZE {name}"))
-
-
-def _execute(session: Session, statement: Any) -> int:
-    result = session.connection().execute(statement, execution_options={"preserve_rowcount": True})
-    return cast(CursorResult[Any], result).rowcount
+def add_learners(session: Session, plan: ContextPlan, given: sa.Table, now: datetime) -> None:
+    """Have a learner for each ``sub`` of ``given``; somebody unknown is added, as a member of nothing."""
+    unknown = _unknown_learner(session, plan, given, now)
+    merge(session, Learner, unknown, given, key=_LEARNER_KEY, order=given.c.sub)
 
 
 def deactivate_missing(
@@ -382,21 +326,24 @@ def deactivate_missing(
 ) -> int:
     """Mark as inactive who is not in ``present``; only for a roster that was read whole.
 
-    :param present: learner ids of the roster.
+    :param present: the platform's ids of the people in the roster.
     :param read_started_at: somebody who came in since then is not missing.
     :returns: how many were marked.
     """
     # A launch notes its time to the minute only.
     before = read_started_at - TOUCH_INTERVAL
     rows = session.execute(
-        select(Membership.learner_id).where(
+        select(Membership.learner_id, Learner.sub)
+        .join(Learner, Learner.id == Membership.learner_id)
+        .where(
             Membership.organisation_id == plan.organisation_id,
             Membership.context_id == plan.id,
             Membership.is_active.is_(True),
             Membership.seen_at < before,
-        )
-    ).scalars()
-    missing = [learner_id for learner_id in rows if learner_id not in present]
+        ),
+        execution_options={"yield_per": CHUNK},
+    )
+    missing = [learner_id for learner_id, sub in rows if sub not in present]
     for chunk in chunks(missing):
         session.execute(
             update(Membership)
@@ -478,3 +425,24 @@ def chunks(items: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
     iterator = iter(items)
     while chunk := list(islice(iterator, size)):
         yield chunk
+
+
+def batches(pages: Iterable[Sequence[T]], clock: Callable[[], datetime]) -> Iterator[list[T]]:
+    """What a platform gives page by page, in the portions of one transaction each.
+
+    Small pages are put together, since each transaction has its price, as long as they come quickly.
+    """
+    waiting: list[T] = []
+    since = clock()
+    for page in pages:
+        waiting.extend(page)
+        while len(waiting) >= CHUNK:
+            yield waiting[:CHUNK]
+            del waiting[:CHUNK]
+            since = clock()
+        if waiting and clock() - since >= PATIENCE:
+            yield waiting
+            waiting = []
+            since = clock()
+    if waiting:
+        yield waiting

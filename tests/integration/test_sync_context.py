@@ -8,7 +8,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
 from lti_tool.errors import ErrorCode, NotFound
 from lti_tool.outbound import is_transaction_open
@@ -374,10 +374,40 @@ def test_progress_is_visible_while_the_work_goes_on(world):
     def look(_path: str) -> None:
         now = world.syncing.run(world.course.organisation_id, run.id)
         seen.append((now.status, now.step, now.done))
+        world.clock.forward(seconds=6)
 
     world.book.before = look
     world.syncing.sync_context(world.course.context_id, run.id)
     assert seen == [("running", "", 0), ("running", "roster", 2), ("running", "results", 0)]
+
+
+def test_small_pages_that_come_quickly_are_stored_together(world):
+    world.book.enrol(*range(1, 31))
+    world.book.page_size = 3
+    with world.database.statements() as executed:
+        run = world.sync()
+    assert run.counts["members"] == run.counts["added"] == 30
+    assert sum(statement.startswith("INSERT INTO memberships") for statement in executed) == 1
+
+
+def test_an_unchanged_course_is_read_and_not_written(world):
+    world.book.enrol(*range(1, 301))
+    world.book.grades[world.placed.line_item_url] = {str(number): number % 70 for number in range(1, 301)}
+    world.sync()
+    world.clock.forward(minutes=5)
+    with world.database.statements() as executed:
+        world.sync()
+    written = ("INSERT INTO learners", "INSERT INTO memberships", "INSERT INTO results")
+    assert not [statement for statement in executed if statement.startswith(written)]
+
+
+def test_nothing_personal_stays_staged(world):
+    world.book.enrol(1, 2)
+    world.book.grade(world.placed, s1=90)
+    world.sync()
+    with world.database.write() as session:
+        assert session.scalar(text("SELECT count(*) FROM staged_members")) == 0
+        assert session.scalar(text("SELECT count(*) FROM staged_grades")) == 0
 
 
 def test_a_scheduled_sync_is_done_once_and_owed_again_soon(world):
