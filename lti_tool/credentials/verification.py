@@ -22,6 +22,7 @@ from lti_tool.credentials.errors import ContextNotVendored, CredentialInvalid, N
 from lti_tool.credentials.jsonld import walk
 from lti_tool.credentials.linting import SURROGATE, parse_date
 from lti_tool.credentials.proofs import (
+    Canonicalise,
     Fetcher,
     ProofContext,
     Refuted,
@@ -30,7 +31,14 @@ from lti_tool.credentials.proofs import (
     fetch_json,
     issuer_id,
 )
-from lti_tool.credentials.reading import Ambiguous, Found, is_open_badges_2, read_credential, strings
+from lti_tool.credentials.reading import (
+    EXCESSES,
+    Ambiguous,
+    Found,
+    is_open_badges_2,
+    read_credential,
+    strings,
+)
 from lti_tool.credentials.sandbox import Canonicaliser
 from lti_tool.credentials.status_list import MAXIMUM_ENTRIES, StatusList
 from lti_tool.credentials.tokens import check_token
@@ -144,7 +152,7 @@ def verify(
             found = read_credential(json.dumps(data, ensure_ascii=True).encode())
     except Ambiguous as error:
         reason = str(error.args[0])
-        outcome = Outcome.COULD_NOT_CHECK if reason == "too_deep" else Outcome.FAILED
+        outcome = Outcome.COULD_NOT_CHECK if reason in EXCESSES else Outcome.FAILED
         return _report([Step("read", outcome, reason)], None)
     return _Verification(found, fetch, now, canonicaliser).report()
 
@@ -156,7 +164,6 @@ class _Verification:
         self._found = found
         self._document = found.document
         self._now = now
-        self._canonicaliser = canonicaliser
         self._context = ProofContext(fetch, canonicaliser.canonicalise, now)
         self._steps: list[Step] = []
 
@@ -229,52 +236,11 @@ class _Verification:
         return "structure_sound", {}
 
     def _contexts(self) -> tuple[str, dict[str, str]]:
-        for pointer, value in walk(self._document):
-            if isinstance(value, str) and SURROGATE.search(value):
-                raise Refuted("lone_surrogate", pointer=pointer)
-            if not isinstance(value, dict):
-                continue
-            if any(isinstance(context, dict) for context in _as_list(value.get("@context"))):
-                raise Unchecked("context_inline", pointer=pointer)
-            for key in value:
-                # an absolute IRI or a JSON-LD keyword as a member name states the same as the plain name and
-                # is seen by nobody who reads the JSON: an expired badge would look as if it had no end
-                if (
-                    SURROGATE.search(key)
-                    or ":" in key
-                    or (key.startswith("@") and key not in _VALUE_KEYWORDS)
-                ):
-                    raise Refuted("member_name_disguised", pointer=f"{pointer}/{key}"[:300])
         if self._found.jwt:
+            require_plain_members(self._document)
             return "contexts_not_needed", {}
-        unsecured = {key: value for key, value in self._document.items() if key != "proof"}
-        try:
-            (canonical,) = self._canonicaliser.canonicalise([unsecured])
-        except ContextNotVendored as error:
-            raise Unchecked("context_unknown", url=error.url) from None
-        except TooComplex as error:
-            raise Unchecked(error.reason) from None
-        except CredentialInvalid as error:
-            params = {key: str(value) for key, value in error.params.items() if key != "reason"}
-            raise Refuted(str(error.params.get("reason")), **params) from None
-        self._require_nothing_hidden(canonical)
+        check_contexts(self._document, self._context.canonicalise)
         return "contexts_known", {}
-
-    def _require_nothing_hidden(self, canonical: str) -> None:
-        """Refuse a document whose JSON shows less about the credential than its RDF states.
-
-        JSON-LD merges all objects with the same ``id``. ``validUntil`` can be moved away from the credential
-        into any other object that names it, without touching the signature; a reader of JSON would not see
-        it.
-        """
-        root = re.escape(f"<{self._document['id']}>")
-        for member in _GUARDED_MEMBERS:
-            stated = len(re.findall(rf"^{root} <{_VOCABULARY}{member}> ", canonical, re.MULTILINE))
-            if stated != len(_as_list(self._document.get(member))):
-                raise Refuted("member_hidden", pointer=f"/{member}")
-        for index, entry in enumerate(_as_list(self._document.get("credentialStatus"))):
-            if not isinstance(entry, dict) or not isinstance(entry.get("type"), str | list):
-                raise Refuted("status_malformed", pointer=f"/credentialStatus/{index}")
 
     def _proof(self) -> tuple[str, dict[str, str]]:
         if self._found.jwt:
@@ -293,6 +259,62 @@ class _Verification:
         for entry in entries:
             check_status(entry, self._document, self._context)
         return "not_revoked", {}
+
+
+def require_plain_members(document: Mapping[str, Any]) -> None:
+    """Refuse members that state something under a name that a reader of JSON does not look for.
+
+    :raises Refuted: for such a name, or a text that is no Unicode.
+    :raises Unchecked: for an inline context, which may give any name any meaning.
+    """
+    for pointer, value in walk(document):
+        if isinstance(value, str) and SURROGATE.search(value):
+            raise Refuted("lone_surrogate", pointer=pointer)
+        if not isinstance(value, dict):
+            continue
+        if any(isinstance(context, dict) for context in _as_list(value.get("@context"))):
+            raise Unchecked("context_inline", pointer=pointer)
+        for key in value:
+            # an absolute IRI or a JSON-LD keyword as a member name states the same as the plain name and
+            # is seen by nobody who reads the JSON: an expired badge would look as if it had no end
+            if SURROGATE.search(key) or ":" in key or (key.startswith("@") and key not in _VALUE_KEYWORDS):
+                raise Refuted("member_name_disguised", pointer=f"{pointer}/{key}"[:300])
+
+
+def check_contexts(document: Mapping[str, Any], canonicalise: Canonicalise) -> None:
+    """Check that the JSON of a credential (a badge, a status list) says what its RDF, which is signed, says.
+
+    :raises Refuted: if it says less, or is no JSON-LD.
+    :raises Unchecked: if a context is unknown, or it is too complex.
+    """
+    require_plain_members(document)
+    unsecured = {key: value for key, value in document.items() if key != "proof"}
+    try:
+        (canonical,) = canonicalise([unsecured])
+    except ContextNotVendored as error:
+        raise Unchecked("context_unknown", url=error.url) from None
+    except TooComplex as error:
+        raise Unchecked(error.reason) from None
+    except CredentialInvalid as error:
+        params = {key: str(value) for key, value in error.params.items() if key != "reason"}
+        raise Refuted(str(error.params.get("reason")), **params) from None
+    _require_nothing_hidden(document, canonical)
+
+
+def _require_nothing_hidden(document: Mapping[str, Any], canonical: str) -> None:
+    """Refuse a document whose JSON shows less about the credential than its RDF states.
+
+    JSON-LD merges all objects with the same ``id``. ``validUntil`` can be moved away from the credential into
+    any other object that names it, without touching the signature; a reader of JSON would not see it.
+    """
+    root = re.escape(f"<{document['id']}>")
+    for member in _GUARDED_MEMBERS:
+        stated = len(re.findall(rf"^{root} <{_VOCABULARY}{member}> ", canonical, re.MULTILINE))
+        if stated != len(_as_list(document.get(member))):
+            raise Refuted("member_hidden", pointer=f"/{member}")
+    for index, entry in enumerate(_as_list(document.get("credentialStatus"))):
+        if not isinstance(entry, dict) or not isinstance(entry.get("type"), str | list):
+            raise Refuted("status_malformed", pointer=f"/credentialStatus/{index}")
 
 
 def check_validity(document: Mapping[str, Any], now: datetime) -> tuple[str, dict[str, str]]:
@@ -359,6 +381,7 @@ def _check_bit(
         raise Refuted("status_list_of_another_issuer")
     # a list's encodedList is one literal: the document is small in RDF, whatever its size in bytes
     try:
+        check_contexts(listed, context.canonicalise)
         check_proofs(listed, context)
         check_validity(listed, context.now)
     except Refuted as refuted:

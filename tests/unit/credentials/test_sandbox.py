@@ -3,6 +3,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -50,6 +51,102 @@ def test_a_child_that_hangs_is_killed_and_replaced(
     assert canonicaliser.canonicalise([badge()])
 
 
+def test_nobody_waits_long_for_a_child_that_others_keep_busy() -> None:
+    made = Canonicaliser(wait=0.1)
+    began = time.monotonic()
+    with made._lock, pytest.raises(TooComplex) as refused:
+        made.canonicalise([badge()])
+    assert refused.value.reason == "busy"
+    assert time.monotonic() - began < 2
+    made.close()
+
+
+def test_after_a_kill_the_next_one_does_not_pay_for_the_start(
+    canonicaliser: Canonicaliser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    canonicaliser.canonicalise([badge()])
+    killed = canonicaliser._child
+    monkeypatch.setattr(canonicaliser, "_seconds", 0.0)
+    with pytest.raises(TooComplex):
+        canonicaliser.canonicalise([badge()])
+    assert canonicaliser._child is not None
+    assert canonicaliser._child is not killed
+    assert canonicaliser._child.poll() is None
+
+
+def test_a_fresh_child_gives_a_document_no_more_time_than_an_old_one(
+    canonicaliser: Canonicaliser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(canonicaliser, "_seconds", 0.0)
+    with pytest.raises(TooComplex) as refused:
+        canonicaliser.canonicalise([badge()])
+    assert refused.value.reason == "took_too_long"
+
+
+def test_a_child_that_never_gets_ready_is_given_up(
+    canonicaliser: Canonicaliser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr("lti_tool.credentials.sandbox._START_SECONDS", 0.0)
+        with pytest.raises(TooComplex) as refused:
+            canonicaliser.canonicalise([badge()])
+        assert refused.value.reason == "busy"
+    assert canonicaliser.canonicalise([badge()])
+
+
+def with_alignments(count: int) -> dict[str, Any]:
+    document = badge()
+    document["credentialSubject"]["achievement"]["alignment"] = [
+        {
+            "type": ["Alignment"],
+            "targetName": str(number),
+            "targetUrl": f"https://x.example/{number}",
+        }
+        for number in range(count)
+    ]
+    return document
+
+
+def many_tags_in_many_objects() -> dict[str, Any]:
+    """Each array is modest; JSON-LD merges the objects, and PyLD compares every tag with every other."""
+    document = badge()
+    document["credentialSubject"]["achievement"]["related"] = [
+        {"id": "urn:uuid:1", "type": ["Related"], "version": [str(n * 400 + i) for i in range(400)]}
+        for n in range(10)
+    ]
+    return document
+
+
+@pytest.mark.parametrize(
+    "document,reason",
+    [
+        (with_alignments(1500), "too_many_values"),
+        (badge() | {"name": ["x"] * 501}, "too_many_values"),
+        (many_tags_in_many_objects(), "too_many_values"),
+        (badge() | {"x": [[] for _ in range(60_000)]}, "too_many_values"),
+        (badge() | {f"m{number}": 1 for number in range(4_000)}, "too_many_values"),
+        (badge() | {"@context": badge()["@context"] * 100}, "too_many_contexts"),
+        (
+            badge() | {"evidence": [{"@context": badge()["@context"]} for _ in range(60)]},
+            "too_many_contexts",
+        ),
+    ],
+    ids=["alignments", "array", "merged", "lists", "members", "contexts", "nested-contexts"],
+)
+def test_what_has_too_much_in_it_is_not_handed_over(document: dict[str, Any], reason: str) -> None:
+    made = Canonicaliser()
+    began = time.monotonic()
+    with pytest.raises(TooComplex) as refused:
+        made.canonicalise([document])
+    assert refused.value.reason == reason
+    assert time.monotonic() - began < 0.5
+    assert made._child is None
+
+
+def test_a_generous_badge_is_not_too_much(canonicaliser: Canonicaliser) -> None:
+    assert canonicaliser.canonicalise([with_alignments(300)])
+
+
 def test_a_child_that_dies_is_replaced(canonicaliser: Canonicaliser) -> None:
     canonicaliser.canonicalise([badge()])
     assert canonicaliser._child is not None
@@ -75,6 +172,7 @@ def test_a_forked_process_starts_a_child_of_its_own(canonicaliser: Canonicaliser
 
 
 def test_threads_share_it(canonicaliser: Canonicaliser) -> None:
+    canonicaliser.canonicalise([badge()])  # the child is there: nobody waits for its start
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda number: canonicaliser.canonicalise([badge(number)])[0], range(24)))
     assert answers == [canonicalise(badge(number)) for number in range(24)]

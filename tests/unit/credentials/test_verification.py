@@ -452,6 +452,38 @@ def test_a_list_must_be_the_current_one_that_was_named(changes: dict[str, Any], 
     assert details(judge(signed(), web))["status"] == detail
 
 
+@pytest.mark.parametrize("change", ["moved", "disguised"])
+def test_the_end_of_an_old_list_cannot_be_hidden(change: str) -> None:
+    # some issuers give list and subject one id; who keeps an old list, without the bit, could serve it on
+    web = published()
+    subject = json.loads(web.documents[STATUS_URL])["credentialSubject"]
+    subject |= {"id": STATUS_URL, "type": ["BitstringStatusList", "VerifiableCredential"]}
+    end = "2025-11-22T09:00:00Z"
+    publish_status(web, Key(), credentialSubject=subject, validUntil=end)
+    document = json.loads(web.documents[STATUS_URL])
+    del document["validUntil"]
+    if change == "moved":
+        document["credentialSubject"]["validUntil"] = end
+    else:
+        document["https://www.w3.org/2018/credentials#validUntil"] = {"@type": DATE, "@value": end}
+    web.publish(STATUS_URL, document)
+    report = judge(signed(), web)
+    assert report.verdict is Verdict.INVALID
+    assert details(report)["status"] == "status_list_invalid"
+    why = {"moved": "member_hidden", "disguised": "member_name_disguised"}[change]
+    assert report.steps[-1].params["why"] == why
+
+
+def test_a_list_in_an_unknown_vocabulary_leaves_it_open() -> None:
+    web = published()
+    document = json.loads(web.documents[STATUS_URL])
+    document["@context"].append("https://example.org/more.json")
+    web.publish(STATUS_URL, document)
+    report = judge(signed(), web)
+    assert report.verdict is Verdict.INCONCLUSIVE
+    assert details(report)["status"] == "context_unknown"
+
+
 def test_a_list_for_another_purpose_does_not_count() -> None:
     web = published()
     subject = json.loads(web.documents[STATUS_URL])["credentialSubject"]
@@ -588,6 +620,17 @@ def test_too_deep_nesting_is_not_followed() -> None:
 def test_a_hundred_thousand_brackets_do_no_harm() -> None:
     report = judge(b'{"type": ["VerifiableCredential"], "x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}")
     assert details(report) == {"read": "too_deep"}
+
+
+def test_a_badge_of_fifteen_hundred_alignments_is_not_followed() -> None:
+    document = signed()
+    alignment = document["credentialSubject"]["achievement"]["alignment"][0]
+    document["credentialSubject"]["achievement"]["alignment"] = [
+        alignment | {"targetUrl": f"https://x.example/{number}"} for number in range(1500)
+    ]
+    report = judge(document)
+    assert report.verdict is Verdict.INCONCLUSIVE
+    assert details(report) == {"read": "too_many_values"}
 
 
 def test_many_alike_blank_nodes_are_not_told_apart() -> None:
