@@ -11,6 +11,7 @@
     ├── PlatformFailed        502  an LMS answered wrongly, slowly or not at all
     ├── OutboundRefused       502  the outgoing HTTP policy forbids this URL
     ├── CredentialInvalid     422  a credential that may not be signed, or is none
+    ├── Busy                  503  as much of this is under way as may be at once
     └── ConfigurationInvalid  500  settings, keys or database of this installation
 
 Every error carries an :class:`ErrorCode`. Codes are stable and public: each has an entry in
@@ -120,6 +121,8 @@ class ErrorCode(StrEnum):
     IMAGE_INVALID = "image_invalid"
     ARTWORK_INVALID = "artwork_invalid"
     VERIFY_URL_UNREACHABLE = "verify_url_unreachable"
+    VERIFY_URL_INVALID = "verify_url_invalid"
+    VERIFIER_BUSY = "verifier_busy"
 
     # -- criteria, micromodules, placements
     CRITERIA_INVALID = "criteria_invalid"
@@ -230,6 +233,19 @@ class CredentialInvalid(ToolError):
     """A credential that may not be signed, or bytes that are no credential."""
 
     status = 422
+
+
+class Busy(ToolError):
+    """As much of this is under way as may be at once; nothing was done.
+
+    :param retry_after: whole seconds after which it is worth asking again.
+    """
+
+    status = 503
+
+    def __init__(self, code: ErrorCode, detail: str = "", /, *, retry_after: int, **params: object) -> None:
+        super().__init__(code, detail, **params)
+        self.retry_after = retry_after
 
 
 class ConfigurationInvalid(ToolError):

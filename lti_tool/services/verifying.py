@@ -1,29 +1,87 @@
 """Verifying anybody's badge: the bytes decide, and what could not be checked is said.
 
 The only thing read from this installation is what everybody else would read over HTTP: DID documents and
-status lists. No award or credential is ever looked up.
+status lists, and the bytes of a shared badge where a visitor names its address. They are judged like
+anybody's; no award or credential is ever looked up.
+
+Anybody may ask, and each question takes seconds if a stranger wants it to. So a process answers one at a
+time, lets one more wait, and refuses the rest at once: the other threads belong to launches.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import urlsplit
 
 from lti_tool.credentials.errors import FetchFailed
 from lti_tool.credentials.verification import Report, verify
-from lti_tool.errors import ErrorCode, OutboundRefused, PlatformFailed, RequestInvalid
+from lti_tool.errors import Busy, ErrorCode, OutboundRefused, PlatformFailed, RequestInvalid
 from lti_tool.outbound import Outbound
 from lti_tool.services.issuing import Issuing
+from lti_tool.services.public import PublicRecords
 
 MAXIMUM_BYTES = 5 * 1024 * 1024
 """Of a file or an answer: a baked picture; the JSON inside is bounded further by the verifier."""
 FETCH_SECONDS = 8.0
+READING_SECONDS = 10.0
+"""Of one document, and of all that one verification fetches."""
+REDIRECTS = 3
+"""Followed from an address that a visitor names (short links, portfolios); each is judged by the policy."""
+WAIT_SECONDS = 1.5
+RETRY_SECONDS = 5
 _ACCEPT = (
     "application/vc+ld+json, application/ld+json;q=0.9, application/json;q=0.8, "
     "image/png, image/svg+xml, text/plain"
 )
+
+
+class Turnstile:
+    """Lets one thread of this process in and one more wait for it.
+
+    :param wait: seconds that the second one waits.
+    """
+
+    def __init__(self, wait: float = WAIT_SECONDS) -> None:
+        self._wait = wait
+        self._present = threading.BoundedSemaphore(2)
+        self._inside = threading.BoundedSemaphore(1)
+
+    @contextmanager
+    def pass_through(self) -> Iterator[None]:
+        """Be the one inside, for the length of the block.
+
+        :raises Busy: ``verifier_busy`` at once if somebody waits already, and after the wait if nobody left.
+        """
+        if not self._present.acquire(blocking=False):
+            raise Busy(ErrorCode.VERIFIER_BUSY, "one inside, one waiting", retry_after=RETRY_SECONDS)
+        try:
+            if not self._inside.acquire(timeout=self._wait):
+                raise Busy(ErrorCode.VERIFIER_BUSY, "waited in vain", retry_after=RETRY_SECONDS)
+            try:
+                yield
+            finally:
+                self._inside.release()
+        finally:
+            self._present.release()
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """What one verification fetches, within one budget of seconds."""
+
+    verifying: Verifying
+    ends: float
+
+    def fetch(self, url: str, accept: str) -> bytes:
+        seconds = self.ends - time.monotonic()
+        if seconds <= 0:
+            raise FetchFailed("unreachable")
+        return self.verifying.fetch(url, accept, min(FETCH_SECONDS, seconds))
 
 
 @dataclass(frozen=True)
@@ -34,35 +92,52 @@ class Verifying:
     issuing: Issuing
     clock: Callable[[], datetime]
     base_url: str
+    turnstile: Turnstile = field(default_factory=Turnstile)
 
     def verify(self, data: bytes) -> Report:
         """Judge a credential given as JSON, JWT, baked PNG or baked SVG.
 
         :raises NotACredential: for bytes that are no credential at all.
         :raises RequestInvalid: ``request_too_large``.
+        :raises Busy: ``verifier_busy``.
         """
         if len(data) > MAXIMUM_BYTES:
             raise RequestInvalid(ErrorCode.REQUEST_TOO_LARGE, "credential file")
-        return verify(data, fetch=self, now=self.clock())
+        with self.turnstile.pass_through():
+            return self._judge(data, time.monotonic() + READING_SECONDS)
 
     def verify_url(self, url: str) -> Report:
-        """Judge the credential that a URL answers with.
+        """Judge the credential that a URL answers with; a shared badge of ours is read in process.
 
-        :raises RequestInvalid: ``request_invalid`` for what is no web address, or one that does not answer.
+        :raises NotACredential: for an answer that is no credential at all.
+        :raises RequestInvalid: ``verify_url_invalid`` for what is no web address, ``verify_url_unreachable``
+            for one that does not answer.
+        :raises Busy: ``verifier_busy``.
         """
+        url = url.strip()
         try:
-            parts = urlsplit(url.strip())
+            parts = urlsplit(url)
             is_web_address = parts.scheme in ("https", "http") and bool(parts.hostname)
         except ValueError:  # "http://["
             is_web_address = False
         if not is_web_address:
-            raise RequestInvalid(ErrorCode.REQUEST_INVALID, "not a web address")
-        try:
-            return self.verify(self._get(url.strip(), _ACCEPT))
-        except FetchFailed as error:
-            raise RequestInvalid(ErrorCode.VERIFY_URL_UNREACHABLE, error.reason) from error
+            raise RequestInvalid(ErrorCode.VERIFY_URL_INVALID, "not a web address")
+        with self.turnstile.pass_through():
+            ends = time.monotonic() + READING_SECONDS
+            try:
+                own = self._own_path(url)
+                if own is None:
+                    data = self._get(url, _ACCEPT, FETCH_SECONDS, REDIRECTS)
+                else:
+                    data = self._own_badge(own)
+            except FetchFailed as error:
+                raise RequestInvalid(ErrorCode.VERIFY_URL_UNREACHABLE, error.reason) from error
+            return self._judge(data, ends)
 
-    def fetch(self, url: str, accept: str) -> bytes:
+    def _judge(self, data: bytes, ends: float) -> Report:
+        return verify(data, fetch=_Reading(self, ends), now=self.clock())
+
+    def fetch(self, url: str, accept: str, seconds: float = FETCH_SECONDS) -> bytes:
         """What a verification reads: our own published documents in process, everything else by the policy
         for visitors' URLs (public addresses only).
 
@@ -74,21 +149,37 @@ class Verifying:
             if document is None:
                 raise FetchFailed("not_found")
             return document.body
-        return self._get(url, accept)
+        return self._get(url, accept, seconds, 0)
+
+    def _own_badge(self, path: str) -> bytes:
+        """The bytes that the address of a shared badge answers with; to anybody else's eyes there is none."""
+        match path.partition("?")[0].split("/"):
+            case ["credentials", name]:
+                records = PublicRecords(self.issuing.database, self.issuing, self.issuing.urls)
+                if name.endswith(".png"):
+                    baked = records.baked_png(name.removesuffix(".png"))
+                    if baked is not None:
+                        return baked
+                else:
+                    record = records.credential(name.removesuffix(".json"))
+                    if record is not None:
+                        return record.document
+        raise FetchFailed("not_found")
 
     def _own_path(self, url: str) -> str | None:
         prefix = self.base_url.rstrip("/") + "/"
         return url.partition("#")[0].removeprefix(prefix) if url.startswith(prefix) else None
 
-    def _get(self, url: str, accept: str) -> bytes:
+    def _get(self, url: str, accept: str, seconds: float, redirects: int) -> bytes:
         try:
             answer = self.outbound.request(
                 "GET",
                 url,
                 audience="visitor",
                 headers={"Accept": accept},
-                timeout=FETCH_SECONDS,
+                timeout=seconds,
                 max_bytes=MAXIMUM_BYTES,
+                redirects=redirects,
             )
         except OutboundRefused as error:
             raise FetchFailed("refused") from error

@@ -17,6 +17,8 @@ class ErrorText:
     title: Any
     happened: Any
     advice: Any
+    advice_alone: Any = None
+    """Instead of ``advice`` where the page has no button for a fresh launch."""
 
 
 _AGAIN = _("Go back to the course page and open the activity again.")
@@ -92,7 +94,7 @@ TEXTS: dict[ErrorCode, ErrorText] = {
     ),
     ErrorCode.SESSION_EXPIRED: ErrorText(
         _("Your session has ended"),
-        _("For your safety a session lasts one hour."),
+        _("For your safety a session ends after an hour."),
         _AGAIN,
     ),
     # -- configuration
@@ -172,6 +174,11 @@ TEXTS: dict[ErrorCode, ErrorText] = {
             "not let it remember that."
         ),
         _("Open the activity in a window of its own. That works with every browser."),
+        _(
+            "Reload the course page and try again. If that does not help, allow cookies for this site in "
+            "your browser, or ask the people who look after your learning platform to let the tool open in "
+            "a new window."
+        ),
     ),
     ErrorCode.LAUNCH_TOKEN_MALFORMED: ErrorText(
         _LAUNCH, _("The platform's message cannot be read."), _ADMINISTRATOR
@@ -375,6 +382,16 @@ TEXTS: dict[ErrorCode, ErrorText] = {
         _("There is no badge at this address"),
         _("The address does not answer, answers with an error, or is not open to the public."),
         _("Check the address, or download the badge and choose its file instead."),
+    ),
+    ErrorCode.VERIFY_URL_INVALID: ErrorText(
+        _("This is not a web address"),
+        _("What stands in the address field cannot be opened as a page."),
+        _("Copy the whole address of the badge, with https:// in front, or choose its file instead."),
+    ),
+    ErrorCode.VERIFIER_BUSY: ErrorText(
+        _("Many badges are being checked right now"),
+        _("Yours was not looked at, so nothing is known about it yet."),
+        _("Try again in a few seconds."),
     ),
     # -- criteria, micromodules, placements
     ErrorCode.CRITERIA_INVALID: ErrorText(

@@ -76,7 +76,7 @@ def credential(credential_id: str) -> Response:
     json_type = wanted_json()
     if json_type is not None:
         return _varied(cacheable(record.document, json_type, max_age=SHORT, etag=record.etag))
-    return _page("pages/public/credential.html", badge=record)
+    return _page("pages/public/credential.html", badge=record, document=record.document.decode())
 
 
 @blueprint.get("/credentials/<credential_id>.json")

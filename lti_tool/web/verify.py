@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import ipaddress
+import math
+import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, Flask, Response, jsonify, make_response, render_template, request
+from flask import Blueprint, Flask, Response, g, jsonify, make_response, render_template, request
 from flask_limiter import Limiter
 
-from lti_tool.errors import ErrorCode, RequestInvalid, ToolError
+from lti_tool.errors import Busy, ErrorCode, RequestInvalid, ToolError
 from lti_tool.web.error_texts import text_of
+from lti_tool.web.errors import answer_tool_error
 from lti_tool.web.session import current_tool
 
 if TYPE_CHECKING:
@@ -23,22 +25,31 @@ LARGEST_BADGE = 6 * 1024 * 1024
 
 
 def caller_address() -> str:
-    """Who is limited: the peer, or whom our own proxy names last where the peer is that proxy.
+    """Who is limited: the peer, or whom the operator's own proxies name (``lti_tool.app`` sees to that).
 
-    A public peer's ``X-Forwarded-For`` is not believed, since anybody may write one.
+    ``X-Forwarded-For`` is never read here: anybody may write one.
     """
-    peer = request.remote_addr or "unknown"
-    try:
-        is_proxy = not ipaddress.ip_address(peer).is_global
-    except ValueError:
-        is_proxy = True
-    forwarded = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
-    return forwarded[:64] if is_proxy and forwarded else peer
+    return request.remote_addr or "unknown"
 
 
 # Only what strangers may call, and what costs something; a launch is never limited by address,
 # since a whole class shares one.
 limiter = Limiter(caller_address, storage_uri="memory://", headers_enabled=True)
+
+
+def _tenths_spent() -> int:
+    """What the request cost, in tenths of a second that nobody else could use; at least one."""
+    seconds: float = g.get("verifier_seconds", 0.0)
+    return max(1, math.ceil(seconds * 10))
+
+
+# An honest badge costs one to five; who brings what takes seconds is soon asked to wait.
+limit_seconds = limiter.shared_limit(
+    "100 per minute",
+    scope="verifier-seconds",
+    cost=_tenths_spent,
+    deduct_when=lambda _response: True,  # whatever came out: only then is it known what it took
+)
 
 
 def register(app: Flask) -> None:
@@ -55,6 +66,7 @@ def ask() -> str:
 
 @blueprint.post("/verify")
 @limiter.limit("30 per minute")
+@limit_seconds
 def check() -> Response:
     """Judge what was sent and say so, step by step."""
     request.max_content_length = LARGEST_BADGE
@@ -62,7 +74,7 @@ def check() -> Response:
     try:
         report = _judge()
     except ToolError as error:
-        if error.status >= 500:
+        if error.status >= 500 and not isinstance(error, Busy):
             raise
         page = render_template(
             "pages/public/verify.html",
@@ -70,13 +82,27 @@ def check() -> Response:
             url=url,
             refusal=text_of(error.code),
             code=error.code.value,
+            text=request.form.get("text", "") if isinstance(error, Busy) else "",
         )
-        return make_response(page, error.status)
+        return _with_retry_after(make_response(page, error.status), error)
     return make_response(render_template("pages/public/verify.html", report=report, url=url))
+
+
+@blueprint.errorhandler(Busy)
+def answer_busy(error: Busy) -> Response:
+    """Refused before anything was looked at: the caller may come again."""
+    return _with_retry_after(answer_tool_error(error), error)
+
+
+def _with_retry_after(response: Response, error: ToolError) -> Response:
+    if isinstance(error, Busy):
+        response.headers["Retry-After"] = str(error.retry_after)
+    return response
 
 
 @blueprint.route("/api/verify", methods=["POST"], provide_automatic_options=False)
 @limiter.limit("60 per minute")
+@limit_seconds
 def check_api() -> Response:
     """``{"verdict", "steps": [{"name", "outcome", "detail"}], "credential"}`` (docs: HTTP API)."""
     request.max_content_length = LARGEST_BADGE
@@ -98,10 +124,24 @@ def check_api_options() -> Response:
 
 
 def _judge() -> Report:
-    """The report on a body, an uploaded file, a pasted text or a URL.
+    """The report on a body, an uploaded file, a pasted text or a URL; its time goes to the caller's account.
 
     :raises RequestInvalid: if there is nothing to check.
+    :raises Busy: ``verifier_busy``; costs nothing.
     """
+    began = time.monotonic()
+    try:
+        report = _judge_what_was_sent()
+    except Busy:
+        raise
+    except ToolError:
+        g.verifier_seconds = time.monotonic() - began
+        raise
+    g.verifier_seconds = time.monotonic() - began
+    return report
+
+
+def _judge_what_was_sent() -> Report:
     verifying = current_tool().verifying
     if request.mimetype in ("multipart/form-data", "application/x-www-form-urlencoded"):
         upload = request.files.get("file")

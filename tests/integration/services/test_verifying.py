@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import queue
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -13,9 +18,9 @@ import responses
 from lti_tool.credentials.baking import bake_png
 from lti_tool.credentials.errors import FetchFailed
 from lti_tool.credentials.verification import Outcome, Report, Verdict
-from lti_tool.errors import CredentialInvalid, ErrorCode, RequestInvalid
+from lti_tool.errors import Busy, CredentialInvalid, ErrorCode, RequestInvalid
 from lti_tool.outbound import Outbound, OutboundPolicy
-from lti_tool.services.verifying import MAXIMUM_BYTES, Verifying
+from lti_tool.services.verifying import FETCH_SECONDS, MAXIMUM_BYTES, Turnstile, Verifying
 from lti_tool.store import tables
 from lti_tool.store.database import Database
 from tests import factories
@@ -230,7 +235,7 @@ def test_a_file_that_is_too_large_is_not_read(small_school: School) -> None:
 def test_what_is_no_web_address_is_refused(small_school: School, url: str) -> None:
     with pytest.raises(RequestInvalid) as refused:
         verifying(small_school).verify_url(url)
-    assert refused.value.code in (ErrorCode.REQUEST_INVALID, ErrorCode.VERIFY_URL_UNREACHABLE)
+    assert refused.value.code is ErrorCode.VERIFY_URL_INVALID
 
 
 @pytest.mark.loopback
@@ -270,14 +275,148 @@ def test_a_public_address_is_judged_by_what_it_answers(badge: Badge, elsewhere: 
 
 
 @responses.activate
-@pytest.mark.parametrize("status", [204, 301, 302, 401, 404, 410, 500, 503])
+@pytest.mark.parametrize("status", [204, 401, 404, 410, 500, 503])
 def test_an_address_that_does_not_answer_is_said_so(small_school: School, status: int) -> None:
     address = "https://portfolio.example/badge.json"
-    responses.get(address, status=status, headers={"Location": "https://127.0.0.1/"})
+    responses.get(address, status=status)
     with pytest.raises(RequestInvalid) as refused:
         verifying(small_school).verify_url(address)
     assert refused.value.code is ErrorCode.VERIFY_URL_UNREACHABLE
     assert len(responses.calls) == 1
+
+
+def redirects(count: int, last: str) -> str:
+    """An address from which ``count`` redirects lead to ``last``."""
+    for step in range(count):
+        target = f"https://short.example/{step + 1}" if step < count - 1 else last
+        responses.get(f"https://short.example/{step}", status=302, headers={"Location": target})
+    return "https://short.example/0"
+
+
+@responses.activate
+def test_three_redirects_are_followed_and_no_fourth(badge: Badge, elsewhere: School) -> None:
+    address = "https://portfolio.example/badge.json"
+    responses.get(address, body=badge.text, content_type="application/json")
+    judged = verifying(elsewhere)
+    assert judged.verify_url(redirects(3, address)).verdict is Verdict.VALID
+    responses.reset()
+    responses.get(address, body=badge.text, content_type="application/json")
+    with pytest.raises(RequestInvalid) as refused:
+        judged.verify_url(redirects(4, address))
+    assert refused.value.code is ErrorCode.VERIFY_URL_UNREACHABLE
+
+
+@responses.activate
+@pytest.mark.loopback
+@pytest.mark.parametrize(
+    "target", ["https://127.0.0.1/", "https://[::1]/", "https://169.254.169.254/latest/", "http://x.example/"]
+)
+def test_a_redirect_opens_nothing_that_an_address_would_not(small_school: School, target: str) -> None:
+    responses.add_passthru(target)
+    with pytest.raises(RequestInvalid) as refused:
+        verifying(small_school).verify_url(redirects(1, target))
+    assert (refused.value.code, refused.value.detail) == (ErrorCode.VERIFY_URL_UNREACHABLE, "refused")
+
+
+@responses.activate
+@pytest.mark.parametrize("suffix", ["", ".json", ".png", "?utm_source=mail", "#top"])
+def test_the_address_of_a_shared_badge_of_ours_needs_no_request_to_ourselves(
+    badge: Badge, suffix: str
+) -> None:
+    badge.school.change(tables.Credential, is_public=True)
+    report = verifying(badge.school).verify_url(f"{BASE_URL}/credentials/{badge.credential_id}{suffix}")
+    assert report.verdict is Verdict.VALID
+    assert len(responses.calls) == 0
+
+
+@responses.activate
+@pytest.mark.parametrize(
+    "path",
+    ["credentials/{}", "credentials/{}.png", "credentials/", "credentials/{}/x", "", "status/1", "healthz"],
+)
+def test_of_our_own_addresses_only_shared_badges_can_be_judged(badge: Badge, path: str) -> None:
+    with pytest.raises(RequestInvalid) as refused:
+        verifying(badge.school).verify_url(f"{BASE_URL}/{path.format(badge.credential_id)}")
+    assert (refused.value.code, refused.value.detail) == (ErrorCode.VERIFY_URL_UNREACHABLE, "not_found")
+    assert len(responses.calls) == 0
+
+
+# -- one at a time
+
+
+def test_one_is_inside_one_waits_and_the_rest_are_refused_at_once() -> None:
+    turnstile = Turnstile(wait=30)
+    leave = threading.Event()
+    entered: queue.Queue[int] = queue.Queue()
+
+    def visit(number: int) -> None:
+        with turnstile.pass_through():
+            entered.put(number)
+            leave.wait(30)
+
+    with ThreadPoolExecutor(2) as pool:
+        pool.submit(visit, 1)
+        assert entered.get(timeout=10) == 1
+        pool.submit(visit, 2)
+        until(lambda: turnstile._present._value == 0)
+        began = time.monotonic()
+        with pytest.raises(Busy) as refused, turnstile.pass_through():
+            raise AssertionError("let in")
+        assert time.monotonic() - began < 1
+        assert (refused.value.code, refused.value.status) == (ErrorCode.VERIFIER_BUSY, 503)
+        assert entered.empty()
+        leave.set()
+        assert entered.get(timeout=10) == 2
+    with turnstile.pass_through():
+        assert entered.empty()
+
+
+def test_who_waits_in_vain_is_told_so() -> None:
+    turnstile = Turnstile(wait=0.05)
+    with turnstile.pass_through():
+        for _ in range(3):
+            with pytest.raises(Busy), turnstile.pass_through():
+                raise AssertionError("let in")
+    with turnstile.pass_through(), pytest.raises(Busy), turnstile.pass_through():
+        raise AssertionError("let in")
+
+
+def test_who_fails_inside_leaves(small_school: School) -> None:
+    judged = verifying(small_school)
+    for _ in range(3):
+        with pytest.raises(CredentialInvalid):
+            judged.verify(b"hello")
+        with pytest.raises(RequestInvalid):
+            judged.verify_url(f"{BASE_URL}/credentials/none")
+    assert judged.turnstile._inside._value == 1
+    assert judged.turnstile._present._value == 2
+
+
+def test_all_that_a_verification_fetches_shares_one_budget(
+    badge: Badge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+
+    def fetch(self: Verifying, url: str, accept: str, seconds: float = 0.0) -> bytes:
+        asked.append(seconds)
+        raise FetchFailed("unreachable")
+
+    monkeypatch.setattr(Verifying, "fetch", fetch)
+    judged = verifying(badge.school)
+    judged.verify(badge.text.encode())
+    assert len(asked) == 1
+    assert 0 < asked[0] <= FETCH_SECONDS
+    monkeypatch.setattr("lti_tool.services.verifying.READING_SECONDS", 0.0)
+    report = judged.verify(badge.text.encode())
+    assert outcomes(report)["proof"][0] is Outcome.COULD_NOT_CHECK
+    assert len(asked) == 1
+
+
+def until(happened: Callable[[], bool]) -> None:
+    ends = time.monotonic() + 10
+    while not happened():
+        assert time.monotonic() < ends
+        time.sleep(0.01)
 
 
 @responses.activate

@@ -7,10 +7,13 @@ import json
 from dataclasses import replace
 
 import pytest
+from bs4 import BeautifulSoup, Tag
 from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from lti_tool.credentials.errors import NotACredential
+from lti_tool.errors import Busy, ErrorCode, RequestInvalid
 from lti_tool.web.verify import caller_address
 from tests.unit.web.samples import CREDENTIAL, Sample, sample_app
 
@@ -150,9 +153,9 @@ class TestVerify:
         [
             ("8.8.8.8", None, "8.8.8.8"),
             ("8.8.8.8", "1.1.1.1", "8.8.8.8"),
-            ("127.0.0.1", "1.1.1.1, 9.9.9.9", "9.9.9.9"),
+            ("127.0.0.1", "1.1.1.1, 9.9.9.9", "127.0.0.1"),
             ("10.0.0.7", "", "10.0.0.7"),
-            ("", "9.9.9.9", "9.9.9.9"),
+            ("", "9.9.9.9", "unknown"),
         ],
     )
     def test_a_stranger_cannot_choose_whom_a_limit_counts(
@@ -161,6 +164,78 @@ class TestVerify:
         headers = {} if forwarded is None else {"X-Forwarded-For": forwarded}
         with app.test_request_context("/verify", environ_base={"REMOTE_ADDR": peer}, headers=headers):
             assert caller_address() == limited
+
+    def test_our_proxy_names_whom_a_limit_counts(self, app: Flask) -> None:
+        seen: list[str] = []
+        app.before_request(lambda: seen.append(caller_address()))
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1)  # type: ignore[method-assign]
+        app.test_client().get("/verify", headers={"X-Forwarded-For": "1.1.1.1, 9.9.9.9"})
+        assert seen == ["9.9.9.9"]
+
+    def test_who_costs_seconds_is_asked_to_wait(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        tool = Sample()
+        client = sample_app(tool, RATELIMIT_ENABLED=True).test_client()
+        now = [0.0]
+        monkeypatch.setattr("lti_tool.web.verify.time.monotonic", lambda: now[0])
+
+        def slow(data: bytes) -> object:
+            now[0] += 3.0
+            return tool.report
+
+        tool.verifying.verify = slow
+        statuses = [client.post("/api/verify", data=b"{}").status_code for _ in range(6)]
+        assert statuses == [200, 200, 200, 200, 429, 429]
+        # one account for both doors, and another for everybody else
+        assert client.post("/verify", data={"text": "{}"}).status_code == 429
+        other = client.post("/verify", data={"text": "{}"}, environ_base={"REMOTE_ADDR": "8.8.8.8"})
+        assert other.status_code == 200
+
+    def test_what_is_refused_costs_its_time_too(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        tool = Sample()
+        client = sample_app(tool, RATELIMIT_ENABLED=True).test_client()
+        now = [0.0]
+        monkeypatch.setattr("lti_tool.web.verify.time.monotonic", lambda: now[0])
+
+        def slow(data: bytes) -> object:
+            now[0] += 6.0
+            raise NotACredential("not_json")
+
+        tool.verifying.verify = slow
+        assert [client.post("/api/verify", data=b"x").status_code for _ in range(3)] == [422, 422, 429]
+
+    def test_a_busy_verifier_says_when_to_come_again(self, client: FlaskClient, tool: Sample) -> None:
+        def refuse(data: bytes) -> object:
+            raise Busy(ErrorCode.VERIFIER_BUSY, retry_after=5)
+
+        tool.verifying.verify = refuse
+        answer = client.post("/api/verify", data=b"{}", content_type="application/vc+ld+json")
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+        assert answer.mimetype == "application/problem+json"
+        assert answer.get_json()["code"] == "verifier_busy"
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+        page = client.post("/verify", data={"text": '{"kept": "<b>"}'})
+        assert (page.status_code, page.headers["Retry-After"]) == (503, "5")
+        assert "Try again in a few seconds." in page.text
+        assert "{&#34;kept&#34;: &#34;&lt;b&gt;&#34;}</textarea>" in page.text
+
+    def test_a_bad_address_is_no_matter_of_the_course(self, client: FlaskClient, tool: Sample) -> None:
+        def refuse(url: str) -> object:
+            raise RequestInvalid(ErrorCode.VERIFY_URL_INVALID)
+
+        tool.verifying.verify_url = refuse
+        page = client.post("/verify", data={"url": "foo"})
+        assert page.status_code == 400
+        assert "This is not a web address" in page.text
+        assert "course" not in BeautifulSoup(page.text, "html5lib").main.get_text()  # type: ignore[union-attr]
+
+    def test_verify_now_judges_the_bytes_that_the_page_shows(self, client: FlaskClient, tool: Sample) -> None:
+        form = BeautifulSoup(client.get("/credentials/credential-2").text, "html5lib").find(
+            "form", class_="verify-now"
+        )
+        assert isinstance(form, Tag)
+        fields = {str(field["name"]): str(field["value"]) for field in form.find_all("input")}
+        assert client.post(str(form["action"]), data=fields).status_code == 200
+        assert tool.calls == [("verify", CREDENTIAL.document)]
 
     def test_what_it_says_cannot_become_markup(self, client: FlaskClient, tool: Sample) -> None:
         assert tool.report.credential is not None
