@@ -149,10 +149,17 @@ class Issuing:
                 versions = micromodules.achievement_versions(
                     session, sorted({award.achievement_version_id for award in unsigned})
                 )
+            # Reading a key from its file takes longer than signing with it.
+            signers = {
+                issuer_id: self.keys.signer(issuer_id, self.urls.did(issuer_id))
+                for issuer_id in {award.issuer_id for award in unsigned}
+            }
             signed: list[tuple[str, str]] = []
             for award in unsigned:
                 try:
-                    text = self._signed(award, versions[award.achievement_version_id])
+                    text = self._signed(
+                        award, versions[award.achievement_version_id], signers[award.issuer_id]
+                    )
                 except CredentialInvalid as error:
                     refused.append(error)
                     issued.pop(award.award_id, None)
@@ -163,7 +170,9 @@ class Issuing:
             CREDENTIALS_SIGNED.labels("credential").inc(len(signed))
         return issued
 
-    def _signed(self, award: store.AwardToIssue, version: micromodules.AchievementVersionView) -> str:
+    def _signed(
+        self, award: store.AwardToIssue, version: micromodules.AchievementVersionView, signer: Signer
+    ) -> str:
         if award.credential_id is None or award.status_list_id is None or award.status_index is None:
             raise RuntimeError("an award is signed only after it got its place")
         document = build_credential(
@@ -185,7 +194,6 @@ class Issuing:
                 )
             ],
         )
-        signer = self.keys.signer(award.issuer_id, self.urls.did(award.issuer_id))
         return sign_credential(document, signer, self.clock()).text
 
     def _issuer_profile(self, version: micromodules.AchievementVersionView) -> IssuerProfile:
