@@ -159,3 +159,68 @@ def bare_page() -> Flask:
         return response.make_conditional(request)
 
     return app
+
+
+PER_PAGE = 100
+
+
+def platform() -> Flask:
+    """A platform: tokens, rosters in pages, results in one answer, all made beforehand."""
+    app = Flask("platform")
+    pages: dict[tuple[int, int], bytes] = {}
+    results: dict[int, bytes] = {}
+    for size in (int(text) for text in os.environ["BENCH_SIZES"].split()):
+        people = [_member(number) for number in range(1, size + 1)]
+        for start in range(0, size, PER_PAGE):
+            container = {"id": f"members/{size}", "context": {"id": "2"}}
+            container["members"] = people[start : start + PER_PAGE]  # type: ignore[assignment]
+            pages[size, start // PER_PAGE + 1] = json.dumps(container).encode()
+        results[size] = json.dumps([_result(number) for number in range(1, size + 1)]).encode()
+
+    @app.post("/token")
+    def token() -> AnyResponse:
+        scope = request.form["scope"]
+        return Response(
+            json.dumps({"access_token": "t", "token_type": "Bearer", "expires_in": 3600, "scope": scope}),
+            mimetype="application/json",
+        )
+
+    @app.get("/members/<int:size>")
+    def members(size: int) -> AnyResponse:
+        page = int(request.args.get("page", 1))
+        response = Response(
+            pages[size, page], mimetype="application/vnd.ims.lti-nrps.v2.membershipcontainer+json"
+        )
+        if (size, page + 1) in pages:
+            response.headers["Link"] = f'<{request.base_url}?page={page + 1}>; rel="next"'
+        return response
+
+    @app.get("/column/<int:size>/results")
+    def column(size: int) -> AnyResponse:
+        return Response(results[size], mimetype="application/vnd.ims.lis.v2.resultcontainer+json")
+
+    return app
+
+
+def _member(number: int) -> dict[str, object]:
+    return {
+        "status": "Active",
+        "user_id": str(number),
+        "roles": ["http://purl.imsglobal.org/vocab/lis/v2/membership#Learner"],
+        "name": f"Learner {number}",
+        "given_name": "Learner",
+        "family_name": str(number),
+        "email": f"learner{number}@school.example",
+        "lis_person_sourcedid": f"s{number:07}",
+    }
+
+
+def _result(number: int) -> dict[str, object]:
+    return {
+        "id": f"https://lms.example/results/{number}",
+        "userId": str(number),
+        "resultScore": number % 401 / 4,
+        "resultMaximum": 100,
+        "timestamp": "2026-02-20T10:00:00+00:00",
+        "scoreOf": "https://lms.example/column",
+    }
