@@ -108,6 +108,12 @@ def test_texts_that_node_sorts_differently_are_refused() -> None:
     lint_order('<a:b> <a:p> "\U0001f600" .\n<a:b> <a:q> "\uff21" .\n')
 
 
+@pytest.mark.parametrize("separator", ["\u0085", "\u2028", "\u2029", "\x1c"])
+def test_a_separator_inside_a_literal_ends_no_line(separator: str) -> None:
+    # cut there, the second half of the first literal would be compared as a line of its own
+    lint_order(f'<a:b> <a:p> "\U0001f600{separator}\uff21" .\n<a:b> <a:q> "x" .\n')
+
+
 @pytest.mark.parametrize(
     "text", ["2026-01-01T00:00:00Z", "2026-01-01T00:00:00.123456789+02:00", "2026-12-31T23:59:59-11:30"]
 )
