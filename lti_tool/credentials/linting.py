@@ -25,6 +25,8 @@ SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 DATE_TIME: Final = re.compile(
     r"-?\d{4,}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)"
 )
+LANGUAGE_TAG: Final = re.compile(r"[a-z]{2,4}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?")
+"""The part of BCP 47 that the schema of Open Badges 3.0 takes (LanguageCode): ``pt-BR``, not ``pt_br``."""
 DATE_MEMBERS: Final = frozenset(
     {
         "validFrom",
@@ -78,6 +80,8 @@ def lint_values(document: Mapping[str, Any]) -> None:
             lint_text(value, pointer)
             if key in DATE_MEMBERS:
                 lint_date(value, pointer)
+            elif key == "inLanguage" and not LANGUAGE_TAG.fullmatch(value):
+                raise text_invalid(pointer, "not_a_language_tag")
         elif isinstance(value, Mapping | list | tuple):
             if not value:
                 raise text_invalid(pointer, "empty")

@@ -6,6 +6,8 @@ response; the placement is a draft until its link is launched for the first time
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,8 +36,6 @@ __all__ = [
     "Problem",
 ]
 
-LINK = "ltiResourceLink"
-
 
 @dataclass(frozen=True, slots=True)
 class MicromoduleSummary:
@@ -62,7 +62,6 @@ class PickerView:
     has_roster: bool
     """False where the platform sends no roster with the first request of a course (Moodle)."""
     supports_mirror: bool
-    accepts_links: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,16 +117,23 @@ class Configuring:
             session.context_title,
             course is not None and course.memberships_url is not None,
             platform.supports_mirror,
-            session.deep_linking is not None and LINK in session.deep_linking.accept_types,
         )
 
     def describe(
-        self, session: SessionView, form: MicromoduleForm, narrate: Callable[[Criterion], str]
+        self,
+        session: SessionView,
+        form: MicromoduleForm,
+        narrate: Callable[[Criterion], str],
+        *,
+        language: str,
+        key: str = "",
     ) -> DeepLinkingAnswer:
         """Save a new micromodule and place it.
 
-        :param narrate: writes the criteria in words, in the author's language; the text is published and
-            signed with every badge.
+        :param narrate: writes the criteria in words; the text is published and signed with every badge.
+        :param language: the language in which ``narrate`` writes, as a BCP 47 tag; signed too.
+        :param key: made with the empty form. The same form sent again under the same key, by a double
+            click or a reload, makes nothing new and gets the same placement.
         :raises RequestInvalid: ``form_invalid`` with ``problems``, a tuple of :class:`Problem`.
         """
         self._require(session)
@@ -140,6 +146,7 @@ class Configuring:
         if found:
             raise RequestInvalid(ErrorCode.FORM_INVALID, f"{len(found)} problems", problems=_each_once(found))
         criterion = form.criterion()
+        micromodule_id = _micromodule_id(session, form, key)
         svg = render_svg(artwork)
         png = render_png(svg)
         now = self.clock()
@@ -157,24 +164,30 @@ class Configuring:
                     skills=form.skill_list,
                     criteria=dump_criteria(criterion),
                     criteria_narrative=narrate(criterion),
-                    language=session.locale or "en",
+                    language=language,
                     artwork=form.artwork(),
                     image_alt=form.image_alt,
                     image_svg=svg,
                     image_png=png,
                 ),
                 now,
+                micromodule_id=micromodule_id,
             )
-            audit.record(
-                writing,
-                session.organisation_id,
-                at=now,
-                actor=f"learner:{session.learner_id}",
-                action="micromodule.created",
-                subject_kind="micromodule_version",
-                subject_id=version.id,
-            )
-        return self.place(session, version.id)
+            if version is not None:
+                audit.record(
+                    writing,
+                    session.organisation_id,
+                    at=now,
+                    actor=f"learner:{session.learner_id}",
+                    action="micromodule.created",
+                    subject_kind="micromodule_version",
+                    subject_id=version.id,
+                )
+            else:
+                version = micromodules.first_version(writing, session.organisation_id, micromodule_id)
+        if version is None:
+            raise NotFound(ErrorCode.MICROMODULE_NOT_FOUND)
+        return self._place(session, version.id, _digest("link", micromodule_id))
 
     def place(self, session: SessionView, micromodule_version_id: str) -> DeepLinkingAnswer:
         """Place a micromodule of this organisation in the course of this session.
@@ -182,9 +195,12 @@ class Configuring:
         :raises NotFound: ``micromodule_not_found``, also for another organisation's.
         """
         self._require(session)
+        return self._place(session, micromodule_version_id, new_id())
+
+    def _place(self, session: SessionView, micromodule_version_id: str, key: str) -> DeepLinkingAnswer:
+        """Place it under this ``badge_link_key``; once, however often it is asked."""
         if session.context_id is None:
             raise NotFound(ErrorCode.CONTEXT_NOT_FOUND, "deep linking without a course")
-        key = new_id()
         now = self.clock()
         with self.database.read() as reading:
             version = micromodules.version(reading, session.organisation_id, micromodule_version_id)
@@ -217,13 +233,16 @@ class Configuring:
             drafts.remove(writing, session.organisation_id, session.context_id, session.learner_id)
         return answer
 
-    def place_wallet(self, session: SessionView) -> DeepLinkingAnswer:
-        """Place a plain wallet link: every learner's badges, in a course of any kind."""
+    def place_wallet(self, session: SessionView, title: str) -> DeepLinkingAnswer:
+        """Place a plain wallet link: every learner's badges, in a course of any kind.
+
+        :param title: what the activity is called, in the teacher's language.
+        """
         self._require(session)
         return self._answer(
             session,
             LinkItem(
-                title="Badges",
+                title=title,
                 text="",
                 url=f"{self.base_url}/lti/launch",
                 custom={"badge_link_role": "wallet"},
@@ -250,7 +269,7 @@ class Configuring:
                 session.organisation_id,
                 session.context_id,
                 session.learner_id,
-                {name: value[:4000] for name, value in fields.items()},
+                fields,
                 self.clock(),
             )
 
@@ -280,6 +299,21 @@ class Configuring:
             registration, deployment.id_on_platform, settings, items, self.key(), self.clock()
         )
         return DeepLinkingAnswer(settings.return_url, jwt)
+
+
+def _micromodule_id(session: SessionView, form: MicromoduleForm, key: str) -> str:
+    """The same for the same form of the same person in the same course under one key; else a new one.
+
+    What was typed belongs to it: a form that was changed after it was placed is another micromodule.
+    """
+    if not key:
+        return new_id()
+    owner = (session.organisation_id, session.context_id or "", session.learner_id)
+    return _digest(*owner, key, json.dumps(form.to_fields(), sort_keys=True))
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 
 def _columns(criterion: Criterion) -> tuple[tuple[str, str, str, Decimal], ...]:

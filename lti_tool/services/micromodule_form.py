@@ -16,6 +16,7 @@ from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Any
 
+from lti_tool.credentials.artwork import MAXIMUM_ALT
 from lti_tool.domain import criteria as domain
 
 GROUPS = ("A", "B", "C", "D", "E")
@@ -24,7 +25,7 @@ NAME_LENGTH = 200
 DESCRIPTION_LENGTH = 2000
 SKILL_LENGTH = 100
 MAXIMUM_SKILLS = 20
-ALT_LENGTH = 500
+ALT_LENGTH = MAXIMUM_ALT
 LABEL_LENGTH = 200
 _BIDI_CONTROLS = "".join(map(chr, (*range(0x202A, 0x202F), *range(0x2066, 0x206A))))
 """Invisible characters that turn a text around; a badge's name would read otherwise than it is written."""

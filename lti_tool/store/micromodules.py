@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
+from lti_tool.store.dialects import insert_if_absent
 from lti_tool.store.tables import (
     Achievement,
     AchievementVersion,
@@ -210,16 +211,43 @@ def image(session: Session, achievement_version_id: str, kind: str) -> bytes | N
     return value.encode() if isinstance(value, str) else value
 
 
+def first_version(
+    session: Session, organisation_id: str, micromodule_id: str
+) -> MicromoduleVersionView | None:
+    """Version 1 of a micromodule of this organisation."""
+    row = session.execute(
+        _versions().where(
+            MicromoduleVersion.organisation_id == organisation_id,
+            MicromoduleVersion.micromodule_id == micromodule_id,
+            MicromoduleVersion.number == 1,
+        )
+    ).one_or_none()
+    return None if row is None else _version_view(row)
+
+
 def add_micromodule(
-    session: Session, organisation_id: str, issuer_id: str, new: NewMicromodule, now: datetime
-) -> MicromoduleVersionView:
-    """Store a new micromodule with its achievement, both as version 1."""
-    micromodule = Micromodule(id=new_id(), organisation_id=organisation_id, created_at=now)
+    session: Session,
+    organisation_id: str,
+    issuer_id: str,
+    new: NewMicromodule,
+    now: datetime,
+    *,
+    micromodule_id: str | None = None,
+) -> MicromoduleVersionView | None:
+    """Store a new micromodule with its achievement, both as version 1.
+
+    :param micromodule_id: its id, where the same may be stored twice.
+    :returns: the version; ``None`` where a micromodule of this id is there already.
+    """
+    micromodule_id = micromodule_id or new_id()
+    values = {"id": micromodule_id, "organisation_id": organisation_id, "created_at": now}
+    if not insert_if_absent(session, Micromodule, values, on=("id",)):
+        return None
     achievement = Achievement(
         id=new_id(),
         organisation_id=organisation_id,
         issuer_id=issuer_id,
-        micromodule_id=micromodule.id,
+        micromodule_id=micromodule_id,
         created_at=now,
     )
     achievement_version = AchievementVersion(
@@ -241,7 +269,7 @@ def add_micromodule(
     micromodule_version = MicromoduleVersion(
         id=new_id(),
         organisation_id=organisation_id,
-        micromodule_id=micromodule.id,
+        micromodule_id=micromodule_id,
         number=1,
         name=new.name,
         description=new.description,
@@ -250,13 +278,13 @@ def add_micromodule(
         achievement_version_id=achievement_version.id,
         created_at=now,
     )
-    for row in (micromodule, achievement, achievement_version, micromodule_version):
+    for row in (achievement, achievement_version, micromodule_version):
         session.add(row)
         session.flush()
     return MicromoduleVersionView(
         micromodule_version.id,
         organisation_id,
-        micromodule.id,
+        micromodule_id,
         1,
         new.name,
         new.description,

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from lti_tool.store.dialects import insert_if_absent
 from lti_tool.store.tables import (
     AchievementVersion,
     Context,
@@ -154,27 +155,39 @@ def add_placement(
 ) -> str:
     """Record a placement as draft: the platform may still refuse it, and says nothing if it does.
 
+    One with this key in this context stays as it is.
+
     :param evidence_columns: (tag, evidence key, label, score maximum) of each column to create later.
     :returns: the placement's id.
     """
-    placement = Placement(
-        id=new_id(),
-        organisation_id=organisation_id,
-        context_id=context_id,
-        badge_link_key=badge_link_key,
-        micromodule_version_id=micromodule_version_id,
-        status="draft",
-        created_by_id=created_by_id,
-        created_at=now,
+    placement_id = new_id()
+    is_new = insert_if_absent(
+        session,
+        Placement,
+        {
+            "id": placement_id,
+            "organisation_id": organisation_id,
+            "context_id": context_id,
+            "badge_link_key": badge_link_key,
+            "micromodule_version_id": micromodule_version_id,
+            "status": "draft",
+            "created_by_id": created_by_id,
+            "created_at": now,
+        },
+        on=("context_id", "badge_link_key"),
     )
-    session.add(placement)
-    session.flush()
+    if not is_new:
+        return session.scalars(
+            select(Placement.id).where(
+                Placement.context_id == context_id, Placement.badge_link_key == badge_link_key
+            )
+        ).one()
     session.add_all(
         LineItem(
             id=new_id(),
             organisation_id=organisation_id,
             context_id=context_id,
-            placement_id=placement.id,
+            placement_id=placement_id,
             tag=tag,
             evidence_key=key,
             label=label,
@@ -184,7 +197,7 @@ def add_placement(
         for tag, key, label, maximum in evidence_columns
     )
     session.flush()
-    return placement.id
+    return placement_id
 
 
 def lock(session: Session, organisation_id: str, placement_id: str) -> None:

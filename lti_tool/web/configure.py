@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
-from flask import Response, make_response, render_template, request
+from flask import Response, g, make_response, render_template, request
+from flask_babel import gettext
 from werkzeug.wrappers import Response as AnyResponse
 
 from lti_tool.errors import ErrorCode, NotAllowed, RequestInvalid
 from lti_tool.services.micromodule_form import MicromoduleForm
-from lti_tool.web.forms import FormView, artwork_of, blank_form, change_rows, composer, with_artwork
+from lti_tool.web.errors import answer_tool_error
+from lti_tool.web.forms import LIMITS, FormView, artwork_of, blank_form, change_rows, composer, with_artwork
 from lti_tool.web.headers import allow_form_to
-from lti_tool.web.session import SessionBlueprint, current_session, current_tool
+from lti_tool.web.i18n import language_tag
+from lti_tool.web.session import SessionBlueprint, current_session, current_tool, expired_session
 from lti_tool.web.wording import narrate
 
 if TYPE_CHECKING:
@@ -19,6 +23,8 @@ if TYPE_CHECKING:
     from lti_tool.services.micromodule_form import Problem
 
 blueprint = SessionBlueprint("configure", __name__)
+
+KEY_LENGTH = 64
 
 
 @blueprint.page("/picker", methods=["GET"])
@@ -34,7 +40,7 @@ def place() -> AnyResponse:
     configuring, session = current_tool().configuring, current_session()
     action = request.form.get("action", "")
     if action == "wallet":
-        return _send(configuring.place_wallet(session))
+        return _send(configuring.place_wallet(session, gettext("Badges")))
     if action == "cancel":
         return _send(configuring.cancel(session, None))
     version_id = request.form.get("micromodule_version_id", "")
@@ -54,25 +60,42 @@ def describe() -> str:
 
 @blueprint.page("/micromodules/new", methods=["POST"])
 def submit() -> AnyResponse:
-    """One of the form's buttons; every one of them works without script."""
+    """One of the form's buttons, each of which works without script; ``save`` is the script's alone."""
     configuring, session = current_tool().configuring, current_session()
     action = request.form.get("action", "preview")
     form = MicromoduleForm.from_fields(request.form.to_dict(flat=True))
+    key = request.form.get("form_key", "")[:KEY_LENGTH]
+    if action == "save":
+        configuring.save_draft(session, form.to_fields())
+        return Response(status=204)
     if action == "cancel":
         return _send(configuring.cancel(session, form.to_fields()))
     view = configuring.picker(session)
     if action == "place":
         try:
-            return _send(configuring.describe(session, form, narrate))
+            return _send(configuring.describe(session, form, narrate, language=language_tag(), key=key))
         except RequestInvalid as error:
             if error.code is not ErrorCode.FORM_INVALID:
                 raise
             configuring.save_draft(session, form.to_fields())
             problems = cast("tuple[Problem, ...]", error.params.get("problems", ()))
-            return make_response(_form(FormView(form, problems), view), 422)
+            return make_response(_form(FormView(form, problems, key=key), view), 422)
     form, focus = change_rows(form, action, supports_mirror=view.supports_mirror)
     configuring.save_draft(session, form.to_fields())
-    return make_response(_form(FormView(form, focus=focus), view))
+    return make_response(_form(FormView(form, focus=focus, key=key), view))
+
+
+@blueprint.errorhandler(NotAllowed)
+def keep_what_was_typed(error: NotAllowed) -> Response:
+    """A form that is sent when its session is over leaves its draft behind; the refusal says so."""
+    if error.code is ErrorCode.SESSION_EXPIRED and request.endpoint == f"{blueprint.name}.{submit.__name__}":
+        session = expired_session()
+        if session is not None:
+            form = MicromoduleForm.from_fields(request.form.to_dict(flat=True))
+            with suppress(NotAllowed):  # whoever may not place anything has typed nothing either
+                current_tool().configuring.save_draft(session, form.to_fields())
+                g.is_draft_kept = True
+    return answer_tool_error(error)
 
 
 @blueprint.page("/micromodules/artwork.svg", methods=["GET"])
@@ -88,7 +111,9 @@ def preview_artwork() -> Response:
 
 
 def _form(form: FormView, view: PickerView) -> str:
-    return render_template("pages/configure/describe.html", form=form, view=view, **composer(form.form))
+    return render_template(
+        "pages/configure/describe.html", form=form, view=view, limits=LIMITS, **composer(form.form)
+    )
 
 
 def _send(answer: DeepLinkingAnswer) -> Response:

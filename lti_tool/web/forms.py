@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -10,6 +11,7 @@ from typing import Any
 from flask import url_for
 
 from lti_tool.credentials.artwork import (
+    MAXIMUM_TEXT,
     MINIMUM_GRAPHIC_CONTRAST,
     MINIMUM_TEXT_CONTRAST,
     SHAPES,
@@ -19,8 +21,12 @@ from lti_tool.credentials.artwork import (
 from lti_tool.domain.criteria import Channel, Criterion
 from lti_tool.errors import CredentialInvalid, RequestInvalid
 from lti_tool.services.micromodule_form import (
+    ALT_LENGTH,
+    DESCRIPTION_LENGTH,
     GROUPS,
+    LABEL_LENGTH,
     MAXIMUM_ROWS,
+    NAME_LENGTH,
     Combination,
     CriteriaRow,
     MicromoduleForm,
@@ -29,6 +35,14 @@ from lti_tool.services.micromodule_form import (
 )
 from lti_tool.web.wording import icon_word, problem_sentence, shape_word
 
+LIMITS = {
+    "name": NAME_LENGTH,
+    "description": DESCRIPTION_LENGTH,
+    "label": LABEL_LENGTH,
+    "text": MAXIMUM_TEXT,
+    "image_alt": ALT_LENGTH,
+}
+"""Characters that a field takes: what the page lets people type is what is accepted."""
 DEFAULT_SHAPE = "hexagon"
 DEFAULT_ICON = "award"
 DEFAULT_BACKGROUND = "#0b6a5d"
@@ -43,6 +57,8 @@ class FormView:
     problems: tuple[Problem, ...] = ()
     focus: str = ""
     """Id of the field that the person goes on with; empty for the page's beginning."""
+    key: str = field(default_factory=lambda: secrets.token_hex(16))
+    """The same from the empty form to its last button: what is sent twice is made once."""
     sentences: dict[str, str] = field(init=False)
     """Problem sentence by field; the first problem of a field speaks."""
 

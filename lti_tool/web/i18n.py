@@ -25,11 +25,16 @@ def register(app: Flask) -> None:
 
     @app.context_processor
     def _language() -> dict[str, object]:
-        locale = get_locale() or Locale.parse(SOURCE_LANGUAGE)
-        return {
-            "language": str(locale).replace("_", "-"),
-            "direction": locale.text_direction,
-        }
+        return {"language": language_tag(), "direction": _locale().text_direction}
+
+
+def language_tag() -> str:
+    """The language that this request's sentences are written in, as BCP 47 writes it (``pt-BR``)."""
+    return str(_locale()).replace("_", "-")
+
+
+def _locale() -> Locale:
+    return get_locale() or Locale.parse(SOURCE_LANGUAGE)
 
 
 def select_locale() -> str:

@@ -30,6 +30,9 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 COOKIE = "lti_session_"
 SESSION_SECONDS = 3600
+FORM_SECONDS = 24 * 3600
+"""A cookie that opens a form outlives its session, or what was typed could not be kept when it is sent late.
+When the session ends is for the server to say."""
 
 
 def current_tool() -> Tool:
@@ -99,20 +102,35 @@ def open_session() -> None:
 
     :raises NotAllowed: ``session_missing`` or ``session_expired``.
     """
+    g.session, g.token = _session_at_hand()
+
+
+def expired_session() -> SessionView | None:
+    """The session of this request's path, though it is over: for a form that is sent late, whose CSRF token
+    is checked here, and for nothing else. ``None`` where there is none, or the token is not its own.
+    """
+    try:
+        session, g.token = _session_at_hand(even_expired=True)
+        check_csrf()
+    except (NotAllowed, RequestInvalid):
+        return None
+    finally:
+        g.pop("token", None)
+    return session
+
+
+def _session_at_hand(*, even_expired: bool = False) -> tuple[SessionView, str]:
     launching = current_tool().launching
     if g.session_token is not None:
-        session = launching.open_session_by_token(g.session_token)
+        session = launching.open_session_by_token(g.session_token, even_expired=even_expired)
         if session.is_cookie_bound:
             # A token that belongs into a cookie has no business in a URL.
             raise NotAllowed(ErrorCode.SESSION_MISSING, "cookie-bound token in a path")
-        token = g.session_token
-    else:
-        token = request.cookies.get(COOKIE + g.session_id, "")
-        if not token:
-            raise NotAllowed(ErrorCode.SESSION_MISSING, "no cookie for this session")
-        session = launching.open_session(g.session_id, token)
-    g.session = session
-    g.token = token
+        return session, g.session_token
+    token = request.cookies.get(COOKIE + g.session_id, "")
+    if not token:
+        raise NotAllowed(ErrorCode.SESSION_MISSING, "no cookie for this session")
+    return launching.open_session(g.session_id, token, even_expired=even_expired), token
 
 
 def csrf_token() -> str:
@@ -143,9 +161,8 @@ def set_cookie(response: Response) -> Response:
     """Give the browser the cookie of a session that :func:`begin` began; none in path mode."""
     session = current_session()
     if session.is_cookie_bound:
-        set_frame_cookie(
-            response, COOKIE + session.id, g.token, path=f"/l/{session.id}/", max_age=SESSION_SECONDS
-        )
+        seconds = SESSION_SECONDS if session.deep_linking is None else FORM_SECONDS
+        set_frame_cookie(response, COOKIE + session.id, g.token, path=f"/l/{session.id}/", max_age=seconds)
     return response
 
 

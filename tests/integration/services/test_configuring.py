@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from decimal import Decimal
 from functools import lru_cache
@@ -83,7 +85,7 @@ def narrate(criterion: Criterion) -> str:
 
 def described(school: School, session: SessionView, **changes: str) -> DeepLinkingAnswer:
     form = MicromoduleForm.from_fields({**FIELDS, **changes})
-    return configuring(school).describe(session, form, narrate)
+    return configuring(school).describe(session, form, narrate, language="en")
 
 
 def said(answer: DeepLinkingAnswer) -> dict[str, Any]:
@@ -140,6 +142,67 @@ def test_each_rule_asks_for_a_column_large_enough_for_it(school: School) -> None
     assert all(row.id_on_platform is None for row in columns.values())
 
 
+@pytest.mark.parametrize("locale", ["pt_br", "de", "x" * 35, None])
+def test_a_badge_names_the_language_that_it_is_written_in(small_school: School, locale: str | None) -> None:
+    """The LMS speaks its own language to the person (Moodle: "pt_br"); the text is in the page's."""
+    session = teacher(small_school, small_school.course(), locale=locale)
+    form = MicromoduleForm.from_fields(FIELDS)
+    configuring(small_school).describe(session, form, narrate, language="pt-BR")
+    (achievement,) = small_school.rows(tables.AchievementVersion)
+    assert achievement.language == "pt-BR"
+
+
+def test_the_same_form_sent_twice_makes_one_micromodule_and_one_placement(school: School) -> None:
+    session = teacher(school, school.course())
+    form = MicromoduleForm.from_fields(FIELDS)
+    service = configuring(school)
+    first, second = (
+        items(service.describe(session, form, narrate, language="en", key="k" * 32)) for _ in range(2)
+    )
+    assert first == second
+    for table, count in (
+        (tables.Micromodule, 1),
+        (tables.AchievementVersion, 1),
+        (tables.MicromoduleVersion, 1),
+        (tables.Placement, 1),
+        (tables.LineItem, 2),
+        (tables.AuditEvent, 1),
+    ):
+        assert len(school.rows(table)) == count, table.__tablename__
+
+
+def test_of_eight_posts_of_one_form_one_counts(school: School) -> None:
+    session = teacher(school, school.course())
+    form = MicromoduleForm.from_fields(FIELDS)
+    start = threading.Barrier(8)
+
+    def post(_: int) -> Any:
+        start.wait()
+        answer = configuring(school).describe(session, form, narrate, language="en", key="k")
+        return items(answer)[0]["custom"]["badge_link_key"]
+
+    with ThreadPoolExecutor(8) as pool:
+        keys = set(pool.map(post, range(8)))
+    assert len(keys) == len(school.rows(tables.Placement)) == len(school.rows(tables.Micromodule)) == 1
+
+
+def test_another_form_another_person_or_another_key_makes_another_micromodule(small_school: School) -> None:
+    """A key is what somebody sends: it leads to nobody else's, and hides no later change."""
+    course = small_school.course()
+    session, colleague = teacher(small_school, course), teacher(small_school, course)
+    stranger = teacher(small_school, small_school.course())
+    form = MicromoduleForm.from_fields(FIELDS)
+    service = configuring(small_school)
+    service.describe(session, form, narrate, language="en", key="k")
+    service.describe(session, replace(form, name="Second thought"), narrate, language="en", key="k")
+    service.describe(colleague, form, narrate, language="en", key="k")
+    service.describe(stranger, form, narrate, language="en", key="k")
+    service.describe(session, form, narrate, language="en", key="other")
+    for _ in range(2):
+        service.describe(session, form, narrate, language="en", key="")
+    assert len(small_school.rows(tables.Micromodule)) == len(small_school.rows(tables.Placement)) == 7
+
+
 def test_who_described_what_is_written_down(small_school: School) -> None:
     course = small_school.course()
     session = teacher(small_school, course)
@@ -169,7 +232,6 @@ def test_a_micromodule_stays_though_the_lms_takes_no_links(small_school: School)
     session = teacher(
         small_school, small_school.course(), deep_linking=replace(SETTINGS, accept_types=("file",))
     )
-    assert not configuring(small_school).picker(session).accepts_links
     with pytest.raises(RequestInvalid) as refused:
         described(small_school, session)
     assert refused.value.code is ErrorCode.DEEP_LINKING_TYPE_REFUSED
@@ -178,8 +240,9 @@ def test_a_micromodule_stays_though_the_lms_takes_no_links(small_school: School)
 
 
 def test_a_wallet_is_placed_without_a_key_or_column(small_school: School) -> None:
-    answer = configuring(small_school).place_wallet(teacher(small_school, small_school.course()))
+    answer = configuring(small_school).place_wallet(teacher(small_school, small_school.course()), "Abzeichen")
     (item,) = items(answer)
+    assert item["title"] == "Abzeichen"
     assert item["custom"] == {"badge_link_role": "wallet"}
     assert "lineItem" not in item
     assert small_school.rows(tables.Placement) == []
@@ -237,6 +300,16 @@ def test_cancelling_keeps_what_was_typed_for_this_person_in_this_course(school: 
     assert len(school.rows(tables.Draft)) == 1
 
 
+def test_a_draft_is_kept_whole_however_long_it_is(small_school: School) -> None:
+    """What cannot be placed is refused when it is placed; until then nothing is cut off."""
+    session = teacher(small_school, small_school.course())
+    long = "A long thought. " * 1000
+    configuring(small_school).save_draft(session, {**FIELDS, "description": long})
+    draft = configuring(small_school).picker(session).draft
+    assert draft is not None
+    assert draft["description"] == long.strip()
+
+
 def test_placing_forgets_the_draft_and_cancelling_without_a_form_does_not(small_school: School) -> None:
     session = teacher(small_school, small_school.course())
     configuring(small_school).cancel(session, FIELDS)
@@ -276,7 +349,7 @@ def test_everything_is_for_those_who_configure_by_deep_linking(
         lambda: service.picker(session),
         lambda: described(small_school, session),
         lambda: service.place(session, placed.micromodule_version_id),
-        lambda: service.place_wallet(session),
+        lambda: service.place_wallet(session, "Badges"),
         lambda: service.cancel(session, FIELDS),
         lambda: service.save_draft(session, FIELDS),
     ):

@@ -62,6 +62,9 @@ REFUSED: list[tuple[Change, str, str]] = [
     (set_in("validFrom", to="2026-01-01T00:00:00"), "not_an_aware_date", "/validFrom"),
     (set_in("validUntil", to="2026-02-30T00:00:00Z"), "not_an_aware_date", "/validUntil"),
     (set_in("awardedDate", to="yesterday"), "not_an_aware_date", "/awardedDate"),
+    (in_achievement("inLanguage", to="pt_br"), "not_a_language_tag", f"{AT}/inLanguage"),
+    (in_achievement("inLanguage", to="pt-br"), "not_a_language_tag", f"{AT}/inLanguage"),
+    (in_achievement("inLanguage", to="English"), "not_a_language_tag", f"{AT}/inLanguage"),
     (
         in_achievement("tag", to=["a", "a"]),
         "repeated",
@@ -106,6 +109,13 @@ def test_texts_that_node_sorts_differently_are_refused() -> None:
         lint_order(lines)
     assert refused.value.params["reason"] == "sorted_differently_by_node"
     lint_order('<a:b> <a:p> "\U0001f600" .\n<a:b> <a:q> "\uff21" .\n')
+
+
+@pytest.mark.parametrize("tag", ["en", "pt-BR", "zh-Hant", "zh-Hant-TW", "es-419"])
+def test_language_tags_may_be_signed(tag: str) -> None:
+    document = copy.deepcopy(badge())
+    document["credentialSubject"]["achievement"]["inLanguage"] = tag
+    lint_credential(document)
 
 
 @pytest.mark.parametrize("separator", ["\u0085", "\u2028", "\u2029", "\x1c"])

@@ -379,7 +379,6 @@ def picker(**changes: Any) -> PickerView:
         context_title="Research Data Management",
         has_roster=True,
         supports_mirror=True,
-        accepts_links=True,
     )
     return replace(plain, **changes)
 
@@ -388,7 +387,7 @@ PICKERS = {
     "usual": picker(),
     "first": picker(micromodules=(), has_roster=False),
     "draft": picker(draft={"name": "Half a thought", "criteria-0-label": "Quiz 7"}),
-    "refusing": picker(accepts_links=False, supports_mirror=False),
+    "no-mirrors": picker(supports_mirror=False),
 }
 
 FORM = {
@@ -516,18 +515,21 @@ class Launching:
 
     def __init__(self, view: SessionView) -> None:
         self.view = view
+        self.is_expired = False
 
     def accept_launch(self, launch: object) -> AcceptedLaunch:
         return AcceptedLaunch(SECRET, self.view)
 
-    def open_session(self, session_id: str, token: str) -> SessionView:
+    def open_session(self, session_id: str, token: str, *, even_expired: bool = False) -> SessionView:
         if session_id != self.view.id:
             raise NotAllowed(ErrorCode.SESSION_MISSING)
-        return self.open_session_by_token(token)
+        return self.open_session_by_token(token, even_expired=even_expired)
 
-    def open_session_by_token(self, token: str) -> SessionView:
+    def open_session_by_token(self, token: str, *, even_expired: bool = False) -> SessionView:
         if token != SECRET:
             raise NotAllowed(ErrorCode.SESSION_MISSING)
+        if self.is_expired and not even_expired:
+            raise NotAllowed(ErrorCode.SESSION_EXPIRED)
         return self.view
 
     def csrf_token(self, token: str) -> str:

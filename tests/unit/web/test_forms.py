@@ -9,7 +9,9 @@ import pytest
 from bs4 import BeautifulSoup
 from flask.testing import FlaskClient
 
-from lti_tool.errors import ErrorCode, RequestInvalid
+from lti_tool.credentials.artwork import Artwork, check_artwork
+from lti_tool.credentials.errors import ArtworkInvalid
+from lti_tool.errors import ErrorCode, NotAllowed, RequestInvalid
 from lti_tool.services.micromodule_form import FormProblem, MicromoduleForm, Problem
 from lti_tool.web.forms import change_rows, spoken_criterion
 from lti_tool.web.wording import narrate
@@ -38,7 +40,14 @@ def typed(html: str) -> dict[str, str]:
         chosen = select.find("option", selected=True)
         values[select["name"]] = chosen["value"] if chosen else ""
     values.pop("csrf_token", None)
+    values.pop("form_key", None)
     return values
+
+
+def form_key(html: str) -> str:
+    field = BeautifulSoup(html, "html5lib").find("input", attrs={"name": "form_key"})
+    assert field is not None
+    return str(field["value"])
 
 
 @pytest.mark.parametrize("action", ["preview", "nonsense", "remove_row-99", "remove_row-x"])
@@ -95,6 +104,119 @@ def test_placing_sends_the_signed_answer(member: FlaskClient, tool: Sample) -> N
     name, view, form, write = tool.calls[0]
     assert (name, view, form) == ("describe", PICKING, MicromoduleForm.from_fields(FORM))
     assert write is narrate
+
+
+def test_a_badge_is_signed_in_the_language_that_it_is_written_in(member: FlaskClient, tool: Sample) -> None:
+    """There is no Portuguese catalogue: the narrative is English, though the LMS says "pt_br" (Moodle)."""
+    tool.launching.view = replace(PICKING, locale="pt_br")
+    named: list[dict[str, Any]] = []
+    describe = tool.configuring.describe
+    tool.configuring.describe = lambda *given, **more: named.append(more) or describe(*given)
+    submit(member, "place", form_key="key-1")
+    assert named == [{"language": "en", "key": "key-1"}]
+
+
+def test_a_form_has_one_key_from_first_to_last(member: FlaskClient, tool: Sample) -> None:
+    first, second = (form_key(member.get("/l/session-1/micromodules/new").text) for _ in range(2))
+    assert len(first) == 32
+    assert first != second
+    for action in ("preview", "add_row"):
+        assert form_key(submit(member, action, form_key=first).text) == first
+    tool.configuring.describe = tool._called("describe", RequestInvalid(ErrorCode.FORM_INVALID, problems=()))
+    assert form_key(submit(member, "place", form_key=first).text) == first
+
+
+def test_the_page_takes_what_is_accepted_and_no_more(member: FlaskClient) -> None:
+    page = BeautifulSoup(member.get("/l/session-1/micromodules/new").text, "html5lib")
+    for name in ("name", "description", "text", "image_alt", "criteria-0-label"):
+        field = page.find(attrs={"name": name})
+        assert field is not None
+        limit = int(str(field["maxlength"]))
+        for length, is_too_long in ((limit, False), (limit + 1, True)):
+            form = MicromoduleForm.from_fields({**FORM, name: "a" * length})
+            found = {(problem.field, problem.code) for problem in form.problems()}
+            if name == "text":
+                found |= text_problems(form)
+            assert found == ({(name, FormProblem.TOO_LONG)} if is_too_long else set()), (name, length)
+
+
+def text_problems(form: MicromoduleForm) -> set[tuple[str, FormProblem]]:
+    """What the composer says of a picture's text."""
+    try:
+        check_artwork(Artwork(**form.artwork()))
+    except ArtworkInvalid as error:
+        return {(error.field, FormProblem(error.reason))}
+    return set()
+
+
+def test_the_wallets_link_is_named_in_the_teachers_language(member: FlaskClient, tool: Sample) -> None:
+    member.post("/l/session-1/picker", data={**CSRF, "action": "wallet"})
+    assert tool.calls == [("place_wallet", PICKING, "Badges")]
+
+
+class TestDrafts:
+    """What was typed is kept: while it is typed, and also when it comes too late."""
+
+    def test_the_script_saves_without_a_page(self, member: FlaskClient, tool: Sample) -> None:
+        answer = submit(member, "save")
+        assert (answer.status_code, answer.data) == (204, b"")
+        (call,) = tool.calls
+        assert (call[0], MicromoduleForm.from_fields(call[2])) == (
+            "save_draft",
+            MicromoduleForm.from_fields(FORM),
+        )
+
+    @pytest.mark.parametrize("action", ["place", "save", "preview", "cancel"])
+    def test_a_form_sent_too_late_leaves_its_draft_and_nothing_else(
+        self, action: str, member: FlaskClient, tool: Sample
+    ) -> None:
+        tool.launching.is_expired = True
+        answer = submit(member, action)
+        assert answer.status_code == 403
+        assert "session_expired" in answer.text
+        assert "kept as a draft" in answer.text
+        ((name, session, fields),) = tool.calls
+        assert (name, session) == ("save_draft", PICKING)
+        assert MicromoduleForm.from_fields(fields) == MicromoduleForm.from_fields(FORM)
+
+    def test_a_late_form_in_a_path_is_kept_too(self, client: FlaskClient, tool: Sample) -> None:
+        tool.launching.view = replace(PICKING, is_cookie_bound=False)
+        tool.launching.is_expired = True
+        answer = client.post(f"/s/{SECRET}/micromodules/new", data={**FORM, **CSRF, "action": "place"})
+        assert answer.status_code == 403
+        assert [call[0] for call in tool.calls] == ["save_draft"]
+
+    @pytest.mark.parametrize("token", ["", "csrf-of-another"])
+    def test_another_sites_form_is_not_kept(self, token: str, member: FlaskClient, tool: Sample) -> None:
+        tool.launching.is_expired = True
+        answer = submit(member, "save", csrf_token=token)
+        assert answer.status_code == 403
+        assert "kept as a draft" not in answer.text
+        assert tool.calls == []
+
+    def test_who_may_place_nothing_is_refused_as_ever(self, member: FlaskClient, tool: Sample) -> None:
+        tool.launching.is_expired = True
+        tool.configuring.save_draft = tool._called(
+            "save_draft", NotAllowed(ErrorCode.DEEP_LINKING_NOT_ALLOWED)
+        )
+        answer = submit(member, "save")
+        assert answer.status_code == 403
+        assert "kept as a draft" not in answer.text
+
+    def test_strangers_and_other_pages_keep_nothing(
+        self, client: FlaskClient, member: FlaskClient, tool: Sample
+    ) -> None:
+        tool.launching.is_expired = True
+        assert submit(client, "save").status_code == 403
+        for path in ("micromodules/new", "picker"):
+            assert "kept as a draft" not in member.get(f"/l/session-1/{path}").text
+        member.post("/l/session-1/picker", data={**CSRF, "action": "wallet"})
+        assert tool.calls == []
+
+    def test_the_cookie_of_a_form_outlives_its_session(self, client: FlaskClient, tool: Sample) -> None:
+        cookies = client.post("/lti/launch", data={}).headers.getlist("Set-Cookie")
+        (cookie,) = [each for each in cookies if each.startswith("lti_session_")]
+        assert "Max-Age=86400" in cookie
 
 
 def test_enter_places_nothing(member: FlaskClient) -> None:

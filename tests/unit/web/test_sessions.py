@@ -158,6 +158,18 @@ class TestLaunch:
         assert "<form" not in answer.text
         assert "Set-Cookie" not in answer.headers
 
+    def test_without_a_button_the_page_says_what_works_without_one(
+        self, client: FlaskClient, tool: Sample
+    ) -> None:
+        """A deep linking request names no activity that a fresh launch could open (Moodle)."""
+        tool.launch_validator.validate = tool._called(
+            "validate", LaunchRefused(ErrorCode.LAUNCH_STATE_UNBOUND, "no cookie")
+        )
+        page = client.post("/lti/launch", data={"id_token": "a.b.c", "state": "s"}).text
+        assert "a window of its own" not in page
+        assert "Reload the course page" in page
+        assert "allow cookies for this site" in page
+
     def test_a_fresh_launch_leads_to_the_web_only(self, client: FlaskClient, tool: Sample) -> None:
         tool.launch_validator.validate = tool._called(
             "validate",
