@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,8 +49,20 @@ def postgres_database(server_url: str, *, template: str = "template0") -> Iterat
     try:
         yield server.set(database=name).render_as_string(hide_password=False)
     finally:
-        with psycopg.connect(address, autocommit=True) as connection:
-            connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        _drop(address, name)
+
+
+def _drop(address: str, name: str) -> None:
+    """Drop a database; autovacuum may be in it, which only a superuser can send away and which soon leaves."""
+    with psycopg.connect(address, autocommit=True) as connection:
+        for attempts_left in reversed(range(20)):
+            try:
+                connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+                return
+            except psycopg.errors.InsufficientPrivilege:
+                if not attempts_left:
+                    raise
+                time.sleep(0.5)
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,7 @@ from tests.integration.jobs.conftest import Installation
 from tests.integration.jobs.small_lms import LEARNERS, PASSING
 from tests.integration.jobs.worker_process import STEPS, start_worker
 
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 100
 LATER = timedelta(minutes=10)
 """Long enough for every lease of a dead worker to be over."""
 

@@ -14,7 +14,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from lti_tool import telemetry
-from lti_tool.bootstrap import IssuerKeyring, build_tool
+from lti_tool.bootstrap import IssuerKeyring, IssuerSigner, build_tool
 from lti_tool.jobs import tasks
 from lti_tool.services.issuing import Issuing
 from lti_tool.services.syncing import Syncing
@@ -80,7 +80,7 @@ def prepare(step: str | None) -> SmallLms:
         "after the awards, before the credentials": (instead, Issuing, "issue_for"),
         "before the status places are committed": (afterwards, credentials, "allocate"),
         "after the status places, before the signatures": (instead, IssuerKeyring, "signer"),
-        "between two signatures": (second_call, IssuerKeyring, "signer"),
+        "between two signatures": (second_call, IssuerSigner, "sign"),
         "before the signed texts are committed": (afterwards, credentials, "store_documents"),
         "before the run is closed": (instead, runs, "finish"),
     }
