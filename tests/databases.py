@@ -53,7 +53,7 @@ def postgres_database(server_url: str, *, template: str = "template0") -> Iterat
 
 
 def _drop(address: str, name: str) -> None:
-    """Drop a database; autovacuum may be in it, which only a superuser can send away and which soon leaves."""
+    """Drop it; autovacuum may be in it, which only a superuser can send away, and which soon leaves."""
     with psycopg.connect(address, autocommit=True) as connection:
         for attempts_left in reversed(range(20)):
             try:
