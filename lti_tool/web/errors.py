@@ -49,7 +49,8 @@ def answer_tool_error(error: ToolError) -> Response:
     if isinstance(error, LaunchRefused) and request.path == "/lti/launch":
         LAUNCHES.labels(error.code.value).inc()
     event = "launch_refused" if isinstance(error, LaunchRefused) else "request_refused"
-    (log.error if error.status >= 500 else log.info)(
+    # 503 is the house keeping order under load, not the house on fire.
+    (log.error if error.status >= 500 and error.status != 503 else log.info)(
         event, code=error.code.value, detail=error.detail, status=error.status
     )
     fresh = error.fresh_launch_url if isinstance(error, LaunchRefused) else None
