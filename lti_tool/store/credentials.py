@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any, cast
 
 from sqlalchemy import Select, bindparam, func, insert, select, update
@@ -366,14 +367,18 @@ def _credential_view(row: Any) -> CredentialView:
 
 def public_credential(session: Session, credential_id: str) -> CredentialView | None:
     """A credential that its learner shared; a private one does not exist for strangers."""
-    row = session.execute(
-        _credentials().where(
-            Credential.id == credential_id,
-            Credential.is_public.is_(True),
-            Credential.document.is_not(None),
-        )
-    ).one_or_none()
+    row = session.connection().execute(_public_credential(), {"shared_id": credential_id}).one_or_none()
     return None if row is None else _credential_view(row)
+
+
+@cache
+def _public_credential() -> Select[Any]:
+    """Built once: writing the statement down takes longer than running it."""
+    return _credentials().where(
+        Credential.id == bindparam("shared_id"),
+        Credential.is_public.is_(True),
+        Credential.document.is_not(None),
+    )
 
 
 def credential(session: Session, credential_id: str) -> CredentialView | None:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from tests.bench import credentials, decisions, launches, services
+from tests.bench import credentials, decisions, launches, pages, services
 from tests.bench.measuring import HEADER, Figure, line, write
 from tests.bench.schools import Grounds
 from tests.databases import POSTGRES_URL
@@ -22,6 +22,7 @@ Benchmark = Callable[[Grounds], Iterator[Figure]]
 BENCHMARKS: Mapping[tuple[str, ...], Benchmark] = {
     ("launch",): launches.bench,
     ("roster", "results"): services.bench,
+    ("page",): pages.bench,
     ("decision",): decisions.bench,
     ("sign", "award", "status", "verify"): credentials.bench,
 }

@@ -21,7 +21,7 @@ from tests.factories import NOW
 LEARNERS, MICROMODULES = 10_000, 20
 SAMPLE = 40
 """Learners that the ORM decides for; its time is multiplied."""
-ROUNDS = 2
+ROUNDS = 1
 
 
 def bench(grounds: Grounds) -> Iterator[Figure]:

@@ -30,6 +30,7 @@ from tests.bench.measuring import (
     at_most,
     current_memory,
     figure,
+    forget_peak,
     interleave,
     no_more_than,
     peak_memory,
@@ -148,7 +149,8 @@ def _keeping(tool: Tool, place: Place, origin: str, ending: str) -> Iterator[Fig
         kept = syncing.run(course.organisation_id, run.id)
         assert kept.error_code is None, kept.error_code
 
-    before = max(current_memory(), peak_memory())
+    forget_peak()
+    before = current_memory()
     first = interleave({"ours": sync}, 1, stopwatch=place.stopwatch)["ours"]
     grown = peak_memory() - before
     with place.database.read() as session:

@@ -1,0 +1,49 @@
+"""A page costs the same number of queries however much it shows."""
+
+from __future__ import annotations
+
+from lti_tool.services.progress import CourseProgress
+from lti_tool.services.wallet import Wallet
+from tests import factories
+from tests.integration.services.school import School, session_of
+
+ANSWERED_BY = 6
+"""Statements of the wallet at most (the page opens its session with one more)."""
+
+
+def wallet_statements(school: School, badges: int) -> tuple[int, int]:
+    """How many badges the wallet showed, and how many statements that took."""
+    course = school.course()
+    (learner_id,) = factories.enrol(school.database, course)
+    for number in range(badges):
+        placed = factories.placed(school.database, course, status="active" if number < 5 else "removed")
+        factories.award(school.database, course, placed, learner_id)
+    factories.placed(school.database, course)
+    wallet = Wallet(school.database, school.awarding, school.urls)
+    with school.database.statements() as statements:
+        view = wallet.view(session_of(course, learner_id))
+    assert len(view.in_progress) == 1
+    asked = [statement for statement in statements if not statement.startswith("BEGIN")]
+    return len(view.earned), len(asked)
+
+
+def test_a_wallet_of_many_badges_asks_no_more_than_one_of_one(school: School) -> None:
+    (one, few), (many, most) = wallet_statements(school, 1), wallet_statements(school, 200)
+    assert (one, many) == (1, 200)
+    assert few == most <= ANSWERED_BY
+
+
+def test_a_course_page_of_many_learners_asks_no_more_than_one_of_few(school: School) -> None:
+    counted = {}
+    for size in (10, 1000):
+        course = school.course()
+        placed = factories.placed(school.database, course)
+        learner_ids = factories.enrol(school.database, course, size)
+        factories.grade(school.database, course, placed, learner_ids, 90)
+        school.awarding.decide_context(course.organisation_id, course.context_id)
+        session = session_of(course, learner_ids[0], can_view_progress=True, is_learner=False)
+        with school.database.statements() as statements:
+            view = CourseProgress(school.database, school.awarding).view(session)
+        assert view.learners == size
+        counted[size] = len(statements)
+    assert counted[10] == counted[1000]
