@@ -30,7 +30,8 @@ class SyncOutcome:
     is_failing: bool = False
     """The platform did not answer, or not usably."""
     last_good_at: datetime | None = None
-    """When the platform last answered usably; while it fails, the wait grows with the time since."""
+    """When the platform last answered usably, or since when it was to; while it fails, the wait grows with the
+    time since. ``None``: since the last launch."""
     retry_after: float | None = None
     """Seconds that the platform asked us to wait."""
 
@@ -38,8 +39,8 @@ class SyncOutcome:
 def stretch(active_contexts: int, calls_per_sync: int, calls_per_minute: int = CALLS_PER_MINUTE) -> float:
     """By how much the interval of active contexts grows so that one platform's call budget holds; ≥ 1.
 
-    :param active_contexts: contexts of the platform that were used within the last hour.
-    :param calls_per_sync: calls that one sync takes: the roster and each evidence column.
+    :param active_contexts: contexts of the platform that were used within the last hour and are read.
+    :param calls_per_sync: calls that one sync takes: each page of the roster and of each evidence column.
     """
     wanted = active_contexts * max(1, calls_per_sync) * (60 / ACTIVE_INTERVAL.total_seconds())
     return max(1.0, wanted / calls_per_minute)
@@ -70,7 +71,7 @@ def next_sync_at(
         return due_at
     if outcome.is_failing:
         # Doubles by itself: having failed for ten minutes, wait ten more.
-        failing_for = now - outcome.last_good_at if outcome.last_good_at is not None else timedelta()
+        failing_for = now - (outcome.last_good_at or last_launched_at)
         due_at = max(due_at, now + min(max(failing_for, ACTIVE_INTERVAL * 2), LONGEST_BACK_OFF))
     if outcome.retry_after is not None:
         asked = min(max(outcome.retry_after, 0.0), LONGEST_BACK_OFF.total_seconds())

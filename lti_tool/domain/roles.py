@@ -44,7 +44,8 @@ class Rights:
     is_learner: bool = False
     """Takes part as a learner: may be awarded."""
     can_view_progress: bool = False
-    """Sees how far everybody is: any instructor, teaching assistants and graders included."""
+    """Sees how far everybody is: any instructor, teaching assistants and graders included, and whoever
+    configures, who does it on the page that shows this."""
     can_configure: bool = False
     """Places badges, sets criteria, creates columns, starts a sync."""
     is_administrator: bool = False
@@ -123,7 +124,7 @@ def rights_of(roles: Iterable[str]) -> Rights:
     )
     return Rights(
         is_learner="Learner" in names,
-        can_view_progress="Instructor" in names or "Administrator" in names,
+        can_view_progress=configures or "Instructor" in names,
         can_configure=configures,
         is_administrator=any(
             role.scope in (RoleScope.INSTITUTION, RoleScope.SYSTEM)

@@ -58,6 +58,12 @@ def test_a_platform_that_never_answered_is_asked_again_soon():
     assert wait(timedelta(), SyncOutcome(is_failing=True)) == timedelta(minutes=3)
 
 
+def test_a_platform_that_never_answered_is_asked_ever_more_rarely_too():
+    """Nobody comes back to a course that shows nothing: what counts is how long it has been failing."""
+    waits = [wait(timedelta(minutes=minutes), SyncOutcome(is_failing=True)) for minutes in (1, 10, 50)]
+    assert waits == [timedelta(minutes=3), timedelta(minutes=10), timedelta(minutes=50)]
+
+
 def test_a_wish_to_be_left_alone_is_honoured_within_reason():
     assert wait(timedelta(), SyncOutcome(retry_after=600)) == timedelta(minutes=10)
     assert wait(timedelta(), SyncOutcome(retry_after=1)) == wait(timedelta())

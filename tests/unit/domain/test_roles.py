@@ -51,7 +51,9 @@ def test_a_role_is_parsed_and_kept_as_sent(
         ([MEMBERSHIP + "#Learner"], LEARNS),
         (["Learner"], LEARNS),
         ([MEMBERSHIP + "#Instructor"], TEACHES),
-        ([MEMBERSHIP + "#ContentDeveloper"], Rights(can_configure=True)),
+        ([MEMBERSHIP + "#ContentDeveloper"], TEACHES),
+        ([MEMBERSHIP + "#ContentDeveloper", MEMBERSHIP + "#Learner"], Rights(True, True, True)),
+        ([MEMBERSHIP + "/Instructor#Grader", MEMBERSHIP + "#ContentDeveloper"], TEACHES),
         ([MEMBERSHIP + "#Administrator"], TEACHES),
         ([MEMBERSHIP + "#Mentor"], Rights()),
         ([MEMBERSHIP + "#Manager"], Rights()),
@@ -80,6 +82,14 @@ def test_rights_follow_from_the_roles_of_the_context(roles: list[str], rights: R
 )
 def test_whoever_views_or_configures_is_staff(rights: Rights, is_staff: bool) -> None:
     assert rights.is_staff is is_staff
+
+
+@given(st.lists(st.sampled_from(["Instructor", "Learner", "Mentor", "Wizard", "Administrator"]) | st.text()))
+def test_whoever_configures_also_sees_what_came_of_it(names: list[str]) -> None:
+    """The columns are set up on the page that shows progress: one without the other leads nowhere."""
+    for more in ([], ["ContentDeveloper"]):
+        rights = rights_of([f"{MEMBERSHIP}#{name}" for name in [*names, *more]])
+        assert rights.can_view_progress or not rights.can_configure
 
 
 @given(st.lists(st.text()))
