@@ -241,7 +241,7 @@ class Issuing:
             found = store.credential(session, credential_id)
             if found is None:
                 raise NotFound(ErrorCode.CREDENTIAL_NOT_FOUND)
-            if store.revoke(session, credential_id, reason, now):
+            if store.revoke(session, found.organisation_id, credential_id, reason, now):
                 audit.record(
                     session,
                     found.organisation_id,

@@ -171,7 +171,7 @@ class Syncing:
         if run_id is None:
             return rosters.claim_sync(session, plan.organisation_id, plan.id, now, until)
         run = runs.run(session, plan.organisation_id, run_id)
-        if run is None or run.context_id != plan.id or not runs.begin(session, run_id, now):
+        if run is None or run.context_id != plan.id or not runs.begin(session, plan.organisation_id, run_id, now):
             return False
         rosters.schedule_sync(session, plan.organisation_id, plan.id, until)
         return True
@@ -228,6 +228,7 @@ class Syncing:
             if run_id is not None:
                 runs.finish(
                     session,
+                    plan.organisation_id,
                     run_id,
                     now,
                     progress.counts,
@@ -296,14 +297,16 @@ class Syncing:
     def _decide(self, plan: ContextPlan, run_id: str | None, progress: _Progress) -> None:
         if run_id is not None:
             with self.database.write() as session:
-                runs.advance(session, run_id, SyncStep.DECISIONS)
+                runs.advance(session, plan.organisation_id, run_id, SyncStep.DECISIONS)
         report = self.awarding.decide_context(plan.organisation_id, plan.id)
         AWARDS.labels("sync").inc(len(report.award_ids))
         progress.counts |= {"decided": report.decided, "awarded": len(report.award_ids)}
         if report.award_ids:
             if run_id is not None:
                 with self.database.write() as session:
-                    runs.advance(session, run_id, SyncStep.CREDENTIALS, 0, len(report.award_ids))
+                    runs.advance(
+                        session, plan.organisation_id, run_id, SyncStep.CREDENTIALS, 0, len(report.award_ids)
+                    )
             progress.counts["issued"] = len(self.issuing.issue_for(report.award_ids))
 
     def _advance(
@@ -318,7 +321,7 @@ class Syncing:
     ) -> None:
         runs.take_lease(session, _lease(plan.id), holder, self.clock(), LEASE_SECONDS)
         if run_id is not None:
-            runs.advance(session, run_id, step, done, total)
+            runs.advance(session, plan.organisation_id, run_id, step, done, total)
 
     # -- one learner
 

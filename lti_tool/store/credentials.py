@@ -411,21 +411,27 @@ def all_credentials(
     return tuple(_credential_view(row) for row in session.execute(query))
 
 
-def set_public(session: Session, credential_id: str, is_public: bool, now: datetime) -> None:
+def set_public(
+    session: Session, organisation_id: str, credential_id: str, is_public: bool, now: datetime
+) -> None:
     """Share a credential or take it back."""
     session.execute(
         update(Credential)
-        .where(Credential.id == credential_id)
+        .where(Credential.organisation_id == organisation_id, Credential.id == credential_id)
         .values(is_public=is_public, shared_at=now if is_public else None)
         .execution_options(synchronize_session=False)
     )
 
 
-def revoke(session: Session, credential_id: str, reason: str, now: datetime) -> bool:
+def revoke(session: Session, organisation_id: str, credential_id: str, reason: str, now: datetime) -> bool:
     """Revoke a credential; its status list waits for a new signature. False if it was revoked already."""
     revoked = session.execute(
         update(Credential)
-        .where(Credential.id == credential_id, Credential.revoked_at.is_(None))
+        .where(
+            Credential.organisation_id == organisation_id,
+            Credential.id == credential_id,
+            Credential.revoked_at.is_(None),
+        )
         .values(revoked_at=now, revocation_reason=reason)
         .returning(Credential.status_list_id)
         .execution_options(synchronize_session=False)

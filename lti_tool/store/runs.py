@@ -114,14 +114,14 @@ def newest(session: Session, organisation_id: str, context_id: str, *, kind: str
     return None if row is None else _view(row)
 
 
-def begin(session: Session, run_id: str, now: datetime) -> bool:
+def begin(session: Session, organisation_id: str, run_id: str, now: datetime) -> bool:
     """Mark as running; False where the run is over or unknown, so that a repeated task does nothing.
 
     A run that is already running counts as begun: its worker was lost, this one takes over.
     """
     changed = session.connection().execute(
         sa.update(Run)
-        .where(Run.id == run_id, Run.status.in_(OPEN))
+        .where(_is_open(organisation_id, run_id))
         .values(
             status="running",
             started_at=sa.func.coalesce(Run.started_at, sa.literal(now, Run.started_at.type)),
@@ -130,17 +130,25 @@ def begin(session: Session, run_id: str, now: datetime) -> bool:
     return changed.rowcount == 1
 
 
-def advance(session: Session, run_id: str, step: SyncStep, done: int = 0, total: int | None = None) -> None:
+def advance(
+    session: Session,
+    organisation_id: str,
+    run_id: str,
+    step: SyncStep,
+    done: int = 0,
+    total: int | None = None,
+) -> None:
     """Say how far a run is."""
     session.connection().execute(
         sa.update(Run)
-        .where(Run.id == run_id, Run.status.in_(OPEN))
+        .where(_is_open(organisation_id, run_id))
         .values(step=SyncStep(step).value, done=done, total=total)
     )
 
 
 def finish(
     session: Session,
+    organisation_id: str,
     run_id: str,
     now: datetime,
     counts: Mapping[str, Any],
@@ -154,7 +162,7 @@ def finish(
     """
     session.connection().execute(
         sa.update(Run)
-        .where(Run.id == run_id, Run.status.in_(OPEN))
+        .where(_is_open(organisation_id, run_id))
         .values(
             status="failed" if is_failed else "done",
             counts=dict(counts),
@@ -162,6 +170,10 @@ def finish(
             finished_at=now,
         )
     )
+
+
+def _is_open(organisation_id: str, run_id: str) -> sa.ColumnElement[bool]:
+    return sa.and_(Run.organisation_id == organisation_id, Run.id == run_id, Run.status.in_(OPEN))
 
 
 def lost_runs(session: Session, now: datetime, waiting_since: datetime, limit: int) -> tuple[RunView, ...]:

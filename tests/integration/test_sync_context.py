@@ -355,7 +355,7 @@ def test_a_run_that_is_done_is_not_done_again(world):
 def test_a_run_of_a_lost_worker_is_taken_over(world):
     run = world.syncing.start_sync(world.course.organisation_id, world.course.context_id)
     with world.database.write() as session:
-        runs.begin(session, run.id, world.clock.now)
+        runs.begin(session, world.course.organisation_id, run.id, world.clock.now)
         name = f"{runs.CONTEXT_LEASE}{world.course.context_id}"
         runs.take_lease(session, name, "the lost one", world.clock.now, 300)
     world.syncing.sync_context(world.course.context_id, run.id)

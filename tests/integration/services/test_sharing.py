@@ -104,6 +104,16 @@ def test_another_organisation_does_not_find_it(holder: Holder) -> None:
     refused(holder, session_of(elsewhere, holder.session.learner_id), holder.credential_id)
 
 
+def test_with_another_organisations_id_nothing_is_written(holder: Holder) -> None:
+    """Whatever a caller forgot to ask: the statement itself names the owner."""
+    other = factories.course(holder.school.database).organisation_id
+    with holder.school.database.write() as session:
+        store.set_public(session, other, holder.credential_id, True, NOW)
+        assert not store.revoke(session, other, holder.credential_id, "no reason", NOW)
+    assert not holder.row.is_public
+    assert holder.row.revoked_at is None
+
+
 @pytest.mark.parametrize("credential_id", ["", "0" * 32, "' OR 1=1 --"])
 def test_what_does_not_exist_is_not_shared(holder: Holder, credential_id: str) -> None:
     refused(holder, holder.session, credential_id)

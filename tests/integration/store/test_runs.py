@@ -56,7 +56,7 @@ def test_of_many_who_ask_at_once_all_get_one_run(database: Database, course: fac
 def test_after_it_is_over_a_new_one_opens(database: Database, course: factories.Course) -> None:
     first = opened(database, course)
     with database.write() as session:
-        runs.finish(session, first.id, SOON, {"learners": 30})
+        runs.finish(session, course.organisation_id, first.id, SOON, {"learners": 30})
     second = opened(database, course, SOON)
     assert second.id != first.id
     with database.read() as session:
@@ -80,18 +80,32 @@ def test_another_organisation_sees_no_run(database: Database, course: factories.
         assert runs.newest(session, other.organisation_id, course.context_id) is None
 
 
+def test_another_organisation_moves_no_run(database: Database, course: factories.Course) -> None:
+    run = opened(database, course)
+    other = factories.course(database, NOW).organisation_id
+    with database.write() as session:
+        assert not runs.begin(session, other, run.id, NOW)
+        runs.advance(session, other, run.id, runs.SyncStep.ROSTER, 5, 30)
+        runs.finish(session, other, run.id, SOON, {"learners": 0}, is_failed=True)
+        assert runs.run(session, course.organisation_id, run.id) == run
+
+
 def test_a_finished_run_does_not_begin_again(database: Database, course: factories.Course) -> None:
     """A task that was delivered twice finds nothing left to do."""
     run = opened(database, course)
     with database.write() as session:
-        assert runs.begin(session, run.id, NOW)
-        runs.advance(session, run.id, runs.SyncStep.ROSTER, 5, 30)
+        assert runs.begin(session, course.organisation_id, run.id, NOW)
+        runs.advance(session, course.organisation_id, run.id, runs.SyncStep.ROSTER, 5, 30)
     with database.write() as session:
-        assert runs.begin(session, run.id, SOON), "whoever takes over a lost run begins it again"
-        runs.finish(session, run.id, SOON, {}, error_code="platform_timed_out", is_failed=True)
+        assert runs.begin(session, course.organisation_id, run.id, SOON), (
+            "whoever takes over a lost run begins it again"
+        )
+        runs.finish(
+            session, course.organisation_id, run.id, SOON, {}, error_code="platform_timed_out", is_failed=True
+        )
     with database.write() as session:
-        assert not runs.begin(session, run.id, SOON)
-        runs.finish(session, run.id, SOON + timedelta(hours=1), {"late": 1})
+        assert not runs.begin(session, course.organisation_id, run.id, SOON)
+        runs.finish(session, course.organisation_id, run.id, SOON + timedelta(hours=1), {"late": 1})
     with database.read() as session:
         kept = runs.run(session, run.organisation_id, run.id)
     assert kept is not None
@@ -104,9 +118,9 @@ def test_lost_runs_are_those_that_nobody_works_on(database: Database) -> None:
     ids = {course.context_id: opened(database, course).id for course in (waiting, running, held, over)}
     opened(database, fresh, SOON)
     with database.write() as session:
-        runs.begin(session, ids[running.context_id], NOW)
-        runs.begin(session, ids[held.context_id], NOW)
-        runs.finish(session, ids[over.context_id], NOW, {})
+        runs.begin(session, running.organisation_id, ids[running.context_id], NOW)
+        runs.begin(session, held.organisation_id, ids[held.context_id], NOW)
+        runs.finish(session, over.organisation_id, ids[over.context_id], NOW, {})
         assert runs.take_lease(session, runs.CONTEXT_LEASE + held.context_id, "worker", NOW, 300)
         assert runs.take_lease(session, runs.CONTEXT_LEASE + running.context_id, "dead worker", NOW, 5)
     with database.read() as session:
@@ -161,7 +175,7 @@ def test_purging_takes_only_what_is_over(database: Database, course: factories.C
         )
         runs.take_lease(session, "old", "dead", NOW, 1)
         runs.take_lease(session, "new", "alive", later, 60)
-        runs.finish(session, run.id, NOW, {})
+        runs.finish(session, course.organisation_id, run.id, NOW, {})
     opened(database, course, NOW)
     with database.write() as session:
         assert runs.purge(session, later) == {"nonces": 1, "sessions": 1, "leases": 1, "runs": 1}
