@@ -10,8 +10,8 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 from lti_tool.errors import Conflict, ErrorCode, NotFound, PlatformFailed
@@ -112,7 +112,6 @@ class Columns:
     connector: PlatformConnector
     clock: Callable[[], datetime]
     sleep: Callable[[float], None] = time.sleep
-    _polled_at: dict[str, datetime] = field(default_factory=dict, compare=False, repr=False)
 
     def column_states(self, organisation_id: str, placement_id: str) -> tuple[ColumnProgress, ...]:
         """How the evidence columns of a placement stand, with the links for their teacher.
@@ -167,14 +166,11 @@ class Columns:
         return self.column_states(organisation_id, placement_id)
 
     def _may_ask(self, column_id: str) -> bool:
-        now = self.clock()
-        last = self._polled_at.get(column_id)
-        if last is not None and now - last < timedelta(seconds=POLL_INTERVAL):
-            return False
-        if len(self._polled_at) > 10_000:
-            self._polled_at.clear()
-        self._polled_at[column_id] = now
-        return True
+        """Whether nobody, in whichever process, asked within the interval: a lease that is never given back."""
+        with self.database.write() as session:
+            return runs.take_lease(
+                session, f"poll:{column_id}", uuid.uuid4().hex, self.clock(), POLL_INTERVAL
+            )
 
     def _make_due(self, plan: ContextPlan) -> None:
         """What has arrived is worth deciding over now, not at the next turn."""

@@ -131,8 +131,18 @@ def record_created(
 ) -> bool:
     """Keep the URL of a column that now exists on the platform.
 
+    Another column than before is an empty one: what the old one said is forgotten with it.
+
     :param replacing: the URL it had when the work began; false is returned where another one came first.
     """
+    values: dict[str, Any] = {"id_on_platform": url, "trouble": None}
+    if url != replacing:
+        values |= {
+            "created_on_platform_at": now,
+            "first_value_at": None,
+            "read_at": None,
+            "is_complete": False,
+        }
     stored = session.execute(
         update(LineItem)
         .where(
@@ -141,15 +151,23 @@ def record_created(
             LineItem.tag.in_(EVIDENCE_TAGS),
             LineItem.id_on_platform.is_(None) if replacing is None else LineItem.id_on_platform == replacing,
         )
-        .values(id_on_platform=url, created_on_platform_at=now, trouble=None)
+        .values(**values)
     )
-    return cast(CursorResult[Any], stored).rowcount == 1
+    if cast(CursorResult[Any], stored).rowcount != 1:
+        return False
+    if url != replacing:
+        session.execute(
+            sa.delete(Result)
+            .where(Result.organisation_id == organisation_id, Result.line_item_id == line_item_id)
+            .execution_options(synchronize_session=False)
+        )
+    return True
 
 
 def record_trouble(
     session: Session, organisation_id: str, line_item_ids: Collection[str], trouble: str
 ) -> None:
-    """Keep why columns could not be made."""
+    """Keep why columns could not be made; one that was deleted on the platform is none from now on."""
     session.execute(
         update(LineItem)
         .where(
@@ -157,7 +175,7 @@ def record_trouble(
             LineItem.id.in_(line_item_ids),
             LineItem.tag.in_(EVIDENCE_TAGS),
         )
-        .values(trouble=trouble)
+        .values(trouble=trouble, id_on_platform=None)
     )
 
 
@@ -170,7 +188,7 @@ def record_column(
     is_complete: bool,
     trouble: str | None,
 ) -> None:
-    """Keep how the last read of a column went.
+    """Keep how the last read of a column went, unless it has been made again meanwhile.
 
     :param read_at: when it began; ``None`` where nothing was read, so that the older reading stands.
     """
@@ -182,6 +200,7 @@ def record_column(
         .where(
             LineItem.organisation_id == organisation_id,
             LineItem.id == column.id,
+            LineItem.id_on_platform == column.url,
             LineItem.tag.in_(EVIDENCE_TAGS),
         )
         .values(**values)
@@ -202,6 +221,16 @@ _STAGED = staging_table(
 )
 
 
+def _is_current(session: Session, organisation_id: str, column: EvidenceColumn) -> bool:
+    """Whether the column is still the one that was read, and not one made in its place since."""
+    url = session.execute(
+        select(LineItem.id_on_platform).where(
+            LineItem.organisation_id == organisation_id, LineItem.id == column.id
+        )
+    ).scalar_one_or_none()
+    return url is not None and url == column.url
+
+
 def store_grades(
     session: Session,
     plan: ContextPlan,
@@ -216,9 +245,10 @@ def store_grades(
 
     :param read_at: when the read began; a grade that was read later by somebody else is left alone.
     :param touch: also note the time of reading where the grade itself is as it was.
+    :returns: nothing stored for a column that has been made again since the read began.
     """
     grades = {row.sub: (row.sub, row.score, row.maximum, row.graded_at) for row in rows}
-    if not grades:
+    if not grades or not _is_current(session, plan.organisation_id, column):
         return StoredGrades(0, has_value=False)
     with staged(session, _STAGED, list(grades.values())):
         add_learners(session, plan, _STAGED, now)

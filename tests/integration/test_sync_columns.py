@@ -312,6 +312,18 @@ def test_many_browsers_that_ask_are_one_read(world):
     assert len(world.book.asked) == asked + 4
 
 
+def test_two_processes_that_are_asked_are_one_read_too(world):
+    world.create()
+    other = Columns(world.database, world.book.network.connector, world.clock)
+    asked = len(world.book.asked)
+    for columns in (world.columns, other, world.columns):
+        columns.poll(world.course.organisation_id, world.placed.placement_id)
+    assert len(world.book.asked) == asked + 2
+    world.clock.forward(seconds=3)
+    other.poll(world.course.organisation_id, world.placed.placement_id)
+    assert len(world.book.asked) == asked + 4
+
+
 def test_a_column_that_has_values_is_not_asked_again(world):
     world.create()
     for row in world.stored().values():
@@ -335,6 +347,86 @@ def test_a_column_that_a_teacher_deleted_is_trouble_and_can_be_made_again(world)
     world.book.columns.append({"id": "https://other.example/0", "label": "x", "tag": "x", "resourceId": "x"})
     assert {state.state for state in world.create()} == {"waiting"}
     assert not {row.id_on_platform for row in world.stored().values()} & set(gone[:1])
+
+
+def lose(world) -> tuple[str, ...]:
+    """Both columns had grades and are deleted on the platform; their URLs."""
+    world.create()
+    for row in world.stored().values():
+        world.book.grades[row.id_on_platform] = {"5": 100}
+    world.poll()
+    assert {state.state for state in world.create()} == {"values"}
+    urls = tuple(column["id"] for column in world.book.columns)
+    with world.database.write() as session:
+        session.execute(update(LineItem).values(trouble=ErrorCode.COLUMN_MISSING))
+    world.book.columns[:] = [{"id": "https://other.example/0", "label": "x", "tag": "x"}] * len(urls)
+    return urls
+
+
+def test_a_column_made_again_has_nothing_of_the_old_one(world):
+    urls = lose(world)
+    states = world.create()
+    assert [(state.state, state.first_value_at, state.read_at) for state in states] == [
+        ("waiting", None, None)
+    ] * 2
+    assert not rows(world.database, Result), "what the old one said is not known any more"
+    stored = world.stored().values()
+    assert not {row.id_on_platform for row in stored} & set(urls)
+    assert not any(row.is_complete for row in stored)
+    for row in stored:
+        world.book.grades[row.id_on_platform] = {"5": 7}
+    world.clock.forward(seconds=4)
+    assert {state.state for state in world.poll()} == {"values"}, "and it is watched again"
+
+
+def test_a_column_that_was_there_all_along_keeps_its_grades(world):
+    """An LMS under maintenance says 404 for everything."""
+    urls = lose(world)
+    world.book.columns[:] = [
+        {
+            "id": url,
+            "label": row.label,
+            "tag": row.tag,
+            "resourceId": world.placed.badge_link_key,
+        }
+        for row in world.stored().values()
+        for url in urls
+        if row.id_on_platform == url
+    ]
+    assert {state.state for state in world.create()} == {"values"}
+    assert len(rows(world.database, Result)) == 2
+    assert len(world.posts()) == 2, "none was made again"
+
+
+def test_a_column_that_could_not_be_made_again_can_be_tried_again(world):
+    lose(world)
+    world.book.failing["/lineitems/"] = (403, {}, "")
+    assert {(state.state, state.trouble) for state in world.create()} == {
+        ("not_created", ErrorCode.PLATFORM_REFUSED)
+    }
+    world.book.failing.clear()
+    assert {(state.state, state.trouble) for state in world.create()} == {("waiting", None)}
+    assert not rows(world.database, Result)
+
+
+def test_a_read_that_began_before_the_column_was_made_again_says_nothing_about_it(world):
+    lose(world)
+    with world.database.write() as session:
+        session.execute(update(LineItem).values(first_value_at=None, trouble=None))
+
+    def made_again(path: str) -> None:
+        world.book.before = lambda _path: None
+        with world.database.write() as session:
+            session.execute(update(LineItem).values(trouble=ErrorCode.COLUMN_MISSING))
+        world.create()
+
+    world.clock.forward(seconds=4)
+    world.book.before = made_again
+    world.poll()
+    stored = {row.evidence_key: row for row in rows(world.database, LineItem)}
+    assert [row.first_value_at for row in stored.values()] == [None, None]
+    assert not any(row.is_complete for row in stored.values())
+    assert not rows(world.database, Result)
 
 
 def test_nothing_is_ever_written_to_an_evidence_column(world):
