@@ -30,8 +30,8 @@ class SyncOutcome:
     is_failing: bool = False
     """The platform did not answer, or not usably."""
     last_good_at: datetime | None = None
-    """When the platform last answered usably, or since when it was to; while it fails, the wait grows with the
-    time since. ``None``: since the last launch."""
+    """When the platform last answered usably, or since when it was to; while it fails, the wait grows with
+    the time since. ``None``: since the last launch."""
     retry_after: float | None = None
     """Seconds that the platform asked us to wait."""
 

@@ -127,6 +127,15 @@ class Columns:
         platform = platform_for(course.product)
         return tuple(column_progress(column, platform, course) for column in columns)
 
+    def require_placement(self, organisation_id: str, context_id: str, placement_id: str) -> None:
+        """Nothing, if this placement is one of this context.
+
+        :raises NotFound: ``placement_not_found`` otherwise, also for one that was removed.
+        """
+        with self.database.read() as session:
+            if results.placement_context(session, organisation_id, placement_id) != context_id:
+                raise NotFound(ErrorCode.PLACEMENT_NOT_FOUND)
+
     def create_columns(self, organisation_id: str, placement_id: str) -> tuple[ColumnProgress, ...]:
         """Create what is missing on the platform; repeating it, or clicking twice, changes nothing.
 
@@ -166,7 +175,7 @@ class Columns:
         return self.column_states(organisation_id, placement_id)
 
     def _may_ask(self, column_id: str) -> bool:
-        """Whether nobody, in whichever process, asked within the interval: a lease that is never given back."""
+        """Whether nobody, in whichever process, asked just now: a lease that is never given back."""
         with self.database.write() as session:
             return runs.take_lease(
                 session, f"poll:{column_id}", uuid.uuid4().hex, self.clock(), POLL_INTERVAL

@@ -75,9 +75,7 @@ class Sharing:
             if is_public and own.revoked_at is not None:
                 raise Conflict(ErrorCode.CONFLICT, "revoked")
             if own.is_public is not is_public:
-                credentials.set_public(
-                    writing, session.organisation_id, credential_id, is_public, now
-                )
+                credentials.set_public(writing, session.organisation_id, credential_id, is_public, now)
                 audit.record(
                     writing,
                     session.organisation_id,

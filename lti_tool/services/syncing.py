@@ -171,7 +171,11 @@ class Syncing:
         if run_id is None:
             return rosters.claim_sync(session, plan.organisation_id, plan.id, now, until)
         run = runs.run(session, plan.organisation_id, run_id)
-        if run is None or run.context_id != plan.id or not runs.begin(session, plan.organisation_id, run_id, now):
+        if (
+            run is None
+            or run.context_id != plan.id
+            or not runs.begin(session, plan.organisation_id, run_id, now)
+        ):
             return False
         rosters.schedule_sync(session, plan.organisation_id, plan.id, until)
         return True

@@ -45,6 +45,8 @@ def show_run(run_id: str) -> Response:
     if not session.can_view_progress:
         raise NotAllowed(ErrorCode.NOT_ALLOWED)
     run = current_tool().syncing.run(session.organisation_id, run_id)
+    if session.context_id is None or run.context_id != session.context_id:
+        raise NotFound(ErrorCode.NOT_FOUND)
     return jsonify(
         {"id": run.id, "status": run.status, "step": run.step, "done": run.done, "total": run.total}
     )
@@ -84,11 +86,9 @@ def _own(session: SessionView, placement_id: str) -> str:
 
     :raises NotFound: ``placement_not_found``.
     """
-    if placement_id == session.placement_id:
-        return placement_id  # the launch named it; a page that waits asks every few seconds
-    view = current_tool().progress.view(session, page=1, per_page=1)
-    if all(placement.placement_id != placement_id for placement in view.placements):
+    if session.context_id is None:
         raise NotFound(ErrorCode.PLACEMENT_NOT_FOUND)
+    current_tool().columns.require_placement(session.organisation_id, session.context_id, placement_id)
     return placement_id
 
 

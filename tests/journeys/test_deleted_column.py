@@ -1,4 +1,4 @@
-"""A teacher tidies up the gradebook and deletes our column: the page leads back to grades that arrive (T5)."""
+"""A teacher tidies up the gradebook and deletes our column: the page leads back to grades that arrive."""
 
 from __future__ import annotations
 

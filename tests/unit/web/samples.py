@@ -590,7 +590,9 @@ class Sample:
             refresh_learner=self._called("refresh_learner"),
         )
         self.columns = SimpleNamespace(
-            create_columns=self._called("create_columns"), poll=self._called("poll", (column(),))
+            require_placement=self._placement,
+            create_columns=self._called("create_columns"),
+            poll=self._called("poll", (column(),)),
         )
         answer = DeepLinkingAnswer(
             "https://moodle.example.edu/mod/lti/contentitem_return.php?course=2", "a.b.c"
@@ -631,6 +633,11 @@ class Sample:
         if not session.can_view_progress:
             raise NotAllowed(ErrorCode.NOT_ALLOWED)
         return self.course_view
+
+    def _placement(self, organisation_id: str, context_id: str, placement_id: str) -> None:
+        known = ("placement-1", "placement-2")
+        if (organisation_id, context_id) != ("organisation-1", "context-1") or placement_id not in known:
+            raise NotFound(ErrorCode.PLACEMENT_NOT_FOUND)
 
     def _run(self, organisation_id: str, run_id: str) -> RunView:
         if (organisation_id, run_id) != ("organisation-1", "run-1"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -291,6 +292,27 @@ class TestCourse:
         answer = member.post("/l/session-1/course/placements/placement-9/columns", data={"csrf_token": CSRF})
         assert answer.status_code == 404
         assert tool.calls == []
+
+    def test_a_poll_reads_no_progress_to_know_whose_placement_it_is(
+        self, member: FlaskClient, tool: Sample
+    ) -> None:
+        """Every open page asks every few seconds."""
+        tool.launching.view = TEACHER
+        tool.progress = SimpleNamespace()
+        answer = member.post(
+            "/l/session-1/course/placements/placement-2/columns/poll",
+            data={"csrf_token": CSRF},
+            headers={"Accept": "application/json"},
+        )
+        assert answer.status_code == 200
+        assert tool.calls == [("poll", "organisation-1", "placement-2")]
+
+    def test_a_run_of_another_course_is_not_found(self, member: FlaskClient, tool: Sample) -> None:
+        tool.launching.view = TEACHER
+        assert member.get("/l/session-1/course/runs/run-1").status_code == 200
+        for context_id in ("context-2", None):
+            tool.launching.view = replace(TEACHER, context_id=context_id)
+            assert member.get("/l/session-1/course/runs/run-1").status_code == 404
 
     def test_a_sync_is_started_for_the_sessions_own_course(self, member: FlaskClient, tool: Sample) -> None:
         tool.launching.view = TEACHER
