@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from lti_tool.bootstrap import IssuerKeyring
 from lti_tool.credentials import signing
-from lti_tool.credentials.jsonld import document_loader
+from lti_tool.credentials.contexts import document_loader
 from lti_tool.credentials.multikey import encode_base58
 from lti_tool.credentials.status_list import StatusList, build_status_list_credential
 from lti_tool.credentials.verification import Verdict, verify

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from decimal import Decimal
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 from pylti1p3.assignments_grades import AssignmentsGradesService
@@ -41,7 +41,7 @@ from tests.factories import NOW, Course
 
 SIZES = (2_000, 20_000)
 ORM_SAMPLE = 300
-RESULT_SCOPE = "https://purl.imsglobal.org/spec/lti-ags/scope/result.readonly"
+RESULT_SCOPE: Final = "https://purl.imsglobal.org/spec/lti-ags/scope/result.readonly"
 
 
 class _WithToken(ServiceConnector):
