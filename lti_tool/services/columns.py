@@ -77,12 +77,12 @@ def read_column(
         return ColumnRead(trouble=ErrorCode.COLUMN_MISSING)
     started_at = clock()
     read = grades.result_pages(connector, service_access(plan), column.url, deadline=deadline)
-    present: set[str] = set()
+    present: dict[str, bool] = {}
     changed = 0
     has_value = False
     for batch in rosters.batches(read, clock):
         rows = [grade_row(row) for row in batch]
-        present.update(row.sub for row in rows)
+        present.update((row.sub, row.is_graded) for row in rows)
         with database.write() as session:
             stored = results.store_grades(session, plan, column, rows, read_at=started_at, now=clock())
         changed += stored.changed

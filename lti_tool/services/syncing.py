@@ -247,11 +247,11 @@ class Syncing:
             return
         started_at = self.clock()
         read = memberships.roster_pages(self.connector, service_access(plan), plan.memberships_url)
-        present: set[str] = set()
+        present: dict[str, bool] = {}
         added = changed = 0
         for batch in rosters.batches(read, self.clock):
             entries = [_entry(member) for member in batch]
-            present.update(entry.sub for entry in entries)
+            present.update((entry.sub, entry.is_active) for entry in entries)
             with self.database.write() as session:
                 stored = rosters.store_members(session, plan, entries, self.clock())
                 self._advance(session, plan, run_id, holder, SyncStep.ROSTER, len(present))

@@ -6,14 +6,14 @@ tool writes is never evidence.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, cast
 
 import sqlalchemy as sa
-from sqlalchemy import CursorResult, or_, select, update
+from sqlalchemy import CursorResult, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from lti_tool.store.rosters import CHUNK, ContextPlan, add_learners, chunks, with_learners
@@ -51,6 +51,11 @@ class GradeRow:
     score: Decimal | None
     maximum: Decimal
     graded_at: datetime | None
+
+    @property
+    def is_graded(self) -> bool:
+        """Whether there is anything to it, and not only a listed person."""
+        return self.score is not None or self.graded_at is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,24 +315,33 @@ def _record_first_value(session: Session, organisation_id: str, line_item_id: st
 
 
 def clear_missing(
-    session: Session, plan: ContextPlan, column: EvidenceColumn, present: Collection[str], read_at: datetime
+    session: Session,
+    plan: ContextPlan,
+    column: EvidenceColumn,
+    present: Mapping[str, bool],
+    read_at: datetime,
 ) -> int:
     """Empty the grades of people whom a column that was read whole does not list any more.
 
     The row stays, without a score: "not graded" is known, and is not zero.
 
-    :param present: the platform's ids of the people whom it lists.
+    :param present: the platform's ids of the people whom it lists, as stored now; true for the graded.
     :returns: how many were emptied.
     """
+    of_column = (Result.organisation_id == plan.organisation_id, Result.line_item_id == column.id)
+    has_grade = or_(Result.score.is_not(None), Result.graded_at.is_not(None))
+    graded, newer = session.execute(
+        select(func.count().filter(has_grade), func.count().filter(Result.read_at > read_at)).where(
+            *of_column
+        )
+    ).one()
+    # Unless somebody has read later, all that the column lists is among them: as many means the same.
+    if not newer and graded == sum(present.values()):
+        return 0
     rows = session.execute(
         select(Result.learner_id, Learner.sub)
         .join(Learner, Learner.id == Result.learner_id)
-        .where(
-            Result.organisation_id == plan.organisation_id,
-            Result.line_item_id == column.id,
-            Result.read_at < read_at,
-            or_(Result.score.is_not(None), Result.graded_at.is_not(None)),
-        ),
+        .where(*of_column, Result.read_at < read_at, has_grade),
         execution_options={"yield_per": CHUNK},
     )
     missing = [learner_id for learner_id, sub in rows if sub not in present]

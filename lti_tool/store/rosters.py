@@ -6,7 +6,7 @@ caller brings pages of some thousand rows, so that memory and locks stay small.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -322,25 +322,28 @@ def add_learners(session: Session, plan: ContextPlan, given: sa.Table, now: date
 
 
 def deactivate_missing(
-    session: Session, plan: ContextPlan, present: Collection[str], read_started_at: datetime
+    session: Session, plan: ContextPlan, present: Mapping[str, bool], read_started_at: datetime
 ) -> int:
     """Mark as inactive who is not in ``present``; only for a roster that was read whole.
 
-    :param present: the platform's ids of the people in the roster.
+    :param present: the platform's ids of the people in the roster as it is stored now; true for active ones.
     :param read_started_at: somebody who came in since then is not missing.
     :returns: how many were marked.
     """
+    active = (
+        Membership.organisation_id == plan.organisation_id,
+        Membership.context_id == plan.id,
+        Membership.is_active.is_(True),
+    )
+    # All of the roster's active people are among them: as many means the same, and nobody is looked at.
+    if session.execute(select(func.count()).where(*active)).scalar_one() == sum(present.values()):
+        return 0
     # A launch notes its time to the minute only.
     before = read_started_at - TOUCH_INTERVAL
     rows = session.execute(
         select(Membership.learner_id, Learner.sub)
         .join(Learner, Learner.id == Membership.learner_id)
-        .where(
-            Membership.organisation_id == plan.organisation_id,
-            Membership.context_id == plan.id,
-            Membership.is_active.is_(True),
-            Membership.seen_at < before,
-        ),
+        .where(*active, Membership.seen_at < before),
         execution_options={"yield_per": CHUNK},
     )
     missing = [learner_id for learner_id, sub in rows if sub not in present]

@@ -140,6 +140,21 @@ def test_a_complete_roster_marks_who_is_gone(world):
     assert world.members()["3"].is_active, "and comes back"
 
 
+def test_one_who_goes_as_another_comes_is_gone_from_roster_and_column(world):
+    world.book.enrol(1, 2, 3)
+    world.book.grade(world.placed, s1=10, s2=20, s3=30)
+    world.sync()
+    world.clock.forward(minutes=5)
+    world.book.members = world.book.members[:2]
+    world.book.enrol(4)
+    del world.book.grades[world.placed.line_item_url]["3"]
+    world.book.grade(world.placed, s4=40)
+    run = world.sync()
+    assert (run.counts["added"], run.counts["left"]) == (1, 1)
+    assert [sub for sub, member in world.members().items() if not member.is_active] == ["3"]
+    assert world.scores() == {"1": Decimal(10), "2": Decimal(20), "3": None, "4": Decimal(40)}
+
+
 @pytest.mark.parametrize(
     "failing",
     [(500, {}, ""), (404, {}, "<html>"), (200, {}, '{"members": [{"user_id"'), (200, {}, '{"members": []}')],
