@@ -389,7 +389,7 @@ def count_learners(session: Session, organisation_id: str, context_id: str) -> i
 
 def _taking_part(organisation_id: str, context_id: str) -> tuple[Any, ...]:
     return (
-        Membership.organisation_id == organisation_id,
+        _is_of(Membership.organisation_id, organisation_id),
         Membership.context_id == context_id,
         Membership.is_learner.is_(True),
         Membership.is_staff.is_(False),
@@ -410,7 +410,7 @@ def counts(
         )
         .join(Learner, Learner.id == Decision.learner_id)
         .where(
-            Decision.organisation_id == organisation_id,
+            _is_of(Decision.organisation_id, organisation_id),
             Decision.placement_id.in_(placement_ids),
             Decision.is_latest.is_(True),
             *_taking_part(organisation_id, context_id),
