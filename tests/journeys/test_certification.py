@@ -19,7 +19,7 @@ from lti_tool.errors import ErrorCode
 from lti_tool.store.tables import LaunchSession
 from tests.databases import fresh_database_url
 from tests.journeys.campus import LMS_URL, TOOL_URL, Campus, open_campus
-from tests.simulator.client import Page
+from tests.simulator.client import Cookie, Page
 from tests.simulator.keys import b64url_bytes, public_pem, rsa_key, sign_rs256, signing_input
 from tests.simulator.lms import Activity, User
 from tests.unit.lti.tokens import INSTRUCTOR, LEARNER, LTI, MISSING, changed, sign_hs256
@@ -206,19 +206,30 @@ def test_a_forged_token_is_refused_and_the_page_names_the_reason(
 
 def test_a_token_posted_again_by_the_same_browser_is_refused(campus: Campus, activity: Activity) -> None:
     posted: list[dict[str, str]] = []
+    kept: list[dict[tuple[str, str, str, str], Cookie]] = []
+    browser = campus.browser(campus.learner("ada"))
 
     def note(fields: dict[str, str]) -> dict[str, str]:
         posted.append(fields)
+        kept.append(dict(browser.jar.cookies))
         return fields
 
-    browser = campus.browser(campus.learner("ada"))
+    def again_with_the_cookie(_: dict[str, str]) -> dict[str, str]:
+        browser.jar.cookies.update(kept[0])
+        return posted[0]
+
     first = browser.launch(activity.id, tamper=note)
     assert first.status == 200
     before = sessions(campus)
-    second = browser.launch(activity.id, tamper=lambda _: posted[0])
-    assert 400 <= second.status < 500
-    assert ErrorCode.LAUNCH_REPLAYED.value in second.text
-    assert sessions(campus) == before
+    # The launch took its login's cookie away; who kept it is stopped by the nonce.
+    for tamper, code in (
+        (lambda _: posted[0], ErrorCode.LAUNCH_STATE_UNBOUND),
+        (again_with_the_cookie, ErrorCode.LAUNCH_REPLAYED),
+    ):
+        again = browser.launch(activity.id, tamper=tamper)
+        assert 400 <= again.status < 500
+        assert code.value in again.text
+        assert sessions(campus) == before
 
 
 def test_a_launch_begun_in_another_browser_is_refused(campus: Campus, activity: Activity) -> None:
