@@ -339,11 +339,16 @@ class Syncing:
             return LearnerRefresh()
         organisation_id, context_id = session.organisation_id, session.context_id
         with self.database.read() as reading:
+            columns = tuple(
+                column
+                for column in results.evidence_columns(reading, organisation_id, context_id)
+                if column.url is not None
+            )
+            if not columns:
+                return LearnerRefresh()
             plan = rosters.context_plan(reading, organisation_id, context_id)
             sub = rosters.learner_sub(reading, organisation_id, session.learner_id)
-            columns = results.evidence_columns(reading, organisation_id, context_id)
-        columns = tuple(column for column in columns if column.url is not None)
-        if plan is None or sub is None or not plan.is_approved or not columns:
+        if plan is None or sub is None or not plan.is_approved:
             return LearnerRefresh()
         deadline = self.connector.deadline_in(deadline_seconds)
         troubles: list[ErrorCode] = []
