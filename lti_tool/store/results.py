@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any, cast
 
 import sqlalchemy as sa
-from sqlalchemy import CursorResult, func, or_, select, update
+from sqlalchemy import CursorResult, String, bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from lti_tool.store.rosters import CHUNK, ContextPlan, add_learners, chunks, with_learners
@@ -69,12 +69,8 @@ class StoredGrades:
 
 def evidence_columns(session: Session, organisation_id: str, context_id: str) -> tuple[EvidenceColumn, ...]:
     """The evidence columns of the active placements of a context, the longest unread first."""
-    columns = _columns(
-        session,
-        LineItem.organisation_id == organisation_id,
-        LineItem.context_id == context_id,
-        Placement.status == "active",
-    )
+    rows = session.execute(_OF_CONTEXT, {"organisation_id": organisation_id, "context_id": context_id})
+    columns = [EvidenceColumn(**row._mapping) for row in rows]
     return tuple(sorted(columns, key=lambda column: (column.read_at is not None, column.read_at or 0)))
 
 
@@ -82,33 +78,38 @@ def placement_columns(
     session: Session, organisation_id: str, placement_id: str
 ) -> tuple[EvidenceColumn, ...]:
     """The evidence columns of one placement, in the order in which they were asked for."""
-    return _columns(
-        session, LineItem.organisation_id == organisation_id, LineItem.placement_id == placement_id
-    )
-
-
-def _columns(session: Session, *conditions: Any) -> tuple[EvidenceColumn, ...]:
-    rows = session.execute(
-        select(
-            LineItem.id,
-            LineItem.context_id,
-            LineItem.placement_id,
-            Placement.badge_link_key,
-            LineItem.tag,
-            LineItem.evidence_key,
-            LineItem.label,
-            LineItem.id_on_platform.label("url"),
-            LineItem.score_maximum,
-            LineItem.first_value_at,
-            LineItem.read_at,
-            LineItem.is_complete,
-            LineItem.trouble,
-        )
-        .join(Placement, Placement.id == LineItem.placement_id)
-        .where(LineItem.tag.in_(EVIDENCE_TAGS), *conditions)
-        .order_by(LineItem.created_at, LineItem.evidence_key)
-    )
+    rows = session.execute(_OF_PLACEMENT, {"organisation_id": organisation_id, "placement_id": placement_id})
     return tuple(EvidenceColumn(**row._mapping) for row in rows)
+
+
+# Built once: every launch of a learner asks, and building a statement costs more than running it.
+_COLUMNS = (
+    select(
+        LineItem.id,
+        LineItem.context_id,
+        LineItem.placement_id,
+        Placement.badge_link_key,
+        LineItem.tag,
+        LineItem.evidence_key,
+        LineItem.label,
+        LineItem.id_on_platform.label("url"),
+        LineItem.score_maximum,
+        LineItem.first_value_at,
+        LineItem.read_at,
+        LineItem.is_complete,
+        LineItem.trouble,
+    )
+    .join(Placement, Placement.id == LineItem.placement_id)
+    .where(
+        LineItem.tag.in_(EVIDENCE_TAGS),
+        LineItem.organisation_id == bindparam("organisation_id", type_=String),
+    )
+    .order_by(LineItem.created_at, LineItem.evidence_key)
+)
+_OF_CONTEXT = _COLUMNS.where(
+    LineItem.context_id == bindparam("context_id", type_=String), Placement.status == "active"
+)
+_OF_PLACEMENT = _COLUMNS.where(LineItem.placement_id == bindparam("placement_id", type_=String))
 
 
 def placement_context(session: Session, organisation_id: str, placement_id: str) -> str | None:
