@@ -109,7 +109,7 @@ check: ## what .ci/run runs: all of the above in order, the tests last
 
 .PHONY: wheel
 wheel: install ## build the wheel into dist/
-	@rm -rf dist build/lib build/bdist.* && $(BIN)/python -m build --wheel --outdir dist . >build/wheel.log 2>&1 || { cat build/wheel.log; exit 1; }
+	@rm -rf dist build/lib build/bdist.* && mkdir -p build && $(BIN)/python -m build --wheel --outdir dist . >build/wheel.log 2>&1 || { cat build/wheel.log; exit 1; }
 	@ls dist
 
 .PHONY: clean
