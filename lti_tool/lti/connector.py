@@ -8,6 +8,7 @@ are :class:`~lti_tool.outbound.Outbound`'s; no redirect is followed.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 import uuid
@@ -36,6 +37,10 @@ CALL_TIMEOUT: Final = 30.0
 """Seconds for one call with its retries; Moodle needed 5 for a roster of 2,000 with a condition."""
 TOKEN_TIMEOUT: Final = 10.0
 RETRIES: Final = 2
+SILENCE: Final = 45.0
+"""Seconds for which a platform that did not answer is not asked again by this process."""
+REST: Final = 30.0
+"""Seconds that a platform gets which is too busy and does not say for how long."""
 PAGE_BYTES: Final = 32 * 1024 * 1024
 """Moodle gives everything in one page: 230 bytes a member, 300 a result; this is 100,000 learners."""
 
@@ -169,7 +174,36 @@ class _Token:
     """On the monotonic clock: a corrected wall clock must not revive an old token."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Silence:
+    """A call to a registration's platform got no answer."""
+
+    until: float
+    waited: float
+    """For how many seconds an answer was awaited; infinite where there was not even a connection."""
+    code: ErrorCode
+
+    def bars(self, seconds: float) -> bool:
+        """Whether a call that has so many seconds would wait in vain as well.
+
+        A visit's two seconds prove little about a platform: the schedule's thirty may still do.
+        """
+        return seconds < 2 * self.waited
+
+
 _Key = tuple[str, str, frozenset[str]]
+
+
+def is_silent(failure: PlatformFailed | None) -> bool:
+    """Whether the platform as a whole did not answer or asked for rest: more calls would meet the same.
+
+    An error that was answered, be it a 500, is one call's own.
+    """
+    if failure is None:
+        return False
+    if failure.code is ErrorCode.PLATFORM_UNREACHABLE:
+        return failure.http_status is None
+    return failure.code in (ErrorCode.PLATFORM_TIMED_OUT, ErrorCode.PLATFORM_BUSY)
 
 
 class PlatformConnector:
@@ -196,6 +230,8 @@ class PlatformConnector:
         self._tokens: dict[_Key, _Token] = {}
         self._token_locks: dict[_Key, threading.Lock] = {}
         self._rests_until: dict[str, float] = {}
+        self._silences: dict[str, _Silence] = {}
+        self._answered_at: dict[str, float] = {}
         self._lock = threading.Lock()
 
     def deadline_in(self, seconds: float) -> float:
@@ -297,9 +333,18 @@ class PlatformConnector:
             retries=RETRIES,
         )
 
-    def _request(self, registration: RegistrationView, method: str, url: str, **options: Any) -> Answer:
+    def _request(
+        self, registration: RegistrationView, method: str, url: str, *, timeout: float, **options: Any
+    ) -> Answer:
+        asked_at = self._monotonic()
         try:
-            return self._outbound.request(method, url, audience="platform", max_bytes=PAGE_BYTES, **options)
+            answer = self._outbound.request(
+                method, url, audience="platform", max_bytes=PAGE_BYTES, timeout=timeout, **options
+            )
+        except PlatformFailed as failure:
+            if failure.code in (ErrorCode.PLATFORM_TIMED_OUT, ErrorCode.PLATFORM_UNREACHABLE):
+                self._note_silence(registration, failure.code, asked_at, timeout)
+            raise
         except OutboundRefused as error:
             if error.code is ErrorCode.OUTBOUND_IN_TRANSACTION:
                 raise
@@ -308,6 +353,22 @@ class PlatformConnector:
                 f"registration {registration.id}: refused by the outgoing policy ({error.detail})",
                 host=host_of(url) or "",
             ) from error
+        now = self._monotonic()
+        self._answered_at[registration.id] = now
+        silence = self._silences.get(registration.id)
+        if silence is not None and now - asked_at < silence.waited:
+            self._silences.pop(registration.id, None)
+        return answer
+
+    def _note_silence(
+        self, registration: RegistrationView, code: ErrorCode, asked_at: float, waited: float
+    ) -> None:
+        """Spare the next calls the wait, unless somebody else's call was answered meanwhile."""
+        if self._answered_at.get(registration.id, -math.inf) > asked_at:
+            return
+        if code is ErrorCode.PLATFORM_UNREACHABLE:
+            waited = math.inf
+        self._silences[registration.id] = _Silence(self._monotonic() + SILENCE, waited, code)
 
     def _seconds_left(self, registration: RegistrationView, deadline: float | None, most: float) -> float:
         now = self._monotonic()
@@ -319,13 +380,20 @@ class PlatformConnector:
                 retryable=True,
                 retry_after=rests_until - now,
             )
-        if deadline is None:
-            return most
-        if deadline <= now:
+        seconds = most if deadline is None else min(most, deadline - now)
+        if seconds <= 0:
             raise PlatformFailed(
                 ErrorCode.PLATFORM_TIMED_OUT, f"registration {registration.id}: out of time", retryable=True
             )
-        return min(most, deadline - now)
+        silence = self._silences.get(registration.id)
+        if silence is not None and now < silence.until and silence.bars(seconds):
+            raise PlatformFailed(
+                silence.code,
+                f"registration {registration.id} did not answer a moment ago",
+                retryable=True,
+                retry_after=silence.until - now,
+            )
+        return seconds
 
     def _refusal(self, registration: RegistrationView, answer: Answer) -> PlatformFailed:
         """What a status that is no success means; a wish to be left alone is kept for the next calls."""
@@ -334,8 +402,8 @@ class PlatformConnector:
         # Canvas said 403 with an empty bucket until October 2025, 429 since.
         emptied = status == 403 and answer.headers.get("X-Rate-Limit-Remaining", "").startswith("0")
         if status in (429, 503) or emptied:
-            if answer.retry_after:
-                self._rests_until[registration.id] = self._monotonic() + min(answer.retry_after, 3600.0)
+            rest = REST if answer.retry_after is None else min(answer.retry_after, 3600.0)
+            self._rests_until[registration.id] = self._monotonic() + rest
             return PlatformFailed(
                 ErrorCode.PLATFORM_BUSY,
                 detail,
@@ -359,12 +427,21 @@ class PlatformConnector:
         key = (access.registration.id, access.deployment_id, scopes)
         with self._lock:
             lock = self._token_locks.setdefault(key, threading.Lock())
-        with lock:  # threads that need the same token fetch it once
+        # Threads that need the same token fetch it once; nobody waits for another's longer than for an own.
+        if not lock.acquire(timeout=self._seconds_left(access.registration, deadline, TOKEN_TIMEOUT)):
+            raise PlatformFailed(
+                ErrorCode.PLATFORM_TIMED_OUT,
+                f"registration {access.registration.id}: no token in time",
+                retryable=True,
+            )
+        try:
             token = self._tokens.get(key)
             if token is None or token.usable_until <= self._monotonic():
                 token = self._fetch_token(access, scopes, deadline)
                 self._tokens[key] = token
             return token
+        finally:
+            lock.release()
 
     def _forget(self, key: _Key, token: _Token) -> None:
         with self._lock:

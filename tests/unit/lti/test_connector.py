@@ -8,13 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
+import requests
 import responses
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
 from lti_tool.errors import ErrorCode, OutboundRefused, PlatformFailed
-from lti_tool.lti.connector import ServiceAccess, host_of, named_hosts, with_query
-from lti_tool.outbound import transaction_closed, transaction_opened
+from lti_tool.lti.connector import REST, SILENCE, ServiceAccess, host_of, named_hosts, with_query
+from lti_tool.outbound import Answer, transaction_closed, transaction_opened
 from tests.unit.lti.lms import (
     AGS,
     ISSUER,
@@ -403,3 +404,127 @@ def test_a_query_is_added_to_the_one_that_is_there():
     assert with_query("https://x/a?type_id=1", {"user_id": "a b"}) == "https://x/a?type_id=1&user_id=a+b"
     assert with_query("https://x/a", {"role": "Learner"}) == "https://x/a?role=Learner"
     assert with_query("https://x/A%2fb?Q", {}) == "https://x/A%2fb?Q"
+
+
+# -- a platform that does not answer
+
+
+class Silent:
+    """A platform that takes every call and answers none, until told to."""
+
+    def __init__(self, given: Lms) -> None:
+        self.network, self.time = given.connector._outbound, given.time
+        self.waits: list[float] = []
+        self.is_silent = True
+        given.connector._outbound = self
+
+    def request(self, method: str, url: str, *, timeout: float, **options: object) -> Answer:
+        if not self.is_silent:
+            return self.network.request(method, url, timeout=timeout, **options)
+        self.waits.append(timeout)
+        self.time.seconds += timeout
+        raise PlatformFailed(ErrorCode.PLATFORM_TIMED_OUT, "silence", retryable=True)
+
+
+@pytest.fixture
+def silent(moodle: Lms) -> Silent:
+    moodle.gives_tokens()
+    moodle.gives(MEMBERSHIPS_URL, "{}")
+    return Silent(moodle)
+
+
+def test_a_platform_that_did_not_answer_is_left_alone_for_a_while(moodle, silent):
+    assert refused(moodle).code is ErrorCode.PLATFORM_TIMED_OUT
+    for _ in range(5):
+        failure = refused(moodle)
+        assert (failure.code, failure.retryable) == (ErrorCode.PLATFORM_TIMED_OUT, True)
+        assert 0 < failure.retry_after <= SILENCE
+    assert len(silent.waits) == 1, "nobody waits again for what somebody has just waited for"
+    silent.is_silent = False
+    moodle.time.seconds += SILENCE
+    assert get(moodle).status == 200
+    assert get(moodle).status == 200
+
+
+def test_visits_do_not_each_wait_for_a_platform_that_is_silent(moodle, silent):
+    for _ in range(20):
+        refused(moodle, deadline=moodle.connector.deadline_in(2.0))
+    assert silent.waits == [2.0]
+
+
+def test_a_visit_that_was_not_answered_in_time_does_not_stop_who_can_wait_longer(moodle, silent):
+    """A slow platform is not a silent one: the schedule has thirty seconds where a visit has two."""
+    refused(moodle, deadline=moodle.connector.deadline_in(2.0))
+    silent.is_silent = False
+    assert get(moodle).status == 200
+
+
+def test_one_call_that_takes_too_long_does_not_silence_a_platform_that_answers_others(moodle, silent):
+    silent.is_silent = False
+    get(moodle)
+    inner = silent.network
+
+    class Busy:
+        def request(self, *arguments: object, **options: object) -> Answer:
+            silent.network = inner
+            moodle.time.seconds += 10
+            get(moodle)  # somebody else's call, meanwhile
+            raise PlatformFailed(ErrorCode.PLATFORM_TIMED_OUT, "a roster of 100,000", retryable=True)
+
+    silent.network = Busy()
+    assert refused(moodle).code is ErrorCode.PLATFORM_TIMED_OUT
+    assert get(moodle).status == 200
+
+
+def test_a_platform_that_cannot_be_connected_to_is_left_alone_as_well(moodle):
+    moodle.mock.post(TOKEN_URL, body=requests.exceptions.ConnectionError("refused"))
+    assert refused(moodle).code is ErrorCode.PLATFORM_UNREACHABLE
+    asked = len(moodle.mock.calls)
+    assert refused(moodle).code is ErrorCode.PLATFORM_UNREACHABLE
+    assert len(moodle.mock.calls) == asked
+
+
+def test_a_platform_that_answers_an_error_is_not_silent(moodle):
+    moodle.gives_tokens()
+    moodle.gives(MEMBERSHIPS_URL, "", status=500)
+    moodle.gives(MEMBERSHIPS_URL, "{}")
+    assert refused(moodle).http_status == 500
+    assert get(moodle).status == 200
+
+
+def test_the_silence_of_one_registration_is_not_that_of_another(moodle, silent):
+    other = ServiceAccess(replace(REGISTRATION, id="r2", client_id="another"), "1", MOODLE_SCOPES)
+    refused(moodle)
+    silent.is_silent = False
+    assert get(moodle, who=other).status == 200
+
+
+def test_a_busy_platform_that_names_no_time_gets_a_rest_too(moodle):
+    moodle.gives_tokens()
+    moodle.gives(MEMBERSHIPS_URL, "", status=429)
+    assert refused(moodle).code is ErrorCode.PLATFORM_BUSY
+    asked = len(moodle.calls("memberships"))
+    assert refused(moodle).code is ErrorCode.PLATFORM_BUSY
+    assert len(moodle.calls("memberships")) == asked
+    moodle.time.seconds += REST
+    refused(moodle)
+    assert len(moodle.calls("memberships")) > asked
+
+
+def test_a_visit_does_not_wait_longer_than_it_has_for_somebody_elses_token(moodle):
+    asked, go_on = threading.Event(), threading.Event()
+
+    def slowly(_request: object) -> tuple[int, dict[str, str], str]:
+        asked.set()
+        go_on.wait(10)
+        return 200, {}, '{"access_token": "t"}'
+
+    moodle.mock.add_callback(responses.POST, TOKEN_URL, slowly)
+    moodle.gives(MEMBERSHIPS_URL, "{}")
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(get, moodle)
+        assert asked.wait(10)
+        failure = refused(moodle, deadline=moodle.connector.deadline_in(0.1))
+        go_on.set()
+        assert first.result().status == 200
+    assert failure.code is ErrorCode.PLATFORM_TIMED_OUT
