@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -121,6 +121,24 @@ def course(database: Database, now: datetime = NOW, **context: Any) -> Course:
         session.add(row)
         session.flush()
         return Course(organisation_id, issuer_id, registration.id, deployment.id, row.id, issuer)
+
+
+def courses_beside(database: Database, course: Course, count: int) -> list[Course]:
+    """Further courses of the same registration, used as lately as ``course``."""
+    made = []
+    with database.write() as session:
+        model = session.get_one(tables.Context, course.context_id)
+        given = {
+            column.key: getattr(model, column.key)
+            for column in tables.Context.__table__.columns
+            if column.key != "id"
+        }
+        for _ in range(count):
+            row = tables.Context(**given | {"id_on_platform": str(next(_numbers))})
+            session.add(row)
+            session.flush()
+            made.append(replace(course, context_id=row.id))
+    return made
 
 
 def placed(

@@ -11,7 +11,9 @@ from lti_tool.jobs.reconcile import EVERY_SECONDS, Reconcile
 from lti_tool.queue import Periodic
 
 THREADS = 8
-"""Tasks at once in one worker. They mostly wait for an LMS; each platform's own limit is the connector's."""
+"""Tasks at once in one worker. They mostly wait for an LMS; of one registration at most
+:data:`~lti_tool.services.syncing.AT_ONCE` syncs at a time, and one that does not answer is left alone by the
+connector, so that the others' tasks find a thread."""
 
 
 def register(tool: Tool, reconcile: Reconcile) -> None:

@@ -16,7 +16,7 @@ from decimal import Decimal
 
 from lti_tool.errors import Conflict, ErrorCode, NotFound, PlatformFailed
 from lti_tool.lti import grades
-from lti_tool.lti.connector import PlatformConnector, ServiceAccess
+from lti_tool.lti.connector import PlatformConnector, ServiceAccess, is_silent
 from lti_tool.lti.grades import LineItemOnPlatform, LineItemSpec, PlatformResult
 from lti_tool.platforms import platform_for
 from lti_tool.services.progress import ColumnProgress, column_progress
@@ -48,6 +48,10 @@ class ColumnRead:
     """Whether the platform gave anything at all."""
     trouble: ErrorCode | None = None
     retry_after: float | None = None
+    calls: int = 0
+    """How often the platform was asked."""
+    is_silent: bool = False
+    """The platform as a whole did not answer: asking it for another column would meet the same."""
 
 
 def service_access(plan: ContextPlan) -> ServiceAccess:
@@ -101,7 +105,17 @@ def read_column(
             trouble=trouble,
         )
     retry_after = None if read.failure is None else read.failure.retry_after
-    return ColumnRead(len(present), changed, has_value, read.is_complete, was_read, trouble, retry_after)
+    return ColumnRead(
+        len(present),
+        changed,
+        has_value,
+        read.is_complete,
+        was_read,
+        trouble,
+        retry_after,
+        read.calls,
+        is_silent(read.failure),
+    )
 
 
 @dataclass(frozen=True)
@@ -170,6 +184,8 @@ class Columns:
             if plan.is_approved and column.url and column.first_value_at is None and self._may_ask(column.id):
                 read = read_column(self.database, self.connector, self.clock, plan, column, deadline=deadline)
                 arrived = arrived or read.has_value
+                if read.is_silent:
+                    break
         if arrived:
             self._make_due(plan)
         return self.column_states(organisation_id, placement_id)

@@ -7,8 +7,10 @@ was stored is true, and what was not done is still owed.
 
 from __future__ import annotations
 
+import threading
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
@@ -16,7 +18,7 @@ from typing import Any, Final, Protocol
 from lti_tool.domain.freshness import ACTIVE_FOR, SyncOutcome, next_sync_at, stretch
 from lti_tool.errors import ErrorCode, NotFound, ToolError
 from lti_tool.lti import grades, memberships
-from lti_tool.lti.connector import PlatformConnector
+from lti_tool.lti.connector import PlatformConnector, is_silent
 from lti_tool.lti.memberships import Member
 from lti_tool.services import Hints
 from lti_tool.services.columns import grade_row, read_column, service_access
@@ -29,6 +31,13 @@ from lti_tool.telemetry import AWARDS
 
 LEASE_SECONDS: Final = 120.0
 """How long a worker may be silent before another takes its context over; renewed with each page."""
+AT_ONCE: Final = 3
+"""Syncs of one registration at a time in one process: a slow platform must not take all of a worker."""
+SLOT_PATIENCE: Final = 2.0
+"""Seconds that one more waits for its turn; quick platforms get through everything so."""
+WAITED_IN_VAIN: Final = frozenset(
+    {ErrorCode.PLATFORM_TIMED_OUT, ErrorCode.PLATFORM_UNREACHABLE, ErrorCode.PLATFORM_BUSY}
+)
 
 
 class AwardingOutcome(Protocol):
@@ -86,14 +95,48 @@ class _Progress:
     retry_after: float | None = None
     reads: int = 0
     good_reads: int = 0
+    calls: int = 0
+    """How often the platform was asked."""
+    is_stopped: bool = False
+    """The platform as a whole did not answer: the rest of the context is not asked for."""
 
-    def note(self, trouble: ErrorCode | None, retry_after: float | None, *, was_read: bool) -> None:
+    def note(
+        self,
+        trouble: ErrorCode | None,
+        retry_after: float | None,
+        *,
+        was_read: bool,
+        calls: int,
+        is_silent: bool,
+    ) -> None:
         self.reads += 1
         self.good_reads += was_read
+        self.calls += calls
+        self.is_stopped = self.is_stopped or is_silent
         if trouble is not None:
             self.troubles.append(trouble)
         if retry_after is not None:
             self.retry_after = max(retry_after, self.retry_after or 0.0)
+
+
+class _Slots:
+    """Lets so many syncs of one registration work at once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._free: dict[str, threading.Semaphore] = {}
+
+    @contextmanager
+    def one_of(self, registration_id: str) -> Iterator[bool]:
+        """Whether a slot came free in time; it is given back at the end."""
+        with self._lock:
+            free = self._free.setdefault(registration_id, threading.Semaphore(AT_ONCE))
+        is_taken = free.acquire(timeout=SLOT_PATIENCE)
+        try:
+            yield is_taken
+        finally:
+            if is_taken:
+                free.release()
 
 
 @dataclass(frozen=True)
@@ -106,6 +149,7 @@ class Syncing:
     hints: Hints
     awarding: AwardingPort
     issuing: IssuingPort
+    _slots: _Slots = field(default_factory=_Slots, compare=False, repr=False)
 
     # -- runs
 
@@ -143,12 +187,27 @@ class Syncing:
     def sync_context(self, context_id: str, run_id: str | None = None) -> None:
         """Read a context and decide; a no-op where it is not owed, or another worker is at it.
 
+        Where :data:`AT_ONCE` others of the registration are at work, it stays owed, and is offered again.
         What the platform does wrong is kept with the roster and the columns, and puts off the next sync;
         it raises nothing.
 
         :param run_id: the run that people watch; without one the schedule must ask for it.
         :raises NotFound: ``context_not_found``.
         """
+        with self.database.read() as session:
+            plan = rosters.context_plan_for_job(session, context_id)
+        if plan is None:
+            raise NotFound(ErrorCode.CONTEXT_NOT_FOUND)
+        if run_id is None and (plan.sync_due_at is None or plan.sync_due_at > self.clock()):
+            return
+        with self._slots.one_of(plan.registration.id) as is_free:
+            if is_free:
+                self._sync_alone(context_id, run_id)
+            elif run_id is not None:
+                # People watch this one: to the end of the queue, not to the next reconcile pass.
+                self.hints.offer("sync_context", context_id=context_id, run_id=run_id)
+
+    def _sync_alone(self, context_id: str, run_id: str | None) -> None:
         now = self.clock()
         holder = uuid.uuid4().hex
         with self.database.write() as session:
@@ -183,11 +242,9 @@ class Syncing:
     def _sync(self, plan: ContextPlan, run_id: str | None, holder: str) -> None:
         progress = _Progress()
         failure: ToolError | None = None
-        columns: tuple[EvidenceColumn, ...] = ()
         try:
             if plan.is_approved:
-                self._read_roster(plan, run_id, holder, progress)
-                columns = self._read_columns(plan, run_id, holder, progress)
+                self._read(plan, run_id, holder, progress)
                 self._decide(plan, run_id, progress)
             else:
                 progress.troubles.append(ErrorCode.REGISTRATION_NOT_APPROVED)
@@ -205,27 +262,42 @@ class Syncing:
                 or not plan.is_approved
                 or (progress.reads > 0 and progress.good_reads == 0)
             )
-            self._close(plan, run_id, progress, len(columns), is_failed=is_failed)
+            self._close(plan, run_id, progress, is_failed=is_failed)
 
-    def _close(
-        self, plan: ContextPlan, run_id: str | None, progress: _Progress, columns: int, *, is_failed: bool
-    ) -> None:
+    def _read(self, plan: ContextPlan, run_id: str | None, holder: str, progress: _Progress) -> None:
+        """Roster and columns, until the platform does not answer.
+
+        What it did not answer for the last time comes last: one roster or column that is never had in time
+        must not keep the others unread.
+        """
+        parts = [self._read_roster, self._read_columns]
+        if plan.roster_trouble in WAITED_IN_VAIN:
+            parts.reverse()
+        for part in parts:
+            if not progress.is_stopped:
+                part(plan, run_id, holder, progress)
+
+    def _close(self, plan: ContextPlan, run_id: str | None, progress: _Progress, *, is_failed: bool) -> None:
         now = self.clock()
         with self.database.write() as session:
             due_at = None
             if plan.is_approved and rosters.has_placements(session, plan.organisation_id, plan.id):
                 active = rosters.active_context_count(session, plan.registration.id, now - ACTIVE_FOR)
                 current = rosters.context_plan(session, plan.organisation_id, plan.id) or plan
-                is_failing = is_failed or bool(progress.troubles)
+                # One part's own trouble, such as a deleted column, puts off nothing of what can be read.
+                is_failing = is_failed or progress.is_stopped
+                troubles = frozenset(progress.troubles)
+                if progress.is_stopped:
+                    troubles &= WAITED_IN_VAIN
                 due_at = next_sync_at(
                     current.last_launched_at,
                     now,
                     outcome=SyncOutcome(
                         is_failing,
-                        rosters.oldest_good_read_at(session, plan) if is_failing else None,
+                        rosters.unread_since(session, plan, troubles) if is_failing else None,
                         progress.retry_after,
                     ),
-                    stretched=stretch(active, 1 + columns),
+                    stretched=stretch(active, progress.calls),
                     spread=int(plan.id[:8], 16) / 0x1_0000_0000,
                 )
             rosters.schedule_sync(session, plan.organisation_id, plan.id, due_at)
@@ -275,16 +347,23 @@ class Syncing:
                 trouble=None if trouble is None else trouble.value,
             )
         progress.counts |= {"members": len(present), "added": added, "changed": changed, "left": left}
-        progress.note(trouble, read.failure.retry_after if read.failure else None, was_read=was_read)
+        progress.note(
+            trouble,
+            read.failure.retry_after if read.failure else None,
+            was_read=was_read,
+            calls=read.calls,
+            is_silent=is_silent(read.failure),
+        )
 
     # -- the columns
 
-    def _read_columns(
-        self, plan: ContextPlan, run_id: str | None, holder: str, progress: _Progress
-    ) -> tuple[EvidenceColumn, ...]:
+    def _read_columns(self, plan: ContextPlan, run_id: str | None, holder: str, progress: _Progress) -> None:
         with self.database.read() as session:
             columns = results.evidence_columns(session, plan.organisation_id, plan.id)
-        created = tuple(column for column in columns if column.url is not None)
+        created = sorted(
+            (column for column in columns if column.url is not None),
+            key=lambda column: column.trouble in WAITED_IN_VAIN,
+        )
         listed = changed = 0
         for done, column in enumerate(created):
             with self.database.write() as session:
@@ -292,9 +371,16 @@ class Syncing:
             read = read_column(self.database, self.connector, self.clock, plan, column)
             listed += read.grades
             changed += read.changed
-            progress.note(read.trouble, read.retry_after, was_read=read.was_read)
+            progress.note(
+                read.trouble,
+                read.retry_after,
+                was_read=read.was_read,
+                calls=read.calls,
+                is_silent=read.is_silent,
+            )
+            if progress.is_stopped:
+                break
         progress.counts |= {"columns": len(created), "grades": listed, "grades_changed": changed}
-        return created
 
     # -- what follows
 

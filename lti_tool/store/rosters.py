@@ -6,7 +6,7 @@ caller brings pages of some thousand rows, so that memory and locks stay small.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -53,6 +53,7 @@ class ContextPlan:
     last_launched_at: datetime
     sync_due_at: datetime | None
     roster_read_at: datetime | None
+    roster_trouble: str | None
     is_approved: bool
     """Whether registration and deployment are approved: of any other nothing is read."""
 
@@ -108,6 +109,7 @@ def _plan(session: Session, context_id: str, *conditions: Any) -> ContextPlan | 
             Context.last_launched_at,
             Context.sync_due_at,
             Context.roster_read_at,
+            Context.roster_trouble,
             Deployment.id_on_platform.label("deployment_id_on_platform"),
             Deployment.status.label("deployment_status"),
             Registration,
@@ -131,6 +133,7 @@ def _plan(session: Session, context_id: str, *conditions: Any) -> ContextPlan | 
         last_launched_at=row.last_launched_at,
         sync_due_at=row.sync_due_at,
         roster_read_at=row.roster_read_at,
+        roster_trouble=row.roster_trouble,
         is_approved=registration.is_approved and row.deployment_status == "approved",
     )
 
@@ -179,11 +182,17 @@ def schedule_sync(session: Session, organisation_id: str, context_id: str, due_a
 
 
 def active_context_count(session: Session, registration_id: str, since: datetime) -> int:
-    """How many contexts of one platform were used since then, whoever owns them: they share its budget."""
+    """How many contexts of one platform were used since then and are read, whoever owns them.
+
+    They share its budget; a context that places no badge takes nothing from it.
+    """
+    is_read = (
+        select(Placement.id).where(Placement.context_id == Context.id, Placement.status == "active").exists()
+    )
     count = session.execute(
         select(func.count())
         .select_from(Context)
-        .where(Context.registration_id == registration_id, Context.last_launched_at >= since)
+        .where(Context.registration_id == registration_id, Context.last_launched_at >= since, is_read)
     ).scalar_one()
     return int(count)
 
@@ -403,24 +412,38 @@ def has_placements(session: Session, organisation_id: str, context_id: str) -> b
     return found is not None
 
 
-def oldest_good_read_at(session: Session, plan: ContextPlan) -> datetime | None:
-    """When what cannot be read now was last read: the roster, or the columns that have trouble."""
-    times = [
-        row
-        for row in session.execute(
-            select(LineItem.read_at)
-            .join(Placement, Placement.id == LineItem.placement_id)
-            .where(
-                LineItem.organisation_id == plan.organisation_id,
-                LineItem.context_id == plan.id,
-                LineItem.tag.in_(("attest", "mirror")),
-                LineItem.trouble.is_not(None),
-                Placement.status == "active",
-            )
-        ).scalars()
-        if row is not None
-    ]
-    return min([*times, *([plan.roster_read_at] if plan.roster_read_at is not None else [])], default=None)
+def unread_since(session: Session, plan: ContextPlan, troubles: Collection[str]) -> datetime | None:
+    """Since when what one of these troubles keeps from being read has not been read.
+
+    What never was read counts from when it was to be read: a column from its creation, the roster from the
+    first placement.
+    """
+    placed_at = (
+        select(func.min(func.coalesce(Placement.activated_at, Placement.created_at)))
+        .where(
+            Placement.organisation_id == plan.organisation_id,
+            Placement.context_id == plan.id,
+            Placement.status == "active",
+        )
+        .scalar_subquery()
+    )
+    roster = select(func.coalesce(Context.roster_read_at, placed_at)).where(
+        Context.organisation_id == plan.organisation_id,
+        Context.id == plan.id,
+        Context.roster_trouble.in_(troubles),
+    )
+    columns = (
+        select(func.coalesce(LineItem.read_at, LineItem.created_on_platform_at, LineItem.created_at))
+        .join(Placement, Placement.id == LineItem.placement_id)
+        .where(
+            LineItem.organisation_id == plan.organisation_id,
+            LineItem.context_id == plan.id,
+            LineItem.tag.in_(("attest", "mirror")),
+            LineItem.trouble.in_(troubles),
+            Placement.status == "active",
+        )
+    )
+    return min((at for query in (roster, columns) for at in session.execute(query).scalars()), default=None)
 
 
 def chunks(items: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:

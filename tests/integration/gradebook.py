@@ -143,15 +143,19 @@ class Gradebook:
         return (201, {}, json.dumps(column)) if self.creates else (504, {}, "")
 
 
+def answering(book: Gradebook) -> Gradebook:
+    """Have ``book`` answer on its network."""
+    anything = re.compile(re.escape(book.course.platform_issuer) + "/.*")
+    for method in (responses.GET, responses.POST, responses.PUT, responses.DELETE):
+        book.network.mock.add_callback(method, anything, book.answer)
+    return book
+
+
 @contextmanager
 def gradebook(course: Course) -> Iterator[Gradebook]:
     """The platform of ``course`` on a mocked network."""
     with lms() as network:
-        book = Gradebook(network, course)
-        anything = re.compile(re.escape(course.platform_issuer) + "/.*")
-        for method in (responses.GET, responses.POST, responses.PUT, responses.DELETE):
-            network.mock.add_callback(method, anything, book.answer)
-        yield book
+        yield answering(Gradebook(network, course))
 
 
 def rows(database: Database, table: Any) -> list[Any]:
@@ -162,4 +166,4 @@ def rows(database: Database, table: Any) -> list[Any]:
         return list(session.scalars(select(table)))
 
 
-__all__ = ["Clock", "Gradebook", "Hints", "Issued", "Keys", "gradebook", "rows"]
+__all__ = ["Clock", "Gradebook", "Hints", "Issued", "Keys", "answering", "gradebook", "rows"]

@@ -459,6 +459,41 @@ def test_a_platform_that_fails_everywhere_fails_the_run_and_is_left_alone_for_a_
     assert world.context().sync_due_at == world.clock.now + timedelta(minutes=3)
 
 
+def test_a_platform_that_never_answered_is_asked_ever_more_rarely(world):
+    for part in ("/memberships/", "/results"):
+        world.book.failing[part] = (500, {}, "")
+    waits = []
+    for _ in range(6):
+        world.sync()
+        due_at = world.context().sync_due_at
+        waits.append((due_at - world.clock.now).total_seconds() / 60)
+        world.clock.forward(minutes=waits[-1])
+    assert waits == [3, 3, 6, 12, 24, 48]
+
+
+@pytest.mark.parametrize("part", ["/memberships/", "/results"])
+def test_one_part_that_cannot_be_read_puts_off_nothing_of_the_others(world, part):
+    """A deleted column, or a roster that the tool may not read: the grades of the rest are awaited."""
+    world.book.enrol(1)
+    world.book.failing[part] = (404, {}, "")
+    world.clock.forward(minutes=30)
+    world.sync()
+    assert world.context().sync_due_at == world.clock.now + timedelta(seconds=90)
+
+
+def test_the_budget_of_calls_counts_what_is_read(world):
+    """Sixty courses in use, each of ten pages and a column: 440 calls a minute where 240 are allowed."""
+    world.book.enrol(*range(10))
+    world.book.page_size = 1
+    beside = factories.courses_beside(world.database, world.course, 59)
+    world.sync()
+    assert world.context().sync_due_at == world.clock.now + timedelta(seconds=90), "nobody reads the others"
+    for course in beside:
+        factories.placed(world.database, course)
+    world.sync()
+    assert world.context().sync_due_at == world.clock.now + timedelta(seconds=165)
+
+
 def test_a_platform_that_asks_for_rest_gets_it(world):
     world.book.failing["/memberships/"] = (429, {"Retry-After": "1800"}, "")
     run = world.sync()
