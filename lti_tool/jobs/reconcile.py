@@ -96,5 +96,8 @@ class Reconcile:
         for run in lost:
             if run.kind == "sync" and run.context_id is not None:
                 yield Offer("sync_context", (("context_id", run.context_id), ("run_id", run.id)))
+        watched = {run.context_id for run in lost}
         for context in tool.syncing.contexts_due(now, limit):
+            if context.context_id in watched:
+                continue  # its run reads it; two tasks for one course would get in each other's way
             yield Offer("sync_context", (("context_id", context.context_id),), SYNC_PATIENCE)

@@ -115,6 +115,19 @@ def test_a_run_that_nobody_works_on_is_offered_again(
     assert offered(tool) == [("sync_context", {"context_id": course.context_id, "run_id": run.id})]
 
 
+def test_a_lost_run_is_not_raced_by_its_courses_schedule(
+    tool: Tool, course: factories.Course, watch: Watch
+) -> None:
+    """Whichever came second would find the course taken, and people would watch a run that nobody works on."""
+    run = tool.syncing.start_sync(course.organisation_id, course.context_id)
+    tool.queue._huey.storage.dequeue()
+    watch.now += PATIENCE
+    with tool.database.write() as session:
+        session.execute(sa.update(Context).values(sync_due_at=NOW))
+    assert Reconcile(tool).run() == 1
+    assert offered(tool) == [("sync_context", {"context_id": course.context_id, "run_id": run.id})]
+
+
 def test_the_queue_stays_short(tool: Tool, watch: Watch) -> None:
     """What does not fit is still due at the next pass."""
     course = factories.course(tool.database, NOW)
