@@ -5,6 +5,9 @@ const contrast = document.getElementById("contrast");
 const NAMES = ["shape", "icon", "background", "foreground", "text"];
 let timer;
 
+// Chromium ignores the attribute in a frame of another site; a script may do the same.
+document.querySelector("[autofocus]")?.focus();
+
 function luminance(colour) {
   const parts = [1, 3, 5].map((at) => Number.parseInt(colour.slice(at, at + 2), 16) / 255);
   const [red, green, blue] = parts.map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
