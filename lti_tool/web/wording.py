@@ -72,6 +72,8 @@ def describe(criterion: Criterion) -> RuleLine:
     """What a criterion asks, before anybody is judged by it."""
     if isinstance(criterion, ScoreAtLeast):
         return RuleLine(_asked(criterion), note=_how_read(criterion))
+    if len(criterion.parts) == 1:
+        return describe(criterion.parts[0])
     return RuleLine(_combination(criterion), parts=tuple(describe(part) for part in criterion.parts))
 
 
@@ -105,6 +107,8 @@ def explain(finding: Finding) -> RuleLine:
         return RuleLine(
             _asked(criterion), finding.state.value, status, _known(finding), share=_share(finding)
         )
+    if len(finding.parts) == 1:
+        return explain(finding.parts[0])
     met, needed = _parts_met(finding)
     return RuleLine(
         _combination(criterion),

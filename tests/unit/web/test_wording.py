@@ -118,6 +118,12 @@ def test_the_narrative_is_markdown_and_reads_back() -> None:
     assert wording.narrative("Plain.\n\nText - with a dash") == [(0, "Plain."), (0, "Text - with a dash")]
 
 
+def test_a_group_of_one_rule_is_said_as_that_rule() -> None:
+    alone = AllOf((AllOf((QUIZ,)),))
+    assert wording.narrate(alone) == "Quiz 1: at least 60 %"
+    assert wording.explain(evaluate(alone, Evidence())) == wording.explain(evaluate(QUIZ, Evidence()))
+
+
 def test_a_long_list_of_missing_things_is_cut() -> None:
     many = AllOf(tuple(ScoreAtLeast(f"q{n}", f"Q{n}", Decimal(50)) for n in range(6)))
     assert wording.missing(evaluate(many, Evidence())) == "Q0: not read yet · Q1: not read yet · 4 more"
