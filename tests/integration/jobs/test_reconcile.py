@@ -118,7 +118,7 @@ def test_a_run_that_nobody_works_on_is_offered_again(
 def test_a_lost_run_is_not_raced_by_its_courses_schedule(
     tool: Tool, course: factories.Course, watch: Watch
 ) -> None:
-    """Whichever came second would find the course taken, and people would watch a run that nobody works on."""
+    """Whichever came second would find the course taken, and a run that is watched would wait."""
     run = tool.syncing.start_sync(course.organisation_id, course.context_id)
     tool.queue._huey.storage.dequeue()
     watch.now += PATIENCE
