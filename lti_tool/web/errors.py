@@ -51,7 +51,7 @@ def answer_tool_error(error: ToolError) -> Response:
     event = "launch_refused" if isinstance(error, LaunchRefused) else "request_refused"
     # 503 is the house keeping order under load, not the house on fire.
     (log.error if error.status >= 500 and error.status != 503 else log.info)(
-        event, code=error.code.value, detail=error.detail, status=error.status
+        event, error_code=error.code.value, detail=error.detail, status=error.status
     )
     fresh = error.fresh_launch_url if isinstance(error, LaunchRefused) else None
     return _answer(error.code, error.status, fresh_launch_url=fresh)

@@ -96,10 +96,10 @@ def launch() -> AnyResponse:
             tool.syncing.refresh_learner(session)
         except ToolError as error:
             # The wallet says how old its data is; a reading that fails must not keep anybody out of it.
-            log.warning("refresh_failed", code=error.code.value, detail=error.detail)
+            log.warning("refresh_failed", error_code=error.code.value, detail=error.detail)
         except SQLAlchemyError as error:
             # SQLite: "database is locked". The nonce is used up, so an error page could not be reloaded.
-            log.warning("refresh_failed", code=ErrorCode.INTERNAL.value, detail=type(error).__name__)
+            log.warning("refresh_failed", error_code=ErrorCode.INTERNAL.value, detail=type(error).__name__)
     response = redirect(url_for(landing_page(session)), 303)
     sessions.set_cookie(response)
     sessions.set_frame_cookie(response, state_cookie_name(validated.nonce), "", path=LAUNCH_PATH, max_age=0)

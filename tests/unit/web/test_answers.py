@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+import structlog
 from flask import Flask, abort, g
 from flask.testing import FlaskClient
 
 from lti_tool.errors import ErrorCode, NotFound, ToolError
+from lti_tool.telemetry import SECRET_FIELDS
 from lti_tool.web.error_texts import TEXTS
 from lti_tool.web.headers import origin_of
 from tests.unit.web.samples import SECRET, Sample, session
@@ -37,6 +39,19 @@ def test_a_bug_shows_a_number_and_no_trace(app: Flask, capsys: pytest.CaptureFix
     assert answer.status_code == 500
     assert "a secret" not in answer.text
     assert "KeyError" not in answer.text
+
+
+def test_the_log_says_why_somebody_was_refused(app: Flask) -> None:
+    def refuse() -> str:
+        raise NotFound(ErrorCode.CONTEXT_NOT_FOUND)
+
+    app.add_url_rule("/refuse", view_func=refuse)
+    with structlog.testing.capture_logs() as logged:
+        app.test_client().get("/refuse")
+    (line,) = (line for line in logged if line["event"] == "request_refused")
+    assert "context_not_found" in line.values()
+    # ``code`` is masked in every line: it is also what OAuth calls an authorisation code.
+    assert not line.keys() & SECRET_FIELDS
 
 
 def test_programs_get_problem_json(client: FlaskClient) -> None:
