@@ -376,6 +376,8 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 def _announce(tool_url: str, lms: Lms, demo: Demo) -> None:
     course, learner, others = demo.courses[0], demo.learners[0], len(demo.learners) - 1
+    # The tool's address is part of every badge: a command on this data has to be told one of another port.
+    port = "" if tool_url == "http://localhost:8000" else f"LTI_TOOL_BASE_URL={tool_url} "
     say(
         f"""
 Ready.
@@ -387,7 +389,7 @@ Ready.
   teacher    {demo.teacher.name} (teacher): places badges, sees who is how far
   learner    {learner.name} ({learner.username}), and {others} more: the badge wallet
 
-  LTI_TOOL_ENV=development .venv/bin/lti-tool credentials list     works on this data
+  {port}LTI_TOOL_ENV=development .venv/bin/lti-tool credentials list     works on this data
   Ctrl-C ends both.
 """
     )
