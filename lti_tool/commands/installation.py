@@ -8,6 +8,7 @@ from typing import Any
 
 from lti_tool.commands import DONE, FAILED, Answer, Call, fields, table
 from lti_tool.domain.registrations import DeploymentView, RegistrationView
+from lti_tool.errors import ErrorCode, NotFound
 from lti_tool.keyring import LTI, KeyView, issuer_purpose
 from lti_tool.store import inventory
 
@@ -63,6 +64,11 @@ def keys_rotate(call: Call) -> Answer:
     """Make a new active key and retire the ones before it, which go on being published."""
     wanted = call.arguments.purpose
     purpose = LTI if wanted == LTI else issuer_purpose(wanted.removeprefix("issuers/"))
+    if purpose != LTI:
+        with call.tool.database.read() as session:
+            known = {issuer_purpose(str(issuer["id"])) for issuer in inventory.issuers(session)}
+        if purpose not in known:
+            raise NotFound(ErrorCode.NOT_FOUND, f"no issuer {wanted}; see lti-tool issuers list")
     return _keys([call.tool.keyring.rotate(purpose)])
 
 

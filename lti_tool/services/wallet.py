@@ -96,7 +96,8 @@ class Wallet:
         )
         in_progress: list[ProgressCard] = []
         if not session.can_view_progress:
-            for made in placed:
+            # What was opened comes first; the others keep their order.
+            for made in sorted(placed, key=lambda made: made.placement.id != session.placement_id):
                 in_progress.extend(
                     _card(made.placement, decision, made.columns)
                     for decision in made.decisions

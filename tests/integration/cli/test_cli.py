@@ -126,6 +126,9 @@ def test_keys_are_made_once_and_rotated(tool: Tool, lti_tool: CommandLine) -> No
     (rotated,) = lti_tool("keys", "rotate", "--json").json
     assert rotated["kid"] not in {key["kid"] for key in made}
     assert lti_tool("keys", "rotate", course.issuer_id).status == 0
+    kept = len(lti_tool("keys", "list", "--json").json)
+    assert lti_tool("keys", "rotate", "nobody").status == 1
+    assert len(lti_tool("keys", "list", "--json").json) == kept
     listed = lti_tool("keys", "list", "--json").json
     assert sorted(key["state"] for key in listed) == ["active", "active", "retired", "retired"]
     assert "PRIVATE" not in lti_tool("keys", "list").out
