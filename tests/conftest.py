@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import hypothesis
 import pytest
+from playwright.sync_api import BrowserType, sync_playwright
 
 LOOPBACK = ["127.0.0.1", "::1", "localhost"]
 
@@ -19,6 +21,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if any(item.get_closest_marker(name) for name in ("loopback", "chromium", "postgresql", "node")):
             item.add_marker(pytest.mark.allow_hosts(LOOPBACK))
+
+
+@pytest.fixture(scope="session")
+def chromium_type() -> Iterator[BrowserType]:
+    """What starts Chromium. One for the whole test process: a second Playwright in it refuses to start."""
+    with sync_playwright() as playwright:
+        yield playwright.chromium
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, FrameLocator, Page, expect, sync_playwright
+from playwright.sync_api import BrowserContext, BrowserType, FrameLocator, Page, expect
 from werkzeug.serving import make_server
 
 from tests import needs
@@ -59,15 +59,13 @@ def campus(
 
 
 @pytest.fixture
-def people() -> Iterator[Any]:
+def people(chromium_type: BrowserType) -> Iterator[Any]:
     """Browser contexts in a Chromium that blocks third-party cookies."""
-    path = needs.chromium()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=path, args=["--no-sandbox", "--test-third-party-cookie-phaseout"]
-        )
-        yield lambda: browser.new_context(viewport={"width": 1200, "height": 900}, locale="en")
-        browser.close()
+    browser = chromium_type.launch(
+        executable_path=needs.chromium(), args=["--no-sandbox", "--test-third-party-cookie-phaseout"]
+    )
+    yield lambda: browser.new_context(viewport={"width": 1200, "height": 900}, locale="en")
+    browser.close()
 
 
 def log_in(context: BrowserContext, campus: Campus, name: str) -> Page:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from flask import Flask
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import BrowserType, Page
 from werkzeug.serving import make_server
 
 from tests.integration.simulator.conftest import ProbeTool
@@ -55,14 +55,12 @@ def served() -> Iterator[Served]:
 
 
 @pytest.fixture
-def page() -> Iterator[Page]:
-    executable = chromium()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=executable, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-        )
-        yield browser.new_context().new_page()
-        browser.close()
+def page(chromium_type: BrowserType) -> Iterator[Page]:
+    browser = chromium_type.launch(
+        executable_path=chromium(), args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+    )
+    yield browser.new_context().new_page()
+    browser.close()
 
 
 def test_select_content_save_launch_and_set_a_formula(served: Served, page: Page) -> None:
