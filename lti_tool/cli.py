@@ -30,6 +30,7 @@ from lti_tool.commands import (
     to_json,
 )
 from lti_tool.errors import ErrorCode, ToolError
+from lti_tool.platforms import PLATFORMS
 from lti_tool.settings import load_settings
 
 LOGGED = (serving.serve, serving.worker)

@@ -13,6 +13,7 @@ from lti_tool.platforms import PLATFORMS
 PACKAGE = Path(lti_tool.__file__).parent
 ALLOWED = ("platforms/", "lms_api/", "lti/registration.py")
 NAMES = {name for name in PLATFORMS if name != "other"} | {"blackboard", "brightspace", "sakai"}
+LOOKING = ("startswith", "endswith", "get", "count", "find")
 
 
 def asked(source: str) -> list[int]:
@@ -28,9 +29,8 @@ def asked(source: str) -> list[int]:
             suspects = [key for key in node.keys if key is not None]
         elif isinstance(node, ast.Subscript):
             suspects = [node.slice]
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            if node.func.attr in ("startswith", "endswith", "get", "count", "find"):
-                suspects = list(node.args)
+        elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") in LOOKING:
+            suspects = list(node.args)
         for suspect in suspects:
             for part in ast.walk(suspect):
                 if isinstance(part, ast.Constant) and str(part.value).strip().lower() in NAMES:
