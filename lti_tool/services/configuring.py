@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -35,6 +35,9 @@ __all__ = [
     "PickerView",
     "Problem",
 ]
+
+
+CATEGORY_LENGTH = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +259,26 @@ class Configuring:
         if form is not None:
             self.save_draft(session, form)
         return self._answer(session)
+
+    def categorise(self, organisation_id: str, name: str, micromodule_version_ids: Sequence[str]) -> str:
+        """Put micromodules into the category called ``name``, made if it is new; repeating it is harmless.
+
+        :returns: the category's id.
+        :raises NotFound: ``micromodule_not_found``, also for another organisation's; nothing is changed then.
+        :raises RequestInvalid: ``form_invalid`` for an empty or overlong name, or no micromodule.
+        """
+        name = " ".join(name.split())
+        if not 1 <= len(name) <= CATEGORY_LENGTH or not micromodule_version_ids:
+            raise RequestInvalid(ErrorCode.FORM_INVALID, "a category needs a name and a micromodule")
+        with self.database.write() as writing:
+            for version_id in micromodule_version_ids:
+                version = micromodules.version(writing, organisation_id, version_id)
+                if version is None:
+                    raise NotFound(ErrorCode.MICROMODULE_NOT_FOUND)
+                category_id = micromodules.put_in_category(
+                    writing, organisation_id, version.micromodule_id, name
+                )
+        return category_id
 
     def save_draft(self, session: SessionView, form: Mapping[str, str]) -> None:
         """Keep a half-filled form for this person in this course."""

@@ -29,6 +29,7 @@ from werkzeug.serving import make_server
 
 from lti_tool.bootstrap import NOT_READY, Tool, build_tool
 from lti_tool.settings import load_settings
+from lti_tool.store import micromodules
 from tests.simulator.app import application
 from tests.simulator.client import Page, Person
 from tests.simulator.lms import Activity, Course, Lms, User
@@ -221,6 +222,7 @@ def seed(tool: Tool, lms: Lms, demo: Demo, tool_url: str, stopping: threading.Ev
         course = next(course for course in demo.courses if course.short_name == recipe.short_name)
         placed[recipe.short_name] = place(teacher, course, recipe)
         set_up_columns(teacher, lms, course, placed[recipe.short_name])
+    gather(tool)
     first = placed[RECIPES[0].short_name]
     passed = _passed(lms, demo, demo.courses[0])
     for learner in passed[:2]:
@@ -228,6 +230,17 @@ def seed(tool: Tool, lms: Lms, demo: Demo, tool_url: str, stopping: threading.Ev
     sharer = Person(lms, browser, passed[0])
     wallet = sharer.launch(first.id)
     share_first_badge(sharer, wallet)
+
+
+def gather(tool: Tool) -> None:
+    """Put the demo's micromodules into one category, as the organisation's staff would."""
+    organisation = tool.registrations.ensure_organisation(ORGANISATION)
+    named = {recipe.name for recipe in RECIPES}
+    with tool.database.read() as session:
+        versions = micromodules.current_versions(session, organisation.id)
+    tool.configuring.categorise(
+        organisation.id, CATEGORY, [version.id for version in versions if version.name in named]
+    )
 
 
 def place(teacher: Person, course: Course, recipe: Recipe) -> Activity:

@@ -396,3 +396,20 @@ def test_a_course_without_a_roster_says_so(small_school: School) -> None:
     assert configuring(small_school).picker(session).has_roster
     small_school.change(tables.Context, memberships_url=None)
     assert not configuring(small_school).picker(session).has_roster
+
+
+def test_micromodules_are_gathered_in_a_category_of_their_organisation(school: School) -> None:
+    course, stranger = factories.course(school.database, NOW), factories.course(school.database, NOW)
+    version_id = factories.placed(school.database, course, NOW).micromodule_version_id
+    service = configuring(school)
+
+    category_id = service.categorise(course.organisation_id, "  Open   Data ", [version_id])
+    assert service.categorise(course.organisation_id, "Open Data", [version_id]) == category_id
+
+    assert [row.name for row in school.rows(tables.Category)] == ["Open Data"]
+    assert [row.category_id for row in school.rows(tables.MicromoduleCategory)] == [category_id]
+    with pytest.raises(NotFound):
+        service.categorise(stranger.organisation_id, "Stolen", [version_id])
+    assert len(school.rows(tables.Category)) == 1
+    with pytest.raises(RequestInvalid):
+        service.categorise(course.organisation_id, " ", [version_id])
