@@ -401,16 +401,6 @@ def own_credential(
     return None if row is None else _credential_view(row)
 
 
-def all_credentials(
-    session: Session, organisation_id: str | None = None, *, limit: int = 100_000
-) -> tuple[CredentialView, ...]:
-    """Every credential, newest first, for the operator's list."""
-    query = _credentials().order_by(Award.awarded_at.desc(), Credential.id).limit(limit)
-    if organisation_id is not None:
-        query = query.where(Credential.organisation_id == organisation_id)
-    return tuple(_credential_view(row) for row in session.execute(query))
-
-
 def set_public(
     session: Session, organisation_id: str, credential_id: str, is_public: bool, now: datetime
 ) -> None:
