@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from playwright.sync_api import Browser, BrowserType
 
 REFERENCE = Path(
     os.environ.get("LTI_TOOL_TEST_REFERENCE") or Path(__file__).parents[2] / "shared" / "reference"
@@ -26,6 +27,17 @@ def chromium() -> str:
         if path:
             return path
     _absent("chromium", "no Chromium on this machine (Debian: apt-get install chromium)")
+
+
+def start_chromium(kind: BrowserType, *arguments: str) -> Browser:
+    """The system Chromium, without a window.
+
+    One process renders all sites of a page: where each site has its own, a frame that goes from one site to
+    another and back is at times lost to Playwright 1.x on a busy machine (the page is there, its elements are
+    never found). Cookies, their partitions and origins stay as they are, for none of them hangs on processes.
+    """
+    arguments = ("--no-sandbox", "--disable-site-isolation-trials", "--disable-dev-shm-usage", *arguments)
+    return kind.launch(executable_path=chromium(), args=list(arguments))
 
 
 def node() -> str:

@@ -45,7 +45,7 @@ def site(pseudo_locale: Path) -> Iterator[Site]:
 
 @pytest.fixture(scope="session")
 def browser(chromium_type: BrowserType) -> Iterator[Browser]:
-    browser = chromium_type.launch(executable_path=needs.chromium(), args=["--no-sandbox"])
+    browser = needs.start_chromium(chromium_type)
     yield browser
     browser.close()
 

@@ -61,9 +61,7 @@ def campus(
 @pytest.fixture
 def people(chromium_type: BrowserType) -> Iterator[Any]:
     """Browser contexts in a Chromium that blocks third-party cookies."""
-    browser = chromium_type.launch(
-        executable_path=needs.chromium(), args=["--no-sandbox", "--test-third-party-cookie-phaseout"]
-    )
+    browser = needs.start_chromium(chromium_type, "--test-third-party-cookie-phaseout")
     yield lambda: browser.new_context(viewport={"width": 1200, "height": 900}, locale="en")
     browser.close()
 

@@ -9,7 +9,7 @@ from playwright.sync_api import BrowserType, Page
 from werkzeug.serving import make_server
 
 from tests.integration.simulator.conftest import ProbeTool
-from tests.needs import chromium
+from tests.needs import start_chromium
 from tests.simulator.app import application
 from tests.simulator.lms import Lms, Role
 
@@ -56,9 +56,7 @@ def served() -> Iterator[Served]:
 
 @pytest.fixture
 def page(chromium_type: BrowserType) -> Iterator[Page]:
-    browser = chromium_type.launch(
-        executable_path=chromium(), args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-    )
+    browser = start_chromium(chromium_type)
     yield browser.new_context().new_page()
     browser.close()
 
