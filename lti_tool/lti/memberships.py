@@ -13,7 +13,6 @@ import msgspec
 
 from lti_tool.domain.identity import PlatformUser
 from lti_tool.domain.roles import Rights
-from lti_tool.errors import ErrorCode
 from lti_tool.lti.connector import PlatformConnector, ServiceAccess
 from lti_tool.lti.paging import Page, PagedRead
 from lti_tool.platforms import Platform
@@ -34,15 +33,6 @@ class Member:
     user: PlatformUser
     rights: Rights
     is_active: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Roster:
-    """A whole roster in memory; :func:`roster_pages` needs the memory of one page only."""
-
-    members: tuple[Member, ...]
-    complete: bool
-    trouble: ErrorCode | None
 
 
 class _Member(msgspec.Struct, frozen=True):
@@ -75,7 +65,6 @@ def roster_pages(
     *,
     role: str | None = None,
     resource_link_id: str | None = None,
-    deadline: float | None = None,
 ) -> PagedRead[Member]:
     """The roster of a course, page by page.
 
@@ -91,25 +80,7 @@ def roster_pages(
         MEDIA_TYPE,
         lambda body: _page(platform, body),
         requested=platform.roster_query(role, resource_link_id),
-        deadline=deadline,
     )
-
-
-def read_roster(
-    connector: PlatformConnector,
-    access: ServiceAccess,
-    memberships_url: str,
-    *,
-    role: str | None = None,
-    resource_link_id: str | None = None,
-    deadline: float | None = None,
-) -> Roster:
-    """The roster of a course at once; see :func:`roster_pages`."""
-    read = roster_pages(
-        connector, access, memberships_url, role=role, resource_link_id=resource_link_id, deadline=deadline
-    )
-    members = tuple(member for page in read for member in page)
-    return Roster(members, read.is_complete, read.trouble)
 
 
 def _page(platform: Platform, body: bytes) -> Page[Member]:

@@ -18,7 +18,7 @@ from pylti1p3.service_connector import ServiceConnector
 from lti_tool.bootstrap import Tool, build_tool, make_keys
 from lti_tool.lti.connector import ServiceAccess
 from lti_tool.lti.grades import read_results
-from lti_tool.lti.memberships import read_roster
+from lti_tool.lti.memberships import roster_pages
 from lti_tool.services.awarding import AwardingReport
 from lti_tool.settings import load_settings
 from lti_tool.store import tables
@@ -104,9 +104,9 @@ def _reading(tool: Tool, origin: str, size: int) -> Iterator[Figure]:
     grades = AssignmentsGradesService(theirs, {"scope": [RESULT_SCOPE], "lineitem": column_url})
 
     def roster() -> None:
-        read = read_roster(tool.connector, access, members_url)
-        assert len(read.members) == size
-        assert read.complete
+        read = roster_pages(tool.connector, access, members_url)
+        assert len([member for page in read for member in page]) == size
+        assert read.is_complete
 
     def results() -> None:
         read = read_results(tool.connector, access, column_url)

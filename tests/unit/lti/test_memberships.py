@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import tracemalloc
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pytest
 
 from lti_tool.errors import ErrorCode
 from lti_tool.lti import memberships
-from lti_tool.lti.memberships import read_roster, roster_pages
+from lti_tool.lti.memberships import Member, roster_pages
 from tests import needs
 from tests.unit.lti.lms import ISSUER, MEMBERSHIPS_URL, Lms, access, container, lms, member
 
@@ -24,11 +25,22 @@ def moodle() -> Iterator[Lms]:
         yield given
 
 
-def read(given: Lms, **options):
-    return read_roster(given.connector, access(), MEMBERSHIPS_URL, **options)
+@dataclass(frozen=True)
+class Roster:
+    """What a reading brought, and what it says about itself."""
+
+    members: tuple[Member, ...]
+    complete: bool
+    trouble: ErrorCode | None
 
 
-def subs(roster) -> list[str]:
+def read(given: Lms, **options) -> Roster:
+    pages = roster_pages(given.connector, access(), MEMBERSHIPS_URL, **options)
+    members = tuple(entry for page in pages for entry in page)
+    return Roster(members, pages.is_complete, pages.trouble)
+
+
+def subs(roster: Roster) -> list[str]:
     return [entry.user.sub for entry in roster.members]
 
 
