@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import msgspec
@@ -24,7 +24,8 @@ from joserfc.jwk import RSAKey
 
 from lti_tool.domain.registrations import RegistrationView
 from lti_tool.errors import ErrorCode, OutboundRefused, PlatformFailed
-from lti_tool.outbound import Answer
+from lti_tool.lti.signing import SigningKeys
+from lti_tool.outbound import Answer, Outbound
 from lti_tool.platforms import Platform, platform_for
 
 ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -43,48 +44,6 @@ REST: Final = 30.0
 """Seconds that a platform gets which is too busy and does not say for how long."""
 PAGE_BYTES: Final = 32 * 1024 * 1024
 """Moodle gives everything in one page: 230 bytes a member, 300 a result; this is 100,000 learners."""
-
-
-class AssertionSigner(Protocol):
-    """The tool's key at this moment; ``lti_tool.keyring`` has it."""
-
-    @property
-    def kid(self) -> str:
-        """The key's name in our JWKS."""
-        ...
-
-    @property
-    def private_pem(self) -> str:
-        """The RSA key, PKCS #8."""
-        ...
-
-
-class SigningKeys(Protocol):
-    """Gives the signer of a purpose, so that a rotated key is used at once."""
-
-    def signer(self, purpose: str, /) -> AssertionSigner:
-        """The active key of ``purpose``."""
-        ...
-
-
-class HttpClient(Protocol):
-    """What the connector needs of :class:`~lti_tool.outbound.Outbound`."""
-
-    def request(
-        self,
-        method: str,
-        url: str,
-        *,
-        audience: Any,
-        headers: Mapping[str, str] | None = None,
-        data: bytes | str | Mapping[str, str] | None = None,
-        timeout: float = ...,
-        max_bytes: int = ...,
-        retries: int = ...,
-        is_idempotent: bool | None = ...,
-    ) -> Answer:
-        """One call under the outgoing policy."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +176,7 @@ class PlatformConnector:
 
     def __init__(
         self,
-        outbound: HttpClient,
+        outbound: Outbound,
         keys: SigningKeys,
         clock: Callable[[], datetime],
         *,

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from decimal import Decimal
-from typing import Any, Final, Protocol
+from typing import Final
 
 from pylti1p3.deep_link import DeepLink
 from pylti1p3.deep_link_resource import DeepLinkResource
@@ -21,20 +20,12 @@ from lti_tool.domain.identity import DeepLinkingSettings
 from lti_tool.domain.registrations import RegistrationView
 from lti_tool.errors import ErrorCode, RequestInvalid
 from lti_tool.lti import claims
+from lti_tool.lti.grades import LineItemSpec
+from lti_tool.lti.signing import SigningKey
 
 LIFETIME: Final = timedelta(minutes=5)
 """The form is posted by the page at once; a slow click still counts."""
 RESOURCE_LINK_TYPE: Final = "ltiResourceLink"
-
-
-@dataclass(frozen=True, slots=True)
-class LineItemSpec:
-    """The column that the platform couples to the link (Deep Linking 2.0 §3.1.4)."""
-
-    label: str
-    score_maximum: Decimal
-    resource_id: str
-    tag: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +37,8 @@ class LinkItem:
     url: str
     custom: Mapping[str, str] = field(default_factory=dict)
     line_item: LineItemSpec | None = None
+    """The column that the platform couples to the link."""
     icon_url: str | None = None
-
-
-class SigningKey(Protocol):
-    """The tool's key at this moment; ``lti_tool.keyring`` has it."""
-
-    @property
-    def kid(self) -> str:
-        """Its id in the tool's key set."""
-
-    @property
-    def private_pem(self) -> str:
-        """PEM, PKCS #8."""
 
 
 def build_response(
@@ -157,9 +137,8 @@ class _Resource(DeepLinkResource):
 
 
 def _line_item(spec: LineItemSpec) -> LineItem:
-    maximum: Any = int(spec.score_maximum) if spec.score_maximum % 1 == 0 else float(spec.score_maximum)
     line_item = LineItem()
-    line_item.set_score_maximum(maximum).set_label(_one_line(spec.label))
+    line_item.set_score_maximum(spec.maximum_in_json).set_label(_one_line(spec.label))
     line_item.set_resource_id(spec.resource_id).set_tag(spec.tag)
     return line_item
 

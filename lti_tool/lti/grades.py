@@ -57,13 +57,18 @@ class Results:
 
 @dataclass(frozen=True, slots=True)
 class LineItemSpec:
-    """A column to create (AGS §3.2.6)."""
+    """A column to create: uncoupled (AGS §3.2.6), or along with a link (Deep Linking 2.0 §3.1.4)."""
 
     label: str
     score_maximum: Decimal
     resource_id: str
     tag: str
-    resource_link_id: str | None = None
+
+    @property
+    def maximum_in_json(self) -> int | float:
+        """``score_maximum`` as a JSON number, a whole one without a fraction."""
+        whole = int(self.score_maximum)
+        return whole if self.score_maximum == whole else float(self.score_maximum)
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,16 +298,12 @@ def create_line_item(
     """
     if spec.score_maximum <= 0:
         raise ValueError("a column needs a maximum above zero")  # Moodle 4.x takes -5
-    body: dict[str, object] = {
+    body = {
         "label": spec.label,
-        "scoreMaximum": int(spec.score_maximum)
-        if spec.score_maximum == int(spec.score_maximum)
-        else float(spec.score_maximum),
+        "scoreMaximum": spec.maximum_in_json,
         "resourceId": spec.resource_id,
         "tag": spec.tag,
     }
-    if spec.resource_link_id is not None:
-        body["resourceLinkId"] = spec.resource_link_id
     answer = connector.post(
         access,
         line_items_url,

@@ -17,7 +17,9 @@ from lti_tool.credentials.artwork import Artwork, check_artwork, render_png, ren
 from lti_tool.credentials.errors import ArtworkInvalid
 from lti_tool.domain.criteria import Criterion, ScoreAtLeast, Unit, leaves
 from lti_tool.errors import ErrorCode, NotAllowed, NotFound, RequestInvalid
-from lti_tool.lti.deep_linking import LineItemSpec, LinkItem, SigningKey, build_response
+from lti_tool.lti.deep_linking import LinkItem, build_response
+from lti_tool.lti.grades import LineItemSpec
+from lti_tool.lti.signing import SigningKey
 from lti_tool.platforms import platform_for
 from lti_tool.services.criteria_format import dump_criteria, parse_criteria
 from lti_tool.services.launching import SessionView

@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import padding
 
 from lti_tool.domain.identity import DeepLinkingSettings
 from lti_tool.errors import ErrorCode, RequestInvalid
-from lti_tool.lti.deep_linking import LineItemSpec, LinkItem, build_response
+from lti_tool.lti.deep_linking import LinkItem, build_response
+from lti_tool.lti.grades import LineItemSpec
 from tests.unit.lti.tokens import LTI, MOODLE, NOW, rsa_key
 
 DL = "https://purl.imsglobal.org/spec/lti-dl/claim/"
