@@ -13,17 +13,8 @@ from playwright.sync_api import Browser, BrowserContext, Page
 from lti_tool.credentials.verification import Verdict
 from lti_tool.services.launching import SessionView
 from tests.browser.conftest import Site
-from tests.unit.web.samples import (
-    COURSES,
-    PICKERS,
-    PICKING,
-    SECRET,
-    TEACHER,
-    WALLETS,
-    Sample,
-    report,
-    session,
-)
+from tests.unit.web.sample_views import COURSES, PICKERS, PICKING, TEACHER, WALLETS, report, session
+from tests.unit.web.samples import SECRET, Sample
 
 pytestmark = pytest.mark.chromium
 

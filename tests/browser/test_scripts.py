@@ -12,17 +12,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from werkzeug.serving import make_server
 
 from tests.browser.conftest import Site
-from tests.unit.web.samples import (
-    COURSES,
-    PICKERS,
-    PICKING,
-    SECRET,
-    TEACHER,
-    WALLETS,
-    column,
-    session,
-    wallet,
-)
+from tests.unit.web.sample_views import COURSES, PICKERS, PICKING, TEACHER, WALLETS, column, session, wallet
+from tests.unit.web.samples import SECRET
 
 pytestmark = pytest.mark.chromium
 

@@ -6,7 +6,8 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.conftest import Site
-from tests.unit.web.samples import COURSES, PICKING, SECRET, TEACHER, column
+from tests.unit.web.sample_views import COURSES, PICKING, TEACHER, column
+from tests.unit.web.samples import SECRET
 
 pytestmark = pytest.mark.chromium
 

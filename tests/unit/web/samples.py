@@ -1,513 +1,47 @@
-"""Views as services would give them, for pages rendered without a database.
+"""The web room on services that give what a test put in: pages without a database.
 
-Every page has a sample of each of its states; the linting client, the screenshots and the accessibility
-checks walk through all of them.
+The views themselves are in ``sample_views``.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
 from flask import Flask
 from jinja2.bccache import Bucket, BytecodeCache
 
-from lti_tool.credentials.artwork import Artwork, render_png, render_svg
-from lti_tool.credentials.verification import CredentialSummary, Outcome, Report, Step
-from lti_tool.credentials.verification import Verdict as BadgeVerdict
-from lti_tool.domain.awarding import Exclusion, Verdict
-from lti_tool.domain.criteria import (
-    AllOf,
-    AnyOf,
-    AtLeast,
-    Channel,
-    Criterion,
-    Purpose,
-    ScoreAtLeast,
-    Unit,
-    evaluate,
-)
-from lti_tool.domain.evidence import Evidence, Score
-from lti_tool.domain.identity import DeepLinkingSettings
+from lti_tool.credentials.artwork import render_png
+from lti_tool.credentials.verification import Verdict
 from lti_tool.errors import ErrorCode, NotAllowed, NotFound
-from lti_tool.platforms import ColumnGuidance
-from lti_tool.services.configuring import DeepLinkingAnswer, MicromoduleSummary, PickerView
+from lti_tool.services.configuring import DeepLinkingAnswer
 from lti_tool.services.issuing import PublishedDocument
 from lti_tool.services.launching import AcceptedLaunch, SessionView
-from lti_tool.services.progress import ColumnProgress, CourseProgressView, LearnerRow, PlacementProgress
+from lti_tool.services.progress import CourseProgressView
 from lti_tool.services.public import PublicAchievement, PublicCredential, PublicIssuer
-from lti_tool.services.wallet import EarnedBadge, ProgressCard, WalletView
 from lti_tool.settings import packaged_folder
 from lti_tool.store.credentials import IssuerView
-from lti_tool.store.micromodules import AchievementVersionView
 from lti_tool.store.runs import RunView
 from lti_tool.web import register
+from tests.unit.web.sample_views import (
+    ACHIEVEMENT,
+    BASE_URL,
+    COURSES,
+    CREDENTIAL,
+    DOCUMENT,
+    NOW,
+    PICKERS,
+    PICTURES,
+    REVOKED,
+    WALLETS,
+    column,
+    report,
+    run,
+    session,
+)
 
-NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
-BASE_URL = "https://badges.example.edu"
 SECRET = "token-of-this-session"
 NONCE = "a" * 43
-
-QUIZ = ScoreAtLeast("quiz-1", "Quiz 1", Decimal(60))
-ESSAY = ScoreAtLeast("essay", "Essay", Decimal(12), Unit.POINTS, Channel.ATTEST, Purpose.FORMATIVE)
-PEER = ScoreAtLeast("peer-review", "Peer review", Decimal(50), channel=Channel.ATTEST)
-FORUM = ScoreAtLeast("forum", "Forum", Decimal(1), Unit.POINTS)
-TREE: Criterion = AllOf((QUIZ, AtLeast(2, (ESSAY, PEER, FORUM))))
-
-PICTURES = {
-    "version-data": render_svg(
-        Artwork(
-            "hexagon", "database", "#0b6a5d", "#ffffff", "Research Data", "A green hexagon with a database"
-        )
-    ),
-    "version-writing": render_svg(
-        Artwork("shield", "pencil", "#5b2a86", "#ffffff", "Academic Writing", "A violet shield with a pencil")
-    ),
-    "version-ethics": render_svg(
-        Artwork("rosette", "scale", "#8a3b12", "#ffffff", "Ethics", "A brown rosette with scales")
-    ),
-}
-
-
-def score(value: str | None, maximum: str = "100") -> Score:
-    """A grade read two minutes ago."""
-    return Score(
-        None if value is None else Decimal(value),
-        Decimal(maximum),
-        NOW - timedelta(hours=3),
-        NOW - timedelta(minutes=2),
-    )
-
-
-def session(**changes: Any) -> SessionView:
-    """A learner's session in a badge link of a Moodle course."""
-    plain = SessionView(
-        id="session-1",
-        organisation_id="organisation-1",
-        registration_id="registration-1",
-        deployment_id="deployment-1",
-        learner_id="learner-1",
-        learner_name="Ada Lovelace",
-        context_id="context-1",
-        context_title="Research Data Management",
-        resource_link_id="link-1",
-        placement_id="placement-1",
-        link_role="badge",
-        is_copied_link=False,
-        can_view_progress=False,
-        can_configure=False,
-        is_learner=True,
-        is_read_only=False,
-        is_cookie_bound=True,
-        locale="en",
-        return_url="https://moodle.example.edu/course/view.php?id=2",
-        frame_origins=("https://moodle.example.edu",),
-        deep_linking=None,
-        product="moodle",
-        issuer="https://moodle.example.edu",
-        expires_at=NOW + timedelta(hours=1),
-    )
-    return replace(plain, **changes)
-
-
-TEACHER = session(learner_name="Grace Hopper", can_view_progress=True, can_configure=True, is_learner=False)
-PICKING = replace(
-    TEACHER,
-    placement_id=None,
-    resource_link_id=None,
-    deep_linking=DeepLinkingSettings(
-        "https://moodle.example.edu/mod/lti/contentitem_return.php?course=2",
-        ("ltiResourceLink",),
-        accept_multiple=False,
-        accept_line_item=True,
-        data="opaque",
-    ),
-)
-
-
-def earned(number: int = 1, **changes: Any) -> EarnedBadge:
-    """One badge of the wallet."""
-    names = {
-        1: ("version-data", "Research Data", "Plans, documents and shares research data responsibly."),
-        2: ("version-writing", "Academic Writing", "Writes and revises a short academic text."),
-        3: ("version-ethics", "Research Ethics", "Recognises and discusses ethical questions of research."),
-    }
-    version, name, description = names[number]
-    plain = EarnedBadge(
-        award_id=f"award-{number}",
-        credential_id=f"credential-{number}",
-        achievement_version_id=version,
-        name=name,
-        description=description,
-        image_alt=f"The badge {name}",
-        issuer_name="Example University",
-        awarded_at=NOW - timedelta(days=10 * number),
-        met_at=NOW - timedelta(days=10 * number + 1),
-        skills=("Data management", "FAIR principles") if number == 1 else ("Writing",),
-        is_revoked=False,
-        revocation_reason=None,
-        is_public=False,
-        public_url=None,
-        context_title="Research Data Management",
-    )
-    return replace(plain, **changes)
-
-
-def progress_card(
-    scores: dict[str, Score] | None = None, criterion: Criterion = TREE, **changes: Any
-) -> ProgressCard:
-    """A micromodule on the way."""
-    evidence = Evidence(scores if scores is not None else {"quiz-1": score("40"), "essay": score("15", "20")})
-    finding = evaluate(criterion, evidence)
-    leaves = list(finding.leaves())
-    plain = ProgressCard(
-        placement_id="placement-1",
-        name="Research Data",
-        description="Plans, documents and shares research data responsibly.",
-        skills=("Data management", "FAIR principles"),
-        achievement_version_id="version-data",
-        image_alt="A green hexagon with a database",
-        finding=finding,
-        verdict=Verdict.NOT_YET,
-        exclusion=None,
-        parts_met=sum(leaf.state == "met" for leaf in leaves),
-        parts_total=len(leaves),
-        read_at=NOW - timedelta(minutes=2),
-        troubles=(),
-    )
-    return replace(plain, **changes)
-
-
-def wallet(**changes: Any) -> WalletView:
-    """A wallet with two badges and one on the way."""
-    plain = WalletView(
-        learner_name="Ada Lovelace",
-        context_title="Research Data Management",
-        earned=(
-            earned(2, is_public=True, public_url=f"{BASE_URL}/credentials/credential-2"),
-            earned(3),
-        ),
-        in_progress=(progress_card(),),
-        issues_badges_here=True,
-        is_read_only=False,
-        is_staff_view=False,
-        is_copied_link=False,
-    )
-    return replace(plain, **changes)
-
-
-WALLETS = {
-    "usual": wallet(),
-    "empty": wallet(earned=(), in_progress=(progress_card({}, read_at=None),)),
-    "no-micromodule": wallet(earned=(), in_progress=(), issues_badges_here=False),
-    "no-course": wallet(in_progress=(), issues_badges_here=False, context_title=None, learner_name=None),
-    "signing": wallet(earned=(earned(1, credential_id=None),), in_progress=()),
-    "revoked": wallet(
-        earned=(earned(1, is_revoked=True, revocation_reason="Issued by mistake."), earned(2)), in_progress=()
-    ),
-    "trouble": wallet(
-        in_progress=(progress_card({"quiz-1": score(None)}, troubles=(ErrorCode.PLATFORM_TIMED_OUT,)),)
-    ),
-    "read-only": wallet(is_read_only=True),
-    "excluded": wallet(in_progress=(progress_card(exclusion=Exclusion.LEFT, verdict=Verdict.EXCLUDED),)),
-    "copied": wallet(in_progress=(), is_copied_link=True, issues_badges_here=False),
-    "staff": wallet(in_progress=(), is_staff_view=True, earned=()),
-    "single-rule": wallet(in_progress=(progress_card({"quiz-1": score("40")}, QUIZ),), earned=()),
-}
-
-GUIDANCE = ColumnGuidance(
-    "https://moodle.example.edu/grade/edit/tree/calculation.php?courseid=2&id=7",
-    "https://moodle.example.edu/grade/edit/tree/item.php?courseid=2&id=7",
-    "https://moodle.example.edu/grade/edit/tree/index.php?id=2",
-)
-
-
-def column(state: str = "values", **changes: Any) -> ColumnProgress:
-    """The mirror column of Quiz 1."""
-    is_created = state != "not_created"
-    plain = ColumnProgress(
-        line_item_id="column-1",
-        evidence_key="quiz-1",
-        tag=Channel.MIRROR,
-        label="Quiz 1",
-        state=state,
-        first_value_at=NOW - timedelta(days=1) if state == "values" else None,
-        read_at=NOW - timedelta(minutes=4) if is_created else None,
-        is_complete=True,
-        trouble=ErrorCode.COLUMN_MISSING if state == "trouble" else None,
-        guidance=GUIDANCE if is_created else None,
-        formula_example="=[[quiz1]]",
-    )
-    return replace(plain, **changes)
-
-
-def learner(number: int, verdict: Verdict, value: str | None, **changes: Any) -> LearnerRow:
-    """One row of the teacher's table."""
-    names = ["Ada Lovelace", "Alan Turing", "Emmy Noether", "Katherine Johnson", "Mary Jackson", None]
-    scores = {} if value is None else {"quiz-1": score(value)}
-    finding = evaluate(QUIZ, Evidence(scores))
-    plain = LearnerRow(
-        learner_id=f"learner-{number}",
-        name=names[number % len(names)],
-        verdict=verdict,
-        state=finding.state,
-        finding=finding,
-        exclusion=None,
-        awarded_at=NOW - timedelta(days=2) if verdict in (Verdict.HELD, Verdict.REVIEW) else None,
-        credential_id=f"credential-{number}" if verdict is Verdict.HELD else None,
-        is_revoked=False,
-    )
-    return replace(plain, **changes)
-
-
-LEARNERS = (
-    learner(0, Verdict.HELD, "90"),
-    learner(1, Verdict.NOT_YET, "40"),
-    learner(2, Verdict.NOT_YET, None),
-    learner(3, Verdict.REVIEW, "20"),
-    learner(4, Verdict.EXCLUDED, "80", exclusion=Exclusion.TEST_USER),
-    learner(5, Verdict.HELD, "77", is_revoked=True),
-)
-
-
-def placement(*columns: ColumnProgress, **changes: Any) -> PlacementProgress:
-    """One badge of the course."""
-    plain = PlacementProgress(
-        placement_id="placement-1",
-        badge_link_key="key-1",
-        name="Research Data",
-        description="Plans, documents and shares research data responsibly.",
-        skills=("Data management", "FAIR principles"),
-        achievement_version_id="version-data",
-        image_alt="A green hexagon with a database",
-        status="active",
-        criterion=TREE,
-        columns=columns or (column(),),
-        counts={"learners": 30, "earned": 12, "review": 1, "not_met": 9, "unknown": 7, "undecided": 2},
-        rows=LEARNERS,
-    )
-    return replace(plain, **changes)
-
-
-def run(status: str = "running", **changes: Any) -> RunView:
-    """A reading of the course."""
-    plain = RunView(
-        id="run-1",
-        organisation_id="organisation-1",
-        kind="sync",
-        context_id="context-1",
-        status=status,
-        step="results",
-        done=40,
-        total=100,
-        counts={},
-        error_code=None,
-        created_at=NOW,
-        started_at=NOW,
-        finished_at=None,
-    )
-    return replace(plain, **changes)
-
-
-def course(*placements: PlacementProgress, **changes: Any) -> CourseProgressView:
-    """The teacher's page."""
-    plain = CourseProgressView(
-        context_title="Research Data Management",
-        placements=placements or (placement(),),
-        current_placement_id="placement-1",
-        roster_read_at=NOW - timedelta(minutes=4),
-        roster_is_complete=True,
-        roster_trouble=None,
-        has_roster=True,
-        run=None,
-        can_configure=True,
-        page=1,
-        pages=1,
-        learners=30,
-    )
-    return replace(plain, **changes)
-
-
-ATTEST = column("waiting", line_item_id="column-2", evidence_key="essay", tag=Channel.ATTEST, label="Essay")
-COURSES = {
-    "usual": course(),
-    "first-run": course(placement(column("not_created"), rows=(), counts={}), roster_read_at=None),
-    "waiting": course(placement(column("waiting"), ATTEST, rows=LEARNERS[1:3])),
-    "no-guidance": course(placement(column("waiting", guidance=None, formula_example=None))),
-    "trouble": course(
-        placement(column("trouble")),
-        roster_trouble=ErrorCode.PLATFORM_PAGING_BROKEN,
-        run=run("failed", error_code="platform_timed_out"),
-    ),
-    "running": course(run=run()),
-    "queued": course(run=run("waiting", total=None)),
-    "pages": course(page=2, pages=3),
-    "grader": course(placement(column("waiting")), can_configure=False),
-    "nothing": replace(course(), placements=()),
-}
-
-
-def picker(**changes: Any) -> PickerView:
-    """Two micromodules to choose from."""
-    plain = PickerView(
-        micromodules=(
-            MicromoduleSummary(
-                "micromodule-1",
-                "Research Data",
-                "Plans, documents and shares research data responsibly.",
-                ("Data management", "FAIR principles"),
-                "version-data",
-                "A green hexagon with a database",
-                TREE,
-                is_placed_here=True,
-            ),
-            MicromoduleSummary(
-                "micromodule-2",
-                "Academic Writing",
-                "Writes and revises a short academic text.",
-                (),
-                None,
-                "",
-                AnyOf((ESSAY, PEER)),
-                is_placed_here=False,
-            ),
-        ),
-        draft=None,
-        context_title="Research Data Management",
-        has_roster=True,
-        supports_mirror=True,
-    )
-    return replace(plain, **changes)
-
-
-PICKERS = {
-    "usual": picker(),
-    "first": picker(micromodules=(), has_roster=False),
-    "draft": picker(draft={"name": "Half a thought", "criteria-0-label": "Quiz 7"}),
-    "no-mirrors": picker(supports_mirror=False),
-}
-
-FORM = {
-    "name": "Research Data",
-    "description": "Plans, documents and shares research data responsibly.",
-    "skills": "Data management\nFAIR principles",
-    "combination": "all",
-    "at_least_count": "1",
-    "criteria-0-label": "Quiz 1",
-    "criteria-0-channel": "mirror",
-    "criteria-0-threshold": "60",
-    "criteria-0-unit": "percent",
-    "criteria-0-purpose": "summative",
-    "criteria-0-group": "",
-    "criteria-1-label": "Essay",
-    "criteria-1-channel": "attest",
-    "criteria-1-threshold": "12",
-    "criteria-1-unit": "points",
-    "criteria-1-purpose": "formative",
-    "criteria-1-group": "A",
-    "criteria-2-label": "Peer review",
-    "criteria-2-channel": "attest",
-    "criteria-2-threshold": "50",
-    "criteria-2-unit": "percent",
-    "criteria-2-purpose": "summative",
-    "criteria-2-group": "A",
-    "group-A-combination": "any",
-    "group-A-count": "1",
-    "shape": "hexagon",
-    "icon": "database",
-    "background": "#0b6a5d",
-    "foreground": "#ffffff",
-    "text": "Research Data",
-    "image_alt": "A green hexagon with a database",
-}
-
-CREDENTIAL = PublicCredential(
-    id="credential-2",
-    url=f"{BASE_URL}/credentials/credential-2",
-    name="Academic Writing",
-    description="Writes and revises a short academic text.",
-    criteria_narrative="All of these:\n- Quiz 1: at least 60 %\n- Essay: at least 12 points",
-    skills=("Writing", "Revising"),
-    image_alt="A violet shield with a pencil",
-    achievement_id="achievement-2",
-    achievement_version_id="version-writing",
-    issuer_id="issuer-1",
-    issuer_name="Example University",
-    awarded_at=NOW - timedelta(days=20),
-    met_at=NOW - timedelta(days=21),
-    is_revoked=False,
-    revoked_at=None,
-    revocation_reason=None,
-    document=b'{"type": ["VerifiableCredential", "OpenBadgeCredential"]}',
-)
-REVOKED = replace(
-    CREDENTIAL, id="revoked", is_revoked=True, revoked_at=NOW, revocation_reason="Issued by mistake."
-)
-ACHIEVEMENT = AchievementVersionView(
-    id="version-writing",
-    organisation_id="organisation-1",
-    organisation_name="Example University",
-    achievement_id="achievement-2",
-    number=1,
-    name="Academic Writing",
-    description="Writes and revises a short academic text.",
-    criteria_narrative="Essay: at least 12 points",
-    skills=("Writing",),
-    language="en",
-    image_alt="A violet shield with a pencil",
-    created_at=NOW,
-    issuer_id="issuer-1",
-    issuer_name="Example University",
-    issuer_url="https://www.example.edu",
-    issuer_email=None,
-    issuer_description=None,
-)
-DOCUMENT = PublishedDocument(b'{"id": "did:web:badges.example.edu"}', "application/vc+ld+json", 300)
-
-
-def report(verdict: BadgeVerdict) -> Report:
-    """A verification with this outcome."""
-    proof = {
-        BadgeVerdict.VALID: Step("proof", Outcome.PASSED, "signature_right"),
-        BadgeVerdict.INVALID: Step("proof", Outcome.FAILED, "signature_wrong"),
-        BadgeVerdict.INCONCLUSIVE: Step(
-            "proof",
-            Outcome.COULD_NOT_CHECK,
-            "controller_unreachable",
-            {"url": "https://issuer.example/did.json"},
-        ),
-    }[verdict]
-    return Report(
-        verdict,
-        (
-            Step("read", Outcome.PASSED, "read_json"),
-            Step("structure", Outcome.PASSED, "complete"),
-            proof,
-            Step("validity", Outcome.PASSED, "valid_now"),
-            Step("status", Outcome.SKIPPED, "no_status"),
-        ),
-        CredentialSummary(
-            id="https://issuer.example/1",
-            name="Academic Writing",
-            description="Writes and revises a short academic text.",
-            issuer_id="did:web:issuer.example",
-            issuer_name="Example University",
-            issuer_url=None,
-            achievement_id=None,
-            achievement_name="Academic Writing",
-            achievement_description=None,
-            criteria_narrative="Essay: at least 12 points",
-            image_url=None,
-            image_caption=None,
-            skills=("Writing",),
-            valid_from="2026-11-01T00:00:00Z",
-            valid_until=None,
-            awarded_at=None,
-        ),
-    )
 
 
 class Launching:
@@ -576,7 +110,7 @@ class Sample:
         self.wallet_view = WALLETS["usual"]
         self.course_view = COURSES["usual"]
         self.picker_view = PICKERS["usual"]
-        self.report = report(BadgeVerdict.VALID)
+        self.report = report(Verdict.VALID)
         self.launching = Launching(session())
         self.clock = lambda: NOW
         self.settings = SimpleNamespace(base_url=BASE_URL, is_development=True)

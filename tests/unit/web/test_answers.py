@@ -11,7 +11,8 @@ from lti_tool.errors import ErrorCode, NotFound, ToolError
 from lti_tool.telemetry import SECRET_FIELDS
 from lti_tool.web.error_texts import TEXTS
 from lti_tool.web.headers import origin_of
-from tests.unit.web.samples import SECRET, Sample, session
+from tests.unit.web.sample_views import session
+from tests.unit.web.samples import SECRET, Sample
 
 
 @pytest.mark.parametrize("code", list(ErrorCode))

@@ -15,7 +15,8 @@ from lti_tool.errors import ErrorCode, NotAllowed, RequestInvalid
 from lti_tool.services.micromodule_form import FormProblem, MicromoduleForm, Problem
 from lti_tool.web.forms import change_rows, spoken_criterion
 from lti_tool.web.wording import narrate
-from tests.unit.web.samples import FORM, PICKING, SECRET, Sample
+from tests.unit.web.sample_views import FORM, PICKING
+from tests.unit.web.samples import SECRET, Sample
 
 CSRF = {"csrf_token": f"csrf-of-{SECRET}"}
 

@@ -14,17 +14,8 @@ from flask.testing import FlaskClient
 from lti_tool.web.i18n import best_match
 from tests.translations import write_pseudo_locale
 from tests.unit.web.conftest import LintingClient
-from tests.unit.web.samples import (
-    COURSES,
-    PICKERS,
-    PICKING,
-    SECRET,
-    TEACHER,
-    WALLETS,
-    Sample,
-    sample_app,
-    session,
-)
+from tests.unit.web.sample_views import COURSES, PICKERS, PICKING, TEACHER, WALLETS, session
+from tests.unit.web.samples import SECRET, Sample, sample_app
 
 AVAILABLE = {"en": "en", "de": "de", "pt_BR": "pt_BR", "ar": "ar"}
 

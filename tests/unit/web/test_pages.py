@@ -6,16 +6,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from lti_tool.credentials.verification import Verdict
-from tests.unit.web.samples import (
-    COURSES,
-    FORM,
-    PICKERS,
-    PICKING,
-    TEACHER,
-    WALLETS,
-    Sample,
-    report,
-)
+from tests.unit.web.sample_views import COURSES, FORM, PICKERS, PICKING, TEACHER, WALLETS, report
+from tests.unit.web.samples import Sample
 
 
 @pytest.mark.parametrize("state", WALLETS)

@@ -15,7 +15,8 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from lti_tool.credentials.errors import NotACredential
 from lti_tool.errors import Busy, ErrorCode, RequestInvalid
 from lti_tool.web.verify import caller_address
-from tests.unit.web.samples import CREDENTIAL, Sample, sample_app
+from tests.unit.web.sample_views import CREDENTIAL
+from tests.unit.web.samples import Sample, sample_app
 
 JSON_TYPES = ["application/vc+ld+json", "application/ld+json", "application/json"]
 

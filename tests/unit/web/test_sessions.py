@@ -14,7 +14,8 @@ from structlog.testing import capture_logs
 from lti_tool.domain.identity import DeepLinkingSettings
 from lti_tool.errors import ErrorCode, LaunchRefused, PlatformFailed
 from lti_tool.lti.oidc import state_cookie_name
-from tests.unit.web.samples import NONCE, PICKING, SECRET, TEACHER, Sample, session
+from tests.unit.web.sample_views import PICKING, TEACHER, session
+from tests.unit.web.samples import NONCE, SECRET, Sample
 
 CSRF = f"csrf-of-{SECRET}"
 

@@ -19,7 +19,8 @@ from flask import Flask
 from lti_tool.outbound.client import Answer
 from lti_tool.services.verifying import WAIT_SECONDS, Verifying
 from tests.unit.credentials.badges import badge, signed
-from tests.unit.web.samples import BASE_URL, NOW, Sample, sample_app
+from tests.unit.web.sample_views import BASE_URL, NOW
+from tests.unit.web.samples import Sample, sample_app
 
 THREADS = 4
 PATIENCE = WAIT_SECONDS + 1.5

@@ -18,7 +18,7 @@ from lti_tool.store.runs import SyncStep
 from lti_tool.web import wording
 from lti_tool.web.i18n import ago
 from lti_tool.web.verification_words import day_of, signer_host
-from tests.unit.web.samples import ESSAY, FORUM, NOW, PEER, QUIZ, TREE, run, score
+from tests.unit.web.sample_views import ESSAY, FORUM, NOW, PEER, QUIZ, TREE, run, score
 
 
 @pytest.fixture(autouse=True)
