@@ -18,7 +18,7 @@ import msgspec
 from lti_tool.errors import ErrorCode, PlatformFailed
 from lti_tool.lti.connector import PlatformConnector, ServiceAccess
 from lti_tool.lti.memberships import is_usable_sub
-from lti_tool.lti.paging import Page, PagedRead
+from lti_tool.lti.paging import Page, PagedRead, decode_rows
 
 LINE_ITEM_SCOPE: Final = "https://purl.imsglobal.org/spec/lti-ags/scope/lineitem"
 LINE_ITEM_READ_SCOPE: Final = "https://purl.imsglobal.org/spec/lti-ags/scope/lineitem.readonly"
@@ -165,16 +165,7 @@ def results_url(line_item_url: str) -> str:
 
 
 def _results_page(body: bytes) -> Page[PlatformResult]:
-    entries: list[_Result] = []
-    is_whole = True
-    try:
-        entries = _decode_results(body)
-    except msgspec.ValidationError:
-        for raw in _decode_raw_list(body):
-            try:
-                entries.append(_decode_result(raw))
-            except msgspec.MsgspecError:
-                is_whole = False
+    entries, is_whole = decode_rows(body, _decode_results, _decode_raw_list, _decode_result)
     rows = []
     for entry in entries:
         row = _result(entry)
@@ -233,7 +224,6 @@ def list_line_items(
     line_items_url: str,
     *,
     resource_id: str | None = None,
-    tag: str | None = None,
     deadline: float | None = None,
 ) -> tuple[LineItemOnPlatform, ...]:
     """The tool's columns in a course, filtered by the platform and, since some ignore filters, again here.
@@ -243,8 +233,6 @@ def list_line_items(
     requested = access.platform.line_items_query()
     if resource_id is not None:
         requested["resource_id"] = resource_id
-    if tag is not None:
-        requested["tag"] = tag
     read = PagedRead(
         connector,
         access,
@@ -256,10 +244,7 @@ def list_line_items(
         deadline=deadline,
     )
     found = tuple(
-        item
-        for page in read
-        for item in page
-        if (resource_id is None or item.resource_id == resource_id) and (tag is None or item.tag == tag)
+        item for page in read for item in page if resource_id is None or item.resource_id == resource_id
     )
     if read.failure is not None:
         raise read.failure

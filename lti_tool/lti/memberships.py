@@ -14,7 +14,7 @@ import msgspec
 from lti_tool.domain.identity import PlatformUser
 from lti_tool.domain.roles import Rights
 from lti_tool.lti.connector import PlatformConnector, ServiceAccess
-from lti_tool.lti.paging import Page, PagedRead
+from lti_tool.lti.paging import Page, PagedRead, decode_rows
 from lti_tool.platforms import Platform
 
 SCOPE: Final = "https://purl.imsglobal.org/spec/lti-nrps/scope/contextmembership.readonly"
@@ -84,17 +84,12 @@ def roster_pages(
 
 
 def _page(platform: Platform, body: bytes) -> Page[Member]:
-    entries: list[_Member] = []
-    is_whole = True
-    try:
-        entries = _decode_container(body).members
-    except msgspec.ValidationError:
-        # One entry of a wrong shape must not hide the others; but then nobody may be called gone.
-        for raw in _decode_raw_container(body).members:
-            try:
-                entries.append(_decode_member(raw))
-            except msgspec.MsgspecError:
-                is_whole = False
+    entries, is_whole = decode_rows(
+        body,
+        lambda body: _decode_container(body).members,
+        lambda body: _decode_raw_container(body).members,
+        _decode_member,
+    )
     rights: dict[tuple[str, ...], Rights] = {}  # a course has a handful of role lists, whatever its size
     members = []
     for entry in entries:

@@ -35,6 +35,34 @@ class Page(Generic[T]):
     """Names the first row: two pages that begin with the same row are one page given twice."""
 
 
+def decode_rows(
+    body: bytes,
+    rows: Callable[[bytes], list[T]],
+    raw_rows: Callable[[bytes], list[msgspec.Raw]],
+    row: Callable[[msgspec.Raw], T],
+) -> tuple[list[T], bool]:
+    """The rows of a body that can be read, and whether those are all.
+
+    One row of a wrong shape must not hide the others; but then nobody may be called gone.
+
+    :param rows: reads a body at once, as nearly all can be.
+    :param raw_rows: reads it without looking at the rows.
+    :param row: reads one of those.
+    :raises msgspec.MsgspecError: where the body is no list of rows at all.
+    """
+    try:
+        return rows(body), True
+    except msgspec.ValidationError:
+        readable = []
+        is_whole = True
+        for raw in raw_rows(body):
+            try:
+                readable.append(row(raw))
+            except msgspec.MsgspecError:
+                is_whole = False
+        return readable, is_whole
+
+
 class PagedRead(Generic[T]):
     """A list that a service gives in pages; iterate it, then ask whether it was all.
 
