@@ -38,7 +38,6 @@ class LinkItem:
     custom: Mapping[str, str] = field(default_factory=dict)
     line_item: LineItemSpec | None = None
     """The column that the platform couples to the link."""
-    icon_url: str | None = None
 
 
 def build_response(
@@ -124,8 +123,6 @@ class _Resource(DeepLinkResource):
         self.set_url(item.url)
         # Moodle keeps custom parameters as lines of text: a line break in a value would add another one.
         self.set_custom_params({name: _one_line(value) for name, value in item.custom.items()})
-        if item.icon_url is not None:
-            self.set_icon_url(item.icon_url)
         if item.line_item is not None and takes_line_item:
             self.set_lineitem(_line_item(item.line_item))
 

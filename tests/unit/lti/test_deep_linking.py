@@ -144,8 +144,6 @@ def test_what_is_empty_is_left_out() -> None:
     (sent,) = answer(replace(BADGE, text=""))[DL + "content_items"]
     assert "text" not in sent
     assert "icon" not in sent
-    (sent,) = answer(replace(BADGE, icon_url="https://badges.example/i.png"))[DL + "content_items"]
-    assert sent["icon"] == {"url": "https://badges.example/i.png"}
 
 
 def test_every_response_has_a_nonce_of_its_own() -> None:
