@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from lti_tool.commands import DONE, FAILED, Answer, Call, fields, table
+from lti_tool.commands import DONE, FAILED, Answer, Call, fields, table, to_json
 from lti_tool.credentials.verification import Report, Verdict
 from lti_tool.errors import ErrorCode, NotFound, RequestInvalid, ToolError
 from lti_tool.store import credentials as store
@@ -34,7 +35,9 @@ def credentials_show(call: Call) -> Answer:
     """One credential: what is recorded about it, and the signed document itself."""
     row = _shown(call, call.arguments.credential)
     plain = {name: value for name, value in row.items() if name != "document"}
-    return Answer(row, [*fields(plain), "", str(row["document"] or "not signed yet")])
+    # Indented, which the proof does not mind: the stored bytes are in the answer for programs.
+    document = to_json(json.loads(row["document"])) if row["document"] else "not signed yet"
+    return Answer(row, [*fields(plain), "", document])
 
 
 def credentials_issue(call: Call) -> Answer:
