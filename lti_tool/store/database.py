@@ -21,6 +21,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util.exc import CommandError
 from sqlalchemy import event
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
@@ -111,12 +112,19 @@ class Database:
     # -- migrations
 
     def upgrade(self, revision: str = "head") -> None:
-        """Migrate up to ``revision``; a no-op where the database is there already."""
+        """Migrate up to ``revision``; a no-op where the database is there already.
+
+        :raises ConfigurationInvalid: DATABASE_NOT_MIGRATED for a revision, wanted or found, that this release
+            does not know.
+        """
         with self._migrating() as config:
             command.upgrade(config, revision)
 
     def downgrade(self, revision: str) -> None:
-        """Migrate down to ``revision`` (``base`` empties the database)."""
+        """Migrate down to ``revision`` (``base`` empties the database).
+
+        :raises ConfigurationInvalid: as :meth:`upgrade`.
+        """
         with self._migrating() as config:
             command.downgrade(config, revision)
 
@@ -169,7 +177,14 @@ class Database:
                 if self.dialect == "postgresql":
                     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(MIGRATION_LOCK)))
                 config.attributes["connection"] = connection
-                yield config
+                try:
+                    yield config
+                except CommandError as error:
+                    raise ConfigurationInvalid(
+                        ErrorCode.DATABASE_NOT_MIGRATED,
+                        f"{error}; this release knows revisions up to {head_revision()}: "
+                        "a database beyond them needs the release that migrated it",
+                    ) from error
                 if self.dialect == "sqlite":
                     _require_foreign_keys(connection)
         finally:
