@@ -18,6 +18,7 @@ from lti_tool import __version__, telemetry
 from lti_tool.bootstrap import build_tool
 from lti_tool.commands import (
     FAILED,
+    NEXT_STEPS,
     Answer,
     Call,
     Command,
@@ -68,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return FAILED
     except (OSError, SQLAlchemyError) as error:
         # The statement and its values stay out of it: they may be about people.
-        print(f"lti-tool: {_first_line(error)} ({ErrorCode.INTERNAL.value})", file=sys.stderr)
+        _print_error(ToolError(ErrorCode.INTERNAL, _first_line(error)), is_json=arguments.json)
         return FAILED
     except KeyboardInterrupt:
         return 130
@@ -111,8 +112,17 @@ def _print_error(error: ToolError, *, is_json: bool) -> None:
         for problem in many:
             print(f"  {problem}", file=sys.stderr)
     else:
-        sentence = many[0] if many else error.detail or error.code.value.replace("_", " ")
-        print(f"lti-tool: {sentence} ({error.code.value})", file=sys.stderr)
+        print(f"lti-tool: {many[0] if many else _sentence(error)} ({error.code.value})", file=sys.stderr)
+    if error.code in NEXT_STEPS:
+        print(f"  -> {NEXT_STEPS[error.code]}", file=sys.stderr)
+
+
+def _sentence(error: ToolError) -> str:
+    """What happened. Some details are one word for the log, an id or a reason; the code says what of."""
+    code = error.code.value.replace("_", " ")
+    if not error.detail:
+        return code
+    return error.detail if " " in error.detail else f"{code}: {error.detail}"
 
 
 # ---------------------------------------------------------------------------------------------- arguments

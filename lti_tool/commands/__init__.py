@@ -12,9 +12,22 @@ from enum import Enum
 from typing import Any, TextIO
 
 from lti_tool.bootstrap import Tool
+from lti_tool.errors import ErrorCode
 
-DONE, FAILED, USAGE = 0, 1, 2
-"""Exit status of every command; ``verify`` has two more."""
+DONE, FAILED = 0, 1
+"""Exit status of every command, beside argparse's own 2 for wrong usage; ``verify`` has two more."""
+
+NEXT_STEPS: Mapping[ErrorCode, str] = {
+    ErrorCode.INTERNAL: "lti-tool doctor looks for what is wrong with this installation",
+    ErrorCode.KEY_MISSING: "lti-tool keys generate",
+    ErrorCode.KEY_FILE_EXPOSED: "chmod -R go= the keys folder, then rotate what others could read",
+    ErrorCode.REGISTRATION_UNKNOWN: "ids: lti-tool registrations list, deployments list REGISTRATION",
+    ErrorCode.CONTEXT_NOT_FOUND: "ids: lti-tool contexts list",
+    ErrorCode.CREDENTIAL_NOT_FOUND: "ids: lti-tool credentials list",
+    ErrorCode.CREDENTIAL_NOT_RECOGNISED: "a badge is JSON, a JWT, or a baked PNG or SVG",
+    ErrorCode.VERIFY_URL_UNREACHABLE: "save it with a browser, then: lti-tool verify FILE",
+}
+"""What an operator does about an error whose own words do not say it."""
 
 
 @dataclass(frozen=True)

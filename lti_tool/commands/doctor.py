@@ -9,9 +9,9 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 from lti_tool.bootstrap import Tool
-from lti_tool.commands import DONE, FAILED, Answer, Call
+from lti_tool.commands import DONE, FAILED, NEXT_STEPS, Answer, Call
 from lti_tool.domain.registrations import DeploymentStatus, RegistrationView
-from lti_tool.errors import ConfigurationInvalid, ErrorCode, LaunchRefused, OutboundRefused, ToolError
+from lti_tool.errors import ConfigurationInvalid, LaunchRefused, OutboundRefused, ToolError
 from lti_tool.keyring import LTI
 
 CLOCK_WARN_SECONDS, CLOCK_FAIL_SECONDS = 10, 60
@@ -109,11 +109,7 @@ def _keys(tool: Tool) -> Iterator[Finding]:
         signer = tool.keyring.signer(LTI)
         count = len(tool.keyring.list())
     except ConfigurationInvalid as error:
-        mends = {
-            ErrorCode.KEY_MISSING: "lti-tool keys generate",
-            ErrorCode.KEY_FILE_EXPOSED: "chmod -R go= the keys folder, then rotate what others could read",
-        }
-        yield Finding("keys", "fail", error.detail or error.code.value, mends.get(error.code, ""))
+        yield Finding("keys", "fail", error.detail, NEXT_STEPS.get(error.code, ""))
         return
     yield Finding("keys", "ok", f"{count} readable by this user only; LMSs know {signer.kid}")
 

@@ -65,6 +65,7 @@ def keys_rotate(call: Call) -> Answer:
     wanted = call.arguments.purpose
     purpose = LTI if wanted == LTI else issuer_purpose(wanted.removeprefix("issuers/"))
     if purpose != LTI:
+        call.tool.database.require_migrated()
         with call.tool.database.read() as session:
             known = {issuer_purpose(str(issuer["id"])) for issuer in inventory.issuers(session)}
         if purpose not in known:

@@ -401,7 +401,10 @@ def _read_entries(path: Path) -> list[Any]:
     try:
         text = path.read_text(encoding="utf-8")
         document = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:
+        problem = f"{path.name} cannot be read: {error.strerror or type(error).__name__}"
+        raise RequestInvalid(ErrorCode.REGISTRATION_INVALID, problem) from error
+    except (ValueError, RecursionError) as error:
         raise RequestInvalid(
             ErrorCode.REGISTRATION_INVALID,
             f"{path.name} cannot be read: {error}",

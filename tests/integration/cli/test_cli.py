@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import json
 import os
 import re
 import sys
@@ -103,7 +104,40 @@ def test_a_database_that_fails_in_between_leaks_no_values(
         session.connection().exec_driver_sql("ALTER TABLE registrations RENAME TO elsewhere")
     said = lti_tool("registrations", "list")
     assert said.status == 1
-    assert said.err == "lti-tool: OperationalError: no such table: registrations (internal)\n"
+    assert said.err.startswith("lti-tool: OperationalError: no such table: registrations (internal)\n")
+    assert "-> lti-tool doctor" in said.err
+    assert said.err.count("\n") == 2
+    assert lti_tool("registrations", "list", "--json").json["error"]["code"] == "internal"
+
+
+@pytest.mark.parametrize(
+    "arguments,sentence,next_step",
+    [
+        (("registrations", "show", "x"), "registration unknown: x", "lti-tool registrations list"),
+        (("registrations", "remove", "x"), "registration unknown: x", "lti-tool registrations list"),
+        (("deployments", "disable", "x"), "deployment x", "deployments list"),
+        (("contexts", "show", "x"), "no course x", "lti-tool contexts list"),
+        (("sync", "x"), "no course x", "lti-tool contexts list"),
+        (("credentials", "show", "x"), "no credential x", "lti-tool credentials list"),
+        (
+            ("credentials", "revoke", "x", "--reason", "r"),
+            "credential not found",
+            "lti-tool credentials list",
+        ),
+        (("verify", "http://badges.example/x"), "verify url unreachable: refused", "lti-tool verify FILE"),
+        (("verify", __file__), "credential not recognised: not_json", "baked PNG"),
+    ],
+    ids=lambda value: "-".join(value[:2]) if isinstance(value, tuple) else "",
+)
+def test_a_failure_is_a_sentence_with_a_next_step(
+    installed: Path, lti_tool: CommandLine, arguments: tuple[str, ...], sentence: str, next_step: str
+) -> None:
+    said = lti_tool(*arguments)
+    assert said.status == 1
+    happened, mend = said.err.splitlines()
+    assert happened.startswith(f"lti-tool: {sentence}")
+    assert mend.startswith("  -> ")
+    assert next_step in mend
 
 
 # -- db and keys
@@ -116,6 +150,31 @@ def test_migrating_up_and_down(empty: Path, lti_tool: CommandLine) -> None:
     assert lti_tool("db", "upgrade").status == 0
     assert lti_tool("db", "downgrade", "base", "--json").json["after"] is None
     assert lti_tool("db", "downgrade").status == 2, "nobody empties a database by leaving a word out"
+
+
+@pytest.mark.parametrize("command", ["upgrade", "downgrade"])
+def test_a_revision_that_this_release_does_not_know_is_one_sentence(
+    installed: Path, lti_tool: CommandLine, command: str
+) -> None:
+    said = lti_tool("db", command, "9999")
+    assert said.status == 1
+    assert "'9999'; this release knows revisions up to" in said.err
+    assert said.err.splitlines()[0].endswith("(database_not_migrated)")
+
+
+def test_a_database_of_a_newer_release_is_one_sentence(tool: Tool, lti_tool: CommandLine) -> None:
+    with tool.database.write() as session:
+        session.connection().exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    said = lti_tool("db", "upgrade")
+    assert said.status == 1
+    assert "a database beyond them needs the release that migrated it" in said.err
+
+
+def test_rotating_an_issuers_key_needs_a_migrated_database(empty: Path, lti_tool: CommandLine) -> None:
+    said = lti_tool("keys", "rotate", "0" * 32)
+    assert said.status == 1
+    assert "run: lti-tool db upgrade (database_not_migrated)" in said.err
+    assert lti_tool("keys", "rotate").status == 0, "the tool's own key needs no database"
 
 
 def test_keys_are_made_once_and_rotated(tool: Tool, lti_tool: CommandLine) -> None:
@@ -230,6 +289,10 @@ def test_awards_are_decided_issued_listed_and_revoked(
     path = tmp_path / "badge.json"
     path.write_text(shown["document"], encoding="utf-8")
     assert lti_tool("verify", str(path)).status == 0
+
+    read_by_people = lti_tool("credentials", "show", listed[0]["id"]).out
+    assert '\n  "credentialSubject": {\n' in read_by_people, "one line of JSON is for programs"
+    assert json.loads(read_by_people[read_by_people.index("{") :]) == json.loads(shown["document"])
 
     assert lti_tool("credentials", "revoke", listed[0]["id"]).status == 2, "a reason is needed"
     assert lti_tool("credentials", "revoke", listed[0]["id"], "--reason", "Given by mistake").status == 0

@@ -291,7 +291,7 @@ def test_a_file_with_one_problem_adds_nothing(registrations: Registrations, tmp_
     with pytest.raises(RequestInvalid):
         registrations.import_file(path)
     assert registrations.list() == ()
-    with pytest.raises(RequestInvalid):
+    with pytest.raises(RequestInvalid, match=r"missing\.json cannot be read: No such file"):
         registrations.import_file(tmp_path / "missing.json")
 
 
