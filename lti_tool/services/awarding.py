@@ -22,6 +22,7 @@ from lti_tool.services.criteria_format import dump_evidence, dump_finding, parse
 from lti_tool.store import decisions as store
 from lti_tool.store import placements
 from lti_tool.store.database import Database
+from lti_tool.store.results import EvidenceColumn, columns_of
 from lti_tool.store.tables import new_id
 
 AT_ONCE = 25
@@ -35,7 +36,7 @@ class PlacementDecisions:
     """Every decision for one placement, as made now."""
 
     placement: placements.PlacementView
-    columns: tuple[placements.ColumnView, ...]
+    columns: tuple[EvidenceColumn, ...]
     decisions: tuple[Decision, ...]
 
 
@@ -108,7 +109,7 @@ class Awarding:
             if not placed:
                 return
             standings = store.standings(session, organisation_id, context_id, learner_ids)
-            columns = placements.columns(session, organisation_id, [placement.id for placement in placed])
+            columns = columns_of(session, organisation_id, [placement.id for placement in placed])
         standings = tuple(sorted(standings, key=lambda standing: standing.learner_id))
         everybody = tuple(standing.learner_id for standing in standings)
         exclusions = _exclusions(standings)
@@ -223,7 +224,7 @@ class _Column(NamedTuple):
     """
 
 
-def _asked(criteria: _Criteria, columns: Iterable[placements.ColumnView]) -> list[_Column]:
+def _asked(criteria: _Criteria, columns: Iterable[EvidenceColumn]) -> list[_Column]:
     return [
         _Column(
             column.id,
@@ -293,7 +294,7 @@ class _Read:
 
     placement: placements.PlacementView
     criterion: Criterion
-    columns: tuple[placements.ColumnView, ...]
+    columns: tuple[EvidenceColumn, ...]
     learner_ids: tuple[str, ...]
     """Sorted."""
     exclusions: Mapping[str, Exclusion]

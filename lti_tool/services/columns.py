@@ -137,7 +137,7 @@ class Columns:
             course = placements.course(session, organisation_id, context_id) if context_id else None
             if course is None:
                 raise NotFound(ErrorCode.PLACEMENT_NOT_FOUND)
-            columns = placements.columns(session, organisation_id, [placement_id])[placement_id]
+            columns = results.columns_of(session, organisation_id, [placement_id])[placement_id]
         platform = platform_for(course.product)
         return tuple(column_progress(column, platform, course) for column in columns)
 
@@ -210,7 +210,7 @@ class Columns:
             plan = rosters.context_plan(session, organisation_id, context_id) if context_id else None
             if plan is None:
                 raise NotFound(ErrorCode.PLACEMENT_NOT_FOUND)
-            return plan, results.placement_columns(session, organisation_id, placement_id)
+            return plan, results.columns_of(session, organisation_id, [placement_id])[placement_id]
 
     def _take_lease(self, placement_id: str, holder: str) -> None:
         waited = 0.0

@@ -15,6 +15,7 @@ from lti_tool.services.criteria_format import parse_criteria
 from lti_tool.services.launching import SessionView
 from lti_tool.store import credentials, decisions, placements, runs
 from lti_tool.store.database import Database
+from lti_tool.store.results import EvidenceColumn, columns_of
 from lti_tool.store.runs import RunView
 
 
@@ -120,7 +121,7 @@ class CourseProgress:
             )
             placed = placements.placements(reading, organisation_id, context_id)
             ids = [placement.id for placement in placed]
-            columns = placements.columns(reading, organisation_id, ids)
+            columns = columns_of(reading, organisation_id, ids)
             counted = decisions.counts(reading, organisation_id, context_id, ids)
             run = runs.newest(reading, organisation_id, context_id)
         learner_ids = [learner.learner_id for learner in learners]
@@ -188,7 +189,7 @@ class CourseProgress:
 
 
 def column_progress(
-    column: placements.ColumnView, platform: Platform, course: placements.CourseView
+    column: EvidenceColumn, platform: Platform, course: placements.CourseView
 ) -> ColumnProgress:
     """A column with the links that lead a teacher straight to it."""
     state = "values" if column.first_value_at is not None else "waiting"

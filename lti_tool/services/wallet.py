@@ -14,6 +14,7 @@ from lti_tool.services.issuing import PublicUrls
 from lti_tool.services.launching import SessionView
 from lti_tool.store import credentials, placements
 from lti_tool.store.database import Database
+from lti_tool.store.results import EvidenceColumn
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +139,7 @@ def earned_badge(view: credentials.EarnedView, urls: PublicUrls) -> EarnedBadge:
 
 
 def _card(
-    placement: placements.PlacementView, decision: Decision, columns: tuple[placements.ColumnView, ...]
+    placement: placements.PlacementView, decision: Decision, columns: tuple[EvidenceColumn, ...]
 ) -> ProgressCard:
     leaves = list(decision.finding.leaves())
     return ProgressCard(
@@ -164,7 +165,7 @@ def _oldest(read: Iterable[datetime | None]) -> datetime | None:
     return min(dated) if dated and len(dated) == len(known) else None
 
 
-def troubles(columns: Iterable[placements.ColumnView]) -> tuple[ErrorCode, ...]:
+def troubles(columns: Iterable[EvidenceColumn]) -> tuple[ErrorCode, ...]:
     """What keeps columns from being read, each trouble once."""
     found = {column.trouble for column in columns if column.trouble is not None}
     return tuple(sorted(ErrorCode(trouble) for trouble in found))

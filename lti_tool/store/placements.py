@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -40,22 +40,6 @@ class PlacementView:
     criteria: dict[str, Any]
     achievement_version_id: str | None
     image_alt: str
-
-
-class ColumnView(NamedTuple):
-    """An evidence column of a placement, as stored."""
-
-    id: str
-    placement_id: str
-    tag: str
-    evidence_key: str
-    label: str
-    url: str | None
-    score_maximum: Decimal
-    first_value_at: datetime | None
-    read_at: datetime | None
-    is_complete: bool
-    trouble: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,38 +92,6 @@ def placements(
         values["image_alt"] = values["image_alt"] or ""
         found.append(PlacementView(**values))
     return tuple(found)
-
-
-def columns(
-    session: Session, organisation_id: str, placement_ids: Sequence[str]
-) -> dict[str, tuple[ColumnView, ...]]:
-    """The evidence columns of each placement, by placement id; the award column is no evidence."""
-    rows = session.connection().execute(
-        select(
-            LineItem.id,
-            LineItem.placement_id,
-            LineItem.tag,
-            LineItem.evidence_key,
-            LineItem.label,
-            LineItem.id_on_platform.label("url"),
-            LineItem.score_maximum,
-            LineItem.first_value_at,
-            LineItem.read_at,
-            LineItem.is_complete,
-            LineItem.trouble,
-        )
-        .where(
-            LineItem.organisation_id == organisation_id,
-            LineItem.placement_id.in_(placement_ids),
-            LineItem.tag.in_(("attest", "mirror")),
-        )
-        .order_by(LineItem.created_at, LineItem.evidence_key)
-    )
-    found: dict[str, list[ColumnView]] = {placement_id: [] for placement_id in placement_ids}
-    for row in rows:
-        column = ColumnView(*row)
-        found[column.placement_id].append(column)
-    return {placement_id: tuple(views) for placement_id, views in found.items()}
 
 
 def add_placement(

@@ -10,25 +10,28 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import sqlalchemy as sa
 from sqlalchemy import CursorResult, String, bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from lti_tool.store.rosters import CHUNK, ContextPlan, add_learners, chunks, with_learners
+from lti_tool.store.rosters import (
+    CHUNK,
+    EVIDENCE_TAGS,
+    ContextPlan,
+    add_learners,
+    chunks,
+    with_learners,
+)
 from lti_tool.store.staging import Changes, fresh_id, merge, staged, staging_table
 from lti_tool.store.tables import Learner, LineItem, Placement, Result
 
-EVIDENCE_TAGS = ("attest", "mirror")
 
-
-@dataclass(frozen=True, slots=True)
-class EvidenceColumn:
+class EvidenceColumn(NamedTuple):
     """A column that the tool reads and never writes."""
 
     id: str
-    context_id: str
     placement_id: str
     badge_link_key: str
     tag: str
@@ -69,24 +72,33 @@ class StoredGrades:
 
 def evidence_columns(session: Session, organisation_id: str, context_id: str) -> tuple[EvidenceColumn, ...]:
     """The evidence columns of the active placements of a context, the longest unread first."""
-    rows = session.execute(_OF_CONTEXT, {"organisation_id": organisation_id, "context_id": context_id})
-    columns = [EvidenceColumn(**row._mapping) for row in rows]
+    rows = session.connection().execute(
+        _OF_CONTEXT, {"organisation_id": organisation_id, "context_id": context_id}
+    )
+    columns = [EvidenceColumn(*row) for row in rows]
     return tuple(sorted(columns, key=lambda column: (column.read_at is not None, column.read_at or 0)))
 
 
-def placement_columns(
-    session: Session, organisation_id: str, placement_id: str
-) -> tuple[EvidenceColumn, ...]:
-    """The evidence columns of one placement, in the order in which they were asked for."""
-    rows = session.execute(_OF_PLACEMENT, {"organisation_id": organisation_id, "placement_id": placement_id})
-    return tuple(EvidenceColumn(**row._mapping) for row in rows)
+def columns_of(
+    session: Session, organisation_id: str, placement_ids: Sequence[str]
+) -> dict[str, tuple[EvidenceColumn, ...]]:
+    """The evidence columns of each placement, by placement id, in the order in which they were asked for."""
+    rows = session.connection().execute(
+        _OF_PLACEMENTS, {"organisation_id": organisation_id, "placement_ids": list(placement_ids)}
+    )
+    found: dict[str, list[EvidenceColumn]] = {placement_id: [] for placement_id in placement_ids}
+    for row in rows:
+        column = EvidenceColumn(*row)
+        found[column.placement_id].append(column)
+    return {placement_id: tuple(columns) for placement_id, columns in found.items()}
 
 
 # Built once: every launch of a learner asks, and building a statement costs more than running it.
-_COLUMNS = (
+# SQLAlchemy types a select of more than ten columns by its first ten.
+_COLUMNS = cast(
+    "sa.Select[Any]",
     select(
         LineItem.id,
-        LineItem.context_id,
         LineItem.placement_id,
         Placement.badge_link_key,
         LineItem.tag,
@@ -104,12 +116,14 @@ _COLUMNS = (
         LineItem.tag.in_(EVIDENCE_TAGS),
         LineItem.organisation_id == bindparam("organisation_id", type_=String),
     )
-    .order_by(LineItem.created_at, LineItem.evidence_key)
+    .order_by(LineItem.created_at, LineItem.evidence_key),
 )
 _OF_CONTEXT = _COLUMNS.where(
     LineItem.context_id == bindparam("context_id", type_=String), Placement.status == "active"
 )
-_OF_PLACEMENT = _COLUMNS.where(LineItem.placement_id == bindparam("placement_id", type_=String))
+_OF_PLACEMENTS = _COLUMNS.where(
+    LineItem.placement_id.in_(bindparam("placement_ids", type_=String, expanding=True))
+)
 
 
 def placement_context(session: Session, organisation_id: str, placement_id: str) -> str | None:

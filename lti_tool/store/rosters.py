@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy import CursorResult, func, select, update
 from sqlalchemy.orm import Session
 
+from lti_tool.domain.criteria import Channel
 from lti_tool.domain.registrations import RegistrationView
 from lti_tool.store.launches import TOUCH_INTERVAL
 from lti_tool.store.registrations import registration_view
@@ -34,6 +35,9 @@ CHUNK = 5_000
 """Rows of one transaction: on SQLite a launch waits for it."""
 PATIENCE = timedelta(seconds=5)
 """How long rows that a slow platform gave wait for more of them."""
+
+EVIDENCE_TAGS = tuple(channel.value for channel in Channel)
+"""Tags of the columns that are read; the one that the tool writes has another."""
 
 T = TypeVar("T")
 
@@ -438,7 +442,7 @@ def unread_since(session: Session, plan: ContextPlan, troubles: Collection[str])
         .where(
             LineItem.organisation_id == plan.organisation_id,
             LineItem.context_id == plan.id,
-            LineItem.tag.in_(("attest", "mirror")),
+            LineItem.tag.in_(EVIDENCE_TAGS),
             LineItem.trouble.in_(troubles),
             Placement.status == "active",
         )

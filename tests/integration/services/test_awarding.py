@@ -17,7 +17,7 @@ from lti_tool.domain.criteria import AllOf, Channel, Reason, ScoreAtLeast, State
 from lti_tool.services import awarding as awarding_module
 from lti_tool.services.awarding import AwardingReport
 from lti_tool.services.criteria_format import parse_criteria, parse_evidence
-from lti_tool.store import placements, tables
+from lti_tool.store import results, tables
 from tests import factories
 from tests.factories import NOW, Course, Placed
 from tests.integration.services.school import School
@@ -346,7 +346,7 @@ def test_what_the_tool_writes_is_never_evidence(school: School) -> None:
         )
     with school.database.read() as session:
         # Left out at the source already: no rule can name what is never read.
-        read = placements.columns(session, course.organisation_id, [placed.placement_id])
+        read = results.columns_of(session, course.organisation_id, [placed.placement_id])
     assert [column.tag for column in read[placed.placement_id]] == ["mirror"]
     report = decide(school, course)
     assert (report.decided, report.awarded) == (2, 0)
