@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any, Final
+from typing import Final, get_args
 from urllib.parse import urljoin
 
 import requests
@@ -56,37 +56,6 @@ class Answer:
         return 200 <= self.status < 300
 
 
-class _GuardedSession(requests.Session):
-    """A ``requests.Session`` that cannot be used against the policy, for libraries that want one."""
-
-    def __init__(self, outbound: Outbound, audience: Audience) -> None:
-        super().__init__()
-        self.trust_env = False
-        # A cookie that one registration's platform sets would reach the next one's calls.
-        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        self.headers["User-Agent"] = outbound.user_agent
-        self._outbound = outbound
-        self._audience = audience
-        adapter = GuardedAdapter(outbound.policy, audience)
-        self.mount("https://", adapter)
-        self.mount("http://", adapter)
-        for prefix, mounted in outbound.mounts.items():
-            self.mount(prefix, mounted)
-
-    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
-        given = kwargs.pop("timeout", None)
-        seconds = sum(part or 0 for part in given) if isinstance(given, tuple) else given
-        kwargs.pop("proxies", None)
-        kwargs.pop("verify", None)  # certificates are checked, whatever a library thinks
-        return self._outbound._send(
-            request,
-            self._audience,
-            seconds=float(seconds or DEFAULT_TIMEOUT),
-            max_bytes=DEFAULT_MAX_BYTES,
-            exchange=_exchange(self, request),
-        )
-
-
 class Outbound:
     """Makes every outgoing call of the tool. Shared by threads.
 
@@ -111,25 +80,14 @@ class Outbound:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self.policy = policy
-        self.user_agent = user_agent
-        self.mounts = dict(mounts or {})
+        self._policy = policy
         self._refuse_in_transaction = refuse_in_transaction
         self._observe = observe
         self._clock = clock
         self._sleep = sleep
-        self._sessions: dict[Audience, _GuardedSession] = {
-            "platform": _GuardedSession(self, "platform"),
-            "visitor": _GuardedSession(self, "visitor"),
+        self._sessions: dict[Audience, requests.Session] = {
+            audience: _session(policy, audience, user_agent, mounts or {}) for audience in get_args(Audience)
         }
-
-    def session(self, audience: Audience = "platform") -> requests.Session:
-        """A session for a library that insists on one; the same rules hold, redirects are not followed.
-
-        :raises OutboundRefused: from its calls, as :meth:`request`.
-        :raises PlatformFailed: from its calls, as :meth:`request`.
-        """
-        return self._sessions[audience]
 
     def request(
         self,
@@ -143,7 +101,6 @@ class Outbound:
         max_bytes: int = DEFAULT_MAX_BYTES,
         redirects: int = 0,
         retries: int = 0,
-        is_idempotent: bool | None = None,
     ) -> Answer:
         """Make one call and read its whole answer.
 
@@ -151,17 +108,14 @@ class Outbound:
         :param max_bytes: of the decoded body.
         :param redirects: how many to follow, for GET and HEAD.
         :param retries: how many more attempts after a time-out, a failed connection, or 429, 502, 503, 504;
-            none unless the call is idempotent. ``Retry-After`` is honoured where the time allows it; where it
-            does not, the answer is returned for the caller to plan by.
-        :param is_idempotent: whether repeating it is harmless; by the method unless said.
+            none unless the method is idempotent. ``Retry-After`` is honoured where the time allows it; where
+            it does not, the answer is returned for the caller to plan by.
         :raises OutboundRefused: ``outbound_url_refused``, ``outbound_in_transaction``.
         :raises PlatformFailed: ``platform_unreachable``, ``platform_timed_out``,
             ``platform_answer_too_large``, ``platform_answer_invalid`` (too many redirects).
         """
         method = method.upper()
-        if is_idempotent is None:
-            is_idempotent = method in IDEMPOTENT_METHODS
-        attempts_left = retries if is_idempotent else 0
+        attempts_left = retries if method in IDEMPOTENT_METHODS else 0
         ends = time.monotonic() + timeout
         back_off = FIRST_BACK_OFF
         while True:
@@ -201,20 +155,14 @@ class Outbound:
         session = self._sessions[audience]
         sent = dict(headers or {})
         for _ in range(redirects + 1):
-            self.policy.check_url(url, audience)
+            self._policy.check_url(url, audience)
             try:
                 request = session.prepare_request(requests.Request(method, url, headers=sent, data=data))
             except (requests.exceptions.RequestException, ValueError):
                 raise OutboundRefused(
                     ErrorCode.OUTBOUND_URL_REFUSED, "not a URL that can be requested"
                 ) from None
-            response = self._send(
-                request,
-                audience,
-                seconds=ends - time.monotonic(),
-                max_bytes=max_bytes,
-                exchange=_exchange(session, request),
-            )
+            response = self._send(request, audience, ends - time.monotonic(), max_bytes)
             location = response.headers.get("Location")
             if (
                 not redirects
@@ -239,10 +187,8 @@ class Outbound:
         self,
         request: requests.PreparedRequest,
         audience: Audience,
-        *,
         seconds: float,
         max_bytes: int,
-        exchange: Callable[[tuple[float, float]], requests.Response],
     ) -> requests.Response:
         """One exchange under all rules; the body is read and bounded when it returns."""
         url = request.url or ""
@@ -250,11 +196,11 @@ class Outbound:
             raise OutboundRefused(
                 ErrorCode.OUTBOUND_IN_TRANSACTION, f"call to {_host(url)} inside a transaction"
             )
-        self.policy.check_url(url, audience)
+        self._policy.check_url(url, audience)
         started = time.monotonic()
         outcome = "refused"
         try:
-            response = self._exchange_in_time(url, seconds, max_bytes, exchange)
+            response = self._exchange_in_time(self._sessions[audience], request, seconds, max_bytes)
             outcome = f"{response.status_code // 100}xx"
         except PlatformFailed as error:
             outcome = error.code.value.removeprefix("platform_")
@@ -265,19 +211,23 @@ class Outbound:
         return response
 
     def _exchange_in_time(
-        self,
-        url: str,
-        seconds: float,
-        max_bytes: int,
-        exchange: Callable[[tuple[float, float]], requests.Response],
+        self, session: requests.Session, request: requests.PreparedRequest, seconds: float, max_bytes: int
     ) -> requests.Response:
+        url = request.url or ""
         timed_out = PlatformFailed(ErrorCode.PLATFORM_TIMED_OUT, _host(url), retryable=True, host=_host(url))
         if seconds <= 0:
             raise timed_out
         with Deadline(seconds) as deadline:
             token = current_deadline.set(deadline)
             try:
-                response = exchange((min(CONNECT_TIMEOUT, seconds), seconds))
+                response = session.send(
+                    request,
+                    timeout=(min(CONNECT_TIMEOUT, seconds), seconds),
+                    stream=True,
+                    allow_redirects=False,
+                    verify=True,
+                    proxies={},
+                )
                 try:
                     response._content = _read(response, url, max_bytes)
                     response._content_consumed = True  # type: ignore[attr-defined]
@@ -322,12 +272,24 @@ class Outbound:
         )
 
 
-def _exchange(
-    session: requests.Session, request: requests.PreparedRequest
-) -> Callable[[tuple[float, float]], requests.Response]:
-    return lambda timeout: requests.Session.send(
-        session, request, timeout=timeout, stream=True, allow_redirects=False, verify=True, proxies={}
-    )
+def _session(
+    policy: OutboundPolicy,
+    audience: Audience,
+    user_agent: str,
+    mounts: Mapping[str, requests.adapters.BaseAdapter],
+) -> requests.Session:
+    """Pooled connections under the policy for one audience, with nothing taken from the environment."""
+    session = requests.Session()
+    session.trust_env = False
+    # A cookie that one registration's platform sets would reach the next one's calls.
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    session.headers["User-Agent"] = user_agent
+    adapter = GuardedAdapter(policy, audience)
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    for prefix, mounted in mounts.items():
+        session.mount(prefix, mounted)
+    return session
 
 
 def _read(response: requests.Response, url: str, max_bytes: int) -> bytes:
