@@ -103,7 +103,6 @@ class Launch:
     memberships: MembershipService | None = None
     deep_linking: DeepLinkingSettings | None = None
     return_url: str | None = None
-    document_target: str | None = None
     locale: str | None = None
     frame_origins: tuple[str, ...] = ()
     """Origins of the signed return URLs and of tool_platform.url: who may frame the answer."""

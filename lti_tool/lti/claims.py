@@ -36,7 +36,6 @@ TOOL_PLATFORM: Final = LTI + "tool_platform"
 LAUNCH_PRESENTATION: Final = LTI + "launch_presentation"
 CUSTOM: Final = LTI + "custom"
 DEEP_LINKING_SETTINGS: Final = DEEP_LINKING + "deep_linking_settings"
-CONTENT_ITEMS: Final = DEEP_LINKING + "content_items"
 DEEP_LINKING_DATA: Final = DEEP_LINKING + "data"
 DEEP_LINKING_MESSAGE: Final = DEEP_LINKING + "msg"
 MEMBERSHIP_SERVICE: Final = "https://purl.imsglobal.org/spec/lti-nrps/claim/namesroleservice"
@@ -45,7 +44,6 @@ GRADE_SERVICE: Final = "https://purl.imsglobal.org/spec/lti-ags/claim/endpoint"
 LTI_VERSION: Final = "1.3.0"
 RESOURCE_LINK_REQUEST: Final = "LtiResourceLinkRequest"
 DEEP_LINKING_REQUEST: Final = "LtiDeepLinkingRequest"
-DEEP_LINKING_RESPONSE: Final = "LtiDeepLinkingResponse"
 
 KEPT_CUSTOM: Final = frozenset(
     {

@@ -433,7 +433,6 @@ class _Validation(MessageLaunch[_Form, ToolConfDict, SessionService, _Cookies]):
             memberships=claims.read_membership_service(body),
             deep_linking=settings,
             return_url=return_url,
-            document_target=claims.text(presentation.get("document_target"), 20),
             locale=claims.read_locale(presentation, custom),
             frame_origins=claims.origins_of((return_url, settings and settings.return_url, platform_url)),
             course_module_id=self._state.course_module_id,

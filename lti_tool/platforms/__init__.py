@@ -12,7 +12,7 @@ from lti_tool.platforms.canvas import Canvas
 from lti_tool.platforms.moodle import Moodle
 from lti_tool.platforms.spec import ColumnGuidance, Platform, Quirk
 
-__all__ = ["PLATFORMS", "QUIRKS", "ColumnGuidance", "Platform", "Quirk", "platform_for", "product_of"]
+__all__ = ["PLATFORMS", "QUIRKS", "ColumnGuidance", "Platform", "Quirk", "platform_for"]
 
 PLATFORMS: Mapping[str, Platform] = {
     platform.product: platform for platform in (Moodle(), Canvas(), Platform())
@@ -26,10 +26,3 @@ QUIRKS: tuple[Quirk, ...] = tuple(quirk for platform in PLATFORMS.values() for q
 def platform_for(product: str) -> Platform:
     """The platform that speaks for ``product``; an unknown product behaves as the standard says."""
     return PLATFORMS.get(product, PLATFORMS["other"])
-
-
-def product_of(tool_platform: Mapping[str, object] | None) -> str:
-    """The product that a ``tool_platform`` claim names (LTI Core §5.4.9), ``other`` if none that we know."""
-    code = (tool_platform or {}).get("product_family_code")
-    name = code.strip().lower() if isinstance(code, str) else ""
-    return name if name in PLATFORMS else "other"

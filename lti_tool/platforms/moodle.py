@@ -22,8 +22,6 @@ class Moodle(Platform):
     product: ClassVar[str] = "moodle"
     supports_mirror: ClassVar[bool] = True
     may_have_storage: ClassVar[bool] = False
-    first_deep_linking_has_no_roster: ClassVar[bool] = True
-    roster_tells_staff: ClassVar[bool] = False
     quirks: ClassVar[tuple[Quirk, ...]] = (
         Quirk(
             "moodle-results-limit",
@@ -135,13 +133,14 @@ class Moodle(Platform):
         return text if _NUMBER.fullmatch(text) else None
 
     def fresh_launch_url(self, issuer: str, course_module_id: str | None) -> str | None:
-        """Moodle's page that launches an activity without a frame around it."""
-        return _page(issuer, "/mod/lti/launch.php", id=course_module_id)
+        """Moodle's page that launches an activity without a frame around it.
 
-    def activity_settings_url(self, issuer: str, course_module_id: str | None) -> str | None:
-        """The activity's settings form."""
-        url = _page(issuer, "/course/modedit.php", update=course_module_id)
-        return None if url is None else f"{url}&return=1"
+        The number came by way of a browser: digits only, or no page.
+        """
+        base = origin_path(issuer)
+        if base is None or course_module_id is None or not _NUMBER.fullmatch(course_module_id):
+            return None
+        return f"{base}/mod/lti/launch.php?id={course_module_id}"
 
     def next_page_url(self, link_next: str, requested: Mapping[str, str]) -> str:
         """Moodle's next link has lost the role filter: put it back, leave the rest as it stands."""
@@ -179,11 +178,3 @@ class Moodle(Platform):
             return f"=[[{names[0]}]]"
         total = "+".join(f"[[{name}]]" for name in names)
         return f"=({total})/{len(names)}"
-
-
-def _page(issuer: str, path: str, **numbers: str | None) -> str | None:
-    """A page of Moodle for numbers that came by way of a browser: digits only, or no page."""
-    base = origin_path(issuer)
-    if base is None or any(value is None or not _NUMBER.fullmatch(value) for value in numbers.values()):
-        return None
-    return f"{base}{path}?{urlencode(numbers)}"

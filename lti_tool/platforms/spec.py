@@ -43,10 +43,6 @@ class Platform:
     quirks: ClassVar[tuple[Quirk, ...]] = ()
     supports_mirror: ClassVar[bool] = False
     """Whether a teacher can give a column of ours a formula over native activities."""
-    first_deep_linking_has_no_roster: ClassVar[bool] = False
-    """Whether the first deep linking request of a course carries no roster claim."""
-    roster_tells_staff: ClassVar[bool] = True
-    """Whether the roster names everybody who teaches as such; if not, only a launch tells."""
     may_have_storage: ClassVar[bool] = True
     """Whether it may hold a login's secret (``lti-pm-s``) without announcing so at login initiation, as
     Blackboard does: then it is asked. False where it never does, or always announces it."""
@@ -59,10 +55,6 @@ class Platform:
 
     def fresh_launch_url(self, issuer: str, course_module_id: str | None) -> str | None:
         """Where a click starts a new launch of the same activity in a window of its own."""
-        return None
-
-    def activity_settings_url(self, issuer: str, course_module_id: str | None) -> str | None:
-        """Where a teacher changes the settings of the activity that holds the link."""
         return None
 
     def roster_rights(self, roles: Iterable[str]) -> Rights:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lti_tool.platforms import PLATFORMS, QUIRKS, platform_for, product_of
+from lti_tool.platforms import PLATFORMS, QUIRKS, platform_for
 
 ISSUER = "https://moodle.example.edu"
 COLUMN = f"{ISSUER}/mod/lti/services.php/2/lineitems/13/lineitem?type_id=1"
@@ -31,21 +31,6 @@ def test_quirks_have_unique_keys_and_say_where_they_were_read():
     assert all(quirk.symptom and quirk.source and quirk.version and quirk.lms for quirk in QUIRKS)
 
 
-@pytest.mark.parametrize(
-    "claim,product",
-    [
-        ({"product_family_code": "moodle"}, "moodle"),
-        ({"product_family_code": " Canvas "}, "canvas"),
-        ({"product_family_code": "sakai"}, "other"),
-        ({"product_family_code": 7}, "other"),
-        ({}, "other"),
-        (None, "other"),
-    ],
-)
-def test_product_is_read_from_the_tool_platform_claim(claim, product):
-    assert product_of(claim) == product
-
-
 def test_unknown_products_behave_as_the_standard_says():
     assert platform_for("sakai") is PLATFORMS["other"]
     standard = platform_for("other")
@@ -56,7 +41,6 @@ def test_unknown_products_behave_as_the_standard_says():
     assert standard.column_guidance(ISSUER, "2", COLUMN) is None
     assert standard.course_module_id({"lti_message_hint": '{"cmid":6}'}) is None
     assert standard.fresh_launch_url(ISSUER, "6") is None
-    assert standard.activity_settings_url(ISSUER, "6") is None
     assert not standard.is_masquerading({"masquerade": "7"})
     with pytest.raises(ValueError, match="no gradebook formulas"):
         standard.formula_for(["quiz1"])
@@ -75,7 +59,6 @@ def test_moodle_names_its_activity_in_the_login_hint():
     assert moodle.course_module_id(hint) == "6"
     assert moodle.course_module_id({"lti_message_hint": '{"cmid":"12"}'}) == "12"
     assert moodle.fresh_launch_url(f"{ISSUER}/", "6") == f"{ISSUER}/mod/lti/launch.php?id=6"
-    assert moodle.activity_settings_url(ISSUER, "6") == f"{ISSUER}/course/modedit.php?update=6&return=1"
 
 
 @pytest.mark.parametrize("hint", HOSTILE_HINTS)
