@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from flask import Flask, Response, g, jsonify, make_response, render_template, request
 from werkzeug.exceptions import HTTPException
 
-from lti_tool.errors import ErrorCode, LaunchRefused, ToolError
+from lti_tool.errors import Busy, ErrorCode, LaunchRefused, ToolError
 from lti_tool.telemetry import LAUNCHES, get_logger
 from lti_tool.web.error_texts import text_of
 from lti_tool.web.headers import frame_by_anybody, origin_of
@@ -54,7 +54,14 @@ def answer_tool_error(error: ToolError) -> Response:
         event, error_code=error.code.value, detail=error.detail, status=error.status
     )
     fresh = error.fresh_launch_url if isinstance(error, LaunchRefused) else None
-    return _answer(error.code, error.status, fresh_launch_url=fresh)
+    return with_retry_after(_answer(error.code, error.status, fresh_launch_url=fresh), error)
+
+
+def with_retry_after(response: Response, error: ToolError) -> Response:
+    """The answer to ``error``, which says when to come again where the error knows it."""
+    if isinstance(error, Busy):
+        response.headers["Retry-After"] = str(error.retry_after)
+    return response
 
 
 def answer_http_error(error: HTTPException) -> Response:
@@ -124,7 +131,6 @@ def _answer(
         incident=incident,
         fresh_launch_url=fresh_launch_url if fresh_launch_url and origin_of(fresh_launch_url) else None,
         back_url=back_to_course_url(),
-        is_session_lost=code in (ErrorCode.SESSION_MISSING, ErrorCode.SESSION_EXPIRED),
     )
     return make_response(page, status)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Flask, Response, g, jsonify, make_response, render_template, request
@@ -12,7 +11,7 @@ from flask_limiter import Limiter
 
 from lti_tool.errors import Busy, ErrorCode, RequestInvalid, ToolError
 from lti_tool.web.error_texts import text_of
-from lti_tool.web.errors import answer_tool_error
+from lti_tool.web.errors import with_retry_after
 from lti_tool.web.session import current_tool
 
 if TYPE_CHECKING:
@@ -84,20 +83,8 @@ def check() -> Response:
             code=error.code.value,
             text=request.form.get("text", "") if isinstance(error, Busy) else "",
         )
-        return _with_retry_after(make_response(page, error.status), error)
+        return with_retry_after(make_response(page, error.status), error)
     return make_response(render_template("pages/public/verify.html", report=report, url=url))
-
-
-@blueprint.errorhandler(Busy)
-def answer_busy(error: Busy) -> Response:
-    """Refused before anything was looked at: the caller may come again."""
-    return _with_retry_after(answer_tool_error(error), error)
-
-
-def _with_retry_after(response: Response, error: ToolError) -> Response:
-    if isinstance(error, Busy):
-        response.headers["Retry-After"] = str(error.retry_after)
-    return response
 
 
 @blueprint.route("/api/verify", methods=["POST"], provide_automatic_options=False)
@@ -106,7 +93,7 @@ def _with_retry_after(response: Response, error: ToolError) -> Response:
 def check_api() -> Response:
     """``{"verdict", "steps": [{"name", "outcome", "detail"}], "credential"}`` (docs: HTTP API)."""
     request.max_content_length = LARGEST_BADGE
-    response = jsonify(_as_json(_judge()))
+    response = jsonify(_judge().as_json())
     response.headers["Access-Control-Allow-Origin"] = "*"
     response.headers["Cache-Control"] = "no-store"
     return response
@@ -156,14 +143,3 @@ def _judge_what_was_sent() -> Report:
     if not data:
         raise RequestInvalid(ErrorCode.CREDENTIAL_NOT_RECOGNISED, "empty body")
     return verifying.verify(data)
-
-
-def _as_json(report: Report) -> dict[str, Any]:
-    return {
-        "verdict": str(report.verdict),
-        "steps": [
-            {"name": str(step.name), "outcome": str(step.outcome), "detail": str(step.detail)}
-            for step in report.steps
-        ],
-        "credential": asdict(report.credential) if report.credential is not None else None,
-    }
