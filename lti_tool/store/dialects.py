@@ -1,11 +1,10 @@
-"""The two statements that SQLite and PostgreSQL spell differently: insert-if-absent and bulk upsert."""
+"""What SQLite and PostgreSQL spell differently: inserting what is absent, and upserting."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
 
@@ -14,8 +13,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.schema import ColumnDefault
-from sqlalchemy.types import JSON
 
+from lti_tool.store.staging import copy_rows, staging_table
 from lti_tool.store.tables import Base
 
 Row = Mapping[str, Any]
@@ -25,7 +24,7 @@ COPY_FROM_ROWS = 64
 """From so many rows on, PostgreSQL's COPY into a temporary table is cheaper than one statement a row."""
 
 _CHUNK = 2_000
-"""Rows held at once on the way to SQLite: memory stays flat however long the roster is."""
+"""Rows held at once on the way to SQLite: memory stays flat however many there are."""
 
 _COUNTED = {"preserve_rowcount": True}
 """SQLAlchemy keeps the count of an INSERT only where it is asked to."""
@@ -47,71 +46,28 @@ def insert_if_absent(session: Session, target: Target, values: Row, *, on: Seque
     return session.connection().execute(statement, execution_options=_COUNTED).rowcount == 1
 
 
+def upsert(
+    session: Session, target: Target, values: Row, *, on: Sequence[str], update: Sequence[str]
+) -> None:
+    """Insert one row, or change the ``update`` columns of the one with the same ``on`` columns."""
+    table = _table(target)
+    session.flush()
+    insert = _insert(session, table).values(**values)
+    session.connection().execute(
+        insert.on_conflict_do_update(
+            index_elements=list(on), set_={name: insert.excluded[name] for name in update}
+        )
+    )
+
+
 def insert_all_if_absent(session: Session, target: Target, rows: Iterable[Row], *, on: Sequence[str]) -> int:
     """Insert the rows whose ``on`` columns (a unique key) are not there yet, leave the others as they are.
 
-    :param rows: mappings with the same keys each; read once, so it may be a generator.
+    :param rows: mappings with the same keys each; read once, so it may be a generator. Where a key comes
+        twice, the first row stays.
     :returns: how many rows were inserted.
     """
-    return _write_all(session, _table(target), rows, _Conflict(tuple(on)))
-
-
-def upsert_changed(
-    session: Session,
-    target: Target,
-    rows: Iterable[Row],
-    key_columns: Sequence[str],
-    compare_columns: Sequence[str],
-    *,
-    update_columns: Sequence[str] | None = None,
-) -> int:
-    """Insert new rows, update those that differ in ``compare_columns``, leave the others untouched.
-
-    :param rows: mappings with the same keys each; read once, so it may be a generator. Where a key comes
-        twice, the later row wins.
-    :param key_columns: the columns of a unique constraint.
-    :param compare_columns: a row counts as changed when one of these differs (NULL equals NULL).
-    :param update_columns: what is written to a changed row; by default every given column but the primary
-        key, the ``key_columns`` and ``created_at``.
-    :returns: how many rows were inserted or changed.
-    """
     table = _table(target)
-    iterator = iter(rows)
-    first = next(iterator, None)
-    if first is None:
-        return 0
-    if update_columns is None:
-        never = {*key_columns, "created_at", *(column.name for column in table.primary_key)}
-        update_columns = [name for name in first if name not in never]
-    conflict = _Conflict(tuple(key_columns), tuple(compare_columns), tuple(update_columns))
-    return _write_all(session, table, itertools.chain([first], iterator), conflict)
-
-
-@dataclass(frozen=True, slots=True)
-class _Conflict:
-    """What to do with a row whose key is there: update it if it differs; nothing without ``update``."""
-
-    key: tuple[str, ...]
-    compare: tuple[str, ...] = ()
-    update: tuple[str, ...] = ()
-
-    def completes(self, table: sa.Table, insert: postgresql.Insert | sqlite.Insert) -> Any:
-        if not self.update:
-            return insert.on_conflict_do_nothing(index_elements=list(self.key))
-        new = insert.excluded
-        return insert.on_conflict_do_update(
-            index_elements=list(self.key),
-            set_={name: new[name] for name in self.update},
-            where=sa.or_(
-                *(
-                    _comparable(table.c[name]).is_distinct_from(_comparable(new[name]))
-                    for name in self.compare
-                )
-            ),
-        )
-
-
-def _write_all(session: Session, table: sa.Table, rows: Iterable[Row], conflict: _Conflict) -> int:
     iterator = iter(rows)
     first = next(iterator, None)
     if first is None:
@@ -123,21 +79,11 @@ def _write_all(session: Session, table: sa.Table, rows: Iterable[Row], conflict:
     if connection.dialect.name == "postgresql":
         start = list(itertools.islice(everything, COPY_FROM_ROWS))
         if len(start) == COPY_FROM_ROWS:
-            return _by_copy(connection, table, columns, itertools.chain(start, everything), conflict)
+            return _by_copy(connection, table, columns, itertools.chain(start, everything), on)
         everything = iter(start)
-    return _by_statements(connection, _insert(session, table), table, everything, conflict)
-
-
-def _by_statements(
-    connection: Connection,
-    insert: postgresql.Insert | sqlite.Insert,
-    table: sa.Table,
-    rows: Iterator[dict[str, Any]],
-    conflict: _Conflict,
-) -> int:
-    statement = conflict.completes(table, insert)
+    statement = _insert(session, table).on_conflict_do_nothing(index_elements=list(on))
     written = 0
-    while chunk := list(itertools.islice(rows, _CHUNK)):
+    while chunk := list(itertools.islice(everything, _CHUNK)):
         written += connection.execute(statement, chunk, execution_options=_COUNTED).rowcount
     return written
 
@@ -147,42 +93,18 @@ def _by_copy(
     table: sa.Table,
     columns: tuple[str, ...],
     rows: Iterator[dict[str, Any]],
-    conflict: _Conflict,
+    on: Sequence[str],
 ) -> int:
     """PostgreSQL: COPY into a temporary table, then one statement from there."""
-    source = sa.Table(
-        f"upsert_{next(_numbers)}",
-        sa.MetaData(),
-        sa.Column("ordinal_", sa.BigInteger),
-        *(sa.Column(name, table.c[name].type) for name in columns),
-        prefixes=["TEMPORARY"],
-        postgresql_on_commit="DROP",
-    )
+    source = staging_table(f"absent_{next(_numbers)}", {name: table.c[name].type for name in columns})
     source.create(connection, checkfirst=False)
-    dialect = connection.dialect
-    bind = [(name, table.c[name].type.dialect_impl(dialect).bind_processor(dialect)) for name in columns]
-    names = ", ".join(dialect.identifier_preparer.quote(column.name) for column in source.columns)
-    driver = cast(Any, connection.connection.driver_connection)
-    with driver.cursor() as cursor, cursor.copy(f"COPY {source.name} ({names}) FROM STDIN") as copying:
-        for ordinal, row in enumerate(rows):
-            copying.write_row(
-                [ordinal, *(row[name] if process is None else process(row[name]) for name, process in bind)]
-            )
-    key = [source.c[name] for name in conflict.key]
-    latest = (
-        sa.select(*(source.c[name] for name in columns))
-        .ext(postgresql.distinct_on(*key))
-        .order_by(*key, source.c.ordinal_.desc())
-    )
-    insert = postgresql.insert(table).from_select(list(columns), latest)
-    written = connection.execute(conflict.completes(table, insert), execution_options=_COUNTED).rowcount
+    copy_rows(connection, source, ([row[name] for name in columns] for row in rows))
+    insert = postgresql.insert(table).from_select(list(columns), sa.select(*source.c))
+    written = connection.execute(
+        insert.on_conflict_do_nothing(index_elements=list(on)), execution_options=_COUNTED
+    ).rowcount
     source.drop(connection, checkfirst=False)
     return written
-
-
-def _comparable(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
-    """PostgreSQL's json has no equality; its text has."""
-    return sa.cast(column, sa.Text) if isinstance(column.type, JSON) else column
 
 
 def _with_defaults(table: sa.Table, first: Row) -> tuple[tuple[str, ...], Callable[[Row], dict[str, Any]]]:
@@ -200,7 +122,7 @@ def _with_defaults(table: sa.Table, first: Row) -> tuple[tuple[str, ...], Callab
 
     def complete(row: Row) -> dict[str, Any]:
         if len(row) != len(given):
-            raise ValueError(f"rows of one upsert need the same columns: {sorted(given)}")
+            raise ValueError(f"rows inserted at once need the same columns: {sorted(given)}")
         return {**row, **{name: make() for name, make in makers.items()}}
 
     return (*given, *makers), complete

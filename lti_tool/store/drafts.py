@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from lti_tool.store.dialects import upsert_changed
+from lti_tool.store.dialects import upsert
 from lti_tool.store.tables import Draft, new_id
 
 
@@ -41,7 +41,7 @@ def save(
         "form": dict(form),
         "updated_at": now,
     }
-    upsert_changed(session, Draft, [row], ("context_id", "learner_id"), ("form",))
+    upsert(session, Draft, row, on=("context_id", "learner_id"), update=("form", "updated_at"))
 
 
 def remove(session: Session, organisation_id: str, context_id: str, learner_id: str) -> None:

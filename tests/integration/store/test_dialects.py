@@ -1,4 +1,4 @@
-"""Insert-if-absent and bulk upsert, alike on both databases."""
+"""Insert-if-absent, of one row and of many, and upsert, alike on both databases."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lti_tool.store.dialects import (
     COPY_FROM_ROWS,
     insert_all_if_absent,
     insert_if_absent,
-    upsert_changed,
+    upsert,
 )
 from lti_tool.store.tables import Category, ExactDecimal, Nonce, Organisation, Run
 
@@ -107,7 +107,7 @@ def test_rows_that_are_there_stay_as_they_are(database: Database, organisation_i
 def test_every_type_survives_the_way(database: Database, organisation_id: str, count: int) -> None:
     rows = runs(organisation_id, count)
     with database.write() as session:
-        assert upsert_changed(session, Run, iter(rows), ["id"], ["step", "counts", "started_at"]) == count
+        assert insert_all_if_absent(session, Run, iter(rows), on=["id"]) == count
     with database.read() as session:
         last = session.get_one(Run, f"{count - 1:032}")
     assert last.step == "tabs\tand\nlines \\ and 'quotes' ü"
@@ -117,57 +117,36 @@ def test_every_type_survives_the_way(database: Database, organisation_id: str, c
 
 
 @pytest.mark.parametrize("count", [FEW, MANY])
-def test_only_rows_that_differ_are_written(database: Database, organisation_id: str, count: int) -> None:
-    compare = ["step", "counts", "started_at"]
-    with database.write() as session:
-        upsert_changed(session, Run, runs(organisation_id, count), ["id"], compare)
-    with database.write() as session:
-        assert upsert_changed(session, Run, runs(organisation_id, count), ["id"], compare) == 0
-    changed = runs(organisation_id, count)
-    changed[1]["started_at"] = NOW + timedelta(minutes=1)
-    changed[2]["counts"] = {"learners": -1}
-    with database.write() as session:
-        assert upsert_changed(session, Run, changed, ["id"], compare) == 2
-    with database.read() as session:
-        assert session.get_one(Run, f"{1:032}").started_at == NOW + timedelta(minutes=1)
-        assert session.get_one(Run, f"{2:032}").counts == {"learners": -1}
-
-
-@pytest.mark.parametrize("count", [FEW, MANY])
-def test_what_is_not_compared_does_not_make_a_row_changed(
+def test_a_key_that_comes_twice_is_no_error_and_the_first_row_stays(
     database: Database, organisation_id: str, count: int
 ) -> None:
-    with database.write() as session:
-        upsert_changed(session, Run, runs(organisation_id, count), ["id"], ["step"])
-    with database.write() as session:
-        assert upsert_changed(session, Run, runs(organisation_id, count, kind="other"), ["id"], ["step"]) == 0
-    with database.write() as session:
-        again = runs(organisation_id, count, kind="other", step="done", created_at=NOW + timedelta(days=1))
-        assert upsert_changed(session, Run, again, ["id"], ["step"]) == count
-    with database.read() as session:
-        first = session.get_one(Run, f"{0:032}")
-    assert (first.kind, first.step, first.created_at) == ("other", "done", NOW)
-
-
-@pytest.mark.parametrize("count", [FEW, MANY])
-def test_a_key_that_comes_twice_is_no_error_and_the_later_row_wins(
-    database: Database, organisation_id: str, count: int
-) -> None:
-    """A roster that lists somebody twice must not stop the sync of a course."""
     rows = runs(organisation_id, count, step="first")
     rows.append({**rows[0], "step": "second"})
     with database.write() as session:
-        upsert_changed(session, Run, rows, ["id"], ["step"])
+        assert insert_all_if_absent(session, Run, rows, on=["id"]) == count
     with database.read() as session:
-        assert session.get_one(Run, f"{0:032}").step == "second"
+        assert session.get_one(Run, f"{0:032}").step == "first"
         assert session.scalar(sa.select(sa.func.count()).select_from(Run)) == count
 
 
 @pytest.mark.parametrize("count", [FEW, MANY])
-def test_two_upserts_fit_into_one_transaction(database: Database, organisation_id: str, count: int) -> None:
+def test_two_of_them_fit_into_one_transaction(database: Database, organisation_id: str, count: int) -> None:
     with database.write() as session:
-        upsert_changed(session, Run, runs(organisation_id, count), ["id"], ["step"])
-        assert upsert_changed(session, Run, runs(organisation_id, count, step="b"), ["id"], ["step"]) == count
+        assert insert_all_if_absent(session, Run, runs(organisation_id, count), on=["id"]) == count
+        assert insert_all_if_absent(session, Run, runs(organisation_id, count * 2), on=["id"]) == count
+
+
+def test_an_upsert_adds_a_row_and_then_changes_what_it_is_to_change(
+    database: Database, organisation_id: str
+) -> None:
+    (row,) = runs(organisation_id, 1, step="roster")
+    later = {**row, "step": "results", "counts": {"learners": 7}, "created_at": NOW + timedelta(days=1)}
+    for values in (row, later):
+        with database.write() as session:
+            upsert(session, Run, values, on=["id"], update=["step", "counts"])
+    with database.read() as session:
+        (kept,) = session.scalars(sa.select(Run)).all()
+    assert (kept.step, kept.counts, kept.created_at) == ("results", {"learners": 7}, NOW)
 
 
 def test_rows_with_other_columns_are_refused(database: Database, organisation_id: str) -> None:
@@ -176,7 +155,7 @@ def test_rows_with_other_columns_are_refused(database: Database, organisation_id
 
     def uneven() -> None:
         with database.write() as session:
-            upsert_changed(session, Run, rows, ["id"], ["step"])
+            insert_all_if_absent(session, Run, rows, on=["id"])
 
     with pytest.raises(ValueError, match="same columns"):
         uneven()
@@ -186,7 +165,7 @@ def test_a_long_roster_is_passed_on_in_pieces(database: Database, organisation_i
     """SQLite gets thousands of rows a statement, not all; PostgreSQL's COPY holds none."""
     rows: Iterator[dict[str, Any]] = iter(runs(organisation_id, 6_000))
     with database.write() as session, database.statements() as statements:
-        assert upsert_changed(session, Run, rows, ["id"], ["step"]) == 6_000
+        assert insert_all_if_absent(session, Run, rows, on=["id"]) == 6_000
     inserts = [text for text in statements if "INSERT INTO runs" in text]
     assert len(inserts) == (3 if database.dialect == "sqlite" else 1)
 
@@ -202,8 +181,8 @@ def test_decimals_stay_exact(database: Database) -> None:
     grades = [Decimal("0.30000000"), Decimal("66.66666667"), Decimal("123456789012.12345678")]
     with database.write() as session:
         table.create(session.connection())
-        upsert_changed(
-            session, table, [{"id": n, "grade": grade} for n, grade in enumerate(grades)], ["id"], ["grade"]
+        insert_all_if_absent(
+            session, table, [{"id": n, "grade": grade} for n, grade in enumerate(grades)], on=["id"]
         )
     with database.read() as session:
         assert list(session.scalars(sa.select(table.c.grade).order_by(table.c.id))) == grades
