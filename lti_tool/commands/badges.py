@@ -103,18 +103,7 @@ def verify(call: Call) -> Answer:
         report = verifying.verify_url(source)
     else:
         report = verifying.verify(_read(source))
-    return Answer(report_value(report), _lines(report), _STATUS[report.verdict])
-
-
-def report_value(report: Report) -> dict[str, Any]:
-    """The report in the shape of ``POST /api/verify``."""
-    return {
-        "verdict": report.verdict.value,
-        "steps": [
-            {"name": step.name, "outcome": step.outcome.value, "detail": step.detail} for step in report.steps
-        ],
-        "credential": None if report.credential is None else asdict(report.credential),
-    }
+    return Answer(report.as_json(), _lines(report), _STATUS[report.verdict])
 
 
 def _read(source: str) -> bytes:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
@@ -126,6 +126,17 @@ class Report:
     steps: tuple[Step, ...]
     credential: CredentialSummary | None
     document: Mapping[str, Any] | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """What programs are told: ``{"verdict", "steps": [{"name", "outcome", "detail"}], "credential"}``."""
+        return {
+            "verdict": self.verdict.value,
+            "steps": [
+                {"name": step.name, "outcome": step.outcome.value, "detail": step.detail}
+                for step in self.steps
+            ],
+            "credential": None if self.credential is None else asdict(self.credential),
+        }
 
 
 _default_canonicaliser = Canonicaliser()
