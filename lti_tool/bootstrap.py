@@ -99,10 +99,6 @@ class Tool:
             problems["data"] = NOT_READY
         return problems
 
-    def metrics(self) -> tuple[bytes, str]:
-        """Body and content type for Prometheus."""
-        return telemetry.render_metrics()
-
     def close(self) -> None:
         """Give back connections; for commands and tests, which end before their process does."""
         self.database.dispose()
