@@ -2,7 +2,7 @@
 
 Each goes the way a real one would: the LMS opens the login in a frame with third-party cookies blocked, the
 browser follows, and only the token that the platform posts is another one. The reason for each refusal is
-tried in ``tests/unit/lti/test_launch.py``; here it is seen that the page says it, and that nobody gets in.
+tried in ``tests/unit/lti/test_launch*.py``; here it is seen that the page says it, and that nobody gets in.
 """
 
 from __future__ import annotations

@@ -25,11 +25,6 @@ from tests.unit.lti.tokens import (
 )
 
 
-@pytest.fixture
-def platform() -> Platform:
-    return Platform()
-
-
 def refusal(platform: Platform, **changes: Any) -> LaunchRefused:
     with pytest.raises(LaunchRefused) as refused:
         platform.login(**changes)

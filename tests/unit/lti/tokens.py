@@ -7,19 +7,20 @@ import functools
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from lti_tool.domain.identity import Launch
 from lti_tool.domain.registrations import RegistrationStatus, RegistrationView
-from lti_tool.errors import ErrorCode, PlatformFailed
+from lti_tool.errors import ErrorCode, LaunchRefused, PlatformFailed
 from lti_tool.lti.key_sets import KeySets
 from lti_tool.lti.launch import LaunchValidator
 from lti_tool.lti.oidc import LoginRedirect, begin_login
@@ -32,6 +33,7 @@ LTI = "https://purl.imsglobal.org/spec/lti/claim/"
 DEEP_LINKING_SETTINGS = "https://purl.imsglobal.org/spec/lti-dl/claim/deep_linking_settings"
 LEARNER = "http://purl.imsglobal.org/vocab/lis/v2/membership#Learner"
 INSTRUCTOR = "http://purl.imsglobal.org/vocab/lis/v2/membership#Instructor"
+HEADER = {"typ": "JWT", "alg": "RS256", "kid": "key-1"}
 
 
 class _Missing:
@@ -265,3 +267,11 @@ def deep_linking_changes(**settings: Any) -> dict[str, Any]:
         "roles": [INSTRUCTOR],
         DEEP_LINKING_SETTINGS: {name: value for name, value in given.items() if value is not MISSING},
     }
+
+
+def code_of(attempt: Callable[[], Any]) -> ErrorCode:
+    """The code that ``attempt`` is refused with."""
+    with pytest.raises(LaunchRefused) as refused:
+        attempt()
+    assert 400 <= refused.value.status < 500
+    return refused.value.code
