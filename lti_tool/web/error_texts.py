@@ -19,13 +19,15 @@ class ErrorText:
     advice: Any
     advice_alone: Any = None
     """Instead of ``advice`` where the page has no button for a fresh launch."""
+    leads_to: tuple[str, Any] | None = None
+    """Endpoint and words of the page that ``advice`` speaks of, for a button."""
 
 
 _AGAIN = _("Go back to the course page and open the activity again.")
 _ADMINISTRATOR = _(
-    "Please tell the people who look after your learning platform, and give them the code below."
+    "Please tell the people who look after your learning platform, and give them the code shown here."
 )
-_OPERATOR = _("Please tell the people who run this badge service, and give them the code below.")
+_OPERATOR = _("Please tell the people who run this badge service, and give them the code shown here.")
 _LATER = _("Nothing is lost. The tool tries again by itself; you can also try again in a few minutes.")
 _LAUNCH = _("This launch was refused")
 _PLATFORM = _("The learning platform did not answer as expected")
@@ -39,7 +41,7 @@ TEXTS: dict[ErrorCode, ErrorText] = {
         _("The tool met a problem that it did not expect. Nothing that you entered was used."),
         _(
             "Please try again. If it happens again, tell the people who run this badge "
-            "service the code below."
+            "service the code shown here."
         ),
     ),
     ErrorCode.NOT_FOUND: ErrorText(
@@ -122,6 +124,7 @@ TEXTS: dict[ErrorCode, ErrorText] = {
             "An administrator of the platform finds everything that is needed on the "
             "connection page of this tool."
         ),
+        leads_to=("lti.connect", _("Connect your learning platform")),
     ),
     ErrorCode.REGISTRATION_INVALID: ErrorText(
         _("This connection is not complete"),
@@ -410,7 +413,9 @@ TEXTS: dict[ErrorCode, ErrorText] = {
         _AGAIN,
     ),
     ErrorCode.CONTEXT_NOT_FOUND: ErrorText(
-        _("There is no such course"), _("This launch did not come from a course."), _AGAIN
+        _("There is no such course"),
+        _("This launch did not come from a course."),
+        _("Open the activity from the page of a course."),
     ),
 }
 

@@ -60,6 +60,7 @@ def register(app: Flask) -> None:
         describe=describe,
         missing=missing,
         trouble=trouble,
+        trouble_advice=trouble_advice,
         verdict_word=verdict_word,
         verdict_kind=verdict_kind,
         run_step=run_step,
@@ -163,6 +164,11 @@ def missing(finding: Finding) -> str:
 def trouble(code: str) -> str:
     """What kept a reading from working, in one sentence."""
     return str(text_of(code).happened)
+
+
+def trouble_advice(code: str) -> str:
+    """What those who teach can do about it."""
+    return str(text_of(code).advice)
 
 
 def verdict_word(verdict: Verdict | str, state: State | str) -> str:

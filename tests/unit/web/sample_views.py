@@ -327,7 +327,9 @@ COURSES = {
     "usual": course(),
     "first-run": course(placement(column("not_created"), rows=(), counts={}), roster_read_at=None),
     "waiting": course(placement(column("waiting"), ATTEST, rows=LEARNERS[1:3])),
+    "attest-first-run": course(placement(replace(ATTEST, state="not_created"), rows=(), counts={})),
     "no-guidance": course(placement(column("waiting", guidance=None, formula_example=None))),
+    "refused": course(placement(column("trouble", trouble=ErrorCode.PLATFORM_TOKEN_REFUSED))),
     "trouble": course(
         placement(column("trouble")),
         roster_trouble=ErrorCode.PLATFORM_PAGING_BROKEN,

@@ -7,7 +7,7 @@ import structlog
 from flask import Flask, abort, g
 from flask.testing import FlaskClient
 
-from lti_tool.errors import ErrorCode, NotFound, ToolError
+from lti_tool.errors import ErrorCode, LaunchRefused, NotFound, ToolError
 from lti_tool.telemetry import SECRET_FIELDS
 from lti_tool.web.error_texts import TEXTS
 from lti_tool.web.headers import origin_of
@@ -75,6 +75,14 @@ def test_people_get_a_page(client: FlaskClient) -> None:
     )
     assert answer.status_code == 404
     assert answer.mimetype == "text/html"
+
+
+def test_a_page_that_the_advice_speaks_of_is_one_click_away(app: Flask) -> None:
+    def refuse() -> str:
+        raise LaunchRefused(ErrorCode.REGISTRATION_UNKNOWN)
+
+    app.add_url_rule("/lti/refuse", view_func=refuse)
+    assert 'href="/lti/connect"' in app.test_client().get("/lti/refuse").text
 
 
 def test_a_wrong_method_says_which_are_right(client: FlaskClient) -> None:

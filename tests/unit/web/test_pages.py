@@ -23,6 +23,26 @@ def test_course(state: str, member: FlaskClient, tool: Sample) -> None:
     assert member.get("/l/session-1/course").status_code == 200
 
 
+def test_a_trouble_says_what_to_do(member: FlaskClient, tool: Sample) -> None:
+    tool.launching.view = TEACHER
+    tool.course_view = COURSES["refused"]
+    shown = member.get("/l/session-1/course").text
+    assert "refuses the tool&#39;s key" in shown
+    assert "check the address of the tool&#39;s public keys" in shown
+    tool.course_view = COURSES["trouble"]
+    assert "try again in a few minutes" in member.get("/l/session-1/course").text
+
+
+def test_only_a_step_that_follows_is_announced(member: FlaskClient, tool: Sample) -> None:
+    tool.launching.view = TEACHER
+    tool.course_view = COURSES["first-run"]
+    assert "A later step does that." in member.get("/l/session-1/course").text
+    tool.course_view = COURSES["attest-first-run"]
+    shown = member.get("/l/session-1/course").text
+    assert "set its weight to 0 in the gradebook" in shown
+    assert "A later step does that." not in shown
+
+
 @pytest.mark.parametrize("state", PICKERS)
 def test_picker_and_form(state: str, member: FlaskClient, tool: Sample) -> None:
     tool.launching.view = PICKING
