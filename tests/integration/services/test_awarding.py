@@ -98,7 +98,7 @@ def test_a_stored_decision_can_be_made_again_years_later(school: School) -> None
         ("66.66667", "100", True),
         ("66.66666", "100", False),
         ("6.66667", "10", True),
-        ("6.66666667", "10.00000001", True),
+        ("6.66666667", "10.00000001", False),
         ("0.66666", "1", False),
     ],
 )
@@ -112,9 +112,7 @@ def test_grades_are_compared_as_the_lms_wrote_them(
     (learner,) = factories.enrol(school.database, course)
     factories.grade(school.database, course, placed, [learner], Decimal(score))
     school.change(tables.Result, tables.Result.learner_id == learner, maximum=Decimal(maximum))
-    exactly = Decimal(score) * 100 >= Decimal("66.66667") * Decimal(maximum)
-    assert exactly is is_awarded or maximum == "10.00000001"
-    assert decide(school, course).awarded == exactly
+    assert decide(school, course).awarded == is_awarded
 
 
 def test_deciding_again_changes_nothing(school: School) -> None:
@@ -511,13 +509,16 @@ def test_a_large_course_costs_as_many_queries_as_a_small_one(school: School) -> 
             statements(school, lambda one=one: school.awarding.decide_learner(*one)),
             statements(
                 school,
-                lambda course=course: school.awarding.dry_run(course.organisation_id, course.context_id),
+                lambda course=course: list(
+                    school.awarding.dry_run(course.organisation_id, course.context_id)
+                ),
             ),
         ]
         assert len(holders(school)) >= size // 2
     # PostgreSQL takes completions and awards of a large course through a temporary table each.
     assert counted[500][0] <= counted[10][0] + 6
     assert counted[500][1:] == counted[10][1:]
+    assert min(counted[10]) >= 3, "a pass that asks nothing was not made"
     assert max(counted[500]) <= 22
 
 
