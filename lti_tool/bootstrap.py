@@ -17,7 +17,7 @@ from lti_tool.lti.connector import PlatformConnector
 from lti_tool.lti.key_sets import KeySets
 from lti_tool.lti.launch import LaunchValidator
 from lti_tool.lti.oidc import LoginRedirect, begin_login
-from lti_tool.outbound import Outbound, OutboundPolicy
+from lti_tool.outbound import Answer, Outbound, OutboundPolicy
 from lti_tool.queue import Queue
 from lti_tool.services.awarding import Awarding
 from lti_tool.services.columns import Columns
@@ -136,7 +136,7 @@ def build_tool(
     )
     secret = _secret(settings)
     connector = PlatformConnector(outbound, keyring, clock)
-    key_sets = KeySets(_KeySetReader(outbound), clock)
+    key_sets = KeySets(lambda url: ask_for_key_set(outbound, url).body, clock)
     urls = PublicUrls(settings.base_url)
     registrations = Registrations(database, clock)
     awarding = Awarding(database, clock)
@@ -213,28 +213,27 @@ class IssuerKeyring:
         ]
 
 
-@dataclass(frozen=True)
-class _KeySetReader:
-    """Reads a platform's JWKS under the outgoing policy."""
+def ask_for_key_set(outbound: Outbound, url: str) -> Answer:
+    """What a platform's JWKS URL answers, under the outgoing policy and within a launch's patience.
 
-    outbound: Outbound
-
-    def __call__(self, url: str) -> bytes:
-        answer = self.outbound.request(
-            "GET",
-            url,
-            audience="platform",
-            headers={"Accept": "application/json"},
-            timeout=JWKS_SECONDS,
-            max_bytes=JWKS_BYTES,
+    :raises OutboundRefused: see :meth:`Outbound.request`.
+    :raises PlatformFailed: as there; ``platform_answer_invalid`` for a status that is no success.
+    """
+    answer = outbound.request(
+        "GET",
+        url,
+        audience="platform",
+        headers={"Accept": "application/json"},
+        timeout=JWKS_SECONDS,
+        max_bytes=JWKS_BYTES,
+    )
+    if not answer.is_success:
+        raise PlatformFailed(
+            ErrorCode.PLATFORM_ANSWER_INVALID,
+            f"the key set answered {answer.status}",
+            http_status=answer.status,
         )
-        if not answer.is_success:
-            raise PlatformFailed(
-                ErrorCode.PLATFORM_ANSWER_INVALID,
-                f"the key set answered {answer.status}",
-                http_status=answer.status,
-            )
-        return answer.body
+    return answer
 
 
 def _secret(settings: Settings) -> bytes:

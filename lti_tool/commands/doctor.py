@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
-from lti_tool.bootstrap import Tool
+from lti_tool.bootstrap import Tool, ask_for_key_set
 from lti_tool.commands import DONE, FAILED, NEXT_STEPS, Answer, Call
 from lti_tool.domain.registrations import DeploymentStatus, RegistrationView
-from lti_tool.errors import ConfigurationInvalid, LaunchRefused, OutboundRefused, ToolError
+from lti_tool.errors import ConfigurationInvalid, OutboundRefused, PlatformFailed
 from lti_tool.keyring import LTI
+from lti_tool.lti.key_sets import read_key_set
 
 CLOCK_WARN_SECONDS, CLOCK_FAIL_SECONDS = 10, 60
 """Moodle's id_tokens live 60 seconds: a clock that is further off refuses every launch."""
 
 LEAST_FREE_BYTES = 200 * 1024 * 1024
-JWKS_SECONDS = 10.0
-JWKS_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,10 +171,11 @@ def _registration(tool: Tool, registration: RegistrationView) -> Iterator[Findin
 
 
 def _key_set(tool: Tool, registration: RegistrationView, part: str) -> Finding:
-    """Read the platform's key set, and compare its clock with ours on the way."""
-    check: Callable[[], Finding] = lambda: _read_key_set(tool, registration, part)  # noqa: E731
+    """Read the platform's key set as a launch does, and compare its clock with ours on the way."""
+    compare = f"compare its address with the LMS's own page: {registration.jwks_url}"
     try:
-        return check()
+        answer = ask_for_key_set(tool.outbound, registration.jwks_url)
+        keys = read_key_set(answer.body)
     except OutboundRefused as error:
         return Finding(
             part,
@@ -183,43 +183,25 @@ def _key_set(tool: Tool, registration: RegistrationView, part: str) -> Finding:
             f"the key set's address is refused: {error.detail}",
             "if this platform is on a private network, name its host in LTI_TOOL_OUTBOUND_ALLOW",
         )
-    except (ToolError, LaunchRefused) as error:
+    except PlatformFailed as error:
+        text = f"the key set cannot be read: {error.detail or error.code.value}"
+        if error.http_status is not None:
+            return Finding(part, "fail", text, compare)
+        return Finding(part, "fail", text, f"see that {registration.jwks_url} answers from this machine")
+    except ValueError as error:
+        return Finding(part, "fail", f"what answers is no key set: {error}", compare)
+    if not keys:
+        return Finding(part, "fail", "the key set holds no RSA key of 2,048 bits or more for RS256", compare)
+    try:
+        theirs = parsedate_to_datetime(answer.headers.get("Date", "")).astimezone(UTC)
+    except ValueError:
+        return Finding(part, "ok", "approved, its key set can be read")
+    apart = abs((tool.clock() - theirs).total_seconds())
+    if apart > CLOCK_WARN_SECONDS:
         return Finding(
             part,
-            "fail",
-            f"the key set cannot be read: {error.detail or error.code.value}",
-            f"see that {registration.jwks_url} answers from this machine",
+            "fail" if apart > CLOCK_FAIL_SECONDS else "warn",
+            f"its clock and this machine's are {apart:.0f} seconds apart",
+            "let both machines keep time by NTP: launches live for a minute only",
         )
-
-
-def _read_key_set(tool: Tool, registration: RegistrationView, part: str) -> Finding:
-    answer = tool.outbound.request(
-        "GET",
-        registration.jwks_url,
-        audience="platform",
-        headers={"Accept": "application/json"},
-        timeout=JWKS_SECONDS,
-        max_bytes=JWKS_BYTES,
-    )
-    if not answer.is_success:
-        return Finding(
-            part,
-            "fail",
-            f"the key set answers {answer.status}",
-            f"compare its address with the LMS's own page: {registration.jwks_url}",
-        )
-    date = answer.headers.get("Date")
-    if date:
-        try:
-            theirs = parsedate_to_datetime(date).astimezone(UTC)
-        except ValueError:
-            return Finding(part, "ok", "approved, its key set can be read")
-        apart = abs((tool.clock() - theirs).total_seconds())
-        if apart > CLOCK_WARN_SECONDS:
-            return Finding(
-                part,
-                "fail" if apart > CLOCK_FAIL_SECONDS else "warn",
-                f"its clock and this machine's are {apart:.0f} seconds apart",
-                "let both machines keep time by NTP: launches live for a minute only",
-            )
     return Finding(part, "ok", "approved, its key set can be read, the clocks agree")

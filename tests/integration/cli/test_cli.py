@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import argparse
+import base64
 import io
 import json
 import os
 import re
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from email.utils import format_datetime
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
+from requests import PreparedRequest, Response
+from requests.adapters import BaseAdapter
 
 from lti_tool import cli
-from lti_tool.bootstrap import Tool
+from lti_tool.bootstrap import Tool, build_tool
 from tests import factories
 from tests.integration.cli.conftest import CommandLine
 from tests.integration.jobs.small_lms import PASSING
@@ -26,6 +33,12 @@ MOODLE = (
     *("--token-url", "https://moodle.example/mod/lti/token.php"),
     *("--jwks-url", "https://moodle.example/mod/lti/certs.php"),
 )
+
+KEY_SET = {
+    "keys": [
+        {"kty": "RSA", "kid": "k", "e": "AQAB", "n": base64.urlsafe_b64encode(b"\xc1" * 256).decode("ascii")}
+    ]
+}
 
 
 def every_command(parser: argparse.ArgumentParser, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -404,6 +417,61 @@ def test_the_doctor_sees_exposed_keys_and_dead_platforms(
     assert found["keys"]["state"] == "fail"
     assert "chmod" in found["keys"]["mend"]
     assert found[f"registration {added['name']}"]["state"] == "fail"
+
+
+class OneAnswer(BaseAdapter):
+    """A platform that answers everything with the same."""
+
+    def __init__(self, status: int, body: object, date: datetime | None) -> None:
+        super().__init__()
+        self._status, self._body, self._date = status, body, date
+
+    def send(self, request: PreparedRequest, *_: Any, **__: Any) -> Response:
+        """Answer."""
+        response = Response()
+        response.status_code, response.url, response.request = self._status, str(request.url), request
+        response._content = json.dumps(self._body).encode()
+        if self._date is not None:
+            response.headers["Date"] = format_datetime(self._date, usegmt=True)
+        return response
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+@pytest.mark.parametrize(
+    "status,body,behind,state,text",
+    [
+        (200, KEY_SET, 0, "ok", "its key set can be read, the clocks agree"),
+        (200, KEY_SET, None, "ok", "approved, its key set can be read"),
+        (200, KEY_SET, 30, "warn", "seconds apart"),
+        (200, KEY_SET, 300, "fail", "seconds apart"),
+        (404, KEY_SET, 0, "fail", "the key set answered 404"),
+        (200, "log in", 0, "fail", "what answers is no key set"),
+        (200, {"keys": []}, 0, "fail", "no RSA key"),
+    ],
+    ids=["well", "no-date", "clock-off", "clock-far-off", "not-found", "another-page", "no-keys"],
+)
+def test_the_doctor_reads_key_sets_as_a_launch_does(
+    tool: Tool,
+    lti_tool: CommandLine,
+    monkeypatch: pytest.MonkeyPatch,
+    status: int,
+    body: object,
+    behind: int | None,
+    state: str,
+    text: str,
+) -> None:
+    added = lti_tool("registrations", "add", *MOODLE, "--approve", "--json").json
+    date = None if behind is None else datetime.now(UTC) - timedelta(seconds=behind)
+    platform = OneAnswer(status, body, date)
+    monkeypatch.setattr(cli, "build_tool", partial(build_tool, mounts={"https://": platform}))
+    found = {each["part"]: each for each in lti_tool("doctor", "--json").json}
+    finding = found[f"registration {added['name']}"]
+    assert finding["state"] == state
+    assert text in finding["text"]
+    assert ("clocks agree" in finding["text"]) == (behind == 0 and state == "ok")
+    assert bool(finding["mend"]) == (state != "ok")
 
 
 def test_a_reader_that_goes_away_is_no_error(
