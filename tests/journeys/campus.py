@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from flask import Flask
+from sqlalchemy import select
 
 from lti_tool.app import create_app
 from lti_tool.bootstrap import Tool, build_tool
@@ -21,6 +22,7 @@ from lti_tool.jobs import tasks
 from lti_tool.jobs.reconcile import Reconcile
 from lti_tool.queue import Queue
 from lti_tool.settings import load_settings
+from lti_tool.store.tables import Award, Learner
 from tests.simulator.client import CookiePolicy, Page, Person, fetch_in_process, mount
 from tests.simulator.gradebook import GradeItem
 from tests.simulator.lms import Activity, Course, Lms, Role, ToolType, User
@@ -134,6 +136,26 @@ class Campus:
 
     def take_quiz(self, username: str, score: float) -> None:
         self.lms.take_quiz(self.learner(username), self.quiz, score)
+
+    # -- what came of it
+
+    def holders(self) -> list[str]:
+        """The names of those who were awarded, once for each award."""
+        with self.tool.database.read() as session:
+            awarded = select(Learner.name).join(Award, Award.learner_id == Learner.id)
+            return sorted(str(name) for name in session.execute(awarded).scalars())
+
+
+def row_of(page: Page, name: str) -> str:
+    """What the instructor's page says about a learner."""
+    return next(
+        " ".join(row.get_text(" ").split()) for row in page.soup.find_all("tr") if name in row.get_text()
+    )
+
+
+def credential_of(wallet: Page) -> str:
+    """The id of the (first) badge that a wallet offers to share."""
+    return wallet.form("sharing").action.partition("/credentials/")[2].partition("/")[0]
 
 
 def micromodule_fields(name: str, label: str, percent: str) -> dict[str, str]:

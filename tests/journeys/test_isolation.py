@@ -14,7 +14,7 @@ from lti_tool.store.tables import (
     ResourceLink,
     Run,
 )
-from tests.journeys.campus import Campus
+from tests.journeys.campus import Campus, credential_of
 from tests.simulator.client import Page, Person
 
 
@@ -129,7 +129,7 @@ def test_a_learner_cannot_share_another_learners_badge(campus: Campus) -> None:
         campus.open_wallet(name, badge)
     bob = campus.browser(campus.learner("bob"))
     wallet = bob.launch(badge.id)
-    mine = wallet.form("sharing").action.partition("/credentials/")[2].partition("/")[0]
+    mine = credential_of(wallet)
     with campus.tool.database.read() as session:
         everybody = set(session.execute(select(Credential.id)).scalars())
     (of_ada,) = everybody - {mine}

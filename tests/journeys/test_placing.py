@@ -1,0 +1,204 @@
+"""An instructor adds a badge by deep linking: nothing typed is lost, criteria are said in words (T1 S8)."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.journeys.campus import Campus, credential_of, micromodule_fields
+from tests.simulator.client import Page, Person
+from tests.simulator.gradebook import GradeItem
+from tests.simulator.lms import Activity, Role
+
+FORM = micromodule_fields("Open Data Basics", "Quiz 1", "60")
+SENT = "contentitem_return.php"
+NO_PARTICIPANTS = "The first request from a course brings no participants."
+
+
+def rule(number: int, label: str, channel: str, threshold: str, **more: str) -> dict[str, str]:
+    """The fields of one row of the criteria."""
+    values = {"unit": "percent", "purpose": "summative", "group": ""} | more
+    values |= {"label": label, "channel": channel, "threshold": threshold}
+    return {f"criteria-{number}-{name}": value for name, value in values.items()}
+
+
+def open_form(campus: Campus, teacher: Person) -> Page:
+    return teacher.follow(teacher.deep_link(campus.course), "micromodules/new")
+
+
+def lti_activities(campus: Campus) -> list[Activity]:
+    return [activity for activity in campus.lms.in_course(campus.course) if activity.module == "lti"]
+
+
+def columns(campus: Campus) -> dict[str, GradeItem]:
+    """The tool's evidence columns by their tag and name."""
+    return {
+        f"{item.service.tag} {item.label}": item
+        for item in campus.lms.gradebook.of_course(campus.course.id)
+        if item.service is not None and item.service.tag in ("mirror", "attest")
+    }
+
+
+def test_the_first_request_of_a_course_brings_no_participants_and_the_page_says_so(campus: Campus) -> None:
+    teacher = campus.browser(campus.teacher)
+    assert NO_PARTICIPANTS in teacher.deep_link(campus.course).words
+
+    teacher.launch(campus.place_badge().id)
+
+    assert NO_PARTICIPANTS not in teacher.deep_link(campus.course).words
+
+
+def test_cancelling_keeps_what_was_typed_for_the_next_time(campus: Campus) -> None:
+    teacher = campus.browser(campus.teacher)
+    typed = FORM | {"name": "Half a thought", "description": ""}
+    cancelled = teacher.submit(open_form(campus, teacher), typed, form="micromodules/new", button="cancel")
+    assert teacher.save_selected(cancelled) == []
+
+    picker = teacher.deep_link(campus.course)
+    assert "Continue your unfinished micromodule" in picker.words
+    assert "Half a thought" not in picker.words, "nothing was made of it"
+    form = teacher.follow(picker, "micromodules/new")
+    kept = form.form("micromodules/new").fields
+    assert {name: kept[name] for name in typed} == typed
+
+    placed = teacher.submit(
+        form,
+        {"name": FORM["name"], "description": FORM["description"]},
+        form="micromodules/new",
+        button="place",
+    )
+    (activity,) = teacher.save_selected(placed)
+    assert activity.name == FORM["name"]
+    assert "Describe a new micromodule" in teacher.deep_link(campus.course).words
+
+
+@pytest.mark.parametrize("refusal", ["server error", "session over"])
+def test_when_the_lms_refuses_the_selection_the_micromodule_waits_in_the_list(
+    campus: Campus, refusal: str
+) -> None:
+    teacher = campus.browser(campus.teacher)
+    sent = teacher.submit(open_form(campus, teacher), FORM, form="micromodules/new", button="place")
+    if refusal == "server error":
+        campus.lms.chaos.switch_on("status", path=SENT, value=503, times=1)
+    else:
+        campus.lms.sessions.clear()
+    with pytest.raises(LookupError):
+        teacher.save_selected(sent)
+    assert lti_activities(campus) == []
+    teacher.sign_in()
+
+    picker = teacher.deep_link(campus.course)
+    assert FORM["name"] in picker.words
+    answer = teacher.submit(picker, form=0, button="Add to the course")
+    (activity,) = teacher.save_selected(answer)
+    campus.set_up(activity)
+    campus.take_quiz("ada", 85)
+    wallet = campus.open_wallet("ada", activity)
+
+    assert credential_of(wallet)
+    assert campus.holders() == ["Ada Learner"]
+    assert len(campus.mirrors()) == 1, "the link that was never saved made no column"
+
+
+def test_a_form_with_mistakes_keeps_every_field_and_names_what_to_mend(campus: Campus) -> None:
+    """The picture too: without a description, or too pale to see, it is not made."""
+    teacher = campus.browser(campus.teacher)
+    wrong = FORM | {"image_alt": "", "background": "#ffffff", "criteria-0-threshold": "sixty"}
+    page = teacher.submit(open_form(campus, teacher), wrong, form="micromodules/new", button="place")
+
+    assert page.status == 422
+    assert "Enter a number." in page.words
+    assert "Please fill this in." in page.words
+    kept = page.form("micromodules/new").fields
+    assert {name: kept[name] for name in wrong} == wrong
+
+    page = teacher.submit(
+        page,
+        {"image_alt": FORM["image_alt"], "criteria-0-threshold": "60"},
+        form="micromodules/new",
+        button="place",
+    )
+    assert page.status == 422
+    assert "too similar to tell apart" in page.words
+    assert "Contrast 1 to 1: too weak" in page.words
+
+    page = teacher.submit(page, {"background": FORM["background"]}, form="micromodules/new", button="place")
+    (activity,) = teacher.save_selected(page)
+    wallet = campus.open_wallet("ada", activity)
+    (image,) = wallet.soup.find_all("img", alt=FORM["image_alt"])
+    picture = campus.browser(campus.learner("ada")).get(str(image["src"]), page=wallet)
+    assert picture.status == 200
+    assert picture.headers["Content-Type"].startswith("image/")
+
+
+def test_nested_rules_over_several_columns_are_said_explained_and_decided(campus: Campus) -> None:
+    """All of: Quiz 1, one of (Essay, Project), and two of (Talk, Review, Quiz 1 again for practice)."""
+    fields = FORM | {
+        **rule(0, "Quiz 1", "mirror", "60"),
+        **rule(1, "Essay", "attest", "50", group="A"),
+        **rule(2, "Project", "attest", "7", unit="points", group="A"),
+        **rule(3, "Talk", "attest", "50", group="B"),
+        **rule(4, "Review", "attest", "50", purpose="formative", group="B"),
+        **rule(5, "Quiz 1", "mirror", "90", purpose="formative", group="B"),
+        "combination": "all",
+        "group-A-combination": "any",
+        "group-B-combination": "at_least",
+        "group-B-count": "2",
+    }
+    teacher = campus.browser(campus.teacher)
+    form = open_form(campus, teacher)
+    spoken = teacher.submit(form, fields, form="micromodules/new", button="Say it in words")
+    for said in (
+        "All of these:",
+        "Quiz 1: at least 60 %",
+        "One of these:",
+        "Project: at least 7 points",
+        "At least 2 of these:",
+        "Review (practice): at least 50 %",
+        "Quiz 1 (practice): at least 90 %",
+    ):
+        assert said in spoken.words
+    placed = teacher.submit(spoken, fields, form="micromodules/new", button="place")
+    (badge,) = teacher.save_selected(placed)
+    campus.set_up(badge)
+    made = columns(campus)
+    assert len(made) == 5, "a quiz that two rules ask about has one column"
+
+    def attest(assessment: str, score: float) -> None:
+        (item,) = (item for name, item in made.items() if name.startswith(f"attest {assessment}"))
+        campus.lms.set_grade(campus.learner("ada"), item, score)
+
+    campus.take_quiz("ada", 70)
+    wallet = campus.open_wallet("ada", badge)
+    assert "Quiz 1 (practice): at least 90 %" in wallet.words
+    assert "70 of 100 points, 20 points more are needed" in wallet.words
+    assert "1 of 4 steps" in wallet.words
+    for assessment, score, done in (("Project", 8, "2 of 4 steps"), ("Talk", 50, "3 of 4 steps")):
+        attest(assessment, score)
+        wallet = campus.open_wallet("ada", badge)
+        assert done in wallet.words
+        assert campus.holders() == []
+    attest("Review", 49)
+    assert "49 of 100 points, 1 point more is needed" in campus.open_wallet("ada", badge).words
+    assert campus.holders() == []
+    attest("Review", 50)
+
+    assert credential_of(campus.open_wallet("ada", badge))
+    assert campus.holders() == ["Ada Learner"]
+
+
+def test_an_existing_micromodule_is_placed_in_a_second_course_and_earned_once(campus: Campus) -> None:
+    first = campus.placed_badge()
+    campus.take_quiz("ada", 85)
+    campus.open_wallet("ada", first)
+    second = campus.lms.add_course("MM2", "Micromodule 2: Open Data again")
+    campus.lms.enrol(campus.teacher, second, Role.EDITING_TEACHER)
+    campus.lms.enrol(campus.learner("ada"), second, Role.STUDENT)
+    teacher = campus.browser(campus.teacher)
+
+    picker = teacher.deep_link(second)
+    (activity,) = teacher.save_selected(teacher.submit(picker, form=0, button="Add to the course"))
+    wallet = campus.open_wallet("ada", activity)
+
+    assert credential_of(wallet), "the badge of the other course is in the wallet"
+    assert "In progress" not in wallet.words, "who holds it is not asked again"
+    assert campus.holders() == ["Ada Learner"]
