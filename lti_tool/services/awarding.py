@@ -46,8 +46,12 @@ class AwardingReport:
 
     decided: int = 0
     changed: int = 0
-    awarded: int = 0
     award_ids: tuple[str, ...] = ()
+
+    @property
+    def awarded(self) -> int:
+        """How many awards are new."""
+        return len(self.award_ids)
 
 
 @dataclass(frozen=True)
@@ -161,7 +165,7 @@ class Awarding:
                 )
                 changed += stored_count
                 award_ids.extend(new_award_ids)
-        return AwardingReport(decided, changed, len(award_ids), tuple(award_ids))
+        return AwardingReport(decided, changed, tuple(award_ids))
 
     def _record(
         self,
