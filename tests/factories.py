@@ -231,6 +231,28 @@ def _achievement(session: Session, course: Course, micromodule_id: str, number: 
     return version.id
 
 
+def column(
+    database: Database, course: Course, placed: Placed, key: str, now: datetime = NOW, **values: Any
+) -> str:
+    """A further column, an attested one named after its key unless ``values`` say else; its id."""
+    with database.write() as session:
+        row = tables.LineItem(
+            **{
+                "organisation_id": course.organisation_id,
+                "context_id": course.context_id,
+                "placement_id": placed.placement_id,
+                "tag": "attest",
+                "evidence_key": key,
+                "label": key.title(),
+                "score_maximum": Decimal(100),
+                "created_at": now,
+                **values,
+            }
+        )
+        session.add(row)
+    return row.id
+
+
 def enrol(database: Database, course: Course, count: int = 1, now: datetime = NOW) -> list[str]:
     """Learners of the course; their ids."""
     with database.write() as session:

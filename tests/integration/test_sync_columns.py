@@ -55,18 +55,7 @@ def world(database: Database) -> Iterator[World]:
     placed = factories.placed(database, course)
     with database.write() as session:
         session.execute(update(LineItem).values(id_on_platform=None, label="Quiz 1 mirror"))
-        session.add(
-            LineItem(
-                organisation_id=course.organisation_id,
-                context_id=course.context_id,
-                placement_id=placed.placement_id,
-                tag="attest",
-                evidence_key="talk",
-                label="Talk",
-                score_maximum=Decimal(1),
-                created_at=factories.NOW,
-            )
-        )
+    factories.column(database, course, placed, "talk", score_maximum=Decimal(1))
     with gradebook(course) as book:
         clock = Clock()
         slept: list[float] = []

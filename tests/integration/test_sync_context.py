@@ -315,20 +315,7 @@ def test_a_grade_read_later_at_a_visit_is_not_overwritten_by_an_older_reading(wo
 
 def test_the_column_that_the_tool_writes_is_never_read(world):
     award_url = f"{world.course.platform_issuer}/lineitems/900/lineitem"
-    with world.database.write() as session:
-        session.add(
-            LineItem(
-                organisation_id=world.course.organisation_id,
-                context_id=world.course.context_id,
-                placement_id=world.placed.placement_id,
-                tag="award",
-                evidence_key="",
-                label="Badge",
-                id_on_platform=award_url,
-                score_maximum=Decimal(1),
-                created_at=factories.NOW,
-            )
-        )
+    factories.column(world.database, world.course, world.placed, "", tag="award", id_on_platform=award_url)
     world.book.enrol(1)
     world.book.grades[award_url] = {"1": 100}
     world.sync()

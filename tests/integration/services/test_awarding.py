@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -275,29 +276,8 @@ def test_a_criterion_over_two_columns_waits_for_both(school: School) -> None:
     factories.grade(school.database, course, placed, [learner], 90)
     assert decide(school, course).awarded == 0
     assert verdicts(school, placed) == {learner: ("not_yet", "unknown")}
-    with school.database.write() as session:
-        essay = tables.LineItem(
-            organisation_id=course.organisation_id,
-            context_id=course.context_id,
-            placement_id=placed.placement_id,
-            tag="attest",
-            evidence_key="essay",
-            label="Essay",
-            score_maximum=Decimal(100),
-            created_at=NOW,
-        )
-        session.add(essay)
-        session.flush()
-        session.add(
-            tables.Result(
-                organisation_id=course.organisation_id,
-                line_item_id=essay.id,
-                learner_id=learner,
-                score=Decimal(50),
-                maximum=Decimal(100),
-                read_at=NOW,
-            )
-        )
+    essay = replace(placed, line_item_id=factories.column(school.database, course, placed, "essay"))
+    factories.grade(school.database, course, essay, [learner], 50)
     assert decide(school, course).awarded == 1
 
 
@@ -315,33 +295,10 @@ def test_what_the_tool_writes_is_never_evidence(school: School) -> None:
     course = school.course()
     placed = factories.placed(school.database, course)
     learners = factories.enrol(school.database, course, 2)
-    with school.database.write() as session:
-        award_column = tables.LineItem(
-            organisation_id=course.organisation_id,
-            context_id=course.context_id,
-            placement_id=placed.placement_id,
-            tag="award",
-            evidence_key="",
-            label="Badge",
-            id_on_platform=f"{course.platform_issuer}/award",
-            score_maximum=Decimal(1),
-            created_at=NOW,
-            read_at=NOW,
-            is_complete=True,
-        )
-        session.add(award_column)
-        session.flush()
-        session.add_all(
-            tables.Result(
-                organisation_id=course.organisation_id,
-                line_item_id=award_column.id,
-                learner_id=learner,
-                score=Decimal(1),
-                maximum=Decimal(1),
-                read_at=NOW,
-            )
-            for learner in learners
-        )
+    award_column = factories.column(
+        school.database, course, placed, "", tag="award", id_on_platform=f"{course.platform_issuer}/award"
+    )
+    factories.grade(school.database, course, replace(placed, line_item_id=award_column), learners, 100)
     with school.database.read() as session:
         # Left out at the source already: no rule can name what is never read.
         read = results.columns_of(session, course.organisation_id, [placed.placement_id])
@@ -356,19 +313,8 @@ def test_no_row_can_call_an_award_column_by_an_evidence_key(school: School) -> N
     course = school.course()
     placed = factories.placed(school.database, course)
     for tag, key in (("award", "quiz-2"), ("mirror", "")):
-        with pytest.raises(sa.exc.IntegrityError), school.database.write() as session:
-            session.add(
-                tables.LineItem(
-                    organisation_id=course.organisation_id,
-                    context_id=course.context_id,
-                    placement_id=placed.placement_id,
-                    tag=tag,
-                    evidence_key=key,
-                    label="Badge",
-                    score_maximum=Decimal(1),
-                    created_at=NOW,
-                )
-            )
+        with pytest.raises(sa.exc.IntegrityError):
+            factories.column(school.database, course, placed, key, tag=tag)
 
 
 # -- who may be awarded

@@ -140,22 +140,8 @@ def test_the_age_shown_is_that_of_the_oldest_reading_and_troubles_are_named(smal
     (card,) = view(school, course, learner).in_progress
     assert (card.parts_met, card.parts_total, card.read_at, card.troubles) == (1, 2, None, ())
     older = NOW - timedelta(hours=5)
-    with school.database.write() as session:
-        session.add(
-            tables.LineItem(
-                organisation_id=course.organisation_id,
-                context_id=course.context_id,
-                placement_id=placed.placement_id,
-                tag="attest",
-                evidence_key="talk",
-                label="Talk",
-                score_maximum=Decimal(100),
-                created_at=NOW,
-                read_at=older,
-                is_complete=True,
-                trouble="platform_timed_out",
-            )
-        )
+    read = {"read_at": older, "is_complete": True, "trouble": "platform_timed_out"}
+    factories.column(school.database, course, placed, "talk", **read)
     (card,) = view(school, course, learner).in_progress
     assert (card.read_at, card.troubles) == (older, (ErrorCode.PLATFORM_TIMED_OUT,))
 
