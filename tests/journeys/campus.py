@@ -221,14 +221,10 @@ def _settle(
     lms_side = lms.register_tool(
         TOOL_URL, custom={"context_history": "$Context.id.history", "locale": "$Message.locale"}
     )
-    base = f"{lms.base_url}/mod/lti"
     tool.registrations.add(
         name=f"Moodle of {organisation}",
-        issuer=lms.base_url,
+        **lms.endpoints,
         client_id=lms_side.client_id,
-        auth_url=f"{base}/auth.php",
-        token_url=f"{base}/token.php",
-        jwks_url=f"{base}/certs.php",
         product="moodle",
         deployments=[str(lms_side.id)],
         organisation=organisation,

@@ -39,14 +39,10 @@ def configured_by_hand(campus: Campus) -> ToolType:
 
 def register(campus: Campus, side: ToolType, *, by_rule: bool) -> str:
     """What the operator does with the values that come back: no deployment is named, nothing approved."""
-    base = f"{campus.lms.base_url}/mod/lti"
     return campus.tool.registrations.add(
         name="By hand",
-        issuer=campus.lms.base_url,
+        **campus.lms.endpoints,
         client_id=side.client_id,
-        auth_url=f"{base}/auth.php",
-        token_url=f"{base}/token.php",
-        jwks_url=f"{base}/certs.php",
         product="moodle",
         organisation="Third College",
         approves_deployments=by_rule,

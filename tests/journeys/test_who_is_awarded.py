@@ -34,13 +34,9 @@ def launch_with(campus: Campus, username: str, badge: Activity, claim: str, **cu
 
 
 def call_it_canvas(campus: Campus) -> None:
-    base = f"{campus.lms.base_url}/mod/lti"
     campus.tool.registrations.add(
-        issuer=campus.lms.base_url,
+        **campus.lms.endpoints,
         client_id=campus.lms_side.client_id,
-        auth_url=f"{base}/auth.php",
-        token_url=f"{base}/token.php",
-        jwks_url=f"{base}/certs.php",
         product="canvas",
     )
 

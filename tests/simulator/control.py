@@ -75,14 +75,10 @@ def _item(lms: Lms, course: Course, body: JsonObject) -> GradeItem:
 
 
 def _describe_tool(lms: Lms, tool: ToolType) -> JsonObject:
-    base = lms.base_url + "/mod/lti/"
     return {
-        "issuer": lms.base_url,
+        **lms.endpoints,
         "client_id": tool.client_id,
         "deployment_id": str(tool.id),
-        "auth_url": base + "auth.php",
-        "token_url": base + "token.php",
-        "jwks_url": base + "certs.php",
         "name": tool.name,
     }
 

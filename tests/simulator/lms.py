@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 import requests
 from flask import Flask
@@ -161,6 +161,15 @@ class ToolType:
         return scopes
 
 
+class Endpoints(TypedDict):
+    """What an administrator tells the tool about the site, by the names the tool has for it."""
+
+    issuer: str
+    auth_url: str
+    token_url: str
+    jwks_url: str
+
+
 @dataclass(frozen=True)
 class AccessToken:
     tool_type_id: int
@@ -240,6 +249,16 @@ class Lms:
         self.add_user("guest", "Guest user", " ", email="root@localhost")
         self.admin = self.add_user("admin", "Admin", "User", is_admin=True)
         self.site_course = self.add_course(self.short_name, self.name)
+
+    @property
+    def endpoints(self) -> Endpoints:
+        base = f"{self.base_url}/mod/lti"
+        return {
+            "issuer": self.base_url,
+            "auth_url": f"{base}/auth.php",
+            "token_url": f"{base}/token.php",
+            "jwks_url": f"{base}/certs.php",
+        }
 
     def _number(self, table: str) -> int:
         return next(self._counters.setdefault(table, itertools.count(1)))

@@ -196,14 +196,10 @@ def register(tool: Tool, lms: Lms, tool_url: str) -> None:
         client_id=secrets.token_urlsafe(11).replace("-", "x").replace("_", "y"),
         custom={"context_history": "$Context.id.history", "locale": "$Message.locale"},
     )
-    base = f"{lms.base_url}/mod/lti"
     tool.registrations.add(
         name="Demo Moodle",
-        issuer=lms.base_url,
+        **lms.endpoints,
         client_id=lms_side.client_id,
-        auth_url=f"{base}/auth.php",
-        token_url=f"{base}/token.php",
-        jwks_url=f"{base}/certs.php",
         product="moodle",
         deployments=[str(lms_side.id)],
         organisation=ORGANISATION,
