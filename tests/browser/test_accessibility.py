@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -33,6 +33,9 @@ LOOKS = {
     "dark": {"viewport": {"width": 1100, "height": 800}, "color_scheme": "dark"},
     "mirrored": {"viewport": {"width": 320, "height": 640}, "locale": "ar"},
 }
+
+STICKING_OUT = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+"""How many pixels have to be scrolled sideways."""
 
 
 @pytest.fixture(params=LOOKS)
@@ -100,7 +103,7 @@ def test_every_page(looking: tuple[str, BrowserContext], site: Site) -> None:
     for name, path in pages(site.tool, locale):
         page.goto(site.url + path)
         failures += [f"{name}: {trouble}" for trouble in troubles(page, RULES[look])]
-        width = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        width = page.evaluate(STICKING_OUT)
         if width > 0:
             failures.append(f"{name}: {width} px stick out")
         direction = page.evaluate("document.documentElement.dir")
@@ -117,6 +120,8 @@ def test_verdicts(verdict: Verdict, page: Page, site: Site) -> None:
     page.get_by_role("button", name="Verify").click()
     assert page.get_by_role("heading", name="Step by step").is_visible()
     assert troubles(page) == []
+    page.set_viewport_size({"width": 320, "height": 640})
+    assert page.evaluate(STICKING_OUT) == 0
 
 
 def test_large_text_and_spacing_break_nothing(context: BrowserContext, site: Site) -> None:
@@ -126,9 +131,6 @@ def test_large_text_and_spacing_break_nothing(context: BrowserContext, site: Sit
     )
     page = context.new_page()
     page.set_viewport_size({"width": 640, "height": 800})
-    measure: Callable[[], int] = lambda: page.evaluate(  # noqa: E731
-        "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-    )
     for path in ("/l/session-1/wallet", "/verify", "/credentials/credential-2"):
         page.goto(site.url + path)
         page.evaluate(
@@ -139,7 +141,7 @@ def test_large_text_and_spacing_break_nothing(context: BrowserContext, site: Sit
                 document.adoptedStyleSheets = [sheet];
             }"""
         )
-        assert measure() <= 0, path
+        assert page.evaluate(STICKING_OUT) <= 0, path
 
 
 def test_axe_is_awake(page: Page, site: Site) -> None:

@@ -470,7 +470,7 @@ def report(verdict: BadgeVerdict) -> Report:
             "proof",
             Outcome.COULD_NOT_CHECK,
             "controller_unreachable",
-            {"url": "https://issuer.example/did.json"},
+            {"url": "https://issuer.example/issuers/0193f2c1d7e84a5b9c6d1e2f3a4b/did.json"},
         ),
     }[verdict]
     return Report(
