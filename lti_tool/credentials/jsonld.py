@@ -258,18 +258,22 @@ def walk(value: Any, pointer: str = "") -> Iterator[tuple[str, Any]]:
     yield pointer, value
     if isinstance(value, Mapping):
         for key, member in value.items():
-            escaped = str(key).replace("~", "~0").replace("/", "~1")
-            yield from walk(member, f"{pointer}/{escaped}")
+            yield from walk(member, f"{pointer}/{_token(key)}")
     elif isinstance(value, list | tuple):
         for index, member in enumerate(value):
             yield from walk(member, f"{pointer}/{index}")
+
+
+def _token(key: object) -> str:
+    """A member's name as it stands in a JSON Pointer (RFC 6901 §3)."""
+    return str(key).replace("~", "~0").replace("/", "~1")
 
 
 def _without(value: Any, pointer: str, here: str = "") -> Any:
     if isinstance(value, Mapping):
         kept = {}
         for key, member in value.items():
-            at = f"{here}/{str(key).replace('~', '~0').replace('/', '~1')}"
+            at = f"{here}/{_token(key)}"
             if at != pointer:
                 kept[key] = _without(member, pointer, at)
         return kept
@@ -280,9 +284,7 @@ def _without(value: Any, pointer: str, here: str = "") -> Any:
 
 def _pointer_of_dropped(document: Mapping[str, Any], name: str, count: int, loader: Loader) -> str:
     """Where the uncovered ``name`` stands: the place without which fewer members are dropped."""
-    places = [
-        at for at, _ in walk(document) if at.rpartition("/")[2] == name.replace("~", "~0").replace("/", "~1")
-    ]
+    places = [at for at, _ in walk(document) if at.rpartition("/")[2] == _token(name)]
     for place in places[:20]:
         if len(expand(_without(document, place), loader)[1]) < count:
             return place

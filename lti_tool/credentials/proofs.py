@@ -22,7 +22,7 @@ from lti_tool.credentials.did import did_web_url, resolve_did_key
 from lti_tool.credentials.errors import CredentialInvalid, FetchFailed, TooComplex
 from lti_tool.credentials.linting import parse_date
 from lti_tool.credentials.multikey import decode_ed25519, decode_multibase
-from lti_tool.credentials.reading import decode_segment
+from lti_tool.credentials.reading import as_list, decode_segment
 
 _MAXIMUM_CONTROLLER_BYTES: Final = 256 * 1024
 _ED25519_SUITES: Final = frozenset({"eddsa-rdfc-2022", "eddsa-jcs-2022"})
@@ -158,13 +158,13 @@ def _digest(
     if suite == "eddsa-jcs-2022":
         if own is not None:
             options["@context"] = own
-            if _as_list(contexts)[: len(_as_list(own))] != _as_list(own):
+            if as_list(contexts)[: len(as_list(own))] != as_list(own):
                 raise Refuted("proof_context_differs")
         parts = [_jcs(options), _jcs(unsecured)]
     else:
         if own is not None and own != contexts:
             raise Refuted("proof_context_differs")
-        if suite == _LEGACY_SUITE and _LEGACY_CONTEXT not in _as_list(contexts):
+        if suite == _LEGACY_SUITE and _LEGACY_CONTEXT not in as_list(contexts):
             raise Refuted("suite_context_missing")
         try:
             parts = [
@@ -225,7 +225,7 @@ def find_method(
         raise Refuted("controller_differs")
     names = {method, f"#{fragment}"}
     methods = _entries(document.get("verificationMethod"))
-    assertions = _as_list(document.get("assertionMethod"))
+    assertions = as_list(document.get("assertionMethod"))
     embedded = [entry for entry in _entries(assertions) if entry.get("id") in names]
     listed = any(isinstance(entry, str) and entry in names for entry in assertions)
     found = embedded or [entry for entry in methods if listed and entry.get("id") in names]
@@ -288,9 +288,5 @@ def fetch_json(url: str, accept: str, fetch: Fetcher, what: str, limit: int) -> 
     return document
 
 
-def _as_list(value: Any) -> list[Any]:
-    return [] if value is None else value if isinstance(value, list) else [value]
-
-
 def _entries(value: Any) -> list[Mapping[str, Any]]:
-    return [entry for entry in _as_list(value) if isinstance(entry, dict)]
+    return [entry for entry in as_list(value) if isinstance(entry, dict)]

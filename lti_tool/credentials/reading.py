@@ -151,10 +151,21 @@ def is_open_badges_2(document: Mapping[str, Any]) -> bool:
     return document.get("@context") == _OPEN_BADGES_2 or "Assertion" in strings(document.get("type"))
 
 
+def as_list(value: Any) -> list[Any]:
+    """The values in a member that may hold none, one or many."""
+    return [] if value is None else value if isinstance(value, list) else [value]
+
+
 def strings(value: Any) -> list[str]:
     """The texts in a member that may hold one or many."""
-    values = value if isinstance(value, list) else [value]
-    return [text for text in values if isinstance(text, str)]
+    return [text for text in as_list(value) if isinstance(text, str)]
+
+
+def one_object(value: Any) -> Mapping[str, Any]:
+    """The object in a member that may hold an array of one; several are not guessed among."""
+    if isinstance(value, list):
+        value = value[0] if len(value) == 1 else None
+    return value if isinstance(value, dict) else {}
 
 
 def _is_credential(document: Mapping[str, Any]) -> bool:

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from lti_tool.credentials.errors import CredentialInvalid
 from lti_tool.credentials.linting import parse_date
 from lti_tool.credentials.proofs import ProofContext, Refuted, Unchecked, fetch_json, find_method, issuer_id
-from lti_tool.credentials.reading import decode_segment, parse_json
+from lti_tool.credentials.reading import decode_segment, one_object, parse_json
 
 _ALGORITHMS: Final = frozenset({"RS256", "ES256"})
 _MINIMUM_RSA_BITS: Final = 2048
@@ -52,9 +52,7 @@ def check_token(token: str, document: Mapping[str, Any], context: ProofContext) 
 
 
 def _check_claims(payload: Mapping[str, Any], document: Mapping[str, Any]) -> None:
-    subject = document.get("credentialSubject")
-    subject = subject[0] if isinstance(subject, list) and len(subject) == 1 else subject
-    subject_id = subject.get("id") if isinstance(subject, dict) else None
+    subject_id = one_object(document.get("credentialSubject")).get("id")
     expected = {"iss": issuer_id(document), "jti": document.get("id"), "sub": subject_id}
     for claim, value in expected.items():
         if claim in payload and payload[claim] != value:

@@ -35,7 +35,9 @@ from lti_tool.credentials.reading import (
     EXCESSES,
     Ambiguous,
     Found,
+    as_list,
     is_open_badges_2,
+    one_object,
     read_credential,
     strings,
 )
@@ -264,7 +266,7 @@ class _Verification:
         return check_validity(self._document, self._now)
 
     def _status(self) -> tuple[str, dict[str, str]]:
-        entries = _as_list(self._document.get("credentialStatus"))
+        entries = as_list(self._document.get("credentialStatus"))
         if not entries:
             return "no_status", {}
         for entry in entries:
@@ -283,7 +285,7 @@ def require_plain_members(document: Mapping[str, Any]) -> None:
             raise Refuted("lone_surrogate", pointer=pointer)
         if not isinstance(value, dict):
             continue
-        if any(isinstance(context, dict) for context in _as_list(value.get("@context"))):
+        if any(isinstance(context, dict) for context in as_list(value.get("@context"))):
             raise Unchecked("context_inline", pointer=pointer)
         for key in value:
             # an absolute IRI or a JSON-LD keyword as a member name states the same as the plain name and
@@ -321,9 +323,9 @@ def _require_nothing_hidden(document: Mapping[str, Any], canonical: str) -> None
     root = re.escape(f"<{document['id']}>")
     for member in _GUARDED_MEMBERS:
         stated = len(re.findall(rf"^{root} <{_VOCABULARY}{member}> ", canonical, re.MULTILINE))
-        if stated != len(_as_list(document.get(member))):
+        if stated != len(as_list(document.get(member))):
             raise Refuted("member_hidden", pointer=f"/{member}")
-    for index, entry in enumerate(_as_list(document.get("credentialStatus"))):
+    for index, entry in enumerate(as_list(document.get("credentialStatus"))):
         if not isinstance(entry, dict) or not isinstance(entry.get("type"), str | list):
             raise Refuted("status_malformed", pointer=f"/credentialStatus/{index}")
 
@@ -421,7 +423,7 @@ def _check_revocation_list(
     listed = fetch_json(url, "application/json", context.fetch, "status", _MAXIMUM_STATUS_BYTES)
     if listed.get("issuer") not in (None, issuer_id(document)):
         raise Refuted("status_list_of_another_issuer")
-    for revoked in _as_list(listed.get("revokedCredential")):
+    for revoked in as_list(listed.get("revokedCredential")):
         if (
             isinstance(revoked, dict)
             and revoked.get("id") == document.get("id")
@@ -442,11 +444,11 @@ def _report(steps: list[Step], document: Mapping[str, Any] | None) -> Report:
 
 
 def _summary(document: Mapping[str, Any]) -> CredentialSummary:
-    subject = _one(document.get("credentialSubject"))
-    achievement = _one(subject.get("achievement"))
-    issuer = _one(document.get("issuer"))
-    image = _one(document.get("image")) or _one(achievement.get("image"))
-    alignments = [_one(entry) for entry in _as_list(achievement.get("alignment"))]
+    subject = one_object(document.get("credentialSubject"))
+    achievement = one_object(subject.get("achievement"))
+    issuer = one_object(document.get("issuer"))
+    image = one_object(document.get("image")) or one_object(achievement.get("image"))
+    alignments = [one_object(entry) for entry in as_list(achievement.get("alignment"))]
     return CredentialSummary(
         id=_text(document.get("id")),
         name=_text(document.get("name")) or _text(achievement.get("name")),
@@ -457,7 +459,7 @@ def _summary(document: Mapping[str, Any]) -> CredentialSummary:
         achievement_id=_text(achievement.get("id")),
         achievement_name=_text(achievement.get("name")),
         achievement_description=_text(achievement.get("description")),
-        criteria_narrative=_text(_one(achievement.get("criteria")).get("narrative")),
+        criteria_narrative=_text(one_object(achievement.get("criteria")).get("narrative")),
         image_url=_text(image.get("id")),
         image_caption=_text(image.get("caption")),
         skills=tuple(name for entry in alignments if (name := _text(entry.get("targetName")))),
@@ -474,17 +476,6 @@ def _text(value: Any) -> str | None:
     if isinstance(value, dict):
         value = value.get("@value", next(iter(value.values()), None) if len(value) == 1 else None)
     return value if isinstance(value, str) else None
-
-
-def _one(value: Any) -> Mapping[str, Any]:
-    """The object in a member that may hold an array of one; several are not guessed among."""
-    if isinstance(value, list):
-        value = value[0] if len(value) == 1 else None
-    return value if isinstance(value, dict) else {}
-
-
-def _as_list(value: Any) -> list[Any]:
-    return [] if value is None else value if isinstance(value, list) else [value]
 
 
 def _keys(document: Mapping[str, Any]) -> Iterator[str]:
