@@ -35,6 +35,9 @@ from lti_tool.store.tables import Base
 BUSY_TIMEOUT_SECONDS = 5.0
 """How long a writer on SQLite waits for another; beyond it ``database is locked`` is raised."""
 
+QUEUE_TABLES = "huey_"
+"""How the names of the queue's own tables begin; on PostgreSQL it lives in the same database by default."""
+
 MIGRATION_LOCK = 0x6C74_6962
 """PostgreSQL advisory lock: machines that are started at once migrate one after the other."""
 
@@ -139,7 +142,9 @@ class Database:
         if current != head:
             return (f"the database is at revision {current or 'none'}, the code needs {head}",)
         with self._read_engine.connect() as connection:
-            context = MigrationContext.configure(connection, opts={"compare_type": True})
+            context = MigrationContext.configure(
+                connection, opts={"compare_type": True, "include_name": _is_ours}
+            )
             differences = compare_metadata(context, Base.metadata)
         return tuple(f"not as the code expects: {difference}" for difference in differences)
 
@@ -205,6 +210,11 @@ def head_revision() -> str:
     if head is None:
         raise ConfigurationInvalid(ErrorCode.DATABASE_NOT_MIGRATED, "this installation has no migrations")
     return head
+
+
+def _is_ours(name: str | None, kind: str, _parents: object) -> bool:
+    """Whether the models answer for what the database holds under this name (Alembic's ``include_name``)."""
+    return kind != "table" or name is None or not name.startswith(QUEUE_TABLES)
 
 
 def _normal_url(url: str) -> URL:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from alembic.script import ScriptDirectory
 
 from lti_tool.errors import ConfigurationInvalid, ErrorCode
+from lti_tool.queue import Queue
 from lti_tool.store.database import Database, alembic_config, head_revision
 from lti_tool.store.tables import AuditEvent, Base, Organisation
 from tests import factories
@@ -76,6 +77,28 @@ def test_a_difference_is_found(empty_database: Database) -> None:
         session.execute(sa.text("ALTER TABLE organisations ADD COLUMN forgotten INTEGER"))
     (problem,) = empty_database.check()
     assert "forgotten" in problem
+
+
+def test_a_table_left_behind_is_found(empty_database: Database) -> None:
+    empty_database.upgrade()
+    with empty_database.write() as session:
+        session.execute(sa.text("CREATE TABLE left_behind (id INTEGER)"))
+    (problem,) = empty_database.check()
+    assert "left_behind" in problem
+
+
+def test_the_queue_in_the_same_database_is_no_difference() -> None:
+    """The default on PostgreSQL: an operator was told to restore tables that are as they should be."""
+    with postgres_database(postgres_server_url()) as url:
+        database = Database(url)
+        database.upgrade()
+        queue = Queue(url)
+        try:
+            assert table_names(database) > set(Base.metadata.tables)
+            assert database.check() == ()
+        finally:
+            queue.close()
+            database.dispose()
 
 
 def test_every_revision_goes_up_and_down(empty_database: Database) -> None:
