@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, BrowserType, Page
@@ -13,6 +15,20 @@ from werkzeug.serving import make_server
 from tests import needs
 from tests.translations import write_pseudo_locale
 from tests.unit.web.samples import Sample, sample_app
+
+
+@contextmanager
+def serving(app: Callable[..., Any], port: int = 0) -> Iterator[int]:
+    """The WSGI application behind a socket, on a free port unless one is given; the port."""
+    server = make_server("127.0.0.1", port, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 class Site:
@@ -33,14 +49,9 @@ def site(pseudo_locale: Path) -> Iterator[Site]:
     """Sample pages on a port of their own; ``localhost`` is the tool, ``127.0.0.1`` another site."""
     tool = Sample()
     app = sample_app(tool, RATELIMIT_ENABLED=False, BABEL_TRANSLATION_DIRECTORIES=str(pseudo_locale))
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    tool.settings.base_url = f"http://localhost:{server.server_port}"
-    yield Site(tool, tool.settings.base_url)
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(app) as port:
+        tool.settings.base_url = f"http://localhost:{port}"
+        yield Site(tool, tool.settings.base_url)
 
 
 @pytest.fixture(scope="session")

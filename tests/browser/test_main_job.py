@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import socket
-import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext, BrowserType, FrameLocator, Page, expect
-from werkzeug.serving import make_server
 
 from tests import needs
+from tests.browser.conftest import serving
 from tests.databases import fresh_database_url
 from tests.databases import sqlite_template as sqlite_template
 from tests.journeys import campus as campuses
@@ -21,19 +20,6 @@ from tests.journeys.campus import Campus, open_campus
 from tests.simulator.app import application
 
 pytestmark = pytest.mark.chromium
-
-
-@contextmanager
-def served(app: Any, port: int) -> Iterator[None]:
-    server = make_server("127.0.0.1", port, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def free_port() -> int:
@@ -53,8 +39,8 @@ def campus(
     with ExitStack() as stack:
         url = stack.enter_context(fresh_database_url("sqlite", request, tmp_path))
         campus = stack.enter_context(open_campus(url, tmp_path / "data"))
-        stack.enter_context(served(campus.app, tool_port))
-        stack.enter_context(served(application(campus.lms), lms_port))
+        stack.enter_context(serving(campus.app, tool_port))
+        stack.enter_context(serving(application(campus.lms), lms_port))
         yield campus
 
 
@@ -141,7 +127,7 @@ def test_a_quiz_earns_its_badge(campus: Campus, people: Any) -> None:
     # Shared, it convinces a stranger.
     wallet.get_by_text("Only you can see it").click()
     wallet.get_by_role("button", name="Share this badge").click()
-    public_url = wallet.get_by_label("Address of the badge").input_value()
+    public_url = wallet.get_by_role("textbox", name="Address of the badge").input_value()
     employer = people().new_page()
     employer.goto(public_url)
     expect(employer.get_by_role("heading", name="Open Data Basics")).to_be_visible()

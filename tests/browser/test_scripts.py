@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
 from flask import Flask
 from playwright.sync_api import Browser, BrowserContext, Page, expect
-from werkzeug.serving import make_server
 
-from tests.browser.conftest import Site
+from tests.browser.conftest import Site, serving
 from tests.unit.web.sample_views import COURSES, PICKERS, PICKING, TEACHER, WALLETS, column, session, wallet
 from tests.unit.web.samples import SECRET
 
@@ -177,14 +175,9 @@ def platform() -> Iterator[Platform]:
             "<script>document.forms[0].submit()</script>"
         )
 
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    served.url = f"http://127.0.0.1:{server.server_port}"
-    yield served
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(app) as port:
+        served.url = f"http://127.0.0.1:{port}"
+        yield served
 
 
 class TestPlatformStorage:
