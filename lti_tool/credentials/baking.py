@@ -7,7 +7,6 @@ checked, and XML is read without entities or document types that fetch.
 
 from __future__ import annotations
 
-import re
 import struct
 import zlib
 from collections.abc import Iterator
@@ -29,7 +28,6 @@ MAXIMUM_SVG_BYTES: Final = 1024 * 1024
 _MAXIMUM_SVG_DEPTH: Final = 100
 _MAXIMUM_SVG_ELEMENTS: Final = 20_000
 """A drawing has a few hundred; the XML reader takes 10 microseconds for each, and nesting grows the stack."""
-_SVG_START: Final = re.compile(r"<(?:[A-Za-z_][\w.\-]*:)?svg\b(?:[^>\"']|\"[^\"]*\"|'[^']*')*>")
 
 
 def bake_png(image: bytes, credential: str) -> bytes:
@@ -69,34 +67,6 @@ def unbake_png(image: bytes) -> str:
         elif kind in (b"iTXt", b"tEXt") and keyword == _KEYWORD_2:
             raise ImageInvalid("open_badges_2_image")
     return _exactly_one(found)
-
-
-def bake_svg(image: str, credential: str) -> str:
-    """``image`` with ``credential`` in it, right after the root element's start.
-
-    :raises ImageInvalid: if the picture is no sound SVG or holds a credential already, or the text is too
-        long.
-    """
-    if len(credential.encode()) > _MAXIMUM_TEXT:
-        raise ImageInvalid("credential_too_large")
-    if _svg_credentials(_parse_svg(image.encode())):
-        raise ImageInvalid("credential_repeated")
-    start = _SVG_START.search(image)
-    if start is None or start[0].endswith("/>"):
-        raise ImageInvalid("not_svg")
-    if credential.lstrip().startswith("{"):
-        # a CDATA section ends at its first "]]>"; in JSON the bracket can be written as an escape. 1EdTech's
-        # reader takes the first run of characters only, so it must be one section, not two
-        content = f"><![CDATA[{credential.replace(']]>', chr(92) + 'u005d]>')}]]></openbadges:credential>"
-    elif re.fullmatch(r"[A-Za-z0-9_.\-]+", credential):
-        content = f' verify="{credential}"/>'
-    else:
-        raise ImageInvalid("credential_unknown")
-    element = f'<openbadges:credential xmlns:openbadges="{SVG_NAMESPACE}"{content}'
-    baked = image[: start.end()] + element + image[start.end() :]
-    if len(_svg_credentials(_parse_svg(baked.encode()))) != 1:
-        raise ImageInvalid("not_svg")  # the start that was found stood in a comment or such
-    return baked
 
 
 def unbake_svg(image: bytes) -> str:

@@ -17,24 +17,6 @@ from typing import Any, Final, Self
 
 from lti_tool.credentials.contexts import CREDENTIALS_V2, OPEN_BADGES_3_0_3, OPEN_BADGES_EXTENSIONS
 from lti_tool.credentials.errors import date_invalid, text_invalid
-from lti_tool.credentials.linting import lint_credential
-
-__all__ = [
-    "AchievementDocument",
-    "Alignment",
-    "Evidence",
-    "IssuerProfile",
-    "RelatedAchievement",
-    "Result",
-    "ResultDescription",
-    "StatusEntry",
-    "SubjectIdentity",
-    "build_achievement",
-    "build_credential",
-    "build_profile",
-    "format_time",
-    "lint_credential",
-]
 
 Document = dict[str, Any]
 
@@ -165,12 +147,6 @@ class SubjectIdentity:
             raise text_invalid("/credentialSubject/identifier", "salt_too_short")
         digest = hashlib.sha256((identity + salt).encode()).hexdigest()
         return cls(identity_type, f"sha256${digest}", salt)
-
-    def matches(self, identity: str) -> bool:
-        """Whether ``identity`` (an e-mail address or user id) is the one that was hashed."""
-        given = identity.strip().lower() if self.identity_type == "emailAddress" else identity
-        digest = hashlib.sha256((given + self.salt).encode()).hexdigest()
-        return secrets.compare_digest(self.identity_hash, f"sha256${digest}")
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,7 @@ def escape_literal(text: str) -> str:
     return _ESCAPED.sub(lambda found: _ESCAPES.get(found[0]) or f"\\u{ord(found[0]):04X}", text)
 
 
-def expand(document: Mapping[str, Any], loader: Loader = document_loader) -> tuple[list[Any], list[str]]:
+def expand(document: Mapping[str, Any]) -> tuple[list[Any], list[str]]:
     """The expanded document, and the names of all members that no context covers.
 
     :raises ContextNotVendored: if a context is not shipped.
@@ -89,7 +89,7 @@ def expand(document: Mapping[str, Any], loader: Loader = document_loader) -> tup
     dropped: list[str] = []
     processor = JsonLdProcessor(on_property_dropped=lambda name: dropped.append(str(name)))
     with _pyld_lock:
-        expanded = _guarded(processor.expand, document, loader)
+        expanded = _guarded(processor.expand, document, document_loader)
     return expanded, dropped
 
 
@@ -167,7 +167,7 @@ def first_degree_hash(node: str, quads: list[Quad]) -> str:
     return sha256("".join(lines).encode()).hexdigest()
 
 
-def require_coverage(document: Mapping[str, Any], loader: Loader = document_loader) -> None:
+def require_coverage(document: Mapping[str, Any]) -> None:
     """Refuse a document of which the signature would cover less than is written in it.
 
     JSON-LD drops without a word: members that no context defines, types and identifiers that are relative.
@@ -175,13 +175,13 @@ def require_coverage(document: Mapping[str, Any], loader: Loader = document_load
 
     :raises CredentialInvalid: ``credential_property_uncovered`` with the pointer of the first one.
     """
-    expanded, dropped = expand(document, loader)
+    expanded, dropped = expand(document)
     for value in _identifiers(expanded):
         if not _is_absolute(value):
             raise property_uncovered(_pointer_of_value(document, value), "not_an_absolute_iri")
     # an unknown type takes the terms of its type away; so types come first
     if dropped:
-        raise property_uncovered(_pointer_of_dropped(document, dropped[0], len(dropped), loader))
+        raise property_uncovered(_pointer_of_dropped(document, dropped[0], len(dropped)))
 
 
 def _guarded(
@@ -282,11 +282,11 @@ def _without(value: Any, pointer: str, here: str = "") -> Any:
     return value
 
 
-def _pointer_of_dropped(document: Mapping[str, Any], name: str, count: int, loader: Loader) -> str:
+def _pointer_of_dropped(document: Mapping[str, Any], name: str, count: int) -> str:
     """Where the uncovered ``name`` stands: the place without which fewer members are dropped."""
     places = [at for at, _ in walk(document) if at.rpartition("/")[2] == _token(name)]
     for place in places[:20]:
-        if len(expand(_without(document, place), loader)[1]) < count:
+        if len(expand(_without(document, place))[1]) < count:
             return place
     return places[0] if places else ""
 

@@ -14,9 +14,8 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
 
-from lti_tool.credentials.contexts import document_loader
 from lti_tool.credentials.errors import date_invalid, property_uncovered, text_invalid
-from lti_tool.credentials.jsonld import Loader, require_coverage, walk
+from lti_tool.credentials.jsonld import require_coverage, walk
 
 CONTROL_CHARACTER: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 BEYOND_SURROGATES: Final = re.compile(r"[\ue000-\U0010ffff]")
@@ -54,7 +53,7 @@ def parse_date(text: object) -> datetime:
     return datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text))
 
 
-def lint_credential(document: Mapping[str, Any], loader: Loader = document_loader) -> None:
+def lint_credential(document: Mapping[str, Any]) -> None:
     """Refuse a credential that must not be signed.
 
     :raises ContextNotVendored: if a context is not shipped.
@@ -62,7 +61,7 @@ def lint_credential(document: Mapping[str, Any], loader: Loader = document_loade
         ``credential_text_invalid``, ``credential_date_invalid``.
     """
     lint_values(document)
-    require_coverage(document, loader)
+    require_coverage(document)
 
 
 def lint_values(document: Mapping[str, Any]) -> None:

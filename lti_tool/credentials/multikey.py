@@ -1,7 +1,7 @@
 """Base58btc and Multikey: how keys and signatures are written in Data Integrity.
 
-W3C Controlled Identifiers 1.0 §2.2.2 (Multikey) and §2.4 (multibase). Two multicodec prefixes are all that
-Open Badges needs, so no multiformats library is pulled in.
+W3C Controlled Identifiers 1.0 §2.2.2 (Multikey) and §2.4 (multibase). One multicodec prefix is all that
+is needed here, so no multiformats library is pulled in.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ _PAIRS: Final = tuple(high + low for high in _ALPHABET for low in _ALPHABET)
 _CHUNK: Final = 58**10
 
 ED25519_PUBLIC: Final = b"\xed\x01"
-P256_PUBLIC: Final = b"\x80\x24"
 MAXIMUM_LENGTH: Final = 512
 """Longest multibase text that is decoded; decoding is quadratic and the text may come from a stranger."""
 

@@ -24,8 +24,6 @@ from lti_tool.credentials.linting import lint_credential, lint_order
 from lti_tool.credentials.multikey import encode_base58
 from lti_tool.credentials.shapes import Filled, ShapeCache
 
-__all__ = ["SignedCredential", "Signer", "canonicalise", "sign_credential"]
-
 CRYPTOSUITE: Final = "eddsa-rdfc-2022"
 SELF_CHECK_EVERY: Final = 2000
 """One in so many documents of the fast route also takes the full one, and so does the first of each shape."""

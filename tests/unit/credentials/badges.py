@@ -9,6 +9,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from lti_tool.credentials.baking import SVG_NAMESPACE
 from lti_tool.credentials.did import did_document, did_web_url
 from lti_tool.credentials.documents import (
     AchievementDocument,
@@ -140,6 +141,14 @@ def signed(document: dict[str, Any] | None = None, key: Key | None = None) -> di
 def judge(data: Any, web: Web | None = None, now: datetime = NOW) -> Report:
     """The report on ``data`` (bytes or JSON)."""
     return verify(data, fetch=web or published(), now=now)
+
+
+def baked_svg(picture: str, text: str, attributes: str = "") -> bytes:
+    """``picture`` with a credential as its first element, as OB 3.0 "Document Formats" writes one."""
+    name = "openbadges:credential"
+    element = f'<{name} xmlns:openbadges="{SVG_NAMESPACE}"{attributes}>{text}</{name}>'
+    start = picture.index(">") + 1
+    return (picture[:start] + element + picture[start:]).encode()
 
 
 def details(report: Report) -> dict[str, str]:

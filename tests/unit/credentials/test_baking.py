@@ -10,8 +10,9 @@ import pytest
 from PIL import Image
 
 from lti_tool.credentials.artwork import Artwork, render_png, render_svg
-from lti_tool.credentials.baking import SVG_NAMESPACE, bake_png, bake_svg, unbake_png, unbake_svg
+from lti_tool.credentials.baking import SVG_NAMESPACE, bake_png, unbake_png, unbake_svg
 from lti_tool.credentials.errors import ImageInvalid
+from tests.unit.credentials.badges import baked_svg
 
 ART = Artwork("shield", "award", "#0b3d63", "#ffffff", "Basics", "A blue shield")
 SVG = render_svg(ART)
@@ -95,20 +96,12 @@ def test_a_png_without_image_data_cannot_be_baked() -> None:
 def test_a_huge_credential_cannot_be_baked() -> None:
     with pytest.raises(ImageInvalid, match="credential_too_large"):
         bake_png(PNG, "a" * 300_000)
-    with pytest.raises(ImageInvalid, match="credential_too_large"):
-        bake_svg(SVG, "a" * 300_000)
 
 
 def test_what_is_baked_into_an_svg_comes_out() -> None:
-    baked = bake_svg(SVG, CREDENTIAL)
-    assert json.loads(unbake_svg(baked.encode())) == json.loads(CREDENTIAL)
-    assert baked.count("<![CDATA[") == 1
-    assert unbake_svg(bake_svg(SVG, JWT).encode()) == JWT
-    assert f'verify="{JWT}"' in bake_svg(SVG, JWT)
-
-
-def test_a_baked_svg_still_draws_the_same_picture() -> None:
-    assert render_png(bake_svg(SVG, CREDENTIAL), 64) == PNG
+    escaped = CREDENTIAL.replace("]]>", "\\u005d]>")
+    assert json.loads(unbake_svg(baked_svg(SVG, f"<![CDATA[{escaped}]]>"))) == json.loads(CREDENTIAL)
+    assert unbake_svg(baked_svg(SVG, "", f' verify="{JWT}"')) == JWT
 
 
 BOMB = '<!DOCTYPE svg [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]><svg xmlns="http://www.w3.org/2000/svg">&b;</svg>'
@@ -141,17 +134,3 @@ def test_broken_and_hostile_svgs_are_refused(image: str, reason: str) -> None:
         unbake_svg(image.encode())
     assert refused.value.reason == reason
     assert time.process_time() - began < 0.5
-
-
-def test_an_svg_start_inside_a_comment_is_not_taken() -> None:
-    with pytest.raises(ImageInvalid):
-        bake_svg('<!-- <svg x="1"> --><svg xmlns="http://www.w3.org/2000/svg"></svg>', JWT)
-
-
-def test_only_credentials_are_baked() -> None:
-    with pytest.raises(ImageInvalid):
-        bake_svg(SVG, '"><script>')
-    with pytest.raises(ImageInvalid):
-        bake_svg(bake_svg(SVG, JWT), JWT)
-    with pytest.raises(ImageInvalid):
-        bake_svg('<svg xmlns="http://www.w3.org/2000/svg"/>', JWT)

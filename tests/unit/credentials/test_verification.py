@@ -13,7 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from lti_tool.credentials.artwork import Artwork, render_png, render_svg
-from lti_tool.credentials.baking import bake_png, bake_svg
+from lti_tool.credentials.baking import bake_png
 from lti_tool.credentials.did import did_document, did_web_url
 from lti_tool.credentials.documents import IssuerProfile, StatusEntry
 from lti_tool.credentials.errors import NotACredential
@@ -29,6 +29,7 @@ from tests.unit.credentials.badges import (
     Key,
     Web,
     badge,
+    baked_svg,
     details,
     judge,
     publish_status,
@@ -537,7 +538,11 @@ PICTURE = render_svg(Artwork("circle", "award", "#0b3d63", "#ffffff", "x", "x"))
 @pytest.mark.parametrize("kind", ["png", "svg"])
 def test_a_baked_picture_is_read(kind: str) -> None:
     text = sign_credential(badge(), Key(), NOW).text
-    data = bake_png(render_png(PICTURE, 32), text) if kind == "png" else bake_svg(PICTURE, text).encode()
+    data = (
+        bake_png(render_png(PICTURE, 32), text)
+        if kind == "png"
+        else baked_svg(PICTURE, f"<![CDATA[{text}]]>")
+    )
     report = judge(data)
     assert report.verdict is Verdict.VALID
     assert details(report)["read"] == f"read_{kind}"
