@@ -36,6 +36,7 @@ class PlacementDecisions:
     """Every decision for one placement, as made now."""
 
     placement: placements.PlacementView
+    criterion: Criterion
     columns: tuple[EvidenceColumn, ...]
     decisions: tuple[Decision, ...]
 
@@ -323,6 +324,7 @@ class _Read:
         """Every decision."""
         return PlacementDecisions(
             self.placement,
+            self.criterion,
             self.columns,
             tuple(decision for decisions, _ in self.decide(now) for decision in decisions),
         )

@@ -11,11 +11,10 @@ from lti_tool.domain.criteria import Channel, Criterion, Finding, State
 from lti_tool.errors import ErrorCode, NotAllowed, NotFound
 from lti_tool.platforms import ColumnGuidance, Platform, platform_for
 from lti_tool.services.awarding import Awarding
-from lti_tool.services.criteria_format import parse_criteria
 from lti_tool.services.launching import SessionView
 from lti_tool.store import credentials, decisions, placements, runs
 from lti_tool.store.database import Database
-from lti_tool.store.results import EvidenceColumn, columns_of
+from lti_tool.store.results import EvidenceColumn
 from lti_tool.store.runs import RunView
 
 
@@ -119,26 +118,23 @@ class CourseProgress:
             learners = decisions.learners_of_course(
                 reading, organisation_id, context_id, offset=(page - 1) * per_page, limit=per_page
             )
-            placed = placements.placements(reading, organisation_id, context_id)
-            ids = [placement.id for placement in placed]
-            columns = columns_of(reading, organisation_id, ids)
-            counted = decisions.counts(reading, organisation_id, context_id, ids)
             run = runs.newest(reading, organisation_id, context_id)
         learner_ids = [learner.learner_id for learner in learners]
         names = {learner.learner_id: learner.name for learner in learners}
-        made = {
-            one.placement.id: one.decisions
-            for one in (self.awarding.preview(organisation_id, context_id, learner_ids) if learners else ())
-        }
-        awards = self._awards(organisation_id, placed, learner_ids)
+        placed = self.awarding.preview(organisation_id, context_id, learner_ids)
+        ids = [made.placement.id for made in placed]
+        version_ids = [made.placement.achievement_version_id for made in placed]
+        with self.database.read() as reading:
+            counted = decisions.counts(reading, organisation_id, context_id, ids)
+            awards = credentials.awards_of_versions(
+                reading, organisation_id, [id_ for id_ in version_ids if id_ is not None], learner_ids
+            )
         platform = platform_for(course.product)
         shown = []
-        for placement in placed:
-            criterion = parse_criteria(placement.criteria)
-            rows = {
-                decision.learner_id: _row(decision, names, awards.get(placement.id, {}))
-                for decision in made.get(placement.id, ())
-            }
+        for made in placed:
+            placement = made.placement
+            awarded = awards.get(placement.achievement_version_id or "", {})
+            rows = {decision.learner_id: _row(decision, names, awarded) for decision in made.decisions}
             shown.append(
                 PlacementProgress(
                     placement.id,
@@ -149,8 +145,8 @@ class CourseProgress:
                     placement.achievement_version_id,
                     placement.image_alt,
                     placement.status,
-                    criterion,
-                    tuple(column_progress(column, platform, course) for column in columns[placement.id]),
+                    made.criterion,
+                    tuple(column_progress(column, platform, course) for column in made.columns),
                     _counts(counted[placement.id], total),
                     tuple(rows[id_] for id_ in learner_ids if id_ in rows),
                 )
@@ -169,23 +165,6 @@ class CourseProgress:
             pages,
             total,
         )
-
-    def _awards(
-        self,
-        organisation_id: str,
-        placed: tuple[placements.PlacementView, ...],
-        learner_ids: list[str],
-    ) -> dict[str, dict[str, credentials.EarnedView]]:
-        if not learner_ids:
-            return {}
-        with self.database.read() as reading:
-            return {
-                placement.id: credentials.awards_of_version(
-                    reading, organisation_id, placement.achievement_version_id, learner_ids
-                )
-                for placement in placed
-                if placement.achievement_version_id is not None
-            }
 
 
 def column_progress(

@@ -85,7 +85,8 @@ class Sharing:
                     subject_kind="credential",
                     subject_id=credential_id,
                 )
-            earned = credentials.awards_of_version(
-                writing, session.organisation_id, own.achievement_version_id, [session.learner_id]
+            version_id = own.achievement_version_id
+            earned = credentials.awards_of_versions(
+                writing, session.organisation_id, [version_id], [session.learner_id]
             )
-        return earned_badge(earned[session.learner_id], self.urls)
+        return earned_badge(earned[version_id][session.learner_id], self.urls)

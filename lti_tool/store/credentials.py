@@ -163,16 +163,19 @@ def earned_by(session: Session, organisation_id: str, learner_id: str) -> tuple[
     return tuple(_earned_view(row) for row in rows)
 
 
-def awards_of_version(
-    session: Session, organisation_id: str, achievement_version_id: str, learner_ids: Sequence[str]
-) -> dict[str, EarnedView]:
-    """Who of ``learner_ids`` has an achievement version, by learner id."""
+def awards_of_versions(
+    session: Session, organisation_id: str, achievement_version_ids: Sequence[str], learner_ids: Sequence[str]
+) -> dict[str, dict[str, EarnedView]]:
+    """Who of ``learner_ids`` has which achievement version: by version, then by learner."""
     rows = session.execute(
         _earned(organisation_id).where(
-            Award.achievement_version_id == achievement_version_id, Award.learner_id.in_(learner_ids)
+            Award.achievement_version_id.in_(achievement_version_ids), Award.learner_id.in_(learner_ids)
         )
     )
-    return {row.learner_id: _earned_view(row) for row in rows}
+    found: dict[str, dict[str, EarnedView]] = {id_: {} for id_ in achievement_version_ids}
+    for row in rows:
+        found[row.achievement_version_id][row.learner_id] = _earned_view(row)
+    return found
 
 
 def awards_to_issue(session: Session, award_ids: Sequence[str]) -> tuple[AwardToIssue, ...]:

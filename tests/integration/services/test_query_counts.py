@@ -14,6 +14,10 @@ ANSWERED_BY = 6
 """Statements of the wallet at most (the page opens its session with one more)."""
 
 
+COURSE_ANSWERED_BY = 11
+"""Statements of the instructor's page at most."""
+
+
 def wallet_statements(school: School, badges: int) -> tuple[int, int]:
     """How many badges the wallet showed, and how many statements that took."""
     course = school.course()
@@ -50,6 +54,25 @@ def test_a_course_page_of_many_learners_asks_no_more_than_one_of_few(school: Sch
         assert view.learners == size
         counted[size] = len(statements)
     assert counted[10] == counted[1000]
+
+
+def test_a_course_page_of_many_micromodules_asks_no_more_than_one_of_one(school: School) -> None:
+    counted = []
+    for number in (1, 12):
+        course = school.course()
+        learner_ids = factories.enrol(school.database, course, 3)
+        for _ in range(number):
+            placed = factories.placed(school.database, course)
+            factories.grade(school.database, course, placed, learner_ids, 90)
+        school.awarding.decide_context(course.organisation_id, course.context_id)
+        session = session_of(course, learner_ids[0], can_view_progress=True, is_learner=False)
+        with school.database.statements() as statements:
+            view = CourseProgress(school.database, school.awarding).view(session)
+        assert [sum(row.awarded_at is not None for row in one.rows) for one in view.placements] == [
+            3
+        ] * number
+        counted.append(len([each for each in statements if not each.startswith("BEGIN")]))
+    assert counted[0] == counted[1] <= COURSE_ANSWERED_BY
 
 
 def test_no_page_goes_through_all_an_organisation_has(sqlite_database: Database, tmp_path: Path) -> None:
