@@ -47,6 +47,7 @@ ESSAY = ScoreAtLeast("essay", "Essay", Decimal(12), Unit.POINTS, Channel.ATTEST,
 PEER = ScoreAtLeast("peer-review", "Peer review", Decimal(50), channel=Channel.ATTEST)
 FORUM = ScoreAtLeast("forum", "Forum", Decimal(1), Unit.POINTS)
 TREE: Criterion = AllOf((QUIZ, AtLeast(2, (ESSAY, PEER, FORUM))))
+LONG_WORD = "Donaudampfschifffahrtsgesellschaftskapitänsprüfung"
 
 PICTURES = {
     "version-data": render_svg(
@@ -206,6 +207,18 @@ WALLETS = {
     "excluded": wallet(in_progress=(progress_card(exclusion=Exclusion.LEFT, verdict=Verdict.EXCLUDED),)),
     "copied": wallet(in_progress=(), is_copied_link=True, issues_badges_here=False),
     "staff": wallet(in_progress=(), is_staff_view=True, earned=()),
+    "long-words": wallet(
+        in_progress=(
+            progress_card(
+                None,
+                replace(QUIZ, label=LONG_WORD),
+                name=LONG_WORD,
+                description=LONG_WORD,
+                skills=(LONG_WORD,),
+            ),
+        ),
+        earned=(earned(1, name=LONG_WORD, issuer_name=LONG_WORD, skills=(LONG_WORD,)),),
+    ),
     "single-rule": wallet(in_progress=(progress_card({"quiz-1": score("40")}, QUIZ),), earned=()),
 }
 
@@ -340,6 +353,7 @@ COURSES = {
     "pages": course(page=2, pages=3),
     "grader": course(placement(column("waiting")), can_configure=False),
     "nothing": replace(course(), placements=()),
+    "long-words": course(placement(column("waiting", label=LONG_WORD), name=LONG_WORD, skills=(LONG_WORD,))),
 }
 
 
