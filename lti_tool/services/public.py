@@ -124,11 +124,3 @@ class PublicRecords:
                 return None
             achievements = micromodules.achievements_of_issuer(session, issuer_id)
         return PublicIssuer(view, self.urls.did(issuer_id), achievements, self.issuing.issuer_document(view))
-
-    def did_document(self, issuer_id: str) -> PublishedDocument | None:
-        """The DID document of an issuer."""
-        return self.issuing.did_document(issuer_id)
-
-    def status_list(self, status_list_id: str) -> PublishedDocument | None:
-        """A signed status list."""
-        return self.issuing.status_list(status_list_id)

@@ -138,7 +138,7 @@ def issuer(issuer_id: str) -> Response:
 @blueprint.get("/issuers/<issuer_id>/did.json")
 def issuer_did(issuer_id: str) -> Response:
     """The issuer's DID document (did:web)."""
-    published = current_tool().public.did_document(issuer_id)
+    published = current_tool().issuing.did_document(issuer_id)
     if published is None:
         raise NotFound(ErrorCode.NOT_FOUND)
     return _published(published)
@@ -147,7 +147,7 @@ def issuer_did(issuer_id: str) -> Response:
 @blueprint.get("/status/<status_list_id>")
 def status_list(status_list_id: str) -> Response:
     """A Bitstring Status List credential."""
-    published = current_tool().public.status_list(status_list_id)
+    published = current_tool().issuing.status_list(status_list_id)
     if published is None:
         raise NotFound(ErrorCode.NOT_FOUND)
     return _published(published)

@@ -125,5 +125,5 @@ def test_what_does_not_exist_is_nothing(small_school: School) -> None:
         assert public.achievement(unknown) is None
         assert public.image(unknown, "png") is None
         assert public.issuer(unknown) is None
-        assert public.did_document(unknown) is None
-        assert public.status_list(unknown) is None
+        assert small_school.issuing.did_document(unknown) is None
+        assert small_school.issuing.status_list(unknown) is None

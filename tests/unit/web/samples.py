@@ -95,6 +95,10 @@ class Public:
         svg = PICTURES.get(version_id)
         return None if svg is None else (svg.encode() if kind == "svg" else render_png(svg, 64))
 
+
+class Issuing:
+    """What verifiers read."""
+
     def status_list(self, id_: str) -> PublishedDocument | None:
         return DOCUMENT if id_ == "list-1" else None
 
@@ -115,6 +119,7 @@ class Sample:
         self.clock = lambda: NOW
         self.settings = SimpleNamespace(base_url=BASE_URL, is_development=True)
         self.public = Public()
+        self.issuing = Issuing()
         self.wallet = SimpleNamespace(view=lambda session: self.wallet_view)
         self.progress = SimpleNamespace(view=self._course)
         self.sharing = SimpleNamespace(set_public=self._called("set_public"))
