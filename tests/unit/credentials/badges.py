@@ -30,7 +30,9 @@ from lti_tool.credentials.verification import Report, verify
 
 NOW = datetime(2025, 11, 22, 9, 30, tzinfo=UTC)
 DID = "did:web:badges.example.edu"
+DID_URL = did_web_url(DID)
 STATUS_URL = "https://badges.example.edu/status/1"
+DATE = "http://www.w3.org/2001/XMLSchema#dateTime"
 RESULT_ID = "urn:uuid:f6ab24cd-86e8-4eaf-b8c6-ded74e8fd41c"
 ESCO = "http://data.europa.eu/esco/skill"
 ISSUER = IssuerProfile(
@@ -79,6 +81,10 @@ class Key:
     @property
     def public(self) -> str:
         return encode_ed25519(self.private.public_key().public_bytes_raw())
+
+
+STRANGER = Key(private=Ed25519PrivateKey.from_private_bytes(b"\x66" * 32))
+"""Whose key no document of the issuer lists."""
 
 
 @dataclass
