@@ -436,6 +436,26 @@ def test_no_cookie_and_no_proxy_is_used(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.mark.loopback
+def test_no_password_of_this_machines_user_is_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A .netrc would go out with every call to its host, in the place of the token."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login operator password secret\n", encoding="ascii")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    heads: list[bytes] = []
+
+    def speak(conversation: socket.socket, head: bytes) -> None:
+        heads.append(head)
+        conversation.sendall(OK)
+
+    with server(speak) as port:
+        get(f"http://127.0.0.1:{port}/")
+        get(f"http://127.0.0.1:{port}/", headers={"Authorization": "Bearer token"})
+    assert b"Authorization" not in heads[0]
+    assert b"Authorization: Bearer token" in heads[1]
+
+
+@pytest.mark.loopback
 def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) -> None:
     heads: list[bytes] = []
 
