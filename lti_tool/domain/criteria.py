@@ -147,7 +147,7 @@ def _evaluate(criterion: Criterion, scores: Mapping[str, Score]) -> Finding:
     if not findings:
         return Finding(criterion, _NOT_MET, Reason.NOTHING_ASKED)
     states = [finding[1] for finding in findings]
-    needed = _needed(criterion)
+    needed = parts_needed(criterion)
     met = states.count(_MET)
     if met >= needed:
         return Finding(criterion, _MET, Reason.PARTS_MET, _met_at(findings, needed), None, findings)
@@ -156,7 +156,7 @@ def _evaluate(criterion: Criterion, scores: Mapping[str, Score]) -> Finding:
     return Finding(criterion, _NOT_MET, Reason.PARTS_MISSING, None, None, findings)
 
 
-def _needed(criterion: AllOf | AnyOf | AtLeast) -> int:
+def parts_needed(criterion: AllOf | AnyOf | AtLeast) -> int:
     """How many parts have to be met; never none, so that nothing is met by asking nothing."""
     if isinstance(criterion, AllOf):
         return max(1, len(criterion.parts))

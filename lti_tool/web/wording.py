@@ -26,7 +26,9 @@ from lti_tool.domain.criteria import (
     ScoreAtLeast,
     State,
     Unit,
+    parts_needed,
 )
+from lti_tool.domain.evidence import Score
 from lti_tool.store.runs import SyncStep
 from lti_tool.web.error_texts import text_of
 from lti_tool.web.i18n import number
@@ -110,7 +112,8 @@ def explain(finding: Finding) -> RuleLine:
         )
     if len(finding.parts) == 1:
         return explain(finding.parts[0])
-    met, needed = _parts_met(finding)
+    needed = parts_needed(criterion)
+    met = min(needed, sum(part.state is State.MET for part in finding.parts))
     return RuleLine(
         _combination(criterion),
         finding.state.value,
@@ -129,23 +132,8 @@ def steps(finding: Finding) -> tuple[int, int]:
     if isinstance(criterion, ScoreAtLeast):
         return int(finding.state is State.MET), 1
     parts = sorted((steps(part) for part in finding.parts), key=lambda part: (part[1] - part[0], part[1]))
-    if isinstance(criterion, AnyOf):
-        parts = parts[:1]
-    elif not isinstance(criterion, AllOf):
-        parts = parts[: criterion.count]
+    parts = parts[: parts_needed(criterion)]
     return sum(met for met, _needed in parts), sum(needed for _met, needed in parts)
-
-
-def _parts_met(finding: Finding) -> tuple[int, int]:
-    """How many of a group's parts are met, of how many that are needed."""
-    criterion = finding.criterion
-    met = sum(part.state is State.MET for part in finding.parts)
-    needed = len(finding.parts)
-    if isinstance(criterion, AnyOf):
-        needed = 1
-    elif not isinstance(criterion, AllOf | ScoreAtLeast):
-        needed = criterion.count
-    return min(met, needed), needed
 
 
 def missing(finding: Finding) -> str:
@@ -311,21 +299,20 @@ def _lacking(finding: Finding) -> Decimal | None:
     if finding.reason is not Reason.SCORE_BELOW or score is None or score.value is None:
         return None
     assert isinstance(criterion, ScoreAtLeast)
-    needed = criterion.threshold
+    return _points_needed(criterion, score) - score.value
+
+
+def _points_needed(criterion: ScoreAtLeast, score: Score) -> Decimal:
     if criterion.unit is Unit.PERCENT:
-        needed = criterion.threshold * score.maximum / 100
-    return needed - score.value
+        return criterion.threshold * score.maximum / 100
+    return criterion.threshold
 
 
 def _share(finding: Finding) -> int | None:
     criterion, score = finding.criterion, finding.score
     if not isinstance(criterion, ScoreAtLeast) or score is None or score.value is None:
         return None
-    needed = criterion.threshold
-    if criterion.unit is Unit.PERCENT:
-        if score.maximum <= 0:
-            return None
-        needed = criterion.threshold * score.maximum / 100
+    needed = _points_needed(criterion, score)
     if needed <= 0:
         return None
     reached = int(score.value * 100 / needed)
