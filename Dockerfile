@@ -5,7 +5,9 @@ RUN pip install --no-cache-dir build && python -m build --wheel --outdir /dist .
     && cp config/constraints.txt /dist/
 
 FROM python:3.11-slim
-RUN useradd --system --create-home --home-dir /var/lib/lti-tool --shell /usr/sbin/nologin lti-tool
+# The data folder is made here, as its owner's: a volume takes both along, and would belong to root otherwise.
+RUN useradd --system --create-home --home-dir /var/lib/lti-tool --shell /usr/sbin/nologin lti-tool \
+    && install -d -o lti-tool -m 0700 /var/lib/lti-tool/data
 COPY --from=build /dist /dist
 RUN pip install --no-cache-dir -c /dist/constraints.txt /dist/*.whl && rm -r /dist
 USER lti-tool
