@@ -46,7 +46,7 @@ class Purpose(StrEnum):
 
 
 class Channel(StrEnum):
-    """How the score reaches the tool; the values are the ``tag`` of the column (INTERFACE.md)."""
+    """How the score reaches the tool; the values are the ``tag`` of the column (docs/reference/evidence-columns.md)."""
 
     MIRROR = "mirror"
     ATTEST = "attest"

@@ -74,7 +74,7 @@ BATCH = 500
 
 @dataclass(frozen=True)
 class PublicUrls:
-    """Every public address of this installation (INTERFACE.md, HTTP); they stand in signed documents."""
+    """Every public address of this installation (docs/reference/http.md); they stand in signed documents."""
 
     base_url: str
 

@@ -1,4 +1,4 @@
-"""Laws of the criteria tree (DESIGN.md §4): what no course, grade or order of things may break."""
+"""Laws of the criteria tree: what no course, grade or order of things may break."""
 
 from __future__ import annotations
 
