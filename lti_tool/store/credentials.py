@@ -12,6 +12,7 @@ from typing import Any, cast
 from sqlalchemy import Select, bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
+from lti_tool.store.staging import IDS_AT_ONCE
 from lti_tool.store.tables import (
     Achievement,
     AchievementVersion,
@@ -303,7 +304,7 @@ def _free_indices(session: Session, list_id: str, size: int, count: int) -> list
     """``count`` random places nobody has; the list is at most half full, so few draws collide."""
     chosen: set[int] = set()
     while len(chosen) < count:
-        drawn = {secrets.randbelow(size) for _ in range(min(900, count - len(chosen)))} - chosen
+        drawn = {secrets.randbelow(size) for _ in range(min(IDS_AT_ONCE, count - len(chosen)))} - chosen
         used = session.execute(
             select(Credential.status_index).where(
                 Credential.status_list_id == list_id, Credential.status_index.in_(drawn)

@@ -20,6 +20,7 @@ from sqlalchemy.types import NullType
 
 from lti_tool.domain.evidence import Score
 from lti_tool.store.dialects import insert_all_if_absent
+from lti_tool.store.staging import IDS_AT_ONCE, chunks
 from lti_tool.store.tables import (
     Award,
     Completion,
@@ -28,9 +29,6 @@ from lti_tool.store.tables import (
     Membership,
     Result,
 )
-
-AT_ONCE = 900
-"""Ids in one statement: SQLite before 3.32 binds at most 999 values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +216,7 @@ def latest(
         Decision.placement_id.in_(placement_ids),
         Decision.is_latest.is_(True),
     )
-    if learner_ids is not None and len(learner_ids) <= AT_ONCE:
+    if learner_ids is not None and len(learner_ids) <= IDS_AT_ONCE:
         query = query.where(Decision.learner_id.in_(learner_ids))
     found: dict[str, dict[str, tuple[str, str]]] = {id_: {} for id_ in placement_ids}
     for placement_id, learner_id, id_, digest in _raw(session, query):
@@ -237,7 +235,7 @@ def store_decisions(
 ) -> None:
     """Add decisions and mark those they replace as no longer the latest."""
     if replaced_ids:
-        for chunk in _chunks(replaced_ids):
+        for chunk in chunks(replaced_ids):
             session.execute(
                 update(Decision)
                 .where(Decision.organisation_id == organisation_id, Decision.id.in_(chunk))
@@ -338,7 +336,7 @@ def store_awards(
     )
     return tuple(
         id_
-        for chunk in _chunks([award.id for award in new])
+        for chunk in chunks([award.id for award in new])
         for id_ in _existing(session, organisation_id, chunk)
     )
 
@@ -347,10 +345,6 @@ def _existing(session: Session, organisation_id: str, award_ids: Sequence[str]) 
     return session.execute(
         select(Award.id).where(Award.organisation_id == organisation_id, Award.id.in_(award_ids))
     ).scalars()
-
-
-def _chunks(ids: Sequence[str], size: int = AT_ONCE) -> Iterable[Sequence[str]]:
-    return (ids[start : start + size] for start in range(0, len(ids), size))
 
 
 @dataclass(frozen=True, slots=True)

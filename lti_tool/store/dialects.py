@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.schema import ColumnDefault
 
-from lti_tool.store.staging import copy_rows, staging_table
+from lti_tool.store.staging import chunks, copy_rows, staging_table
 from lti_tool.store.tables import Base
 
 Row = Mapping[str, Any]
@@ -83,7 +83,7 @@ def insert_all_if_absent(session: Session, target: Target, rows: Iterable[Row], 
         everything = iter(start)
     statement = _insert(session, table).on_conflict_do_nothing(index_elements=list(on))
     written = 0
-    while chunk := list(itertools.islice(everything, _CHUNK)):
+    for chunk in chunks(everything, _CHUNK):
         written += connection.execute(statement, chunk, execution_options=_COUNTED).rowcount
     return written
 

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from lti_tool.store.staging import chunks
 from lti_tool.store.tables import (
     AchievementVersion,
     Award,
@@ -174,8 +175,7 @@ def credentials(session: Session, organisation_id: str | None = None) -> list[Li
 def learner_names(session: Session, learner_ids: list[str]) -> dict[str, str | None]:
     """Names for a dry run, which the operator reads and nothing keeps."""
     names: dict[str, str | None] = {}
-    for start in range(0, len(learner_ids), 900):
-        chunk = learner_ids[start : start + 900]
+    for chunk in chunks(learner_ids):
         found = session.execute(sa.select(Learner.id, Learner.name).where(Learner.id.in_(chunk)))
         names.update((learner_id, name) for learner_id, name in found)
     return names

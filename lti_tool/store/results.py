@@ -16,15 +16,8 @@ import sqlalchemy as sa
 from sqlalchemy import CursorResult, String, bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from lti_tool.store.rosters import (
-    CHUNK,
-    EVIDENCE_TAGS,
-    ContextPlan,
-    add_learners,
-    chunks,
-    with_learners,
-)
-from lti_tool.store.staging import Changes, fresh_id, merge, staged, staging_table
+from lti_tool.store.rosters import CHUNK, EVIDENCE_TAGS, ContextPlan, add_learners, with_learners
+from lti_tool.store.staging import Changes, chunks, fresh_id, merge, staged, staging_table
 from lti_tool.store.tables import Learner, LineItem, Placement, Result
 
 
@@ -360,7 +353,7 @@ def clear_missing(
         execution_options={"yield_per": CHUNK},
     )
     missing = [learner_id for learner_id, sub in rows if sub not in present]
-    for chunk in chunks(missing):
+    for chunk in chunks(missing, CHUNK):
         session.execute(
             update(Result)
             .where(

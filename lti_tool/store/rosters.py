@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import islice
 from typing import Any, TypeVar, cast
 
 import sqlalchemy as sa
@@ -20,7 +19,7 @@ from lti_tool.domain.criteria import Channel
 from lti_tool.domain.registrations import RegistrationView
 from lti_tool.store.launches import TOUCH_INTERVAL
 from lti_tool.store.registrations import registration_view
-from lti_tool.store.staging import Changes, fresh_id, merge, staged, staging_table
+from lti_tool.store.staging import Changes, chunks, fresh_id, merge, staged, staging_table
 from lti_tool.store.tables import (
     Context,
     Deployment,
@@ -360,7 +359,7 @@ def deactivate_missing(
         execution_options={"yield_per": CHUNK},
     )
     missing = [learner_id for learner_id, sub in rows if sub not in present]
-    for chunk in chunks(missing):
+    for chunk in chunks(missing, CHUNK):
         session.execute(
             update(Membership)
             .where(
@@ -448,13 +447,6 @@ def unread_since(session: Session, plan: ContextPlan, troubles: Collection[str])
         )
     )
     return min((at for query in (roster, columns) for at in session.execute(query).scalars()), default=None)
-
-
-def chunks(items: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
-    """``items`` in lists of at most ``size``."""
-    iterator = iter(items)
-    while chunk := list(islice(iterator, size)):
-        yield chunk
 
 
 def batches(pages: Iterable[Sequence[T]], clock: Callable[[], datetime]) -> Iterator[list[T]]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import sqlalchemy as sa
 from sqlalchemy import CursorResult
@@ -23,8 +24,20 @@ from lti_tool.store.tables import Base
 MANY = 200
 """From so many rows on, a plan made without statistics costs more than the statistics."""
 
+IDS_AT_ONCE = 900
+"""Ids in one statement: both databases bind far more, and gain nothing from it."""
+
+T = TypeVar("T")
+
 Changes = tuple[dict[str, Any], sa.ColumnElement[bool]]
 """What to set on a row that is there, and where."""
+
+
+def chunks(items: Iterable[T], size: int = IDS_AT_ONCE) -> Iterator[list[T]]:
+    """``items`` in lists of at most ``size``."""
+    iterator = iter(items)
+    while chunk := list(islice(iterator, size)):
+        yield chunk
 
 
 def staging_table(name: str, columns: Mapping[str, Any]) -> sa.Table:
