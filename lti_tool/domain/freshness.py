@@ -36,14 +36,14 @@ class SyncOutcome:
     """Seconds that the platform asked us to wait."""
 
 
-def stretch(active_contexts: int, calls_per_sync: int, calls_per_minute: int = CALLS_PER_MINUTE) -> float:
+def stretch(active_contexts: int, calls_per_sync: int) -> float:
     """By how much the interval of active contexts grows so that one platform's call budget holds; ≥ 1.
 
     :param active_contexts: contexts of the platform that were used within the last hour and are read.
     :param calls_per_sync: calls that one sync takes: each page of the roster and of each evidence column.
     """
     wanted = active_contexts * max(1, calls_per_sync) * (60 / ACTIVE_INTERVAL.total_seconds())
-    return max(1.0, wanted / calls_per_minute)
+    return max(1.0, wanted / CALLS_PER_MINUTE)
 
 
 def next_sync_at(

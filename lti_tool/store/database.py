@@ -46,13 +46,12 @@ class Database:
     """One database, reached through short sessions.
 
     :param url: ``sqlite:///path`` or ``postgresql://…`` (psycopg 3).
-    :param echo: log every statement.
     :raises ConfigurationInvalid: SETTINGS_INVALID for any other kind of URL, or SQLite without a file.
     """
 
-    def __init__(self, url: str, *, echo: bool = False) -> None:
+    def __init__(self, url: str) -> None:
         self.url = _normal_url(url)
-        self._write_engine, self._read_engine = _engines(self.url, echo=echo)
+        self._write_engine, self._read_engine = _engines(self.url)
 
     def __repr__(self) -> str:
         return f"Database({self.url.render_as_string(hide_password=True)!r})"
@@ -233,18 +232,17 @@ def _normal_url(url: str) -> URL:
     raise ConfigurationInvalid(ErrorCode.SETTINGS_INVALID, f"no support for {backend} databases")
 
 
-def _engines(url: URL, *, echo: bool) -> tuple[Engine, Engine]:
+def _engines(url: URL) -> tuple[Engine, Engine]:
     if url.get_backend_name() == "sqlite":
         connect_args: dict[str, Any] = {"timeout": BUSY_TIMEOUT_SECONDS}
-        write = sa.create_engine(url, echo=echo, connect_args=connect_args)
-        read = sa.create_engine(url, echo=echo, connect_args=connect_args)
+        write = sa.create_engine(url, connect_args=connect_args)
+        read = sa.create_engine(url, connect_args=connect_args)
         _tune_sqlite(write, begin="BEGIN IMMEDIATE")
         _tune_sqlite(read, begin="BEGIN DEFERRED", query_only=True)
         return write, read
-    write = sa.create_engine(url, echo=echo, pool_pre_ping=True, pool_use_lifo=True)
+    write = sa.create_engine(url, pool_pre_ping=True, pool_use_lifo=True)
     read = sa.create_engine(
         url,
-        echo=echo,
         pool_use_lifo=True,
         isolation_level="AUTOCOMMIT",
         pool_reset_on_return=None,
