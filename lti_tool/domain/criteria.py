@@ -46,7 +46,10 @@ class Purpose(StrEnum):
 
 
 class Channel(StrEnum):
-    """How the score reaches the tool; the values are the ``tag`` of the column (docs/reference/evidence-columns.md)."""
+    """How the score reaches the tool; the values are the ``tag`` of the column.
+
+    See docs/reference/evidence-columns.md.
+    """
 
     MIRROR = "mirror"
     ATTEST = "attest"

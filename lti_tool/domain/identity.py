@@ -115,7 +115,7 @@ class Launch:
 
     @property
     def badge_link_key(self) -> str | None:
-        """The tool's own opaque key of the link; survives course copies (docs/reference/evidence-columns.md)."""
+        """The tool's own opaque key of the link; survives course copies."""
         return self.custom.get("badge_link_key") or None
 
     @property

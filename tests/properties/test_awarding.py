@@ -1,4 +1,4 @@
-"""Laws of awarding (docs/explanation/award-decisions.md): nothing is ever taken away, and nobody is awarded who may not be."""
+"""Laws of awarding: nothing is ever taken away, and nobody is awarded who may not be."""
 
 from __future__ import annotations
 
