@@ -137,10 +137,14 @@ def check_artwork(artwork: Artwork) -> None:
         # Chinese, Japanese, Korean, emoji: fonts of ten megabytes. Boxes for letters are worse than a refusal
         raise ArtworkInvalid("characters_not_in_font", "text", characters=missing[:20])
     _luminance(artwork.background, "background")
-    needed = MINIMUM_TEXT_CONTRAST if artwork.text.strip() else MINIMUM_GRAPHIC_CONTRAST
-    _check_contrast(artwork.foreground, artwork.background, "foreground", needed)
+    _check_contrast(artwork.foreground, artwork.background, "foreground", needed_contrast(artwork.text))
     if artwork.accent is not None:
         _check_contrast(artwork.accent, artwork.background, "accent", MINIMUM_GRAPHIC_CONTRAST)
+
+
+def needed_contrast(text: str) -> float:
+    """The contrast that icon and text need: text, where there is any, needs more."""
+    return MINIMUM_TEXT_CONTRAST if text.strip() else MINIMUM_GRAPHIC_CONTRAST
 
 
 def render_svg(artwork: Artwork) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,7 @@ from lti_tool.credentials.artwork import (
     SHAPES,
     contrast_ratio,
     icon_names,
+    needed_contrast,
 )
 from lti_tool.domain.criteria import Channel, Criterion
 from lti_tool.errors import CredentialInvalid, RequestInvalid
@@ -164,7 +166,8 @@ def composer(form: MicromoduleForm) -> dict[str, Any]:
     """What the composer's part of the page needs: lists, the picture's address, the contrast."""
     chosen: dict[str, Any] = {name: getattr(form, name) for name in ARTWORK_FIELDS}
     try:
-        contrast = Decimal(str(round(contrast_ratio(form.background, form.foreground), 1)))
+        # Never rounded up: what is too weak must not look like enough.
+        contrast = Decimal(math.floor(contrast_ratio(form.background, form.foreground) * 10)) / 10
     except (CredentialInvalid, RequestInvalid):
         contrast = None
     return {
@@ -172,5 +175,7 @@ def composer(form: MicromoduleForm) -> dict[str, Any]:
         "icons": sorted(((name, icon_word(name)) for name in icon_names()), key=lambda choice: choice[1]),
         "artwork_url": url_for("configure.preview_artwork", **chosen),
         "contrast": contrast,
-        "contrast_needed": MINIMUM_TEXT_CONTRAST if form.text else MINIMUM_GRAPHIC_CONTRAST,
+        "contrast_needed": Decimal(str(needed_contrast(form.text))),
+        "minimum_graphic_contrast": MINIMUM_GRAPHIC_CONTRAST,
+        "minimum_text_contrast": MINIMUM_TEXT_CONTRAST,
     }

@@ -19,15 +19,20 @@ function ratio(one, other) {
   return (light + 0.05) / (dark + 0.05);
 }
 
+// Never rounded up: what is too weak must not look like enough.
+function decimal(number) {
+  return (Math.floor(number * 10) / 10).toLocaleString(document.documentElement.lang);
+}
+
 function draw() {
   const chosen = new URLSearchParams();
   for (const name of NAMES) chosen.set(name, form.elements[name].value);
   picture.src = `${form.dataset.artwork}?${chosen}`;
   const value = ratio(form.elements.background.value, form.elements.foreground.value);
-  const needed = form.elements.text.value.trim() ? 4.5 : 3; // WCAG 1.4.3 for text, 1.4.11 for pictures
+  const { forText, forPicture } = contrast.dataset; // WCAG 1.4.3 and 1.4.11
+  const needed = Number(form.elements.text.value.trim() ? forText : forPicture);
   const words = value >= needed ? contrast.dataset.good : contrast.dataset.bad;
-  const shown = value.toLocaleString(document.documentElement.lang, { maximumFractionDigits: 1 });
-  contrast.textContent = words.replace("{}", shown).replace("{needed}", needed);
+  contrast.textContent = words.replace("{}", decimal(value)).replace("{needed}", decimal(needed));
   contrast.classList.toggle("is-bad", value < needed);
 }
 

@@ -65,6 +65,30 @@ def test_markup_comes_back_as_text(member: FlaskClient) -> None:
     assert typed(page)["name"] == nasty
 
 
+@pytest.mark.parametrize(
+    "background, text, shown",
+    [
+        ("#949494", "", "Contrast 3 to 1: easy to see."),
+        ("#959595", "", "Contrast 2.9 to 1: too weak, at least 3 is needed."),  # 2.995
+        ("#777777", "Data", "Contrast 4.4 to 1: too weak, at least 4.5 is needed."),  # 4.478
+        ("#777777", " ", "Contrast 4.4 to 1: easy to see."),
+    ],
+)
+def test_a_contrast_that_would_be_refused_is_not_called_enough(
+    background: str, text: str, shown: str, member: FlaskClient
+) -> None:
+    answer = submit(member, "preview", background=background, foreground="#ffffff", text=text)
+    contrast = BeautifulSoup(answer.text, "html5lib").find(id="contrast")
+    assert contrast is not None
+    assert contrast.get_text(strip=True) == shown
+    artwork = Artwork("hexagon", "database", background, "#ffffff", text, "A hexagon")
+    if "easy" in shown:
+        check_artwork(artwork)
+    else:
+        with pytest.raises(ArtworkInvalid, match="contrast"):
+            check_artwork(artwork)
+
+
 def test_problems_lead_to_their_fields(member: FlaskClient, tool: Sample) -> None:
     problems = (
         Problem("name", FormProblem.REQUIRED),
