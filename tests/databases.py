@@ -19,6 +19,7 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from lti_tool.store.database import Database
+from tests import needs
 
 POSTGRES_URL = "LTI_TOOL_TEST_POSTGRES_URL"
 
@@ -29,13 +30,7 @@ BOTH_DATABASES = ("sqlite", pytest.param("postgresql", marks=pytest.mark.postgre
 def postgres_server_url() -> str:
     """The test server; skips the test where there is none, fails it where ``REQUIRE=all`` asks for one."""
     url = os.environ.get(POSTGRES_URL, "")
-    if url:
-        return url
-    message = f"no PostgreSQL for tests: {POSTGRES_URL} is not set"
-    required = os.environ.get("REQUIRE", "").replace(",", " ").split()
-    if "all" in required or "postgresql" in required:
-        pytest.fail(f"{message}, and REQUIRE asks for it", pytrace=False)
-    pytest.skip(message)
+    return url or needs.absent("postgresql", f"no PostgreSQL for tests: {POSTGRES_URL} is not set")
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What some tests need of the machine: a browser, Node (PostgreSQL: tests/databases.py).
+"""What some tests need of the machine: a browser, Node (PostgreSQL: tests/databases.py; Redis: the queue's).
 
 Where it is absent the test says so plainly and is left out; with ``REQUIRE=all`` (as CI sets it), or a list
 such as ``REQUIRE=chromium,node``, its absence is a failure instead.
@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
-from playwright.sync_api import Browser, BrowserType
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserType
 
 REFERENCE = Path(
     os.environ.get("LTI_TOOL_TEST_REFERENCE") or Path(__file__).parents[2] / "shared" / "reference"
@@ -26,7 +28,7 @@ def chromium() -> str:
         path = shutil.which(name)
         if path:
             return path
-    _absent("chromium", "no Chromium on this machine (Debian: apt-get install chromium)")
+    absent("chromium", "no Chromium on this machine (Debian: apt-get install chromium)")
 
 
 def start_chromium(kind: BrowserType, *arguments: str) -> Browser:
@@ -45,7 +47,7 @@ def node() -> str:
     path = shutil.which("node")
     if path:
         return path
-    _absent("node", "no Node on this machine (Debian: apt-get install nodejs npm)")
+    absent("node", "no Node on this machine (Debian: apt-get install nodejs npm)")
 
 
 def reference(path: str) -> Path:
@@ -56,7 +58,8 @@ def reference(path: str) -> Path:
     pytest.skip(f"the reference material is not at hand: {path}")
 
 
-def _absent(name: str, sentence: str) -> NoReturn:
+def absent(name: str, sentence: str) -> NoReturn:
+    """Leave the test out, plainly; or fail it where ``REQUIRE`` names the thing, or all."""
     required = os.environ.get("REQUIRE", "").replace(",", " ").split()
     if "all" in required or name in required:
         pytest.fail(f"{sentence}, and REQUIRE asks for it", pytrace=False)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from lti_tool.queue import Queue
+from tests import needs
 from tests.databases import BOTH_DATABASES, postgres_database, postgres_server_url
 
 REDIS_URL = "LTI_TOOL_TEST_REDIS_URL"
@@ -24,11 +25,7 @@ def queue_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
             yield url
     else:
         url = os.environ.get(REDIS_URL, "")
-        if not url:
-            required = os.environ.get("REQUIRE", "").replace(",", " ").split()
-            if "all" in required or "redis" in required:
-                pytest.fail(f"{REDIS_URL} is not set, and REQUIRE asks for Redis", pytrace=False)
-            pytest.skip(f"no Redis for tests: {REDIS_URL} is not set")
+        url = url or needs.absent("redis", f"no Redis for tests: {REDIS_URL} is not set")
         left_behind = Queue(url)
         left_behind._huey.flush()
         left_behind.close()
