@@ -37,7 +37,7 @@ def _name(line: str) -> str:
 
 
 def test_the_dependencies_are_what_the_package_imports() -> None:
-    """What only another package asks for may go with its next release; what nobody imports, everybody installs."""
+    """What only another package asks for may go with its next release; what is unused, everybody installs."""
     imported: set[str] = set()
     for path in (ROOT / "lti_tool").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
