@@ -63,7 +63,6 @@ class PickerView:
     micromodules: tuple[MicromoduleSummary, ...]
     draft: Mapping[str, str] | None
     """The form that was left unfinished in this course."""
-    context_title: str | None
     has_roster: bool
     """False where the platform sends no roster with the first request of a course (Moodle)."""
     supports_mirror: bool
@@ -119,7 +118,6 @@ class Configuring:
                 for version in versions
             ),
             draft,
-            session.context_title,
             course is not None and course.memberships_url is not None,
             platform.supports_mirror,
         )

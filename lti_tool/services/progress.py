@@ -74,16 +74,11 @@ class PlacementProgress:
 class CourseProgressView:
     """The instructor's page."""
 
-    context_title: str | None
     placements: tuple[PlacementProgress, ...]
-    current_placement_id: str | None
-    """The placement of the link that was opened."""
     roster_read_at: datetime | None
     roster_is_complete: bool
     roster_trouble: ErrorCode | None
-    has_roster: bool
     run: RunView | None
-    can_configure: bool
     page: int
     pages: int
     learners: int
@@ -152,15 +147,11 @@ class CourseProgress:
                 )
             )
         return CourseProgressView(
-            session.context_title,
             tuple(shown),
-            session.placement_id,
             course.roster_read_at,
             course.roster_is_complete,
             ErrorCode(course.roster_trouble) if course.roster_trouble else None,
-            course.memberships_url is not None,
             run,
-            session.can_configure,
             page,
             pages,
             total,

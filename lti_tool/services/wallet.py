@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from lti_tool.domain.awarding import Decision, Exclusion, Verdict
-from lti_tool.domain.criteria import Finding, State
+from lti_tool.domain.criteria import Finding
 from lti_tool.errors import ErrorCode
 from lti_tool.services.awarding import Awarding
 from lti_tool.services.issuing import PublicUrls
@@ -52,8 +52,6 @@ class ProgressCard:
     finding: Finding
     verdict: Verdict
     exclusion: Exclusion | None
-    parts_met: int
-    parts_total: int
     read_at: datetime | None
     """The oldest reading among its columns: nothing shown is older than this. ``None``: never read."""
     troubles: tuple[ErrorCode, ...]
@@ -63,8 +61,6 @@ class ProgressCard:
 class WalletView:
     """The wallet page."""
 
-    learner_name: str | None
-    context_title: str | None
     earned: tuple[EarnedBadge, ...]
     in_progress: tuple[ProgressCard, ...]
     issues_badges_here: bool
@@ -105,8 +101,6 @@ class Wallet:
                     if decision.verdict not in (Verdict.HELD, Verdict.REVIEW)
                 )
         return WalletView(
-            learner_name=session.learner_name,
-            context_title=session.context_title,
             earned=tuple(earned_badge(view, self.urls) for view in earned),
             in_progress=tuple(in_progress),
             issues_badges_here=any(made.placement.achievement_version_id for made in placed),
@@ -141,7 +135,6 @@ def earned_badge(view: credentials.EarnedView, urls: PublicUrls) -> EarnedBadge:
 def _card(
     placement: placements.PlacementView, decision: Decision, columns: tuple[EvidenceColumn, ...]
 ) -> ProgressCard:
-    leaves = list(decision.finding.leaves())
     return ProgressCard(
         placement.id,
         placement.name,
@@ -152,9 +145,7 @@ def _card(
         decision.finding,
         decision.verdict,
         decision.exclusion,
-        sum(leaf.state is State.MET for leaf in leaves),
-        len(leaves),
-        _oldest(leaf.score.read_at if leaf.score is not None else None for leaf in leaves),
+        _oldest(leaf.score.read_at if leaf.score is not None else None for leaf in decision.finding.leaves()),
         troubles(columns),
     )
 

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Page
 from lti_tool.credentials.verification import Verdict
 from lti_tool.services.launching import SessionView
 from tests.browser.conftest import Site
-from tests.unit.web.sample_views import COURSES, PICKERS, PICKING, TEACHER, WALLETS, report, session
+from tests.unit.web.sample_views import COURSES, PICKERS, PICKING, WALLETS, report, session, visitor
 from tests.unit.web.samples import SECRET, Sample
 
 pytestmark = pytest.mark.chromium
@@ -56,7 +56,7 @@ def pages(tool: Sample, locale: str) -> Iterator[tuple[str, str]]:
         tool.wallet_view = wallet
         yield f"wallet {name}", "/l/session-1/wallet"
     for name, course in COURSES.items():
-        show(TEACHER)
+        show(visitor(name))
         tool.course_view = course
         yield f"course {name}", "/l/session-1/course"
     for name, picker in PICKERS.items():

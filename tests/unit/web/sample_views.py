@@ -106,6 +106,7 @@ def session(**changes: Any) -> SessionView:
 
 
 TEACHER = session(learner_name="Grace Hopper", can_view_progress=True, can_configure=True, is_learner=False)
+GRADER = replace(TEACHER, can_configure=False)
 PICKING = replace(
     TEACHER,
     placement_id=None,
@@ -154,7 +155,6 @@ def progress_card(
     """A micromodule on the way."""
     evidence = Evidence(scores if scores is not None else {"quiz-1": score("40"), "essay": score("15", "20")})
     finding = evaluate(criterion, evidence)
-    leaves = list(finding.leaves())
     plain = ProgressCard(
         placement_id="placement-1",
         name="Research Data",
@@ -165,8 +165,6 @@ def progress_card(
         finding=finding,
         verdict=Verdict.NOT_YET,
         exclusion=None,
-        parts_met=sum(leaf.state == "met" for leaf in leaves),
-        parts_total=len(leaves),
         read_at=NOW - timedelta(minutes=2),
         troubles=(),
     )
@@ -176,8 +174,6 @@ def progress_card(
 def wallet(**changes: Any) -> WalletView:
     """A wallet with two badges and one on the way."""
     plain = WalletView(
-        learner_name="Ada Lovelace",
-        context_title="Research Data Management",
         earned=(
             earned(2, is_public=True, public_url=f"{BASE_URL}/credentials/credential-2"),
             earned(3),
@@ -195,7 +191,7 @@ WALLETS = {
     "usual": wallet(),
     "empty": wallet(earned=(), in_progress=(progress_card({}, read_at=None),)),
     "no-micromodule": wallet(earned=(), in_progress=(), issues_badges_here=False),
-    "no-course": wallet(in_progress=(), issues_badges_here=False, context_title=None, learner_name=None),
+    "no-course": wallet(in_progress=(), issues_badges_here=False),
     "signing": wallet(earned=(earned(1, credential_id=None),), in_progress=()),
     "revoked": wallet(
         earned=(earned(1, is_revoked=True, revocation_reason="Issued by mistake."), earned(2)), in_progress=()
@@ -319,15 +315,11 @@ def run(status: str = "running", **changes: Any) -> RunView:
 def course(*placements: PlacementProgress, **changes: Any) -> CourseProgressView:
     """The teacher's page."""
     plain = CourseProgressView(
-        context_title="Research Data Management",
         placements=placements or (placement(),),
-        current_placement_id="placement-1",
         roster_read_at=NOW - timedelta(minutes=4),
         roster_is_complete=True,
         roster_trouble=None,
-        has_roster=True,
         run=None,
-        can_configure=True,
         page=1,
         pages=1,
         learners=30,
@@ -351,10 +343,15 @@ COURSES = {
     "running": course(run=run()),
     "queued": course(run=run("waiting", total=None)),
     "pages": course(page=2, pages=3),
-    "grader": course(placement(column("waiting")), can_configure=False),
+    "grader": course(placement(column("waiting"))),
     "nothing": replace(course(), placements=()),
     "long-words": course(placement(column("waiting", label=LONG_WORD), name=LONG_WORD, skills=(LONG_WORD,))),
 }
+
+
+def visitor(state: str) -> SessionView:
+    """Who sees this state of the course page."""
+    return GRADER if state == "grader" else TEACHER
 
 
 def picker(**changes: Any) -> PickerView:
@@ -383,7 +380,6 @@ def picker(**changes: Any) -> PickerView:
             ),
         ),
         draft=None,
-        context_title="Research Data Management",
         has_roster=True,
         supports_mirror=True,
     )

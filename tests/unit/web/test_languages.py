@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 from lti_tool.web.i18n import best_match
 from tests.translations import write_pseudo_locale
 from tests.unit.web.conftest import LintingClient
-from tests.unit.web.sample_views import COURSES, PICKERS, PICKING, TEACHER, WALLETS, session
+from tests.unit.web.sample_views import COURSES, LONG_WORD, PICKERS, PICKING, WALLETS, session, visitor
 from tests.unit.web.samples import SECRET, Sample, sample_app
 
 AVAILABLE = {"en": "en", "de": "de", "pt_BR": "pt_BR", "ar": "ar"}
@@ -71,7 +71,7 @@ _SAMPLE_TEXT = re.compile(
     r"|Essay|Peer review|Forum"
     r"|Plans, documents and shares research data responsibly|Writes and revises a short academic text"
     r"|Recognises and discusses ethical questions of research|Issued by mistake|Writing|Half a thought"
-    r"|A green hexagon with a database|The badge|[a-z]+(?:_[a-z]+)+|https?://\S+|=\[\[quiz1\]\]"
+    rf"|{LONG_WORD}|A green hexagon with a database|The badge|[a-z]+(?:_[a-z]+)+|https?://\S+|=\[\[quiz1\]\]"
 )
 
 
@@ -104,7 +104,7 @@ def test_the_wallet_speaks_one_language(state: str, member: FlaskClient, tool: S
 
 @pytest.mark.parametrize("state", COURSES)
 def test_the_course_page_speaks_one_language(state: str, member: FlaskClient, tool: Sample) -> None:
-    tool.launching.view = replace(TEACHER, locale="ar")
+    tool.launching.view = replace(visitor(state), locale="ar")
     tool.course_view = COURSES[state]
     assert plain_words(member.get("/l/session-1/course").text) == []
 

@@ -6,7 +6,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from lti_tool.credentials.verification import Verdict
-from tests.unit.web.sample_views import COURSES, FORM, PICKERS, PICKING, TEACHER, WALLETS, report
+from tests.unit.web.sample_views import COURSES, FORM, PICKERS, PICKING, TEACHER, WALLETS, report, visitor
 from tests.unit.web.samples import Sample
 
 
@@ -18,9 +18,17 @@ def test_wallet(state: str, member: FlaskClient, tool: Sample) -> None:
 
 @pytest.mark.parametrize("state", COURSES)
 def test_course(state: str, member: FlaskClient, tool: Sample) -> None:
-    tool.launching.view = TEACHER
+    tool.launching.view = visitor(state)
     tool.course_view = COURSES[state]
     assert member.get("/l/session-1/course").status_code == 200
+
+
+def test_who_may_not_configure_sees_no_button_for_it(member: FlaskClient, tool: Sample) -> None:
+    tool.launching.view = visitor("grader")
+    tool.course_view = COURSES["grader"]
+    shown = member.get("/l/session-1/course").text
+    assert "Somebody who may edit this course has to finish these steps." in shown
+    assert "<form" not in shown
 
 
 def test_a_trouble_says_what_to_do(member: FlaskClient, tool: Sample) -> None:
