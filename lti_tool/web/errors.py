@@ -88,11 +88,19 @@ def wants_json() -> bool:
     """Whether a program asked: a path for programs, or an Accept that prefers JSON to a page."""
     if request.path.startswith(_JSON_PATHS) or request.path.endswith(_JSON_SUFFIXES):
         return True
-    accept = request.accept_mimetypes
-    best = accept.best_match(
-        ["text/html", "application/json", "application/problem+json", "application/vc+ld+json"]
+    return (
+        preferred_to_page("application/json", "application/problem+json", "application/vc+ld+json")
+        is not None
     )
-    return best is not None and best != "text/html" and accept[best] > accept["text/html"]
+
+
+def preferred_to_page(*types: str) -> str | None:
+    """The one of ``types`` that the caller asks for rather than a page, if any."""
+    accept = request.accept_mimetypes
+    best = accept.best_match(["text/html", *types])
+    if best is None or best == "text/html" or accept[best] <= accept["text/html"]:
+        return None
+    return best
 
 
 def _answer(

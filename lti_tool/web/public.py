@@ -9,6 +9,7 @@ from flask import Blueprint, Response, make_response, render_template, request
 from werkzeug.http import quote_etag
 
 from lti_tool.errors import ErrorCode, NotFound
+from lti_tool.web.errors import preferred_to_page
 from lti_tool.web.session import current_tool
 
 if TYPE_CHECKING:
@@ -34,15 +35,6 @@ def cacheable(body: bytes | str, content_type: str, *, max_age: int, etag: str |
     response.headers["Access-Control-Allow-Origin"] = "*"
     response.make_conditional(request.environ)
     return response
-
-
-def wanted_json() -> str | None:
-    """The JSON type that the caller prefers to a page, if any."""
-    accept = request.accept_mimetypes
-    best = accept.best_match(["text/html", *JSON_TYPES])
-    if best is None or best == "text/html" or accept[best] <= accept["text/html"]:
-        return None
-    return best
 
 
 def _published(document: PublishedDocument, content_type: str | None = None) -> Response:
@@ -73,7 +65,7 @@ def credential(credential_id: str) -> Response:
     record = current_tool().public.credential(credential_id)
     if record is None:
         raise NotFound(ErrorCode.CREDENTIAL_NOT_FOUND)
-    json_type = wanted_json()
+    json_type = preferred_to_page(*JSON_TYPES)
     if json_type is not None:
         return _varied(cacheable(record.document, json_type, max_age=SHORT, etag=record.etag))
     return _page("pages/public/credential.html", badge=record, document=record.document.decode())
@@ -105,7 +97,7 @@ def achievement(achievement_id: str) -> Response:
     record = current_tool().public.achievement(achievement_id)
     if record is None:
         raise NotFound(ErrorCode.NOT_FOUND)
-    json_type = wanted_json()
+    json_type = preferred_to_page(*JSON_TYPES)
     if json_type is not None:
         return _varied(_published(record.document, json_type))
     return _page("pages/public/achievement.html", achievement=record)
@@ -129,7 +121,7 @@ def issuer(issuer_id: str) -> Response:
     record = current_tool().public.issuer(issuer_id)
     if record is None:
         raise NotFound(ErrorCode.NOT_FOUND)
-    json_type = wanted_json()
+    json_type = preferred_to_page(*JSON_TYPES)
     if json_type is not None:
         return _varied(_published(record.document, json_type))
     return _page("pages/public/issuer.html", issuer=record)
