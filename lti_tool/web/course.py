@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, is_dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flask import Response, jsonify, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
@@ -66,7 +65,11 @@ def poll_columns(placement_id: str) -> AnyResponse:
     session = _configuring_session()
     states = current_tool().columns.poll(session.organisation_id, _own(session, placement_id))
     if request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json":
-        return jsonify({"columns": [_plain(state) for state in states]})
+        columns = [
+            {"evidence_key": one.evidence_key, "tag": one.tag, "label": one.label, "state": one.state}
+            for one in states
+        ]
+        return jsonify({"columns": columns})
     return redirect(url_for("course.show", _anchor=f"setup-{placement_id}"), 303)
 
 
@@ -90,12 +93,3 @@ def _own(session: SessionView, placement_id: str) -> str:
         raise NotFound(ErrorCode.PLACEMENT_NOT_FOUND)
     current_tool().columns.require_placement(session.organisation_id, session.context_id, placement_id)
     return placement_id
-
-
-def _plain(state: Any) -> dict[str, Any]:
-    values = asdict(state) if is_dataclass(state) and not isinstance(state, type) else {}
-    return {
-        name: values.get(name)
-        for name in ("evidence_key", "tag", "label", "state")
-        if isinstance(values.get(name), str)
-    }
