@@ -20,6 +20,7 @@ from flask import Blueprint, Flask, current_app, g, request
 from werkzeug.wrappers import Response
 
 from lti_tool.errors import ErrorCode, NotAllowed, RequestInvalid
+from lti_tool.services.launching import SESSION_LIFETIME
 from lti_tool.telemetry import bind_context, clear_context
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 View = TypeVar("View", bound=Callable[..., Any])
 
 COOKIE = "lti_session_"
-SESSION_SECONDS = 3600
 FORM_SECONDS = 24 * 3600
 """A cookie that opens a form outlives its session, or what was typed could not be kept when it is sent late.
 When the session ends is for the server to say."""
@@ -161,7 +161,8 @@ def set_cookie(response: Response) -> Response:
     """Give the browser the cookie of a session that :func:`begin` began; none in path mode."""
     session = current_session()
     if session.is_cookie_bound:
-        seconds = SESSION_SECONDS if session.deep_linking is None else FORM_SECONDS
+        lifetime = int(SESSION_LIFETIME.total_seconds())
+        seconds = lifetime if session.deep_linking is None else FORM_SECONDS
         set_frame_cookie(response, COOKIE + session.id, g.token, path=f"/l/{session.id}/", max_age=seconds)
     return response
 
