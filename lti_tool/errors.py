@@ -15,7 +15,7 @@
     └── ConfigurationInvalid  500  settings, keys or database of this installation
 
 Every error carries an :class:`ErrorCode`. Codes are stable and public: each has an entry in
-``docs/reference/errors.md``, a translated page text in ``lti_tool/web/errors.py`` and a test.
+``docs/reference/errors.md``, a translated page text in ``lti_tool/web/error_texts.py`` and a test.
 Nothing but ``lti_tool/web/errors.py`` (pages, problem+json), ``lti_tool/jobs`` (run states) and
 ``lti_tool/cli.py`` (exit status) turns an error into something a person sees.
 """
