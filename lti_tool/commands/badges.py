@@ -45,7 +45,8 @@ def credentials_issue(call: Call) -> Answer:
     if call.arguments.award:
         credential_id = call.tool.issuing.issue_credential(call.arguments.award)
         if credential_id is None:
-            raise NotFound(ErrorCode.CREDENTIAL_NOT_FOUND, f"no award {call.arguments.award}")
+            detail = f"no award {call.arguments.award}; named none, this issues all that wait"
+            raise NotFound(ErrorCode.NOT_FOUND, detail)
         issued = {call.arguments.award: credential_id}
         return Answer({"issued": issued, "failed": {}}, [f"issued {credential_id}"])
     issued = {}
