@@ -99,7 +99,10 @@ def _by_copy(
     source = staging_table(f"absent_{next(_numbers)}", {name: table.c[name].type for name in columns})
     source.create(connection, checkfirst=False)
     copy_rows(connection, source, ([row[name] for name in columns] for row in rows))
-    insert = postgresql.insert(table).from_select(list(columns), sa.select(*source.c))
+    # In the order of the key, so that two transactions that add the same rows do not lock each other out;
+    # of rows with one key the first given (ctid) comes first.
+    ordered = sa.select(*source.c).order_by(*(source.c[name] for name in on), sa.literal_column("ctid"))
+    insert = postgresql.insert(table).from_select(list(columns), ordered)
     written = connection.execute(
         insert.on_conflict_do_nothing(index_elements=list(on)), execution_options=_COUNTED
     ).rowcount

@@ -136,6 +136,30 @@ def test_two_of_them_fit_into_one_transaction(database: Database, organisation_i
         assert insert_all_if_absent(session, Run, runs(organisation_id, count * 2), on=["id"]) == count
 
 
+def test_two_that_add_the_same_rows_in_opposite_orders_do_not_lock_each_other_out(
+    database: Database, organisation_id: str
+) -> None:
+    """Two courses award one badge to the same learners; each waits for rows that the other has added."""
+    failures: list[BaseException] = []
+    start = threading.Barrier(2)
+
+    def add(rows: list[dict[str, Any]]) -> None:
+        try:
+            start.wait(30)
+            with database.write() as session:
+                insert_all_if_absent(session, Run, rows, on=["id"])
+        except Exception as error:
+            failures.append(error)
+
+    rows = runs(organisation_id, 4_000)
+    threads = [threading.Thread(target=add, args=(part,)) for part in (rows, rows[::-1])]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+
+
 def test_an_upsert_adds_a_row_and_then_changes_what_it_is_to_change(
     database: Database, organisation_id: str
 ) -> None:
