@@ -1,39 +1,36 @@
 """The simulator against recordings of a real Moodle 4.4: the same requests in the same order, the answers
 compared.
 
-The recordings lie outside the repository, under ``LTI_REFERENCE_DIR`` (default: ``../shared/reference``
-beside the checkout); without them these tests are skipped and say so. Compared are status, reason phrase,
-media type, Link header and body; only what cannot repeat (launch numbers, hashes, times, session keys) is
-reduced to its form.
+The recordings lie outside the repository (``tests.needs.REFERENCE``); without them these tests are skipped
+and say so. Compared are status, reason phrase, media type, Link header and body; only what cannot repeat
+(launch numbers, hashes, times, session keys) is reduced to its form.
 """
 
 import json
-import os
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from tests.integration.simulator.conftest import LMS_URL, TOOL_URL, Site, decode
-from tests.needs import REFERENCE as SHARED
+from tests.needs import REFERENCE
 from tests.simulator.lms import GRADES_SYNC, ContentForm, Role
 from tests.simulator.messages import CLAIM_CONTENT_ITEMS
 from tests.simulator.registration import initiation_url
 
-REFERENCE = Path(os.environ.get("LTI_REFERENCE_DIR") or SHARED) / "moodle"
+RECORDINGS = REFERENCE / "moodle"
 
 pytestmark = pytest.mark.skipif(
-    not REFERENCE.is_dir(),
-    reason="no recordings of a real Moodle: LTI_REFERENCE_DIR is unset or holds no folder 'moodle'",
+    not RECORDINGS.is_dir(),
+    reason="no recordings of a real Moodle: the reference material is not at hand",
 )
 
 
 def recording(name: str) -> Any:
-    return json.loads((REFERENCE / f"{name}.json").read_text("utf-8"))
+    return json.loads((RECORDINGS / f"{name}.json").read_text("utf-8"))
 
 
 def entries(name: str) -> list[dict[str, Any]]:
