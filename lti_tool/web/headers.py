@@ -6,11 +6,13 @@ inline style and no third party. Who may frame a page is the signed launch's to 
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, Response, current_app, g, make_response, request
+from werkzeug.http import quote_etag
 
 ANYBODY = ("*",)
 NOBODY = ("'none'",)
@@ -118,3 +120,16 @@ def _referrer_policy() -> str:
     if g.get("session_token") is not None or request.path.startswith("/s/"):
         return "no-referrer"
     return "strict-origin-when-cross-origin"
+
+
+def cacheable(body: bytes | str, content_type: str, *, max_age: int, etag: str | None = None) -> Response:
+    """An answer with ETag, ``Cache-Control`` and CORS; 304 where the caller has it already."""
+    response = make_response(body)
+    response.headers["Content-Type"] = content_type
+    raw = body.encode() if isinstance(body, str) else body
+    value = (etag or hashlib.sha256(raw).hexdigest()[:32]).strip('"')
+    response.headers["ETag"] = quote_etag(value)
+    response.headers["Cache-Control"] = f"public, max-age={max_age}"
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    response.make_conditional(request.environ)
+    return response

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from flask import Blueprint, Response, jsonify, make_response, redirect, render_template, request, url_for
+from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
 from flask_babel import gettext
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.wrappers import Response as AnyResponse
@@ -14,7 +15,7 @@ from lti_tool.errors import ErrorCode, ToolError
 from lti_tool.lti.oidc import LAUNCH_PATH, STATE_LIFETIME_SECONDS, state_cookie_name
 from lti_tool.telemetry import LAUNCHES, get_logger
 from lti_tool.web import session as sessions
-from lti_tool.web.headers import frame_by_anybody
+from lti_tool.web.headers import cacheable, frame_by_anybody
 from lti_tool.web.session import current_tool
 
 if TYPE_CHECKING:
@@ -118,10 +119,7 @@ def landing_page(session: SessionView) -> str:
 @blueprint.get("/jwks.json")
 def jwks() -> Response:
     """The tool's public keys, active and retired."""
-    response = jsonify(current_tool().keyring.jwks())
-    response.headers["Cache-Control"] = "public, max-age=300"
-    response.headers["Access-Control-Allow-Origin"] = "*"
-    return response
+    return cacheable(json.dumps(current_tool().keyring.jwks()), "application/json", max_age=300)
 
 
 @dataclass(frozen=True, slots=True)

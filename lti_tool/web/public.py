@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
-from flask import Blueprint, Response, make_response, render_template, request
-from werkzeug.http import quote_etag
+from flask import Blueprint, Response, make_response, render_template
 
 from lti_tool.errors import ErrorCode, NotFound
 from lti_tool.web.errors import preferred_to_page
+from lti_tool.web.headers import cacheable
 from lti_tool.web.session import current_tool
 
 if TYPE_CHECKING:
@@ -22,19 +21,6 @@ JSON_TYPES = (CREDENTIAL_TYPE, "application/ld+json", "application/json")
 SHORT = 300
 """Seconds a public document may be kept: what was revoked or hidden is believed no longer than that."""
 LONG = 86400
-
-
-def cacheable(body: bytes | str, content_type: str, *, max_age: int, etag: str | None = None) -> Response:
-    """An answer with ETag, ``Cache-Control`` and CORS; 304 where the caller has it already."""
-    response = make_response(body)
-    response.headers["Content-Type"] = content_type
-    raw = body.encode() if isinstance(body, str) else body
-    value = (etag or hashlib.sha256(raw).hexdigest()[:32]).strip('"')
-    response.headers["ETag"] = quote_etag(value)
-    response.headers["Cache-Control"] = f"public, max-age={max_age}"
-    response.headers["Access-Control-Allow-Origin"] = "*"
-    response.make_conditional(request.environ)
-    return response
 
 
 def _published(document: PublishedDocument, content_type: str | None = None) -> Response:

@@ -278,3 +278,5 @@ class TestOperations:
         answer = client.get("/lti/jwks.json")
         assert answer.get_json() == {"keys": []}
         assert answer.headers["Access-Control-Allow-Origin"] == "*"
+        again = client.get("/lti/jwks.json", headers={"If-None-Match": answer.headers["ETag"]})
+        assert (again.status_code, again.data) == (304, b"")
