@@ -16,6 +16,13 @@ def test_wallet(state: str, member: FlaskClient, tool: Sample) -> None:
     assert member.get("/l/session-1/wallet").status_code == 200
 
 
+def test_a_revoked_badge_is_listed_but_not_counted_as_earned(member: FlaskClient, tool: Sample) -> None:
+    tool.wallet_view = WALLETS["revoked"]
+    shown = member.get("/l/session-1/wallet").text
+    assert "You have earned 1 badge." in shown
+    assert "Issued by mistake." in shown
+
+
 @pytest.mark.parametrize("state", COURSES)
 def test_course(state: str, member: FlaskClient, tool: Sample) -> None:
     tool.launching.view = visitor(state)
