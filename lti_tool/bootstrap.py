@@ -141,6 +141,7 @@ def build_tool(
     registrations = Registrations(database, clock)
     awarding = Awarding(database, clock)
     issuing = Issuing(database, IssuerKeyring(keyring), clock, urls, queue)
+    public = PublicRecords(database, issuing, urls)
     return Tool(
         settings=settings,
         clock=clock,
@@ -161,8 +162,8 @@ def build_tool(
         wallet=Wallet(database, awarding, urls),
         progress=CourseProgress(database, awarding),
         sharing=Sharing(database, clock, urls),
-        verifying=Verifying(outbound, issuing, clock, settings.base_url),
-        public=PublicRecords(database, issuing, urls),
+        verifying=Verifying(outbound, issuing, public, clock, settings.base_url),
+        public=public,
     )
 
 

@@ -90,6 +90,7 @@ class Verifying:
 
     outbound: Outbound
     issuing: Issuing
+    records: PublicRecords
     clock: Callable[[], datetime]
     base_url: str
     turnstile: Turnstile = field(default_factory=Turnstile)
@@ -155,13 +156,12 @@ class Verifying:
         """The bytes that the address of a shared badge answers with; to anybody else's eyes there is none."""
         match path.partition("?")[0].split("/"):
             case ["credentials", name]:
-                records = PublicRecords(self.issuing.database, self.issuing, self.issuing.urls)
                 if name.endswith(".png"):
-                    baked = records.baked_png(name.removesuffix(".png"))
+                    baked = self.records.baked_png(name.removesuffix(".png"))
                     if baked is not None:
                         return baked
                 else:
-                    record = records.credential(name.removesuffix(".json"))
+                    record = self.records.credential(name.removesuffix(".json"))
                     if record is not None:
                         return record.document
         raise FetchFailed("not_found")

@@ -20,6 +20,7 @@ from lti_tool.credentials.errors import FetchFailed
 from lti_tool.credentials.verification import Outcome, Report, Verdict
 from lti_tool.errors import Busy, CredentialInvalid, ErrorCode, RequestInvalid
 from lti_tool.outbound import Outbound, OutboundPolicy
+from lti_tool.services.public import PublicRecords
 from lti_tool.services.verifying import FETCH_SECONDS, MAXIMUM_BYTES, Turnstile, Verifying
 from lti_tool.store import tables
 from lti_tool.store.database import Database
@@ -33,7 +34,8 @@ def verifying(school: School) -> Verifying:
     outbound = Outbound(
         OutboundPolicy.of((), is_development=False, base_url=BASE_URL), refuse_in_transaction=True
     )
-    return Verifying(outbound, school.issuing, school.clock, BASE_URL)
+    records = PublicRecords(school.database, school.issuing, school.issuing.urls)
+    return Verifying(outbound, school.issuing, records, school.clock, BASE_URL)
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,13 @@ def tarpit() -> Iterator[Tarpit]:
 def process(tarpit: Tarpit) -> Flask:
     tool = Sample()
     issuing = SimpleNamespace(published=lambda path: None)
-    tool.verifying = Verifying(tarpit, issuing, lambda: NOW, BASE_URL)  # type: ignore[arg-type, assignment]
+    tool.verifying = Verifying(  # type: ignore[assignment]
+        tarpit,  # type: ignore[arg-type]
+        issuing,  # type: ignore[arg-type]
+        tool.public,  # type: ignore[arg-type]
+        lambda: NOW,
+        BASE_URL,
+    )
     return sample_app(tool, RATELIMIT_ENABLED=False)
 
 
