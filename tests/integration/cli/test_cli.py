@@ -407,6 +407,11 @@ def test_the_doctor_finds_a_well_installation_well(tool: Tool, lti_tool: Command
     assert {("database", "ok"), ("queue", "ok"), ("keys", "ok"), ("registrations", "warn")} <= states
 
 
+def test_the_doctor_says_how_far_calls_may_go(tool: Tool, lti_tool: CommandLine) -> None:
+    found = {each["part"]: each["text"] for each in lti_tool("doctor", "--json").json}
+    assert found["outbound"] == "https to public addresses, and for platforms also to this machine"
+
+
 def test_the_doctor_sees_exposed_keys_and_dead_platforms(
     tool: Tool, no_lms: None, lti_tool: CommandLine
 ) -> None:
