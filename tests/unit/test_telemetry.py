@@ -146,7 +146,7 @@ body, content_type = telemetry.render_metrics()
 print(body.decode())
 """
     answer = subprocess.run(
-        [sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=170
     )
     assert 'lti_tool_launches_total{outcome="accepted"} 3.0' in answer.stdout.splitlines()
 

@@ -129,8 +129,8 @@ FILE = '<!DOCTYPE svg [<!ENTITY a SYSTEM "file:///etc/passwd">]><svg xmlns="http
     ids=["cut-off", "html", "bomb", "file", "plain", "two", "encoding", "deep", "wide", "megabytes", "blank"],
 )
 def test_broken_and_hostile_svgs_are_refused(image: str, reason: str) -> None:
-    began = time.process_time()
+    began = time.thread_time()
     with pytest.raises(ImageInvalid) as refused:
         unbake_svg(image.encode())
     assert refused.value.reason == reason
-    assert time.process_time() - began < 0.5
+    assert time.thread_time() - began < 0.5

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
+from lti_tool.credentials import sandbox
 from lti_tool.credentials.errors import ContextNotVendored, CredentialInvalid, TooComplex
 from lti_tool.credentials.jsonld import Quad, canonicalise, canonicalise_quads, screen
 from lti_tool.credentials.sandbox import Canonicaliser
@@ -14,10 +18,20 @@ from tests.unit.credentials.badges import badge
 
 
 @pytest.fixture
-def canonicaliser() -> Iterator[Canonicaliser]:
-    made = Canonicaliser(seconds=2)
+def canonicaliser(monkeypatch: pytest.MonkeyPatch) -> Iterator[Canonicaliser]:
+    """Generous with time: no honest badge is refused because the machine is busy with other things."""
+    monkeypatch.setattr(sandbox, "_START_SECONDS", 60.0)
+    made = Canonicaliser(seconds=60, wait=60)
     yield made
     made.close()
+
+
+def silent_child(*, is_ready: bool) -> Callable[[], subprocess.Popen[bytes]]:
+    """Starts a child that never answers; a real one might, before it is looked at how late it is."""
+    program = f"import sys; {is_ready} and print(flush=True); sys.stdin.buffer.read()"
+    return lambda: subprocess.Popen(
+        [sys.executable, "-I", "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
 
 
 def test_it_answers_what_the_process_itself_would(canonicaliser: Canonicaliser) -> None:
@@ -42,22 +56,30 @@ def test_a_child_that_hangs_is_killed_and_replaced(
     canonicaliser.canonicalise([badge()])
     child = canonicaliser._child
     assert child is not None
-    monkeypatch.setattr(canonicaliser, "_seconds", 0.0)
-    with pytest.raises(TooComplex) as refused:
-        canonicaliser.canonicalise([badge()])
+    child.send_signal(signal.SIGSTOP)
+    with monkeypatch.context() as patched:
+        patched.setattr(canonicaliser, "_seconds", 0.1)
+        with pytest.raises(TooComplex) as refused:
+            canonicaliser.canonicalise([badge()])
     assert refused.value.reason == "took_too_long"
     assert child.poll() is not None
-    monkeypatch.setattr(canonicaliser, "_seconds", 2)
     assert canonicaliser.canonicalise([badge()])
 
 
-def test_nobody_waits_long_for_a_child_that_others_keep_busy() -> None:
+def test_nobody_waits_long_for_a_child_that_others_keep_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+
+    class Taken:
+        def acquire(self, timeout: float) -> bool:
+            waited.append(timeout)
+            return False
+
     made = Canonicaliser(wait=0.1)
-    began = time.monotonic()
-    with made._lock, pytest.raises(TooComplex) as refused:
+    monkeypatch.setattr(made, "_lock", Taken())
+    with pytest.raises(TooComplex) as refused:
         made.canonicalise([badge()])
     assert refused.value.reason == "busy"
-    assert time.monotonic() - began < 2
+    assert waited == [0.1]
     made.close()
 
 
@@ -66,7 +88,9 @@ def test_after_a_kill_the_next_one_does_not_pay_for_the_start(
 ) -> None:
     canonicaliser.canonicalise([badge()])
     killed = canonicaliser._child
-    monkeypatch.setattr(canonicaliser, "_seconds", 0.0)
+    assert killed is not None
+    killed.send_signal(signal.SIGSTOP)
+    monkeypatch.setattr(canonicaliser, "_seconds", 0.1)
     with pytest.raises(TooComplex):
         canonicaliser.canonicalise([badge()])
     assert canonicaliser._child is not None
@@ -77,7 +101,8 @@ def test_after_a_kill_the_next_one_does_not_pay_for_the_start(
 def test_a_fresh_child_gives_a_document_no_more_time_than_an_old_one(
     canonicaliser: Canonicaliser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(canonicaliser, "_seconds", 0.0)
+    monkeypatch.setattr(sandbox, "_start", silent_child(is_ready=True))
+    monkeypatch.setattr(canonicaliser, "_seconds", 0.1)
     with pytest.raises(TooComplex) as refused:
         canonicaliser.canonicalise([badge()])
     assert refused.value.reason == "took_too_long"
@@ -87,7 +112,8 @@ def test_a_child_that_never_gets_ready_is_given_up(
     canonicaliser: Canonicaliser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr("lti_tool.credentials.sandbox._START_SECONDS", 0.0)
+        patched.setattr(sandbox, "_start", silent_child(is_ready=False))
+        patched.setattr(sandbox, "_START_SECONDS", 0.1)
         with pytest.raises(TooComplex) as refused:
             canonicaliser.canonicalise([badge()])
         assert refused.value.reason == "busy"
@@ -135,11 +161,11 @@ def many_tags_in_many_objects() -> dict[str, Any]:
 )
 def test_what_has_too_much_in_it_is_not_handed_over(document: dict[str, Any], reason: str) -> None:
     made = Canonicaliser()
-    began = time.monotonic()
+    began = time.thread_time()
     with pytest.raises(TooComplex) as refused:
         made.canonicalise([document])
     assert refused.value.reason == reason
-    assert time.monotonic() - began < 0.5
+    assert time.thread_time() - began < 0.5, "seconds of this thread's own work"
     assert made._child is None
 
 
@@ -171,9 +197,7 @@ def test_a_forked_process_starts_a_child_of_its_own(canonicaliser: Canonicaliser
     mine.wait()
 
 
-def test_threads_share_it(canonicaliser: Canonicaliser, monkeypatch: pytest.MonkeyPatch) -> None:
-    canonicaliser.canonicalise([badge()])  # the child is there: nobody waits for its start
-    monkeypatch.setattr(canonicaliser, "_wait", 60.0)  # nor is anybody sent away by a busy machine
+def test_threads_share_it(canonicaliser: Canonicaliser) -> None:
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda number: canonicaliser.canonicalise([badge(number)])[0], range(24)))
     assert answers == [canonicalise(badge(number)) for number in range(24)]
@@ -185,10 +209,10 @@ def clique(size: int) -> list[Quad]:
 
 
 def test_a_poison_graph_is_seen_before_it_is_swallowed() -> None:
-    began = time.monotonic()
+    began = time.thread_time()
     with pytest.raises(TooComplex):
         screen(clique(10))
-    assert time.monotonic() - began < 1
+    assert time.thread_time() - began < 1
 
 
 def test_honest_repetitions_are_no_poison() -> None:

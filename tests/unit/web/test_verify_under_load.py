@@ -17,13 +17,15 @@ import pytest
 from flask import Flask
 
 from lti_tool.outbound.client import Answer
-from lti_tool.services.verifying import WAIT_SECONDS, Verifying
+from lti_tool.services.verifying import Turnstile, Verifying
 from tests.unit.credentials.badges import badge, signed
 from tests.unit.web.sample_views import BASE_URL, NOW
 from tests.unit.web.samples import Sample, sample_app
 
 THREADS = 4
-PATIENCE = WAIT_SECONDS + 1.5
+WAIT = 60.0
+"""Seconds that the second one waits here, so that who waits behind it is told from a machine that is slow."""
+PATIENCE = 30.0
 
 
 class Tarpit:
@@ -33,7 +35,7 @@ class Tarpit:
         self.over = threading.Event()
 
     def request(self, *arguments: Any, **named: Any) -> Answer:
-        self.over.wait(30)
+        self.over.wait(90)
         return Answer(404, {}, b"", "https://tarpit.example/", {})
 
 
@@ -54,6 +56,7 @@ def process(tarpit: Tarpit) -> Flask:
         tool.public,  # type: ignore[arg-type]
         lambda: NOW,
         BASE_URL,
+        Turnstile(WAIT),
     )
     return sample_app(tool, RATELIMIT_ENABLED=False)
 
@@ -76,7 +79,7 @@ def test_launches_are_answered_while_strangers_keep_the_verifier_busy(process: F
         assert health.result(PATIENCE) == 200
         assert honest.result(PATIENCE) == (503, "5")
         tarpit.over.set()
-        answers = [one.result(10) for one in hostile]
+        answers = [one.result(PATIENCE) for one in hostile]
     assert {status for status, _ in answers} == {400, 503}
     assert all((status == 503) == (retry_after is not None) for status, retry_after in answers)
 
@@ -91,12 +94,12 @@ def test_an_honest_badge_is_judged_while_hostile_ones_are_posted(process: Flask,
     body = json.dumps(large).encode()
     assert len(body) > 100_000
     with ThreadPoolExecutor(THREADS) as threads:
-        hostile = [threads.submit(post, process, "/api/verify", data=body) for _ in range(12)]
+        hostile = [threads.submit(post, process, "/api/verify", data=body) for _ in range(40)]
         began = time.monotonic()
         statuses = []
-        while 200 not in statuses and time.monotonic() < began + 10:
+        while 200 not in statuses and time.monotonic() < began + PATIENCE:
             honest = threads.submit(post, process, "/api/verify", data=json.dumps(signed()).encode())
             statuses.append(honest.result(PATIENCE)[0])
         assert 200 in statuses
         assert set(statuses) <= {200, 503}
-        assert {one.result(10)[0] for one in hostile} <= {200, 503}
+        assert {one.result(PATIENCE)[0] for one in hostile} <= {200, 503}
