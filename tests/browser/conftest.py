@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,26 +10,35 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, BrowserType, Page
+from playwright.sync_api import Browser, BrowserContext, BrowserType, Page, expect
 from werkzeug.serving import make_server
 
 from tests import needs
 from tests.translations import write_pseudo_locale
 from tests.unit.web.samples import Sample, sample_app
 
+expect.set_options(timeout=60_000)
+"""What comes is waited for as long as a busy machine may take; what is there at once costs nothing."""
+
+
+def listening() -> socket.socket:
+    """A socket on a port of its own: nobody else gets it between its choice and its use."""
+    return socket.create_server(("127.0.0.1", 0))
+
 
 @contextmanager
-def serving(app: Callable[..., Any], port: int = 0) -> Iterator[int]:
-    """The WSGI application behind a socket, on a free port unless one is given; the port."""
-    server = make_server("127.0.0.1", port, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield server.server_port
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+def serving(app: Callable[..., Any], door: socket.socket | None = None) -> Iterator[int]:
+    """The WSGI application behind a socket, one of its own unless one is given; the port."""
+    with door or listening() as behind:
+        server = make_server("127.0.0.1", 0, app, threaded=True, fd=behind.fileno())
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield server.port
+        finally:
+            server.shutdown()
+            thread.join()
+            server.server_close()
 
 
 class Site:
@@ -66,6 +76,12 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
     context = browser.new_context(viewport={"width": 1100, "height": 800}, locale="en")
     yield context
     context.close()
+
+
+def stop_the_clock(page: Page) -> None:
+    """No time passes on its pages but what a test says: no timer ends because the machine is slow."""
+    page.clock.install(time="2026-11-22T09:30:00Z")
+    page.clock.pause_at("2026-11-22T09:30:01Z")
 
 
 @pytest.fixture

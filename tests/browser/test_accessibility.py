@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from lti_tool.credentials.verification import Verdict
 from lti_tool.services.launching import SessionView
@@ -118,7 +118,8 @@ def test_verdicts(verdict: Verdict, page: Page, site: Site) -> None:
     page.goto(site.url + "/verify")
     page.get_by_label("or its text").fill("{}")
     page.get_by_role("button", name="Verify").click()
-    assert page.get_by_role("heading", name="Step by step").is_visible()
+    expect(page.get_by_role("heading", name="Step by step")).to_be_visible()
+    page.wait_for_load_state()
     assert troubles(page) == []
     page.set_viewport_size({"width": 320, "height": 640})
     assert page.evaluate(STICKING_OUT) == 0

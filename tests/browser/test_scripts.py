@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.browser.conftest import Site, serving
+from tests.browser.conftest import Site, serving, stop_the_clock
 from tests.unit.web.sample_views import COURSES, PICKERS, PICKING, TEACHER, WALLETS, column, session, wallet
 from tests.unit.web.samples import SECRET
 
@@ -29,6 +29,7 @@ def test_a_formula_is_copied_with_the_keyboard(member: BrowserContext, page: Pag
     member.grant_permissions(["clipboard-read", "clipboard-write"])
     site.tool.launching.view = TEACHER
     site.tool.course_view = COURSES["waiting"]
+    stop_the_clock(page)  # "Copied" is said for two and a half seconds
     page.goto(site.url + "/l/session-1/course")
     button = page.get_by_role("button", name="Copy: Formula")
     button.focus()
@@ -49,11 +50,12 @@ def test_the_formula_page_opens_beside_and_the_course_page_notices(
     page.goto(site.url + "/l/session-1/course")
     link = page.get_by_role("link", name="Open the formula page")
     assert link.get_attribute("target") == "_blank"
-    page.clock.run_for(6_000)
+    with page.expect_response("**/poll"):
+        page.clock.run_for(6_000)
     expect(page.get_by_text("Set up this badge")).to_be_visible()
-    site.tool.columns.poll = lambda *ids: (column(), column())
     site.tool.course_view = COURSES["usual"]
     with page.expect_navigation():
+        site.tool.columns.poll = lambda *ids: (column(), column())
         page.clock.run_for(12_000)
     expect(page.get_by_text("Grades arrive")).to_be_visible()
 
@@ -203,9 +205,10 @@ class TestPlatformStorage:
         return [call[3] for call in site.tool.calls if call[0] == "validate"]
 
     def test_the_secret_goes_there_and_back(self, page: Page, site: Site, platform: Platform) -> None:
+        stop_the_clock(page)  # the scripts wait two seconds for the platform
         page.goto(platform.url + "/course")
         frame = page.frame_locator("iframe")
-        expect(frame.get_by_role("heading", name="Your badges")).to_be_visible(timeout=10_000)
+        expect(frame.get_by_role("heading", name="Your badges")).to_be_visible()
         assert self.validated(site) == ["the secret"]
         asked = page.evaluate("window.asked")
         assert asked == ["lti.capabilities", "lti.put_data", "lti.capabilities", "lti.get_data"]
@@ -213,17 +216,13 @@ class TestPlatformStorage:
     def test_a_silent_platform_costs_two_seconds(self, page: Page, site: Site, platform: Platform) -> None:
         platform.answers = False
         page.goto(platform.url + "/course")
-        expect(page.frame_locator("iframe").get_by_role("heading", name="Your badges")).to_be_visible(
-            timeout=15_000
-        )
+        expect(page.frame_locator("iframe").get_by_role("heading", name="Your badges")).to_be_visible()
         assert self.validated(site) == [""]
 
     def test_another_origin_is_told_nothing(self, page: Page, site: Site, platform: Platform) -> None:
         storage = site.tool.launch_validator.storage_for({}, {})
         storage.target_origin = "https://sso.platform.example"
         page.goto(platform.url + "/course")
-        expect(page.frame_locator("iframe").get_by_role("heading", name="Your badges")).to_be_visible(
-            timeout=15_000
-        )
+        expect(page.frame_locator("iframe").get_by_role("heading", name="Your badges")).to_be_visible()
         assert "lti.put_data" not in page.evaluate("window.asked")
         assert self.validated(site) == [""]
