@@ -1,5 +1,13 @@
 """Fixtures of the integration tests."""
 
+import pytest
+
 from tests.databases import database, database_url, postgres_template, sqlite_database, sqlite_template
 
 __all__ = ["database", "database_url", "postgres_template", "sqlite_database", "sqlite_template"]
+
+
+@pytest.fixture(autouse=True)
+def _a_verification_may_take_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it reads is in this process; how long that takes says how busy the machine is."""
+    monkeypatch.setattr("lti_tool.services.verifying.READING_SECONDS", 100.0)

@@ -31,3 +31,9 @@ def sqlite_campus(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ca
         open_campus(url, tmp_path / "data") as campus,
     ):
         yield campus
+
+
+@pytest.fixture(autouse=True)
+def _a_verification_may_take_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it reads is in this process; how long that takes says how busy the machine is."""
+    monkeypatch.setattr("lti_tool.services.verifying.READING_SECONDS", 100.0)
