@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -176,7 +177,7 @@ def test_one_lms_has_no_more_than_its_share_of_a_worker(world):
                 most = max(most, at_once)
                 if at_once == AT_ONCE:
                     full.set()
-            go_on.wait(20)
+            go_on.wait(100)
             with lock:
                 at_once -= 1
 
@@ -189,14 +190,17 @@ def test_one_lms_has_no_more_than_its_share_of_a_worker(world):
         tasks = [
             pool.submit(world.syncing.sync_context, course.context_id) for course, _ in world.courses[:6]
         ]
-        assert full.wait(20)
+        assert full.wait(60)
+        # A thread that is late on a busy machine must not find a place that is given back below.
+        for turned_away in itertools.islice(as_completed(tasks, timeout=60), len(tasks) - AT_ONCE):
+            assert turned_away.result() is None
         tasks.append(pool.submit(world.syncing.sync_context, watched.context_id, run.id))
-        tasks[-1].result(20)
-        assert pool.submit(world.syncing.sync_context, other.context_id).result(20) is None
+        tasks[-1].result(60)
+        assert pool.submit(world.syncing.sync_context, other.context_id).result(60) is None
         assert world.awarded(other) == 1
         go_on.set()
         for task in tasks:
-            task.result(20)
+            task.result(60)
     assert most == AT_ONCE
     due = {one.context_id for one in world.syncing.contexts_due(world.clock.now, 500)}
     assert len(due & {course.context_id for course, _ in world.courses[:6]}) == 6 - AT_ONCE, "still owed"
