@@ -471,7 +471,7 @@ def test_a_large_course_costs_as_many_queries_as_a_small_one(school: School) -> 
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Any]]:
     """Runs two passes that both have read before either writes."""
-    read = threading.Barrier(2, timeout=20)
+    read = threading.Barrier(2, timeout=100)
     really = awarding_module.decide_awards
 
     def decide_and_wait(*arguments: Any) -> tuple[Decision, ...]:

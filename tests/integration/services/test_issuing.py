@@ -266,7 +266,7 @@ def test_two_machines_that_issue_at_once_make_each_credential_once(
 ) -> None:
     one, other = badge(school), badge(school)
     award_ids = [*awards(school, *one, 10), *awards(school, *other, 10)]
-    both_have_read = threading.Barrier(2, timeout=20)
+    both_have_read = threading.Barrier(2, timeout=100)
     really = store.awards_to_issue
     waited = threading.local()
 
@@ -382,7 +382,7 @@ def test_two_machines_that_sign_a_list_agree_on_the_text(
     course, placed = badge(school)
     (credential_id,) = school.issuing.issue_for(awards(school, course, placed, 1)).values()
     list_id = credential(school, credential_id).status_list_id
-    both_have_signed = threading.Barrier(2, timeout=20)
+    both_have_signed = threading.Barrier(2, timeout=100)
     really = issuing_module.sign_credential
 
     def sign_and_wait(*arguments: Any) -> Any:
