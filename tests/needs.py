@@ -39,7 +39,8 @@ def start_chromium(kind: BrowserType, *arguments: str) -> Browser:
     never found). Cookies, their partitions and origins stay as they are, for none of them hangs on processes.
     """
     arguments = ("--no-sandbox", "--disable-site-isolation-trials", "--disable-dev-shm-usage", *arguments)
-    return kind.launch(executable_path=chromium(), args=list(arguments))
+    # Half a minute, the usual limit, is not enough for every busy machine.
+    return kind.launch(executable_path=chromium(), args=list(arguments), timeout=120_000)
 
 
 def node() -> str:

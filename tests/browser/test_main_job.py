@@ -125,7 +125,8 @@ def test_a_quiz_earns_its_badge(campus: Campus, people: Any) -> None:
     employer = people().new_page()
     employer.goto(public_url)
     expect(employer.get_by_role("heading", name="Open Data Basics")).to_be_visible()
-    assert "Ada" not in employer.content()
+    # Three letters may stand in a key or a signature by chance.
+    assert "Ada" not in re.sub(r"\bz[1-9A-HJ-NP-Za-km-z]{40,}", "", employer.content())
     employer.get_by_role("button", name="Verify now").click()
     expect(employer.get_by_role("heading", name="This badge is genuine")).to_be_visible()
 
