@@ -92,6 +92,7 @@ def troubles(page: Page, rules: dict[str, Any] | None = EVERYTHING) -> list[str]
     ]
 
 
+@pytest.mark.timeout(900)
 def test_every_page(looking: tuple[str, BrowserContext], site: Site) -> None:
     look, context = looking
     locale = "ar" if look == "mirrored" else "en"

@@ -23,6 +23,8 @@ from lti_tool.credentials.signing import sign_credential
 from tests import needs
 from tests.unit.credentials.badges import DID, NOW, STATUS_URL, Key, Web, badge, published, signed
 
+pytestmark = pytest.mark.timeout(600)  # the first of them installs what the others use
+
 HERE = Path(__file__).parent / "node"
 CACHE = Path(__file__).parents[2] / "build" / "node-verifiers"
 TEXTS = [
@@ -51,7 +53,7 @@ def node_verifier() -> Path:
         made.mkdir(parents=True, exist_ok=True)
         for path in files:
             shutil.copy(path, made)
-        subprocess.run([npm, "ci", "--silent"], cwd=made, check=True, timeout=170)
+        subprocess.run([npm, "ci", "--silent"], cwd=made, check=True, timeout=500)
         (made / "done").touch()
         try:
             made.rename(folder)
@@ -71,7 +73,7 @@ def by_node(folder: Path, document: dict[str, Any], web: Web) -> dict[str, Any]:
         input=json.dumps(question).encode(),
         capture_output=True,
         check=True,
-        timeout=60,
+        timeout=170,
     )
     judged: dict[str, Any] = json.loads(answer.stdout)
     return judged
