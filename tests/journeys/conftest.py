@@ -31,18 +31,3 @@ def sqlite_campus(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ca
         open_campus(url, tmp_path / "data") as campus,
     ):
         yield campus
-
-
-@pytest.fixture(autouse=True)
-def _a_verification_may_take_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What it reads is in this process; how long that takes says how busy the machine is."""
-    monkeypatch.setattr("lti_tool.services.verifying.READING_SECONDS", 100.0)
-
-
-@pytest.fixture(autouse=True)
-def _writers_on_sqlite_wait_for_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However long: SQLite lets them in unfairly, and five seconds of a busy machine are too few for eight.
-
-    Who waits where waiting is of no use, within a transaction that began by reading, is refused at once.
-    """
-    monkeypatch.setattr("lti_tool.store.database.BUSY_TIMEOUT_SECONDS", 100.0)

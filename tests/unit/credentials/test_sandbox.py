@@ -18,9 +18,8 @@ from tests.unit.credentials.badges import badge
 
 
 @pytest.fixture
-def canonicaliser(monkeypatch: pytest.MonkeyPatch) -> Iterator[Canonicaliser]:
+def canonicaliser() -> Iterator[Canonicaliser]:
     """Generous with time: no honest badge is refused because the machine is busy with other things."""
-    monkeypatch.setattr(sandbox, "_START_SECONDS", 60.0)
     made = Canonicaliser(seconds=60, wait=60)
     yield made
     made.close()
