@@ -371,3 +371,17 @@ def launch_session(database: Database, course: Course, learner_id: str, **change
         )
         session.add(row)
     return row.id
+
+
+def rule_fields(number: int, **parts: str) -> dict[str, str]:
+    """What the micromodule form sends for one rule; a mirrored quiz with 60 percent unless said otherwise."""
+    values = {
+        "label": f"Quiz {number}",
+        "channel": "mirror",
+        "threshold": "60",
+        "unit": "percent",
+        "purpose": "summative",
+        "group": "",
+        **parts,
+    }
+    return {f"criteria-{number}-{part}": value for part, value in values.items()}

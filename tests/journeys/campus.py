@@ -23,6 +23,7 @@ from lti_tool.jobs.reconcile import Reconcile
 from lti_tool.queue import Queue
 from lti_tool.settings import load_settings
 from lti_tool.store.tables import Award, Learner
+from tests.factories import rule_fields
 from tests.simulator.client import CookiePolicy, Page, Person, fetch_in_process, mount
 from tests.simulator.gradebook import GradeItem
 from tests.simulator.lms import Activity, Course, Lms, Role, ToolType, User
@@ -90,6 +91,14 @@ class Campus:
             self.clock.move(seconds=20)
             self.reconcile.run()
             self.run_jobs()
+
+    def another_course(self, short_name: str, full_name: str, *usernames: str) -> Course:
+        """A course of the same teacher, with some of the students."""
+        course = self.lms.add_course(short_name, full_name)
+        self.lms.enrol(self.teacher, course, Role.EDITING_TEACHER)
+        for username in usernames:
+            self.lms.enrol(self.learner(username), course, Role.STUDENT)
+        return course
 
     # -- what an instructor does
 
@@ -165,12 +174,7 @@ def micromodule_fields(name: str, label: str, percent: str) -> dict[str, str]:
         "description": "Finds, judges and reuses open data.",
         "skills": "Finding open data\nJudging data quality",
         "combination": "all",
-        "criteria-0-label": label,
-        "criteria-0-channel": "mirror",
-        "criteria-0-threshold": percent,
-        "criteria-0-unit": "percent",
-        "criteria-0-purpose": "summative",
-        "criteria-0-group": "",
+        **rule_fields(0, label=label, threshold=percent),
         "shape": "hexagon",
         "icon": "database",
         "background": "#0b4f6c",

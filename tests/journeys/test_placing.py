@@ -7,7 +7,7 @@ import pytest
 from tests.journeys.campus import Campus, credential_of, micromodule_fields
 from tests.simulator.client import Page, Person
 from tests.simulator.gradebook import GradeItem
-from tests.simulator.lms import Activity, Role
+from tests.simulator.lms import Activity
 
 FORM = micromodule_fields("Open Data Basics", "Quiz 1", "60")
 SENT = "contentitem_return.php"
@@ -190,9 +190,7 @@ def test_an_existing_micromodule_is_placed_in_a_second_course_and_earned_once(ca
     first = campus.placed_badge()
     campus.take_quiz("ada", 85)
     campus.open_wallet("ada", first)
-    second = campus.lms.add_course("MM2", "Micromodule 2: Open Data again")
-    campus.lms.enrol(campus.teacher, second, Role.EDITING_TEACHER)
-    campus.lms.enrol(campus.learner("ada"), second, Role.STUDENT)
+    second = campus.another_course("MM2", "Micromodule 2: Open Data again", "ada")
     teacher = campus.browser(campus.teacher)
 
     picker = teacher.deep_link(second)

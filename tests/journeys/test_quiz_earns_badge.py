@@ -9,7 +9,6 @@ from sqlalchemy import select
 from lti_tool.credentials.baking import unbake_png
 from lti_tool.store.tables import Award, Credential, Learner, Membership, Result
 from tests.journeys.campus import TOOL_URL, Campus, credential_of, row_of
-from tests.simulator.lms import Role
 
 
 def public(campus: Campus, path: str, accept: str = "application/vc+ld+json") -> tuple[int, bytes]:
@@ -142,9 +141,7 @@ def test_a_course_without_a_micromodule_shows_the_wallet_and_says_why_no_badge_i
     badge = campus.placed_badge()
     campus.take_quiz("ada", 85)
     campus.open_wallet("ada", badge)
-    second = campus.lms.add_course("HIST", "History of Data")
-    campus.lms.enrol(campus.teacher, second, Role.EDITING_TEACHER)
-    campus.lms.enrol(campus.learner("ada"), second, Role.STUDENT)
+    second = campus.another_course("HIST", "History of Data", "ada")
     picker = teacher.deep_link(second)
     answer = teacher.submit(picker, form=len(picker.forms) - 1, button="wallet")
     (activity,) = teacher.save_selected(answer)

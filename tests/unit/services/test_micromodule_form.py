@@ -29,6 +29,7 @@ from lti_tool.services.micromodule_form import (
     evidence_key,
     parse_number,
 )
+from tests.factories import rule_fields
 from tests.properties.criteria_strategies import NOW
 
 GOOD = {
@@ -37,12 +38,7 @@ GOOD = {
     "skills": "Map reading\nOrientation",
     "combination": "all",
     "at_least_count": "1",
-    "criteria-0-label": "Quiz 1",
-    "criteria-0-channel": "mirror",
-    "criteria-0-threshold": "60",
-    "criteria-0-unit": "percent",
-    "criteria-0-purpose": "summative",
-    "criteria-0-group": "",
+    **rule_fields(0, label="Quiz 1"),
     "shape": "circle",
     "icon": "award",
     "background": "#113355",
@@ -50,19 +46,6 @@ GOOD = {
     "text": "Maps",
     "image_alt": "A round badge with a map",
 }
-
-
-def row(number: int, **parts: str) -> dict[str, str]:
-    values = {
-        "label": f"Quiz {number}",
-        "channel": "mirror",
-        "threshold": "60",
-        "unit": "percent",
-        "purpose": "summative",
-        "group": "",
-        **parts,
-    }
-    return {f"criteria-{number}-{part}": value for part, value in values.items()}
 
 
 def form(*rows: dict[str, str], **changes: str) -> MicromoduleForm:
@@ -78,7 +61,17 @@ def problems(*rows: dict[str, str], **changes: str) -> list[tuple[str, FormProbl
 
 # -- round trips
 
-NAMES = sorted({*GOOD, *row(1), *row(30), "group-A-combination", "group-A-count", "group-E-count", "csrf"})
+NAMES = sorted(
+    {
+        *GOOD,
+        *rule_fields(1),
+        *rule_fields(30),
+        "group-A-combination",
+        "group-A-count",
+        "group-E-count",
+        "csrf",
+    }
+)
 typed = st.text(max_size=30) | st.sampled_from(["A", "B", "at_least", "any", "percent", "mirror", "2", "60"])
 any_fields = st.dictionaries(st.sampled_from(NAMES) | st.text(max_size=20), typed)
 
@@ -97,7 +90,7 @@ def test_any_input_gets_an_answer(fields: dict[str, str]) -> None:
 
 
 def test_every_field_is_kept() -> None:
-    fields = {**GOOD, **row(1, group="B", threshold="not a number"), **row(2, group="B")}
+    fields = {**GOOD, **rule_fields(1, group="B", threshold="not a number"), **rule_fields(2, group="B")}
     fields |= {"group-B-combination": "at_least", "group-B-count": "two"}
     assert MicromoduleForm.from_fields(fields).to_fields() == fields
 
@@ -124,18 +117,18 @@ def test_every_row_is_kept_in_order(rows: tuple[CriteriaRow, ...]) -> None:
 
 
 def test_rows_keep_their_order_by_number_and_gaps_close() -> None:
-    read = form(row(12, label="Last"), row(3, label="Middle"))
+    read = form(rule_fields(12, label="Last"), rule_fields(3, label="Middle"))
     assert [one.label for one in read.rows] == ["Quiz 1", "Middle", "Last"]
     assert read.to_fields()["criteria-2-label"] == "Last"
 
 
 def test_a_row_beyond_the_limit_is_kept_and_named() -> None:
-    read = form(*(row(number) for number in range(MAXIMUM_ROWS + 1)))
+    read = form(*(rule_fields(number) for number in range(MAXIMUM_ROWS + 1)))
     assert len(read.rows) == MAXIMUM_ROWS + 1
     assert Problem(f"criteria-{MAXIMUM_ROWS}-label", FormProblem.TOO_MANY, {"limit": MAXIMUM_ROWS}) in (
         read.problems()
     )
-    assert form(*(row(number) for number in range(MAXIMUM_ROWS))).problems() == ()
+    assert form(*(rule_fields(number) for number in range(MAXIMUM_ROWS))).problems() == ()
 
 
 @pytest.mark.parametrize(
@@ -215,12 +208,12 @@ def test_each_problem_is_shown_at_its_field(changes: dict[str, str], field: str,
 
 def test_a_group_that_does_not_exist_is_refused() -> None:
     # The row stands in no group and not alone either, so nothing at all is left to combine.
-    found = problems(row(0, group="Z"))
+    found = problems(rule_fields(0, group="Z"))
     assert ("criteria-0-group", FormProblem.UNKNOWN_CHOICE) in found
 
 
 def test_a_group_is_counted_by_itself() -> None:
-    grouped = (row(1, group="A"), row(2, group="A"))
+    grouped = (rule_fields(1, group="A"), rule_fields(2, group="A"))
     fits = {"group-A-combination": "at_least", "group-A-count": "2"}
     assert problems(*grouped, fits) == []
     assert problems(*grouped, fits | {"group-A-count": "3"}) == [("group-A-count", FormProblem.OUT_OF_RANGE)]
@@ -235,10 +228,10 @@ def test_a_group_is_counted_by_itself() -> None:
 
 
 def test_one_assessment_reaches_the_tool_in_one_way() -> None:
-    assert problems(row(1, label="quiz  1", channel="attest")) == [
+    assert problems(rule_fields(1, label="quiz  1", channel="attest")) == [
         ("criteria-1-label", FormProblem.LABEL_USED_TWICE)
     ]
-    assert problems(row(1, label="quiz  1", threshold="80")) == []
+    assert problems(rule_fields(1, label="quiz  1", threshold="80")) == []
 
 
 def test_every_problem_is_told_at_once() -> None:
@@ -351,10 +344,10 @@ def test_one_row_is_still_a_combination() -> None:
 
 def test_rows_and_groups_become_a_tree_in_which_a_group_stands_where_it_begins() -> None:
     read = form(
-        row(0, label="Essay", group="B", channel="attest", purpose="formative"),
-        row(1, label="Quiz 1", threshold="62,5"),
-        row(2, label="Talk", group="B", channel="attest", unit="points", threshold="8"),
-        row(3, label="Forum", group="A"),
+        rule_fields(0, label="Essay", group="B", channel="attest", purpose="formative"),
+        rule_fields(1, label="Quiz 1", threshold="62,5"),
+        rule_fields(2, label="Talk", group="B", channel="attest", unit="points", threshold="8"),
+        rule_fields(3, label="Forum", group="A"),
         {"group-B-combination": "any", "group-A-combination": "at_least", "group-A-count": "1"},
         combination="at_least",
         at_least_count="2",
@@ -377,7 +370,7 @@ def test_rows_and_groups_become_a_tree_in_which_a_group_stands_where_it_begins()
 
 
 def test_one_assessment_asked_for_twice_has_one_label() -> None:
-    criterion = form(row(1, label=" QUIZ  1", threshold="80")).criterion()
+    criterion = form(rule_fields(1, label=" QUIZ  1", threshold="80")).criterion()
     assert [leaf.label for leaf in domain.leaves(criterion)] == ["Quiz 1", "Quiz 1"]
     assert domain.problems(criterion) == ()
 
@@ -461,6 +454,8 @@ def test_keys_are_equal_only_for_labels_that_read_alike(one: str, other: str) ->
 
 
 def test_rows_with_labels_that_only_look_alike_are_columns_of_their_own() -> None:
-    read = form(row(0, label="C++"), row(1, label="C#", channel="attest"), row(2, label="C"))
+    read = form(
+        rule_fields(0, label="C++"), rule_fields(1, label="C#", channel="attest"), rule_fields(2, label="C")
+    )
     assert read.problems() == ()
     assert len({leaf.key for leaf in domain.leaves(read.criterion())}) == 3

@@ -38,6 +38,7 @@ from lti_tool.services.public import PublicCredential
 from lti_tool.services.wallet import EarnedBadge, ProgressCard, WalletView
 from lti_tool.store.micromodules import AchievementVersionView
 from lti_tool.store.runs import RunView
+from tests.factories import rule_fields
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 BASE_URL = "https://badges.example.edu"
@@ -399,24 +400,11 @@ FORM = {
     "skills": "Data management\nFAIR principles",
     "combination": "all",
     "at_least_count": "1",
-    "criteria-0-label": "Quiz 1",
-    "criteria-0-channel": "mirror",
-    "criteria-0-threshold": "60",
-    "criteria-0-unit": "percent",
-    "criteria-0-purpose": "summative",
-    "criteria-0-group": "",
-    "criteria-1-label": "Essay",
-    "criteria-1-channel": "attest",
-    "criteria-1-threshold": "12",
-    "criteria-1-unit": "points",
-    "criteria-1-purpose": "formative",
-    "criteria-1-group": "A",
-    "criteria-2-label": "Peer review",
-    "criteria-2-channel": "attest",
-    "criteria-2-threshold": "50",
-    "criteria-2-unit": "percent",
-    "criteria-2-purpose": "summative",
-    "criteria-2-group": "A",
+    **rule_fields(0, label="Quiz 1"),
+    **rule_fields(
+        1, label="Essay", channel="attest", threshold="12", unit="points", purpose="formative", group="A"
+    ),
+    **rule_fields(2, label="Peer review", channel="attest", threshold="50", group="A"),
     "group-A-combination": "any",
     "group-A-count": "1",
     "shape": "hexagon",
