@@ -253,8 +253,10 @@ def column(
     return row.id
 
 
-def enrol(database: Database, course: Course, count: int = 1, now: datetime = NOW) -> list[str]:
-    """Learners of the course; their ids."""
+def enrol(
+    database: Database, course: Course, count: int = 1, now: datetime = NOW, *, proof: str = "launch"
+) -> list[str]:
+    """Learners of the course, who launched it (or are known as ``proof`` says); their ids."""
     with database.write() as session:
         ids = []
         for _ in range(count):
@@ -275,6 +277,7 @@ def enrol(database: Database, course: Course, count: int = 1, now: datetime = NO
                     context_id=course.context_id,
                     learner_id=learner.id,
                     is_learner=True,
+                    learner_proof=proof,
                     seen_at=now,
                 )
             )

@@ -20,6 +20,8 @@ class Verdict(StrEnum):
 
     AWARD = "award"
     """The criteria are met and the learner does not hold it yet."""
+    UNPROVED = "unproved"
+    """It would be an award, but nobody has proved yet that this person is a learner of the course."""
     HELD = "held"
     """The learner holds it, and the facts still say so or do not say otherwise."""
     REVIEW = "review"
@@ -38,6 +40,34 @@ class Exclusion(StrEnum):
     NOT_A_LEARNER = "not_a_learner"
     LEFT = "left"
     """No longer in the course according to a complete roster."""
+    NOT_A_STUDENT = "not_a_student"
+    """The platform took no score for this person, since nobody without a student's rights has one."""
+
+
+class Proof(StrEnum):
+    """How it came to be known that somebody whom a roster calls a learner is one."""
+
+    NONE = "none"
+    """The roster says so, and nothing else."""
+    LAUNCH = "launch"
+    """The person launched this context as a learner."""
+    SCORE = "score"
+    """The platform took a score for the person, as it does for students only."""
+    STAFF = "staff"
+    """An instructor gave their word."""
+    REFUSED = "refused"
+    """The platform refused the score as one for somebody who is no student."""
+
+
+def is_proved(proof: Proof | str, *, roster_tells_staff: bool) -> bool:
+    """Whether somebody whom the roster calls a learner may be awarded.
+
+    :param roster_tells_staff: whether the platform's roster can be trusted to call no staff learners.
+    """
+    return roster_tells_staff or proof in _PROVING
+
+
+_PROVING = frozenset({Proof.LAUNCH, Proof.SCORE, Proof.STAFF})
 
 
 class Candidate(NamedTuple):
@@ -47,6 +77,8 @@ class Candidate(NamedTuple):
     evidence: Evidence
     holds: bool = False
     exclusion: Exclusion | None = None
+    is_proved: bool = True
+    """Whether more than a roster that cannot tell staff says that this is a learner (:func:`is_proved`)."""
 
 
 class Decision(NamedTuple):
@@ -83,7 +115,7 @@ def decide_award(criterion: Criterion, candidate: Candidate, now: datetime) -> D
 
 # Looking a member up in its Enum runs Python code (3.11).
 _MET, _NOT_MET = State.MET, State.NOT_MET
-_AWARD, _HELD, _NOT_YET = Verdict.AWARD, Verdict.HELD, Verdict.NOT_YET
+_AWARD, _HELD, _NOT_YET, _UNPROVED = Verdict.AWARD, Verdict.HELD, Verdict.NOT_YET, Verdict.UNPROVED
 
 
 def _verdict(state: State, candidate: Candidate) -> Verdict:
@@ -91,7 +123,9 @@ def _verdict(state: State, candidate: Candidate) -> Verdict:
         return Verdict.REVIEW if state is _NOT_MET else _HELD
     if candidate.exclusion is not None:
         return Verdict.EXCLUDED
-    return _AWARD if state is _MET else _NOT_YET
+    if state is not _MET:
+        return _NOT_YET
+    return _AWARD if candidate.is_proved else _UNPROVED
 
 
 def decide_awards(
@@ -100,15 +134,18 @@ def decide_awards(
     held: Collection[str],
     now: datetime,
     exclusions: Mapping[str, Exclusion] | None = None,
+    unproved: Collection[str] = (),
 ) -> tuple[Decision, ...]:
     """Decide for every learner named in ``evidence`` or ``held``, in order of their ids.
 
     :param evidence: facts by learner id; a learner without an entry is one nothing is known about.
     :param held: ids of learners who hold the achievement already.
     :param exclusions: ids of learners who are never awarded in this context, and why.
+    :param unproved: ids of those of whom only a roster that cannot tell staff says that they are learners.
     """
     excluded = exclusions or {}
     holders = frozenset(held)
+    doubted = frozenset(unproved)
     return tuple(
         decide_award(
             criterion,
@@ -117,6 +154,7 @@ def decide_awards(
                 evidence.get(learner_id, NOTHING_KNOWN),
                 learner_id in holders,
                 excluded.get(learner_id),
+                learner_id not in doubted,
             ),
             now,
         )

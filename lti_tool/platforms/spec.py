@@ -6,6 +6,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import ClassVar
 
 from lti_tool.domain.roles import Rights, rights_of
@@ -43,11 +44,24 @@ class Platform:
     quirks: ClassVar[tuple[Quirk, ...]] = ()
     supports_mirror: ClassVar[bool] = False
     """Whether a teacher can give a column of ours a formula over native activities."""
+    roster_tells_staff: ClassVar[bool] = True
+    """Whether the roster calls nobody a learner who teaches. Where it does, somebody known only from the
+    roster is awarded only once it is proved that they are a learner (:mod:`lti_tool.domain.awarding`)."""
     may_have_storage: ClassVar[bool] = True
     """Whether it may hold a login's secret (``lti-pm-s``) without announcing so at login initiation, as
     Blackboard does: then it is asked. False where it never does, or always announces it."""
     default_frame_origins: ClassVar[tuple[str, ...]] = ()
     """Sources for ``frame-ancestors`` beside the origins that a signed launch names."""
+    has_token_url_per_institution: ClassVar[bool] = False
+    """Whether institutions that share one issuer and client_id each hand out their own access tokens."""
+    custom_parameters: ClassVar[Mapping[str, str]] = MappingProxyType(
+        {
+            "context_history": "$Context.id.history",
+            "link_history": "$ResourceLink.id.history",
+            "locale": "$Message.locale",
+        }
+    )
+    """What the tool asks to be sent with every launch: the name, and the variable it stands for."""
 
     def course_module_id(self, login_parameters: Mapping[str, str]) -> str | None:
         """The platform's own number of the activity, where its login initiation names it."""
@@ -56,6 +70,10 @@ class Platform:
     def fresh_launch_url(self, issuer: str, course_module_id: str | None) -> str | None:
         """Where a click starts a new launch of the same activity in a window of its own."""
         return None
+
+    def link_id(self, link_id: str, context_id: str | None, badge_link_key: str | None) -> str:
+        """The name of the link that a launch came from: the platform's id of it (LTI Core §5.3.5)."""
+        return link_id
 
     def roster_rights(self, roles: Iterable[str]) -> Rights:
         """The rights that the roles of one roster entry give (NRPS §2.2; short names allowed)."""

@@ -15,9 +15,10 @@ from typing import Any, NamedTuple
 
 from sqlalchemy.orm import Session
 
-from lti_tool.domain.awarding import Decision, Exclusion, Verdict, decide_awards
+from lti_tool.domain.awarding import Decision, Exclusion, Proof, Verdict, decide_awards, is_proved
 from lti_tool.domain.criteria import Criterion, leaves
 from lti_tool.domain.evidence import Evidence, Score
+from lti_tool.platforms import platform_for
 from lti_tool.services.criteria_format import dump_evidence, dump_finding, parse_criteria
 from lti_tool.store import decisions as store
 from lti_tool.store import placements
@@ -118,6 +119,7 @@ class Awarding:
         standings = tuple(sorted(standings, key=lambda standing: standing.learner_id))
         everybody = tuple(standing.learner_id for standing in standings)
         exclusions = _exclusions(standings)
+        unproved = _unproved(standings, placed[0].product)
         groups = [placed] if learner_ids is not None else [(placement,) for placement in placed]
         for group in groups:
             criteria = {placement.id: _criteria(placement) for placement in group}
@@ -136,6 +138,7 @@ class Awarding:
                     columns[placement.id],
                     everybody,
                     exclusions,
+                    unproved,
                     [(column, results[column.id]) for column in asked[placement.id]],
                     holders.get(placement.id, frozenset()),
                     latest.get(placement.id, {}),
@@ -303,6 +306,8 @@ class _Read:
     learner_ids: tuple[str, ...]
     """Sorted."""
     exclusions: Mapping[str, Exclusion]
+    unproved: frozenset[str]
+    """Whom nothing but a roster that cannot tell staff calls a learner."""
     results: Sequence[tuple[_Column, Mapping[str, store.StoredResult]]]
     holders: frozenset[str]
     latest: Mapping[str, tuple[str, str]]
@@ -316,7 +321,14 @@ class _Read:
         for start in range(0, len(self.learner_ids), AT_ONCE):
             evidence = self._evidence(self.learner_ids[start : start + AT_ONCE])
             yield (
-                decide_awards(self.criterion, evidence, self.holders & evidence.keys(), now, self.exclusions),
+                decide_awards(
+                    self.criterion,
+                    evidence,
+                    self.holders & evidence.keys(),
+                    now,
+                    self.exclusions,
+                    self.unproved,
+                ),
                 evidence,
             )
 
@@ -358,7 +370,19 @@ def _exclusions(standings: Iterable[store.Standing]) -> dict[str, Exclusion]:
             excluded[standing.learner_id] = Exclusion.NOT_A_LEARNER
         elif not standing.is_active:
             excluded[standing.learner_id] = Exclusion.LEFT
+        elif standing.learner_proof == _REFUSED:
+            excluded[standing.learner_id] = Exclusion.NOT_A_STUDENT
     return excluded
+
+
+def _unproved(standings: Iterable[store.Standing], product: str) -> frozenset[str]:
+    """Who is not proved to be a learner, on a platform whose roster does not say so well enough."""
+    roster_tells_staff = platform_for(product).roster_tells_staff
+    return frozenset(
+        standing.learner_id
+        for standing in standings
+        if not is_proved(standing.learner_proof, roster_tells_staff=roster_tells_staff)
+    )
 
 
 def _to_store(decision: Decision, evidence: Evidence, digest: str) -> store.NewDecision:
@@ -394,3 +418,4 @@ def _digest(version_id: str, decision: Decision, evidence: Evidence) -> str:
 
 # Looking a member up in its Enum runs Python code (3.11).
 _AWARD, _HELD = Verdict.AWARD, Verdict.HELD
+_REFUSED = Proof.REFUSED.value

@@ -17,6 +17,7 @@ from typing import Any, Final
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from lti_tool.domain.awarding import Proof
 from lti_tool.domain.freshness import next_sync_at
 from lti_tool.domain.identity import DeepLinkingSettings, Launch
 from lti_tool.domain.registrations import DeploymentStatus, RegistrationStatus
@@ -353,6 +354,12 @@ class _Acceptance:
             return
         rights, row = self.launch.rights, self.known.membership
         was_learner = row is not None and row.is_learner
+        was_staff = row is not None and row.is_staff
+        proof: dict[str, Any] = {}
+        # A platform that refused a score once may have enrolled the person since; a launch says so.
+        is_open = row is None or row.learner_proof in (Proof.NONE, Proof.REFUSED)
+        if is_open and rights.is_learner and not rights.is_staff and not was_staff:
+            proof = {"learner_proof": Proof.LAUNCH.value, "proved_at": self.now}
         launches.save(
             self.session,
             Membership,
@@ -364,6 +371,7 @@ class _Acceptance:
                 "is_staff": rights.is_staff,
                 "is_active": True,
                 "seen_at": launches.touched(row.seen_at if row and row.is_active else None, self.now),
+                **proof,
             },
             created={"organisation_id": organisation_id},
             sticky=("is_staff",),

@@ -40,6 +40,7 @@ class Standing:
     is_staff: bool
     is_active: bool
     is_test_user: bool
+    learner_proof: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ def standings(
             Membership.is_staff,
             Membership.is_active,
             Learner.is_test_user,
+            Membership.learner_proof,
         )
         .join(Learner, Learner.id == Membership.learner_id)
         .where(_is_of(Membership.organisation_id, organisation_id), Membership.context_id == context_id)

@@ -132,6 +132,8 @@ class KnownMembership(NamedTuple):
     is_staff: bool
     is_active: bool
     seen_at: datetime
+    learner_proof: str
+    proved_at: datetime | None
 
 
 class KnownPlacement(NamedTuple):

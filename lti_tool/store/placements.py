@@ -40,6 +40,8 @@ class PlacementView:
     criteria: dict[str, Any]
     achievement_version_id: str | None
     image_alt: str
+    product: str
+    """Of the platform whose course this is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,10 @@ def placements(
             MicromoduleVersion.criteria,
             MicromoduleVersion.achievement_version_id,
             AchievementVersion.image_alt,
+            Registration.product,
         )
+        .join(Context, Context.id == Placement.context_id)
+        .join(Registration, Registration.id == Context.registration_id)
         .join(MicromoduleVersion, MicromoduleVersion.id == Placement.micromodule_version_id)
         .outerjoin(AchievementVersion, AchievementVersion.id == MicromoduleVersion.achievement_version_id)
         .where(Placement.organisation_id == organisation_id, Placement.context_id == context_id)

@@ -166,6 +166,8 @@ def verdict_word(verdict: Verdict | str, state: State | str) -> str:
         return _("Earned")
     if verdict is Verdict.REVIEW:
         return _("Please review")
+    if verdict is Verdict.UNPROVED:
+        return _("Waiting")
     if verdict is Verdict.EXCLUDED:
         return _("Not counted")
     return _("Not yet") if State(state) is State.NOT_MET else _("No data yet")
@@ -178,6 +180,7 @@ def exclusion_sentence(exclusion: Exclusion | str) -> str:
         Exclusion.TEST_USER: _("A test account."),
         Exclusion.NOT_A_LEARNER: _("Does not take part as a learner."),
         Exclusion.LEFT: _("Is no longer in the course."),
+        Exclusion.NOT_A_STUDENT: _("Is not a student according to the learning management system."),
     }[Exclusion(exclusion)]
 
 
@@ -186,7 +189,7 @@ def verdict_kind(verdict: Verdict | str, state: State | str) -> str:
     verdict = Verdict(verdict)
     if verdict in (Verdict.HELD, Verdict.AWARD):
         return "good"
-    if verdict is Verdict.REVIEW:
+    if verdict in (Verdict.REVIEW, Verdict.UNPROVED):
         return "wait"
     return "plain" if verdict is Verdict.EXCLUDED or State(state) is State.UNKNOWN else "open"
 

@@ -18,6 +18,7 @@ learners = st.sampled_from(LEARNERS)
 facts = st.dictionaries(learners, evidence)
 holders = st.frozensets(learners)
 exclusions = st.dictionaries(learners, st.sampled_from(Exclusion))
+unproved = st.frozensets(learners)
 
 
 @given(any_criteria, facts, holders, exclusions)
@@ -110,6 +111,37 @@ def test_a_badge_is_never_dated_into_the_future(
         assert decision.met_at <= now
         told = evaluate(criterion, known).met_at
         assert decision.met_at == (now if told is None else min(told, now))
+
+
+@given(any_criteria, facts, holders, exclusions, unproved)
+def test_a_missing_proof_turns_award_into_unproved_and_nothing_else(
+    criterion: Criterion,
+    known: Mapping[str, Evidence],
+    held: Collection[str],
+    excluded: Mapping[str, Exclusion],
+    doubted: Collection[str],
+) -> None:
+    proved = decide_awards(criterion, known, held, NOW, excluded)
+    told = decide_awards(criterion, known, held, NOW, excluded, doubted)
+    for would_be, decision in zip(proved, told, strict=True):
+        is_doubted_award = would_be.verdict is Verdict.AWARD and decision.learner_id in doubted
+        assert decision == (would_be._replace(verdict=Verdict.UNPROVED) if is_doubted_award else would_be)
+
+
+@given(any_criteria, facts, holders, exclusions, unproved, learners)
+def test_a_proof_that_arrives_never_costs_anybody_anything(
+    criterion: Criterion,
+    known: Mapping[str, Evidence],
+    held: Collection[str],
+    excluded: Mapping[str, Exclusion],
+    doubted: frozenset[str],
+    proved: str,
+) -> None:
+    before = decide_awards(criterion, known, held, NOW, excluded, doubted | {proved})
+    after = decide_awards(criterion, known, held, NOW, excluded, doubted - {proved})
+    for old, new in zip(before, after, strict=True):
+        expected = Verdict.AWARD if old.verdict is Verdict.UNPROVED else old.verdict
+        assert new.verdict is (expected if new.learner_id == proved else old.verdict)
 
 
 @given(facts, holders)

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from lti_tool.domain.awarding import Candidate, Decision, Exclusion, Verdict, decide_award
 from lti_tool.domain.criteria import AllOf, Channel, Reason, ScoreAtLeast, State
+from lti_tool.platforms.moodle import Moodle
 from lti_tool.services import awarding as awarding_module
 from lti_tool.services.awarding import AwardingReport
 from lti_tool.services.criteria_format import parse_criteria, parse_evidence
@@ -325,7 +326,48 @@ STANDINGS: Mapping[str, tuple[type[tables.Base], dict[str, Any], Exclusion]] = {
     "nobody's learner": (tables.Membership, {"is_learner": False}, Exclusion.NOT_A_LEARNER),
     "left": (tables.Membership, {"is_active": False}, Exclusion.LEFT),
     "test user": (tables.Learner, {"is_test_user": True}, Exclusion.TEST_USER),
+    "refused": (tables.Membership, {"learner_proof": "refused"}, Exclusion.NOT_A_STUDENT),
 }
+
+
+@pytest.fixture
+def doubtful_rosters(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The courses' platform lists people who teach as learners."""
+    monkeypatch.setattr(Moodle, "roster_tells_staff", False)
+
+
+@pytest.mark.usefixtures("doubtful_rosters")
+def test_whom_only_the_roster_calls_a_learner_waits_until_it_is_proved(school: School) -> None:
+    course = school.course()
+    placed = factories.placed(school.database, course)
+    (known,) = factories.enrol(school.database, course)
+    (listed, refused) = factories.enrol(school.database, course, 2, proof="none")
+    factories.grade(school.database, course, placed, [known, listed, refused], 90)
+    set_standing(school, refused, tables.Membership, {"learner_proof": "refused"})
+    decide(school, course)
+    assert holders(school) == {known}
+    assert [row.learner_id for row in school.rows(tables.Completion)] == [known]
+    assert verdicts(school, placed) == {
+        known: ("award", "met"),
+        listed: ("unproved", "met"),
+        refused: ("excluded", "met"),
+    }
+    for proof in ("launch", "score", "staff"):
+        assert decide(school, course).changed == 0
+        set_standing(school, listed, tables.Membership, {"learner_proof": proof})
+        decide(school, course)
+        assert holders(school) == {known, listed}
+
+
+@pytest.mark.usefixtures("doubtful_rosters")
+def test_a_badge_from_before_the_question_was_asked_stays(school: School) -> None:
+    course = school.course()
+    placed = factories.placed(school.database, course)
+    (learner,) = factories.enrol(school.database, course, proof="none")
+    factories.grade(school.database, course, placed, [learner], 90)
+    factories.award(school.database, course, placed, learner)
+    decide(school, course)
+    assert verdicts(school, placed) == {learner: ("held", "met")}
 
 
 def set_standing(school: School, learner: str, table: type[tables.Base], values: dict[str, Any]) -> None:

@@ -7,7 +7,15 @@ from decimal import Decimal
 
 import pytest
 
-from lti_tool.domain.awarding import Candidate, Exclusion, Verdict, decide_award, decide_awards
+from lti_tool.domain.awarding import (
+    Candidate,
+    Exclusion,
+    Proof,
+    Verdict,
+    decide_award,
+    decide_awards,
+    is_proved,
+)
 from lti_tool.domain.criteria import Reason, ScoreAtLeast, State
 from lti_tool.domain.evidence import Evidence, Score
 
@@ -83,3 +91,40 @@ def test_everybody_is_decided_with_their_own_facts() -> None:
 
 def test_nobody_is_decided_where_nobody_is_known() -> None:
     assert decide_awards(RULE, {}, [], NOW, {"ada": Exclusion.STAFF}) == ()
+
+
+@pytest.mark.parametrize(
+    "value,holds,exclusion,verdict",
+    [
+        (60, False, None, Verdict.UNPROVED),
+        # Nobody is told to prove themselves for what they have not earned.
+        (59, False, None, Verdict.NOT_YET),
+        (None, False, None, Verdict.NOT_YET),
+        # What was awarded before anybody asked stays.
+        (60, True, None, Verdict.HELD),
+        (59, True, None, Verdict.REVIEW),
+        *((60, False, exclusion, Verdict.EXCLUDED) for exclusion in Exclusion),
+    ],
+)
+def test_verdicts_about_somebody_whom_only_a_roster_calls_a_learner(
+    value: int | None, holds: bool, exclusion: Exclusion | None, verdict: Verdict
+) -> None:
+    candidate = Candidate("ada", facts(value), holds, exclusion, is_proved=False)
+    decision = decide_award(RULE, candidate, NOW)
+    assert decision.verdict is verdict
+    assert (decision.met_at is None) is (value != 60)
+
+
+@pytest.mark.parametrize(
+    "proof,suffices",
+    [
+        (Proof.NONE, False),
+        (Proof.LAUNCH, True),
+        (Proof.SCORE, True),
+        (Proof.STAFF, True),
+        (Proof.REFUSED, False),
+    ],
+)
+def test_what_proves_a_learner_where_the_roster_does_not(proof: Proof, suffices: bool) -> None:
+    assert is_proved(proof, roster_tells_staff=False) is suffices
+    assert is_proved(proof, roster_tells_staff=True)

@@ -272,3 +272,54 @@ def test_a_test_user_is_never_a_learner(small: World) -> None:
     assert small.rows(tables.Membership) == []
     small.accept(roles=[LEARNER])
     assert small.row(tables.Learner).is_test_user, "a test account stays one"
+
+
+# -- who is proved to be a learner
+
+
+def test_a_learners_launch_proves_what_the_roster_cannot(small: World) -> None:
+    (learner_id,) = factories.enrol(small.database, small.course, proof="none")
+    sub = small.row(tables.Learner, id=learner_id).sub
+    small.accept(sub=sub)
+    membership = small.row(tables.Membership, learner_id=learner_id)
+    assert (membership.learner_proof, membership.proved_at) == ("launch", NOW)
+    # The first proof keeps its date, and its kind.
+    small.clock.move(days=1)
+    small.accept(sub=sub)
+    assert small.row(tables.Membership, learner_id=learner_id).proved_at == NOW
+
+
+def test_a_first_launch_proves_at_once(small: World) -> None:
+    small.accept()
+    membership = small.row(tables.Membership)
+    assert (membership.learner_proof, membership.proved_at) == ("launch", NOW)
+
+
+@pytest.mark.parametrize("proof,becomes", [("refused", "launch"), ("score", "score"), ("staff", "staff")])
+def test_a_launch_overrules_a_refused_score_only(small: World, proof: str, becomes: str) -> None:
+    (learner_id,) = factories.enrol(small.database, small.course, proof=proof)
+    small.accept(sub=small.row(tables.Learner, id=learner_id).sub)
+    assert small.row(tables.Membership, learner_id=learner_id).learner_proof == becomes
+
+
+@pytest.mark.parametrize("roles", [(INSTRUCTOR,), (LEARNER, INSTRUCTOR), (GRADER,), (ADMINISTRATOR,), ()])
+def test_no_other_launch_proves_a_learner(small: World, roles: tuple[str, ...]) -> None:
+    (learner_id,) = factories.enrol(small.database, small.course, proof="none")
+    small.accept(sub=small.row(tables.Learner, id=learner_id).sub, roles=roles)
+    membership = small.row(tables.Membership, learner_id=learner_id)
+    assert (membership.learner_proof, membership.proved_at) == ("none", None)
+
+
+def test_who_once_launched_as_an_instructor_proves_nothing_as_a_learner(small: World) -> None:
+    small.accept(roles=(INSTRUCTOR,))
+    small.accept(roles=(LEARNER,))
+    membership = small.row(tables.Membership)
+    assert (membership.is_staff, membership.learner_proof) == (True, "none")
+
+
+def test_neither_a_test_user_nor_a_masquerader_proves_anything(small: World) -> None:
+    (learner_id,) = factories.enrol(small.database, small.course, proof="none")
+    sub = small.row(tables.Learner, id=learner_id).sub
+    small.accept(sub=sub, roles=(LEARNER, TEST_USER))
+    small.accept(sub=sub, is_masquerading=True)
+    assert small.row(tables.Membership, learner_id=learner_id).learner_proof == "none"
