@@ -39,6 +39,9 @@ NAMING = {
 }
 
 
+STAFF_ROLES = "('owner', 'editor', 'reviewer', 'reader')"
+
+
 def new_id() -> str:
     """A key nobody can guess or count: 32 hexadecimal digits."""
     return uuid.uuid4().hex
@@ -136,6 +139,7 @@ class Registration(Base):
     __table_args__ = (
         UniqueConstraint("issuer", "client_id"),
         CheckConstraint("status IN ('pending', 'approved', 'disabled')", name="status"),
+        CheckConstraint(f"administrator_role IN {STAFF_ROLES}", name="administrator_role"),
     )
     id: Mapped[str] = _key()
     name: Mapped[str] = mapped_column(String(200))
@@ -155,6 +159,8 @@ class Registration(Base):
     """Origins beside the signed ones that may frame the tool (an institution's own domains)."""
     service_hosts: Mapped[list[Any]] = mapped_column(default=list)
     """host[:port] that signed launches of this registration named for AGS and NRPS."""
+    administrator_role: Mapped[str | None] = mapped_column(String(10))
+    """What an administrator of this LMS may be on the staff pages; null: nothing."""
     created_at: Mapped[datetime]
 
 
@@ -172,6 +178,11 @@ class Deployment(Base):
     id_on_platform: Mapped[str] = mapped_column(String(255))
     organisation_id: Mapped[str | None] = _of("organisations", ondelete="RESTRICT", nullable=True, index=True)
     status: Mapped[str] = mapped_column(String(10))
+    token_url: Mapped[str | None] = mapped_column(String(2000))
+    """Where this institution hands out access tokens, if not where its registration says: institutions that
+    share one issuer and client_id (Canvas) have hosts of their own."""
+    frame_origins: Mapped[list[Any]] = mapped_column(default=list)
+    """The institution's own domains that may frame the tool, beside those of the registration."""
     first_seen_at: Mapped[datetime]
     approved_at: Mapped[datetime | None]
 
@@ -240,7 +251,12 @@ class Membership(Base):
     """A learner in a context, from the roster or from a launch."""
 
     __tablename__ = "memberships"
-    __table_args__ = (UniqueConstraint("context_id", "learner_id"),)
+    __table_args__ = (
+        UniqueConstraint("context_id", "learner_id"),
+        CheckConstraint(
+            "learner_proof IN ('none', 'launch', 'score', 'staff', 'refused')", name="learner_proof"
+        ),
+    )
     id: Mapped[str] = _key()
     organisation_id: Mapped[str] = _of("organisations", index=True)
     context_id: Mapped[str] = _of("contexts")
@@ -250,6 +266,10 @@ class Membership(Base):
     """Sticky: once launched or listed as staff of this context, never awarded in it."""
     is_active: Mapped[bool] = mapped_column(default=True)
     """False only after a complete roster left the person out."""
+    learner_proof: Mapped[str] = mapped_column(String(10), default="none")
+    """What shows that the person is a learner here, where the roster alone does not: a launch as one, a
+    score the platform took, the word of staff; or that the platform refused the score: not a student."""
+    proved_at: Mapped[datetime | None]
     seen_at: Mapped[datetime]
 
 
@@ -403,6 +423,28 @@ class Result(Base):
     read_at: Mapped[datetime]
 
 
+class Score(Base):
+    """What became of writing one learner's award into its column; no row before the first try."""
+
+    __tablename__ = "scores"
+    __table_args__ = (
+        UniqueConstraint("line_item_id", "learner_id"),
+        CheckConstraint("state IN ('waiting', 'written', 'kept', 'refused')", name="state"),
+    )
+    id: Mapped[str] = _key()
+    organisation_id: Mapped[str] = _of("organisations", index=True)
+    line_item_id: Mapped[str] = _of("line_items")
+    learner_id: Mapped[str] = _of("learners", index=True)
+    state: Mapped[str] = mapped_column(String(10))
+    """``kept``: a value that is not the tool's stands there, a teacher's, and is never overwritten."""
+    sent_at: Mapped[datetime | None]
+    """The timestamp last sent; the next one has to be later."""
+    tried_at: Mapped[datetime | None]
+    attempts: Mapped[int] = mapped_column(default=0)
+    next_try_at: Mapped[datetime | None]
+    error_code: Mapped[str | None] = mapped_column(String(60))
+
+
 class Decision(Base):
     """A decision with its reasons and the evidence it rests on; a new row only when either changed."""
 
@@ -510,6 +552,8 @@ class LaunchSession(Base):
     is_learner: Mapped[bool]
     is_read_only: Mapped[bool] = mapped_column(default=False)
     """A masquerader, or a student view."""
+    is_administrator: Mapped[bool] = mapped_column(default=False)
+    """The launch carried an administrator's role in the institution or the system."""
     is_cookie_bound: Mapped[bool] = mapped_column(default=True)
     locale: Mapped[str | None] = mapped_column(String(35))
     return_url: Mapped[str | None] = mapped_column(String(2000))
@@ -538,6 +582,67 @@ class Nonce(Base):
     __tablename__ = "nonces"
     value_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
     expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class StaffMember(Base):
+    """Somebody who may open an organisation's staff pages by a sign-in link."""
+
+    __tablename__ = "staff_members"
+    __table_args__ = (CheckConstraint(f"role IN {STAFF_ROLES}", name="role"),)
+    id: Mapped[str] = _key()
+    organisation_id: Mapped[str] = _of("organisations", index=True)
+    name: Mapped[str] = mapped_column(String(200))
+    email: Mapped[str | None] = mapped_column(String(320))
+    role: Mapped[str] = mapped_column(String(10))
+    is_active: Mapped[bool] = mapped_column(default=True)
+    created_at: Mapped[datetime]
+    last_signed_in_at: Mapped[datetime | None]
+
+
+class StaffLink(Base):
+    """A sign-in link: works once, for minutes; of its token a keyed hash is kept."""
+
+    __tablename__ = "staff_links"
+    id: Mapped[str] = _key()
+    organisation_id: Mapped[str] = _of("organisations", index=True)
+    staff_member_id: Mapped[str] = _of("staff_members", index=True)
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+    used_at: Mapped[datetime | None]
+
+
+class StaffSession(Base):
+    """Hours on the staff pages, of a member or of an LMS's administrator; the role is read at each request."""
+
+    __tablename__ = "staff_sessions"
+    __table_args__ = (
+        CheckConstraint("(staff_member_id IS NULL) <> (learner_id IS NULL)", name="one_person"),
+        CheckConstraint(
+            "learner_id IS NULL OR (registration_id IS NOT NULL AND deployment_id IS NOT NULL)",
+            name="administrator_of",
+        ),
+    )
+    id: Mapped[str] = _key()
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    organisation_id: Mapped[str] = _of("organisations", index=True)
+    staff_member_id: Mapped[str | None] = _of("staff_members", nullable=True, index=True)
+    learner_id: Mapped[str | None] = _of("learners", nullable=True, index=True)
+    registration_id: Mapped[str | None] = _of("registrations", nullable=True)
+    deployment_id: Mapped[str | None] = _of("deployments", nullable=True)
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class CallBudget(Base):
+    """How many calls a platform may still be sent at ``counted_at``; every process draws on it."""
+
+    __tablename__ = "call_budgets"
+    registration_id: Mapped[str] = mapped_column(
+        ForeignKey("registrations.id", ondelete="CASCADE"), primary_key=True
+    )
+    calls_left: Mapped[float]
+    counted_at: Mapped[datetime]
 
 
 OPEN_RUN = "status IN ('waiting', 'running')"
@@ -593,7 +698,7 @@ class AuditEvent(Base):
     organisation_id: Mapped[str | None] = _of("organisations", nullable=True, index=True)
     at: Mapped[datetime]
     actor: Mapped[str] = mapped_column(String(80))
-    """``learner:<id>``, ``cli``, ``job`` or ``rule``."""
+    """``learner:<id>``, ``staff:<id>``, ``cli``, ``job`` or ``rule``."""
     action: Mapped[str] = mapped_column(String(60))
     subject_kind: Mapped[str] = mapped_column(String(30))
     subject_id: Mapped[str] = mapped_column(String(64))
