@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import ClassVar
 
 from lti_tool.platforms.spec import Platform, Quirk
@@ -14,6 +15,14 @@ class Canvas(Platform):
     product: ClassVar[str] = "canvas"
     may_have_storage: ClassVar[bool] = False
     default_frame_origins: ClassVar[tuple[str, ...]] = ("https://*.instructure.com",)
+    has_token_url_per_institution: ClassVar[bool] = True
+    custom_parameters: ClassVar[Mapping[str, str]] = MappingProxyType(
+        {
+            **Platform.custom_parameters,
+            "student_view": "$com.instructure.User.student_view",
+            "masquerade": "$Canvas.masqueradingUser.id",
+        }
+    )
     quirks: ClassVar[tuple[Quirk, ...]] = (
         Quirk(
             "canvas-shared-issuer",

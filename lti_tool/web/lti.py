@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
-from flask_babel import gettext
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.wrappers import Response as AnyResponse
 
 from lti_tool.errors import ErrorCode, ToolError
 from lti_tool.lti.oidc import LAUNCH_PATH, STATE_LIFETIME_SECONDS, state_cookie_name
+from lti_tool.lti.registration import CANVAS_PATH, canvas_configuration
 from lti_tool.telemetry import LAUNCHES, get_logger
 from lti_tool.web import session as sessions
+from lti_tool.web.connecting import canvas_fields, moodle_fields, scope_reasons, tool_texts
 from lti_tool.web.headers import cacheable, frame_by_anybody
 from lti_tool.web.session import current_tool
 
@@ -24,13 +24,6 @@ if TYPE_CHECKING:
 log = get_logger(__name__)
 
 blueprint = Blueprint("lti", __name__, url_prefix="/lti")
-
-CUSTOM_PARAMETERS = (
-    ("context_history", "$Context.id.history"),
-    ("link_history", "$ResourceLink.id.history"),
-    ("locale", "$Message.locale"),
-)
-"""On the tool; see the reference, custom parameters."""
 
 
 @blueprint.route("/login", methods=["GET", "POST"])
@@ -122,53 +115,26 @@ def jwks() -> Response:
     return cacheable(json.dumps(current_tool().keyring.jwks()), "application/json", max_age=300)
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectField:
-    """One field of a platform's form, under the name that the platform gives it."""
-
-    label: str
-    value: str
-    hint: str = ""
-    choice: bool = False
-    """Chosen from a list there, so that there is nothing to copy."""
+@blueprint.get("/canvas.json")
+def canvas() -> Response:
+    """The configuration that a Canvas developer key is made from, by URL or pasted."""
+    base_url = current_tool().settings.base_url
+    configuration = canvas_configuration(base_url, tool_texts(), base_url + url_for("ops.favicon"))
+    response = cacheable(
+        json.dumps(configuration, ensure_ascii=False, indent=2), "application/json", max_age=300
+    )
+    response.vary.add("Accept-Language")
+    return response
 
 
 @blueprint.get("/connect")
 def connect() -> str:
-    """Everything to copy into Moodle's form, in the order of its fields (seen on 4.4)."""
+    """Everything to copy into an LMS, and what comes next."""
     base_url = current_tool().settings.base_url
-    fields = (
-        ConnectField("Tool name", gettext("Badges")),
-        ConnectField("Tool URL", f"{base_url}/lti/launch"),
-        ConnectField("LTI version", "LTI 1.3", choice=True),
-        ConnectField("Public key type", "Keyset URL", choice=True),
-        ConnectField("Public keyset", f"{base_url}/lti/jwks.json"),
-        ConnectField("Initiate login URL", f"{base_url}/lti/login"),
-        ConnectField("Redirection URI(s)", f"{base_url}/lti/launch"),
-        ConnectField("Custom parameters", "\n".join(f"{name}={value}" for name, value in CUSTOM_PARAMETERS)),
-        ConnectField(
-            "Tool configuration usage", "Show in activity chooser and as a preconfigured tool", choice=True
-        ),
-        ConnectField("Default launch container", "Embed, without blocks", choice=True),
-        ConnectField("Supports Deep Linking (Content-Item Message)", "✓", choice=True),
-        ConnectField("Content Selection URL", f"{base_url}/lti/launch"),
-        ConnectField(
-            "IMS LTI Assignment and Grade Services",
-            "Use this service for grade sync and column management",
-            choice=True,
-        ),
-        ConnectField(
-            "IMS LTI Names and Role Provisioning",
-            "Use this service to retrieve members' information as per privacy settings",
-            choice=True,
-        ),
-        ConnectField("Share launcher's name with tool", "Always", choice=True),
-        ConnectField(
-            "Share launcher's email with tool",
-            "Always",
-            gettext("The address is never published: badges carry a salted hash of it, or nothing."),
-            choice=True,
-        ),
-        ConnectField("Accept grades from the tool", "Delegate to teacher", choice=True),
+    return render_template(
+        "pages/lti/connect.html",
+        canvas_url=base_url + CANVAS_PATH,
+        moodle=moodle_fields(base_url),
+        canvas=canvas_fields(base_url),
+        scopes=scope_reasons(),
     )
-    return render_template("pages/lti/connect.html", fields=fields)
