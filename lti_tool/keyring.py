@@ -202,6 +202,13 @@ class Keyring:
             purposes += [f"issuers/{name}" for name in names if _PURPOSE.fullmatch(f"issuers/{name}")]
         return tuple(self._view(signer) for purpose in purposes for signer in self.verification_keys(purpose))
 
+    def of(self, purpose: str) -> tuple[KeyView, ...]:
+        """Every key of one purpose: the active ones first, then the retired, newest first.
+
+        :raises ConfigurationInvalid: ``key_file_exposed``; ``key_missing`` where the purpose is none.
+        """
+        return tuple(self._view(signer) for signer in self.verification_keys(purpose))
+
     def _folder(self, purpose: str, state: KeyState) -> Path:
         return self._keys_dir / purpose / state
 

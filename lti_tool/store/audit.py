@@ -2,13 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
-from lti_tool.store.tables import AuditEvent, new_id
+from lti_tool.store.tables import AuditEvent, Learner, StaffMember, new_id
+
+STAFF, LEARNER = "staff:", "learner:"
+"""How the actors begin that are people; what follows is an id."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """One event."""
+
+    id: str
+    at: datetime
+    actor: str
+    action: str
+    subject_kind: str
+    subject_id: str
+    detail: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class EventFilter:
+    """Which events are meant; what is None is not asked for."""
+
+    action: str | None = None
+    actor: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    """Exclusive."""
+    subject_id: str | None = None
 
 
 def record(
@@ -35,3 +65,75 @@ def record(
             detail=dict(detail or {}),
         )
     )
+
+
+def _wanted(organisation_id: str, wanted: EventFilter) -> list[ColumnElement[bool]]:
+    where = [AuditEvent.organisation_id == organisation_id]
+    if wanted.action is not None:
+        where.append(AuditEvent.action == wanted.action)
+    if wanted.actor is not None:
+        where.append(AuditEvent.actor == wanted.actor)
+    if wanted.since is not None:
+        where.append(AuditEvent.at >= wanted.since)
+    if wanted.until is not None:
+        where.append(AuditEvent.at < wanted.until)
+    if wanted.subject_id is not None:
+        where.append(AuditEvent.subject_id == wanted.subject_id)
+    return where
+
+
+def count(session: Session, organisation_id: str, wanted: EventFilter) -> int:
+    """How many events of an organisation a filter finds."""
+    where = _wanted(organisation_id, wanted)
+    return session.scalar(select(func.count()).select_from(AuditEvent).where(*where)) or 0
+
+
+def page(
+    session: Session,
+    organisation_id: str,
+    wanted: EventFilter,
+    *,
+    limit: int,
+    offset: int = 0,
+    after: tuple[datetime, str] | None = None,
+) -> tuple[EventRow, ...]:
+    """Some of them, the newest first.
+
+    :param after: ``(at, id)`` of the last one seen: what follows it, whatever was added meanwhile.
+    """
+    query = select(
+        AuditEvent.id,
+        AuditEvent.at,
+        AuditEvent.actor,
+        AuditEvent.action,
+        AuditEvent.subject_kind,
+        AuditEvent.subject_id,
+        AuditEvent.detail,
+    ).where(*_wanted(organisation_id, wanted))
+    if after is not None:
+        at, id_ = after
+        query = query.where(or_(AuditEvent.at < at, and_(AuditEvent.at == at, AuditEvent.id < id_)))
+    rows = session.execute(
+        query.order_by(AuditEvent.at.desc(), AuditEvent.id.desc()).offset(offset).limit(limit)
+    )
+    return tuple(EventRow(**row._mapping) for row in rows)
+
+
+def choices(session: Session, organisation_id: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The actions and the actors that an organisation's trail knows."""
+    own = AuditEvent.organisation_id == organisation_id
+    actions = session.scalars(select(AuditEvent.action).where(own).distinct().order_by(AuditEvent.action))
+    actors = session.scalars(select(AuditEvent.actor).where(own).distinct().order_by(AuditEvent.actor))
+    return tuple(actions), tuple(actors)
+
+
+def actor_names(session: Session, organisation_id: str, actors: Collection[str]) -> dict[str, str | None]:
+    """The names of the people among ``actors``; the trail itself keeps ids only."""
+    found: dict[str, str | None] = {}
+    for prefix, table in ((STAFF, StaffMember), (LEARNER, Learner)):
+        ids = [actor.removeprefix(prefix) for actor in actors if actor.startswith(prefix)]
+        rows = session.execute(
+            select(table.id, table.name).where(table.organisation_id == organisation_id, table.id.in_(ids))
+        )
+        found |= {f"{prefix}{id_}": name for id_, name in rows}
+    return found

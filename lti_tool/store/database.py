@@ -267,12 +267,18 @@ def _tune_sqlite(
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
+        # SQLite folds the case of ASCII only, PostgreSQL that of every letter: "émile" is to find both.
+        connection.create_function("lower", 1, _lower, deterministic=True)
         if query_only:
             connection.execute("PRAGMA query_only = ON")
 
     @event.listens_for(engine, "begin")
     def _begun(connection: Connection) -> None:
         connection.exec_driver_sql(begin)
+
+
+def _lower(text: Any) -> Any:
+    return text.lower() if isinstance(text, str) else text
 
 
 def _require_foreign_keys(connection: Connection) -> None:

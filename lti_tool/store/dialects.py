@@ -1,4 +1,4 @@
-"""What SQLite and PostgreSQL spell differently: inserting what is absent, and upserting."""
+"""What SQLite and PostgreSQL spell differently: searching, inserting what is absent, and upserting."""
 
 from __future__ import annotations
 
@@ -30,6 +30,15 @@ _COUNTED = {"preserve_rowcount": True}
 """SQLAlchemy keeps the count of an INSERT only where it is asked to."""
 
 _numbers = itertools.count()
+
+
+def contains_text(column: Any, text: str) -> sa.ColumnElement[bool]:
+    """Whether a text column holds ``text``, capital letters or small; ``%`` and ``_`` mean themselves.
+
+    SQLite's own ``lower`` knows ASCII only; :mod:`lti_tool.store.database` gives it Python's.
+    """
+    found: sa.ColumnElement[bool] = sa.func.lower(column).contains(text.lower(), autoescape=True)
+    return found
 
 
 def insert_if_absent(session: Session, target: Target, values: Row, *, on: Sequence[str]) -> bool:
