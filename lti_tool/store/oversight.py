@@ -174,7 +174,7 @@ def _is_seen(organisation_id: str) -> ColumnElement[bool]:
 
 
 def _is_reachable(organisation_id: str) -> ColumnElement[bool]:
-    """A deployment that this organisation owns, or may take: nobody has it, nor anybody else its registration."""
+    """A deployment that this organisation owns, or may take: it and its registration are nobody else's."""
     return or_(
         Deployment.organisation_id == organisation_id,
         Deployment.organisation_id.is_(None)
