@@ -157,8 +157,6 @@ class Registration(Base):
     """The rule: a deployment seen for the first time is approved at once, into the default organisation."""
     frame_origins: Mapped[list[Any]] = mapped_column(default=list)
     """Origins beside the signed ones that may frame the tool (an institution's own domains)."""
-    service_hosts: Mapped[list[Any]] = mapped_column(default=list)
-    """host[:port] that signed launches of this registration named for AGS and NRPS."""
     administrator_role: Mapped[str | None] = mapped_column(String(10))
     """What an administrator of this LMS may be on the staff pages; null: nothing."""
     created_at: Mapped[datetime]
@@ -183,6 +181,8 @@ class Deployment(Base):
     share one issuer and client_id (Canvas) have hosts of their own."""
     frame_origins: Mapped[list[Any]] = mapped_column(default=list)
     """The institution's own domains that may frame the tool, beside those of the registration."""
+    service_hosts: Mapped[list[Any]] = mapped_column(default=list)
+    """host[:port] that signed launches of this deployment named for AGS and NRPS: its tokens go there alone."""
     first_seen_at: Mapped[datetime]
     approved_at: Mapped[datetime | None]
 
@@ -613,7 +613,7 @@ class StaffLink(Base):
 
 
 class StaffSession(Base):
-    """Hours on the staff pages, of a member or of an LMS's administrator; the role is read at each request."""
+    """A session on the staff pages, of a member or of an LMS's administrator; roles are read at each request."""
 
     __tablename__ = "staff_sessions"
     __table_args__ = (
@@ -642,7 +642,13 @@ class CallBudget(Base):
         ForeignKey("registrations.id", ondelete="CASCADE"), primary_key=True
     )
     calls_left: Mapped[float]
+    """Of the schedule; negative where a long read took more than there was."""
+    visit_calls_left: Mapped[float]
+    """Of visits, which the schedule cannot use up."""
+    pace: Mapped[float]
+    """Share of its rate at which the platform is asked: 1, halved whenever it is too busy."""
     counted_at: Mapped[datetime]
+    """Of these counts; ahead of now while the platform wants to be left alone."""
 
 
 OPEN_RUN = "status IN ('waiting', 'running')"

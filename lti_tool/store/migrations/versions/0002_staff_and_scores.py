@@ -10,9 +10,17 @@ staff, counts as proved by a launch where
 - a launch session as a learner of that very course is still there, or
 - the person launched, and is known in this one course only: every launch from a course leaves a membership.
 
-Whoever is left unproved loses nothing: badges stay, and the next launch, or the score that is written into the
-award column, proves it.
+Hosts to which a bearer token may go move from the registration to the deployment whose launches named them:
+institutions that share a registration (Canvas) must not get each other's tokens. What a deployment named is
+read from the service URLs of its courses.
+
+Whoever is left unproved loses nothing: badges stay, and the next launch, or the score that is written into
+the award column, proves it.
 """
+
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 from alembic import op
@@ -65,6 +73,8 @@ def upgrade() -> None:
         "call_budgets",
         _of("registration_id", "registrations", primary_key=True),
         sa.Column("calls_left", sa.Double(), nullable=False),
+        sa.Column("visit_calls_left", sa.Double(), nullable=False),
+        sa.Column("pace", sa.Double(), nullable=False),
         sa.Column("counted_at", MOMENT, nullable=False),
     )
 
