@@ -45,6 +45,10 @@ class FormProblem(StrEnum):
     CONTRAST_TOO_LOW = "contrast_too_low"
     COLOUR_INVALID = "colour_invalid"
     CHARACTERS_NOT_IN_FONT = "characters_not_in_font"
+    NAME_TAKEN = "name_taken"
+    NOT_A_URL = "not_a_url"
+    NOT_AN_ADDRESS = "not_an_address"
+    NOT_AN_ORIGIN = "not_an_origin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,9 +172,9 @@ class MicromoduleForm:
         return tuple(self._problems())
 
     def _problems(self) -> Iterator[Problem]:
-        yield from _text("name", self.name, NAME_LENGTH)
-        yield from _text("description", self.description, DESCRIPTION_LENGTH)
-        yield from _text("image_alt", self.image_alt, ALT_LENGTH)
+        yield from text_problems("name", self.name, NAME_LENGTH)
+        yield from text_problems("description", self.description, DESCRIPTION_LENGTH)
+        yield from text_problems("image_alt", self.image_alt, ALT_LENGTH)
         if len(self.skill_list) > MAXIMUM_SKILLS:
             yield Problem("skills", FormProblem.TOO_MANY, {"limit": MAXIMUM_SKILLS})
         for skill in self.skill_list:
@@ -200,7 +204,7 @@ class MicromoduleForm:
 
     def _row_problems(self, number: int, row: CriteriaRow) -> Iterator[Problem]:
         prefix = f"criteria-{number}"
-        yield from _text(f"{prefix}-label", row.label, LABEL_LENGTH)
+        yield from text_problems(f"{prefix}-label", row.label, LABEL_LENGTH)
         threshold = parse_number(row.threshold)
         if threshold is None:
             yield Problem(f"{prefix}-threshold", FormProblem.NOT_A_NUMBER)
@@ -310,7 +314,11 @@ def _combination(name: str, count_name: str, combination: Combination, parts: in
             yield Problem(count_name, FormProblem.OUT_OF_RANGE, {"low": 1, "high": parts})
 
 
-def _text(name: str, value: str, limit: int) -> Iterator[Problem]:
+def text_problems(name: str, value: str, limit: int) -> Iterator[Problem]:
+    """What keeps a text from being shown, stored and signed.
+
+    :param limit: characters at most.
+    """
     if not value:
         yield Problem(name, FormProblem.REQUIRED)
     elif len(value) > limit:

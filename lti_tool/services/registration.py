@@ -83,7 +83,8 @@ class Registrations:
                 self._remembered[key] = (now, view)
         return view
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
+        """Ask the database again: somebody changed a registration; other processes ask within seconds."""
         with self._lock:
             self._remembered.clear()
 
@@ -190,7 +191,7 @@ class Registrations:
                 subject_id=registration_id,
                 detail={"is_approved": approve},
             )
-        self._forget()
+        self.forget()
         return self.show(registration_id).registration
 
     def approve(self, registration_id: str, *, actor: str = "cli") -> RegistrationView:
@@ -212,7 +213,7 @@ class Registrations:
             if not store.set_registration_status(session, registration_id, status):
                 raise NotFound(ErrorCode.REGISTRATION_UNKNOWN, registration_id)
             self._record(session, actor, f"registration_{status.value}", "registration", registration_id)
-        self._forget()
+        self.forget()
         return self.show(registration_id).registration
 
     def remove(self, registration_id: str, *, actor: str = "cli") -> None:
@@ -229,7 +230,7 @@ class Registrations:
             if not store.remove_registration(session, registration_id):
                 raise NotFound(ErrorCode.REGISTRATION_UNKNOWN, registration_id)
             self._record(session, actor, "registration_removed", "registration", registration_id)
-        self._forget()
+        self.forget()
 
     def approve_deployment(
         self,

@@ -6,7 +6,7 @@ organisation a launch belongs to is what its deployment says.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -127,6 +127,13 @@ def set_registration_status(session: Session, registration_id: str, status: Regi
     return changed.first() is not None
 
 
+def set_administrator_role(session: Session, registration_id: str, role: str | None) -> None:
+    """Say what administrators of this LMS may be on the staff pages."""
+    session.execute(
+        update(Registration).where(Registration.id == registration_id).values(administrator_role=role)
+    )
+
+
 def add_service_hosts(session: Session, registration_id: str, hosts: Iterable[str], limit: int) -> None:
     """Remember hosts that a signed launch named; beyond ``limit`` nothing is added."""
     row = session.scalars(
@@ -219,6 +226,13 @@ def approve_deployment(session: Session, deployment_id: str, organisation_id: st
 def disable_deployment(session: Session, deployment_id: str) -> None:
     """Let nobody in from it; what it owns stays."""
     session.execute(update(Deployment).where(Deployment.id == deployment_id).values(status="disabled"))
+
+
+def set_frame_origins(session: Session, deployment_id: str, origins: Sequence[str]) -> None:
+    """Say which of the institution's own domains may frame the tool."""
+    session.execute(
+        update(Deployment).where(Deployment.id == deployment_id).values(frame_origins=list(origins))
+    )
 
 
 # -- organisations

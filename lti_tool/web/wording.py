@@ -226,6 +226,14 @@ def problem_sentence(code: str, params: dict[str, object]) -> str:
         ),
         "characters_not_in_font": _("The picture cannot show some of these characters. Use others."),
         "colour_invalid": _("Enter a colour such as #0b6a5d."),
+        "name_taken": _("This name is taken. Choose another one."),
+        "not_a_url": _("Enter a whole web address that begins with https://."),
+        "not_an_address": _("Enter an e-mail address such as badges@example.edu."),
+        "not_an_origin": _(
+            "Enter one address of a website on each line, such as https://lms.example.edu: "
+            "%(given)s is none.",
+            given=params.get("given", ""),
+        ),
         "contrast_too_low": _(
             "Picture and background are too similar to tell apart. Choose a darker or lighter colour."
         ),
@@ -345,6 +353,12 @@ def field_label(name: str) -> str:
         "foreground": _("Icon and text"),
         "text": _("Text on the badge"),
         "image_alt": _("Description of the picture"),
+        "url": _("Website"),
+        "email": _("E-mail address"),
+        "reason": _("Reason"),
+        "role": _("Role"),
+        "frame_origins": _("Websites that may show the tool"),
+        "token": _("Sign-in link"),
     }
     if name in labels:
         return labels[name]
