@@ -24,9 +24,11 @@ from lti_tool.queue import Queue
 from lti_tool.settings import load_settings
 from lti_tool.store.tables import Award, Learner
 from tests.factories import rule_fields
-from tests.simulator.client import CookiePolicy, Page, Person, fetch_in_process, mount
+from tests.simulator.browser import CookiePolicy, Page
+from tests.simulator.client import Person, fetch_in_process, mounts
 from tests.simulator.gradebook import GradeItem
 from tests.simulator.lms import Activity, Course, Lms, Role, ToolType, User
+from tests.simulator.moodle.lms import Moodle
 
 TOOL_URL = "http://localhost:8000"
 LMS_URL = "http://127.0.0.1:9000"
@@ -188,7 +190,7 @@ def micromodule_fields(name: str, label: str, percent: str) -> dict[str, str]:
 def open_campus(database_url: str, data_dir: Path, **settings: str) -> Iterator[Campus]:
     """Build both sides and connect them; the database at ``database_url`` is migrated already."""
     clock = Clock()
-    lms, neighbour = Lms(LMS_URL, clock=clock), Lms(NEIGHBOUR_URL, clock=clock)
+    lms, neighbour = Moodle(LMS_URL, clock=clock), Moodle(NEIGHBOUR_URL, clock=clock)
     environment: Mapping[str, str] = {
         "LTI_TOOL_ENV": "development",
         "LTI_TOOL_BASE_URL": TOOL_URL,
@@ -199,7 +201,7 @@ def open_campus(database_url: str, data_dir: Path, **settings: str) -> Iterator[
     tool = build_tool(
         load_settings(environment),
         clock=clock,
-        mounts={one.base_url: mount(one) for one in (lms, neighbour)},
+        mounts=mounts(lms) | mounts(neighbour),
         queue=Queue("memory:"),
     )
     tool.keyring.ensure("lti")

@@ -19,7 +19,7 @@ from lti_tool.errors import ErrorCode
 from lti_tool.store.tables import LaunchSession
 from tests.databases import fresh_database_url
 from tests.journeys.campus import LMS_URL, TOOL_URL, Campus, open_campus
-from tests.simulator.client import Cookie, Page
+from tests.simulator.browser import Cookie, Page
 from tests.simulator.keys import b64url_bytes, public_pem, rsa_key, sign_rs256, signing_input
 from tests.simulator.lms import Activity, User
 from tests.unit.lti.tokens import INSTRUCTOR, LEARNER, LTI, MISSING, changed, sign_hs256

@@ -7,7 +7,8 @@ from bs4 import BeautifulSoup
 
 from lti_tool.errors import ErrorCode
 from tests.journeys.campus import TOOL_URL, Campus, credential_of, micromodule_fields
-from tests.simulator.client import Page, Person
+from tests.simulator.browser import Page
+from tests.simulator.client import Person
 from tests.simulator.lms import ToolType
 
 FORM = micromodule_fields("Open Data Basics", "Quiz 1", "60")

@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from lti_tool.store.tables import LineItem, Result
 from tests.journeys.campus import Campus, row_of
-from tests.simulator.client import Page
+from tests.simulator.browser import Page
 
 
 def has_button(page: Page) -> bool:

@@ -15,7 +15,8 @@ from lti_tool.store.tables import (
     Run,
 )
 from tests.journeys.campus import Campus, credential_of
-from tests.simulator.client import Page, Person
+from tests.simulator.browser import Page
+from tests.simulator.client import Person
 
 
 @pytest.fixture

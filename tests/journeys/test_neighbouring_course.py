@@ -10,7 +10,8 @@ from sqlalchemy import select
 from lti_tool.store.tables import Placement, Run
 from tests.journeys.campus import Campus
 from tests.journeys.test_isolation import inside, posted
-from tests.simulator.client import Page, Person
+from tests.simulator.browser import Page
+from tests.simulator.client import Person
 from tests.simulator.lms import Role
 
 

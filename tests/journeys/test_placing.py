@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.journeys.campus import Campus, credential_of, micromodule_fields
-from tests.simulator.client import Page, Person
+from tests.simulator.browser import Page
+from tests.simulator.client import Person
 from tests.simulator.gradebook import GradeItem
 from tests.simulator.lms import Activity
 

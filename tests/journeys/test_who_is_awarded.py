@@ -10,8 +10,8 @@ from sqlalchemy import select
 
 from lti_tool.store.tables import Credential
 from tests.journeys.campus import Campus, credential_of, row_of
+from tests.simulator.browser import Page
 from tests.simulator.chaos import Kind
-from tests.simulator.client import Page
 from tests.simulator.forgery import altered, read_token
 from tests.simulator.lms import Activity
 

@@ -9,7 +9,7 @@ import threading
 from werkzeug.serving import make_server
 
 from tests.simulator.app import application
-from tests.simulator.lms import Lms
+from tests.simulator.moodle.lms import Moodle
 from tests.simulator.seed import seed_demo
 
 
@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
 
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
-    lms = Lms(f"http://127.0.0.1:{options.port}", seed=options.random_seed)
+    lms = Moodle(f"http://127.0.0.1:{options.port}", seed=options.random_seed)
     if options.seed:
         seed_demo(lms)
         lms.register_tool(

@@ -1,24 +1,35 @@
 """The WSGI application of one LMS."""
 
+from pathlib import Path
 from urllib.parse import quote
 
 from flask import Flask, Response, redirect, request
+from jinja2 import FileSystemLoader
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from tests.simulator import control, deep_linking, platform, registration, services, site
+from tests.simulator import control
 from tests.simulator.lms import Lms
-from tests.simulator.web import LoginRequiredError, MoodleError, page
+from tests.simulator.moodle import deep_linking, platform, registration, services, site
+from tests.simulator.web import LoginRequiredError, PageError, page
+
+_PARTS = {
+    "moodle": (platform, registration, services, deep_linking, site),
+}
+"""What answers, by product."""
 
 
 def create_app(lms: Lms) -> Flask:
     """A Flask application that serves `lms`; its state is the `Lms`, so several applications may share
     one.
     """
-    app = Flask("tests.simulator", template_folder="templates", static_folder=None)
+    app = Flask("tests.simulator", static_folder=None)
     app.config["LMS"] = lms
     app.url_map.strict_slashes = False
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    for part in (platform, registration, services, deep_linking, site, control):
+    app.jinja_loader = FileSystemLoader(
+        [Path(__file__).parent / lms.templates, Path(__file__).parent / "templates"]
+    )
+    for part in (*_PARTS[lms.product], control):
         app.register_blueprint(part.blueprint)
 
     @app.before_request
@@ -31,13 +42,13 @@ def create_app(lms: Lms) -> Flask:
         del lms.requests[:-5000]
         return lms.chaos.after(request.path, request.url, response)
 
-    @app.errorhandler(MoodleError)
-    def show_error(error: MoodleError) -> Response:
+    @app.errorhandler(PageError)
+    def show_error(error: PageError) -> Response:
         return page("error.html", error.status, message=error.message)
 
     @app.errorhandler(LoginRequiredError)
     def ask_to_log_in(_error: LoginRequiredError) -> WerkzeugResponse:
-        return redirect("/login/index.php?wantsurl=" + quote(request.full_path.rstrip("?")), 303)
+        return redirect(f"{lms.login_path}?wantsurl=" + quote(request.full_path.rstrip("?")), 303)
 
     return app
 
@@ -47,3 +58,8 @@ def application(lms: Lms) -> Flask:
     if lms.application is None:
         lms.application = create_app(lms)
     return lms.application
+
+
+def applications(lms: Lms) -> dict[str, Flask]:
+    """Everything that answers for the platform of `lms`, by base URL."""
+    return {lms.base_url: application(lms)}

@@ -26,9 +26,6 @@ Kind = Literal[
     "lower_case_link",
     "not_json",
 ]
-SERVICES = "/mod/lti/services.php"
-TOKEN = "/mod/lti/token.php"
-CERTS = "/mod/lti/certs.php"
 
 
 @dataclass
@@ -38,7 +35,7 @@ class Fault:
     """
 
     kind: Kind
-    path: str = SERVICES
+    path: str
     value: Any = None
     times: int | None = None
     chance: float = 1.0
@@ -47,7 +44,9 @@ class Fault:
 class Chaos:
     """The fault switchboard of one LMS; everything is off at the start."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, services: str, rate_limited: Callable[[Any], Response]) -> None:
+        """`services` is the path of faults that name none; `rate_limited` gives the site's own answer."""
+        self._services, self._rate_limited = services, rate_limited
         self.random = random.Random(seed)
         self.faults: list[Fault] = []
         self.clock_skew_seconds = 0
@@ -62,13 +61,13 @@ class Chaos:
         self,
         kind: Kind,
         *,
-        path: str = SERVICES,
+        path: str | None = None,
         value: Any = None,
         times: int | None = None,
         chance: float = 1.0,
     ) -> Fault:
         """Switch a fault on; returns it, so that a test can look at what is left of `times`."""
-        fault = Fault(kind, path, value, times, chance)
+        fault = Fault(kind, path or self._services, value, times, chance)
         self.faults.append(fault)
         return fault
 
@@ -91,15 +90,13 @@ class Chaos:
         return struck
 
     def before(self, path: str) -> Response | None:
-        """Delays a request, or answers it in the place of Moodle."""
+        """Delays a request, or answers it in the place of the site."""
         for fault in self._strike(path, "latency"):
             self.sleep(float(fault.value or 0.1))
         for fault in self._strike(path, "status", "rate_limit"):
             if fault.kind == "status":
                 return Response("<h1>Service error</h1>", int(fault.value or 503), mimetype="text/html")
-            return Response(
-                "Too many requests", 429, {"Retry-After": str(fault.value or 1)}, mimetype="text/plain"
-            )
+            return self._rate_limited(fault.value)
         for _ in self._strike(path, "expired_token"):
             return Response('{"status":401,"reason":"Unauthorized"}', 401, mimetype="application/json")
         return None

@@ -1,16 +1,14 @@
 """Driving the LMS and the tool in one process, as browsers and servers do.
 
-`Person` is a browser with a person in front of it: it walks the whole OpenID Connect dance, keeps cookies per
-site and partition, and withholds those a browser would withhold. `mount` lets the tool's outgoing
-``requests`` reach the LMS; `fetch_in_process` lets the LMS read the tool's key set.
+`Person` is a browser with a person in front of it: it walks the whole OpenID Connect dance and keeps and
+withholds cookies as a browser would (`browser`). `mount` lets the tool's outgoing ``requests`` reach the LMS;
+`fetch_in_process` lets the LMS read the tool's key set.
 """
 
 import io
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from http.cookies import SimpleCookie
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -20,240 +18,25 @@ from requests.structures import CaseInsensitiveDict
 from werkzeug.test import Client
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from tests.simulator.app import application
-from tests.simulator.lms import Activity, Course, Lms, ToolType, User
+from tests.simulator.app import applications
+from tests.simulator.browser import (
+    USER_AGENT,
+    Cookie,
+    CookieJar,
+    CookiePolicy,
+    Form,
+    Page,
+    Value,
+    fetch_site,
+    origin_of,
+)
+from tests.simulator.lms import Activity, Course, Lms, Opening, Session, ToolType, User
 
 WsgiApp = Callable[..., Iterable[bytes]]
-CookiePolicy = Literal["all", "partitioned_only", "none"]
-Value = str | list[str]
 Tamper = Callable[[dict[str, str]], dict[str, str]]
 
-USER_AGENT = (
-    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36"
-)
-
-
-def origin_of(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
-
-
-def _site_of(url: str) -> str:
-    """Scheme and host: two names or two addresses are two sites; ports do not count."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.hostname}"
-
-
-def _is_trustworthy(url: str) -> bool:
-    """Where browsers accept ``Secure`` cookies: https, and http on loopback."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    return parts.scheme == "https" or host == "localhost" or host.startswith("127.")
-
-
-@dataclass
-class Cookie:
-    name: str
-    value: str
-    host: str
-    path: str
-    same_site: str
-    partition: str
-
-
-class CookieJar:
-    """Cookies as a 2026 Chromium keeps them; `policy` is what it lets third parties have.
-
-    ``all``: third-party cookies are allowed (``SameSite=None; Secure`` ones). ``partitioned_only``: only
-    those that are also ``Partitioned``, as Chromium's blocking does. ``none``: not even those. Chromium's
-    two-minute grace for cookies without SameSite is not granted: Safari and Firefox have none.
-    """
-
-    def __init__(self, policy: CookiePolicy) -> None:
-        self.policy = policy
-        self.cookies: dict[tuple[str, str, str, str], Cookie] = {}
-
-    def store(self, header: str, url: str, top_url: str) -> None:
-        """Take one ``Set-Cookie`` header of an answer from `url` shown under `top_url`, if a browser
-        would.
-        """
-        parsed: SimpleCookie = SimpleCookie()
-        # Python 3.11's parser does not know the attribute and would drop the whole cookie.
-        attributes = [part.strip() for part in header.split(";")]
-        is_partitioned = any(part.lower() == "partitioned" for part in attributes[1:])
-        parsed.load("; ".join(part for part in attributes if part.lower() != "partitioned"))
-        host = urlsplit(url).hostname or ""
-        third_party = _site_of(url) != _site_of(top_url)
-        for name, morsel in parsed.items():
-            same_site = morsel["samesite"].lower() or "lax"
-            secure = bool(morsel["secure"])
-            refused = (
-                (secure and not _is_trustworthy(url))
-                or (same_site == "none" and not secure)
-                or (is_partitioned and not secure)
-                or (name.startswith("__Secure-") and not secure)
-                or (name.startswith("__Host-") and (not secure or morsel["path"] != "/" or morsel["domain"]))
-                or (third_party and same_site != "none")
-                or (third_party and self.policy == "none")
-                or (third_party and self.policy == "partitioned_only" and not is_partitioned)
-            )
-            if refused:
-                continue
-            partition = _site_of(top_url) if is_partitioned else ""
-            path = morsel["path"] or urlsplit(url).path.rpartition("/")[0] or "/"
-            key = (partition, host, path, name)
-            is_over = morsel["max-age"] and int(morsel["max-age"]) <= 0
-            if is_over or "1970" in morsel["expires"]:
-                self.cookies.pop(key, None)
-            else:
-                self.cookies[key] = Cookie(name, morsel.value, host, path, same_site, partition)
-
-    def header(self, url: str, top_url: str, *, method: str, initiator: str | None) -> str:
-        """The ``Cookie`` header of a request; `initiator` is the page whose form or link started it."""
-        host, path = urlsplit(url).hostname, urlsplit(url).path or "/"
-        third_party = _site_of(url) != _site_of(top_url)
-        crosses = initiator is not None and _site_of(initiator) != _site_of(url)
-        is_framed = initiator is not None and top_url != url
-        sent = []
-        for cookie in self.cookies.values():
-            inside = path == cookie.path or path.startswith(cookie.path.rstrip("/") + "/")
-            if cookie.host != host or not inside or cookie.partition not in ("", _site_of(top_url)):
-                continue
-            if third_party and self.policy != "all" and not cookie.partition:
-                continue
-            if third_party and (cookie.same_site != "none" or self.policy == "none"):
-                continue
-            if crosses and cookie.same_site == "strict":
-                continue
-            # Lax cookies go along on cross-site navigations of the whole tab by GET only.
-            if crosses and cookie.same_site == "lax" and (method != "GET" or is_framed):
-                continue
-            sent.append(f"{cookie.name}={cookie.value}")
-        return "; ".join(sent)
-
-
-@dataclass(frozen=True)
-class Form:
-    """A form of a page with the values it would send as it stands."""
-
-    action: str
-    method: str
-    name: str
-    target: str
-    encoding: str
-    fields: dict[str, Value]
-    buttons: tuple[tuple[str, str, str], ...]
-
-
-@dataclass(frozen=True)
-class Page:
-    """What the browser shows after a navigation; `top_url` is the page of the tab it is framed in, else
-    its own.
-    """
-
-    url: str
-    status: int
-    headers: CaseInsensitiveDict[str]
-    body: bytes
-    top_url: str
-    history: tuple[tuple[int, str], ...] = ()
-    soup: BeautifulSoup = field(
-        default_factory=lambda: BeautifulSoup("", "html.parser"), repr=False, compare=False
-    )
-
-    @property
-    def text(self) -> str:
-        """The body as text."""
-        return self.body.decode("utf-8", "replace")
-
-    @property
-    def words(self) -> str:
-        """The visible text, blanks collapsed."""
-        return " ".join(self.soup.get_text(" ").split())
-
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-    @property
-    def is_framed(self) -> bool:
-        return self.url != self.top_url
-
-    @property
-    def forms(self) -> list[Form]:
-        return [_form(self, element) for element in self.soup.find_all("form")]
-
-    def form(self, which: str | int = 0) -> Form:
-        """A form by its place, its name or id, or a part of its action. Raises `LookupError`."""
-        forms = self.forms
-        if isinstance(which, int):
-            if which >= len(forms):
-                raise LookupError(f"{self.url} ({self.status}) has {len(forms)} forms: {self.words[:300]}")
-            return forms[which]
-        for form in forms:
-            if which == form.name or which in form.action:
-                return form
-        raise LookupError(f"no form {which!r} on {self.url} ({self.status}): {self.words[:300]}")
-
-    def link(self, which: str) -> str:
-        """The absolute URL of the first link whose text or href contains `which`. Raises `LookupError`."""
-        for anchor in self.soup.find_all("a", href=True):
-            if which in anchor.get_text(" ") or which in str(anchor["href"]):
-                return urljoin(self.url, str(anchor["href"]))
-        raise LookupError(f"no link {which!r} on {self.url} ({self.status}): {self.words[:300]}")
-
-
-def _control_value(element: Tag) -> Value | None:
-    """What a control sends as it stands; None when it sends nothing."""
-    kind = str(element.get("type", "text")).lower()
-    if element.name == "textarea":
-        return element.get_text().removeprefix("\n")
-    if element.name == "select":
-        options = element.find_all("option")
-        chosen = [o for o in options if o.has_attr("selected")] or (
-            [] if element.has_attr("multiple") else options[:1]
-        )
-        values = [str(o.get("value", o.get_text().strip())) for o in chosen]
-        return values if element.has_attr("multiple") else (values[0] if values else None)
-    if kind in ("checkbox", "radio"):
-        return str(element.get("value", "on")) if element.has_attr("checked") else None
-    if kind in ("submit", "button", "reset", "image", "file"):
-        return None
-    return str(element.get("value", ""))
-
-
-def _form(page: Page, element: Tag) -> Form:
-    fields: dict[str, Value] = {}
-    buttons: list[tuple[str, str, str]] = []
-    identity = str(element.get("id", ""))
-    outside = page.soup.select(f'[form="{identity}"]') if identity else []
-    for control in [*element.find_all(["input", "select", "textarea", "button"]), *outside]:
-        if control.has_attr("disabled"):
-            continue
-        name = str(control.get("name", ""))
-        kind = str(control.get("type", "submit" if control.name == "button" else "text")).lower()
-        if kind in ("submit", "image"):
-            label = control.get_text(" ").strip() or str(control.get("value", ""))
-            buttons.append((name, str(control.get("value", "")), label))
-        value = _control_value(control)
-        if not name or value is None:
-            continue
-        if name in fields and str(control.get("type", "")).lower() != "radio":
-            old = fields[name]
-            fields[name] = [
-                *(old if isinstance(old, list) else [old]),
-                *(value if isinstance(value, list) else [value]),
-            ]
-        else:
-            fields[name] = value
-    return Form(
-        urljoin(page.url, str(element.get("action") or page.url)),
-        str(element.get("method", "get")).upper(),
-        str(element.get("name") or identity),
-        str(element.get("target", "")),
-        str(element.get("enctype", "application/x-www-form-urlencoded")),
-        fields,
-        tuple(buttons),
-    )
+LOGIN_FORM, AUTH_FORM = "ltiInitiateLoginForm", "ltiAuthForm"
+"""Names of the forms that open a login at the tool, and that bring it the id_token."""
 
 
 class Person:
@@ -273,7 +56,11 @@ class Person:
         self.user = user
         self.in_frame = in_frame
         self.jar = CookieJar(cookies)
-        self._lms_client = Client(application(lms), use_cookies=False)
+        self.storage: dict[str, str] = {}
+        """What tools left in the platform's storage (LTI Platform Storage)."""
+        self._clients = {
+            origin_of(url): Client(app, use_cookies=False) for url, app in applications(lms).items()
+        }
         self._tool_client = Client(tool_app, use_cookies=False)
         self.sign_in()
 
@@ -281,20 +68,20 @@ class Person:
         """Get a session at the LMS, as a click on the person's name does."""
         host = urlsplit(self.lms.base_url).hostname or ""
         token = self.lms.sign_in(self.user)
-        self.jar.cookies[("", host, "/", "MoodleSession")] = Cookie(
-            "MoodleSession", token, host, "/", "lax", ""
-        )
+        name, same_site = self.lms.session_cookie, self.lms.session_same_site.lower()
+        self.jar.cookies[("", host, "/", name)] = Cookie(name, token, host, "/", same_site, "")
 
     @property
-    def sesskey(self) -> str:
+    def session(self) -> Session:
+        """What the LMS remembers of this browser."""
         host = urlsplit(self.lms.base_url).hostname or ""
-        return self.lms.sessions[self.jar.cookies[("", host, "/", "MoodleSession")].value].sesskey
+        return self.lms.sessions[self.jar.cookies[("", host, "/", self.lms.session_cookie)].value]
 
     # Navigation
 
     def _client(self, url: str) -> Client:
-        if origin_of(url) == origin_of(self.lms.base_url):
-            return self._lms_client
+        if origin_of(url) in self._clients:
+            return self._clients[origin_of(url)]
         tools = {origin_of(t.url) for t in self.lms.tools.values()}
         if origin_of(url) in tools:
             return self._tool_client
@@ -327,7 +114,7 @@ class Person:
                 sent["Origin"] = origin_of(initiator)
             sent["Sec-Fetch-Mode"] = "navigate"
             sent["Sec-Fetch-Dest"] = "iframe" if top_url and top_url != url else "document"
-            sent["Sec-Fetch-Site"] = _fetch_site(url, initiator)
+            sent["Sec-Fetch-Site"] = fetch_site(url, initiator)
             parts = urlsplit(url)
             response: WerkzeugResponse = self._client(url).open(
                 parts.path or "/",
@@ -393,6 +180,8 @@ class Person:
         if pressed and pressed[0][0]:
             values[pressed[0][0]] = pressed[0][1]
         top = page.top_url if page.is_framed and chosen.target not in ("_top", "_blank") else None
+        if chosen.target and page.soup.find("iframe", attrs={"name": chosen.target}) and self.in_frame:
+            top = page.top_url
         if chosen.method == "GET":
             pairs = [
                 (n, v) for n, value in values.items() for v in (value if isinstance(value, list) else [value])
@@ -412,17 +201,17 @@ class Person:
 
     def _dance(self, page: Page, tamper: Tamper | None) -> Page:
         """From the LMS's page that opens the login to whatever the tool shows (or who refuses)."""
-        if page.status != 200 or not page.forms or page.forms[0].name != "ltiInitiateLoginForm":
+        if page.status != 200 or not page.forms or page.forms[0].name != LOGIN_FORM:
             return page
-        page = self._settle(self.submit(page))
-        if origin_of(page.url) != origin_of(self.lms.base_url) or page.status != 200 or not page.forms:
+        page = self._settle(self._leave_in_storage(self.submit(page)))
+        if page.status != 200 or not page.forms or page.forms[0].name != AUTH_FORM:
             return page
-        form = page.form("ltiAuthForm")
+        form = page.form(AUTH_FORM)
         fields = {name: str(value) for name, value in form.fields.items()}
         if tamper is not None:
             fields = tamper(fields)
         removed: dict[str, Value | None] = dict.fromkeys(form.fields)
-        return self.submit(page, removed | dict(fields.items()), form=form)
+        return self._read_storage(self.submit(page, removed | dict(fields.items()), form=form))
 
     def _settle(self, page: Page) -> Page:
         """Let Moodle's repost page do its work."""
@@ -431,63 +220,91 @@ class Person:
             return self.submit(page)
         return page
 
-    def _frame(self, url: str, host_page: str) -> Page:
-        top = host_page if self.in_frame else None
-        return self._open("GET", url, top_url=top, initiator=host_page)
+    def _storage_answers(self, page: Page, asked: Mapping[str, Any]) -> bool:
+        """Whether the platform's storage hears a question of this page: right frame, right origin."""
+        where = (asked["data-storage-origin"], asked["data-storage-target"])
+        return page.is_framed and where == self.lms.storage_frame
+
+    def _leave_in_storage(self, page: Page) -> Page:
+        """What the script of the tool's login page does: put its secret there, then go on."""
+        link = page.soup.find("a", id="continue", attrs={"data-storage-key": True})
+        if not isinstance(link, Tag):
+            return page
+        if self._storage_answers(page, link.attrs):
+            self.storage[str(link["data-storage-key"])] = str(link["data-storage-value"])
+        return self.get(str(link["href"]), page=page)
+
+    def _read_storage(self, page: Page) -> Page:
+        """What the script of the tool's launch page does, where no cookie came: read the secret back."""
+        form = page.soup.find("form", id="launch", attrs={"data-storage-key": True})
+        if not isinstance(form, Tag):
+            return page
+        answers = self._storage_answers(page, form.attrs)
+        value = self.storage.get(str(form["data-storage-key"]), "") if answers else ""
+        return self.submit(page, {"storage_value": value}, form="launch")
+
+    def _open_tool(self, opening: Opening) -> Page:
+        """The page whose form opens the login: the host page's own, or one inside its frame."""
+        if opening.frame_url is None:
+            return self.get(opening.host_page)
+        top = opening.host_page if self.in_frame else None
+        return self._open("GET", opening.frame_url, top_url=top, initiator=opening.host_page)
 
     def launch(self, cmid: int, *, tamper: Tamper | None = None) -> Page:
         """Open an LTI activity; `tamper` may change the fields the platform posts to the tool (attacks)."""
-        host_page = f"{self.lms.base_url}/mod/lti/view.php?id={cmid}"
-        return self._dance(
-            self._frame(f"{self.lms.base_url}/mod/lti/launch.php?id={cmid}&triggerview=0", host_page), tamper
-        )
+        return self._dance(self._open_tool(self.lms.opening_of_link(self.lms.activities[cmid])), tamper)
+
+    def open(self, path: str, *, tamper: Tamper | None = None) -> Page:
+        """Open a page of the LMS that shows a tool by itself (Canvas: course navigation)."""
+        return self._dance(self.get(path), tamper)
 
     def initiate(self, cmid: int) -> tuple[Page, Form]:
         """Stop before the login: the LMS's page and its form, for tests of the login itself."""
-        page = self._frame(
-            f"{self.lms.base_url}/mod/lti/launch.php?id={cmid}&triggerview=0",
-            f"{self.lms.base_url}/mod/lti/view.php?id={cmid}",
-        )
-        return page, page.form("ltiInitiateLoginForm")
+        page = self._open_tool(self.lms.opening_of_link(self.lms.activities[cmid]))
+        return page, page.form(LOGIN_FORM)
 
     def deep_link(
-        self, course: Course, *, tool: ToolType | None = None, tamper: Tamper | None = None
+        self,
+        course: Course,
+        *,
+        tool: ToolType | None = None,
+        placement: str | None = None,
+        tamper: Tamper | None = None,
     ) -> Page:
-        """ "Select content" in the activity form of the (first) tool; returns the tool's picker."""
+        """The tool's picker, as it opens where content is added; `placement` is one of Canvas's."""
         chosen = tool or next(iter(self.lms.tools.values()))
-        base = self.lms.base_url
-        host_page = (
-            f"{base}/course/modedit.php?add=lti&course={course.id}&section=0&return=0&typeid={chosen.id}"
-        )
-        url = f"{base}/mod/lti/contentitem.php?id={chosen.id}&course={course.id}&sesskey={self.sesskey}"
-        return self._dance(self._frame(url, host_page), tamper)
+        opening = self.lms.opening_of_selection(course, chosen, self.session, placement)
+        return self._dance(self._open_tool(opening), tamper)
 
     def return_selected(self, page: Page) -> Page:
-        """Send the tool's deep linking response to the LMS; the form the LMS fills is in the page, nothing
-        is saved.
-        """
-        form = page.form("contentitem_return.php")
+        """Send the tool's deep linking response to the LMS, which has saved nothing yet."""
+        form = page.form(self.lms.selection_path)
         return self._settle(self.submit(page, form=form))
 
     def save_selected(self, page: Page) -> list[Activity]:
-        """Return the selection and press "Save and return to course"; gives the activities that came into
-        being.
+        """Return the selection and save it as the teacher does; gives the activities that came into being.
+
+        Raises `LookupError` where the LMS refuses it.
         """
         returned = self.return_selected(page)
-        data = returned.soup.find(id="contentitem-return")
-        if returned.status != 200 or data is None:
-            raise LookupError(f"the LMS refused the selection ({returned.status}): {returned.words[:500]}")
-        selected = json.loads(data.get_text())
-        if selected is None:
-            return []
         before = set(self.lms.activities)
-        editor = self.get(page.top_url)
-        for one in selected.get("multiple", [selected]):
-            fields = _flat(one)
-            saved = self.submit(editor, fields, form="modedit", button="Save and return to course")
-            if saved.status != 200:
-                raise LookupError(f"saving failed ({saved.status}): {saved.words[:500]}")
+        _SAVE[self.lms.product](self, page, returned)
         return [activity for cmid, activity in self.lms.activities.items() if cmid not in before]
+
+
+def _save_in_moodle(person: Person, page: Page, returned: Page) -> None:
+    """The activity form is filled from the selection; "Save and return to course" makes the activity."""
+    data = returned.soup.find(id="contentitem-return")
+    if returned.status != 200 or data is None:
+        raise LookupError(f"the LMS refused the selection ({returned.status}): {returned.words[:500]}")
+    selected = json.loads(data.get_text())
+    if selected is None:
+        return
+    editor = person.get(page.top_url)
+    for one in selected.get("multiple", [selected]):
+        saved = person.submit(editor, _flat(one), form="modedit", button="Save and return to course")
+        if saved.status != 200:
+            raise LookupError(f"saving failed ({saved.status}): {saved.words[:500]}")
 
 
 def _flat(values: Mapping[str, Any]) -> dict[str, str]:
@@ -503,12 +320,7 @@ def _flat(values: Mapping[str, Any]) -> dict[str, str]:
     return fields
 
 
-def _fetch_site(url: str, initiator: str | None) -> str:
-    if initiator is None:
-        return "none"
-    if origin_of(url) == origin_of(initiator):
-        return "same-origin"
-    return "same-site" if _site_of(url) == _site_of(initiator) else "cross-site"
+_SAVE: dict[str, Callable[[Person, Page, Page], None]] = {"moodle": _save_in_moodle}
 
 
 class WsgiAdapter(BaseAdapter):
@@ -552,9 +364,9 @@ class WsgiAdapter(BaseAdapter):
         """Nothing stays open."""
 
 
-def mount(lms: Lms) -> BaseAdapter:
-    """An adapter for the tool's session: ``session.mount(lms.base_url, mount(lms))``."""
-    return WsgiAdapter(application(lms))
+def mounts(lms: Lms) -> dict[str, BaseAdapter]:
+    """Adapters for the tool's session, by the URL they stand for."""
+    return {url: WsgiAdapter(app) for url, app in applications(lms).items()}
 
 
 def fetch_in_process(tool_app: WsgiApp) -> Callable[[str], bytes]:

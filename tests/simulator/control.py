@@ -12,7 +12,7 @@ from flask import Blueprint, Response, jsonify, request
 from tests.simulator import formulas
 from tests.simulator.gradebook import CalculationNotAllowedError, GradeItem
 from tests.simulator.lms import Activity, Course, JsonObject, Lms, ToolType, User
-from tests.simulator.web import the_lms
+from tests.simulator.web import current_lms
 
 blueprint = Blueprint("control", __name__, url_prefix="/_control")
 
@@ -114,7 +114,7 @@ def _describe_item(item: GradeItem) -> JsonObject:
 @blueprint.get("/ids")
 def list_ids() -> Response:
     """Everything with its numbers: tools, users, courses with activities and columns."""
-    lms = the_lms()
+    lms = current_lms()
     with lms.lock:
         courses: list[Any] = [
             {
@@ -137,7 +137,7 @@ def create_tool() -> Response:
     """Register a tool: ``tool_url``, optional ``client_id``, ``name``, ``custom``; repeatable for one
     client_id.
     """
-    lms, body = the_lms(), _body()
+    lms, body = current_lms(), _body()
     with lms.lock:
         tool = lms.tool_by_client(str(body.get("client_id"))) if body.get("client_id") else None
         if tool is None:
@@ -153,7 +153,7 @@ def create_tool() -> Response:
 @blueprint.post("/grades")
 def set_grade() -> Response:
     """A teacher's grade: ``course``, ``user``, ``item``, ``value`` (null empties)."""
-    lms, body = the_lms(), _body()
+    lms, body = current_lms(), _body()
     course = _course(lms, body)
     lms.set_grade(_user(lms, body), _item(lms, course, body), body.get("value"))
     return jsonify({"done": True})
@@ -164,7 +164,7 @@ def take_quiz() -> Response:
     """A learner's quiz attempt: ``course``, ``user``, ``item`` (the quiz's ID number), ``score`` in
     points.
     """
-    lms, body = the_lms(), _body()
+    lms, body = current_lms(), _body()
     course = _course(lms, body)
     item = _item(lms, course, body)
     quiz = lms.activity("quiz", item.instance or 0) if item.module == "quiz" else None
@@ -177,7 +177,7 @@ def take_quiz() -> Response:
 @blueprint.post("/formulas")
 def set_formula() -> Response:
     """A column's calculation: ``course``, ``item``, ``formula``."""
-    lms, body = the_lms(), _body()
+    lms, body = current_lms(), _body()
     course = _course(lms, body)
     try:
         lms.set_formula(_item(lms, course, body), str(body.get("formula", "")))
@@ -189,7 +189,7 @@ def set_formula() -> Response:
 @blueprint.post("/sessions")
 def sign_in() -> Response:
     """A session for ``user``: the value of the MoodleSession cookie and the sesskey."""
-    lms, body = the_lms(), _body()
+    lms, body = current_lms(), _body()
     cookie = lms.sign_in(_user(lms, body))
     return jsonify({"cookie": cookie, "sesskey": lms.sessions[cookie].sesskey})
 
@@ -199,7 +199,7 @@ def switch_chaos() -> Response:
     """Switch one fault on (``kind`` and the other arguments of `Chaos.switch_on`), or all off (``{"calm":
     true}``).
     """
-    lms, body = the_lms(), _body()
+    lms, body = current_lms(), _body()
     if body.pop("calm", False):
         lms.chaos.calm()
     else:

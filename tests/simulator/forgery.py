@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
+from tests.simulator.claims import L
 from tests.simulator.keys import (
     b64url,
     b64url_bytes,
@@ -25,7 +26,6 @@ from tests.simulator.keys import (
     signing_input,
 )
 from tests.simulator.lms import Lms
-from tests.simulator.messages import L
 
 Claims = dict[str, Any]
 REMOVED = object()

@@ -1,8 +1,9 @@
-"""The LMS as a model: people, courses, enrolments, activities, external tools, sessions.
+"""What every LMS has: people, courses, enrolments, activities, a gradebook, external tools, sessions.
 
-`Lms` is the Python API of the simulator; the web pages, the services and the control API are thin layers over
-it. Identifiers are small integers counted as Moodle counts them (one sequence per table), so an LTI activity
-and a quiz may share a number. All methods take `Lms.lock`, because the demo serves it from several threads.
+`Lms` is the Python API of the simulator, and each product makes it behave as itself: `moodle.lms.Moodle`,
+`canvas.lms.Canvas`. The web pages, the services and the control API are thin layers over it. Numbers are
+counted per table, so an LTI activity and a quiz may share one; what a tool gets to see of them is the
+product's business. All methods take `Lms.lock`, because the demo serves it from several threads.
 """
 
 import itertools
@@ -14,13 +15,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any, Literal, TypedDict
+from typing import Any, ClassVar, Literal, TypedDict
 
 import requests
-from flask import Flask
+from flask import Flask, Response
 
 from tests.simulator.chaos import Chaos
-from tests.simulator.gradebook import Gradebook, GradeItem, Module, ServiceRecord
+from tests.simulator.gradebook import Gradebook, GradeItem, Module
 from tests.simulator.keys import PlatformKeys
 
 JsonObject = dict[str, Any]
@@ -44,17 +45,22 @@ def utc_now() -> datetime:
 
 def fetch_over_http(url: str) -> bytes:
     """How the LMS reads a tool's key set in the demo; journey tests inject `client.fetch_in_process`."""
-    answer = requests.get(url, timeout=10, headers={"User-Agent": "MoodleBot/4.4"})
+    answer = requests.get(url, timeout=10)
     answer.raise_for_status()
     return answer.content
 
 
 class Role(StrEnum):
-    """Course roles by Moodle's short names."""
+    """Course roles by Moodle's short names; the last three exist in Canvas alone."""
 
     EDITING_TEACHER = "editingteacher"
     TEACHER = "teacher"
+    """Moodle's non-editing teacher, Canvas's teaching assistant."""
     STUDENT = "student"
+    DESIGNER = "designer"
+    OBSERVER = "observer"
+    TEST_STUDENT = "teststudent"
+    """The course's "Test Student", whom a teacher becomes by "View as student"."""
 
 
 @dataclass(frozen=True)
@@ -143,6 +149,10 @@ class ToolType:
     is_in_chooser: bool = True
     container: Literal["iframe", "window"] = "iframe"
     cached_jwks: JsonObject | None = None
+    course_id: int | None = None
+    """Deployed in this course alone; None: in the whole site."""
+    placements: tuple[str, ...] = ()
+    """Where a Canvas shows the tool."""
 
     @property
     def scopes(self) -> list[str]:
@@ -189,11 +199,22 @@ class LaunchTicket:
 
 @dataclass
 class Session:
-    """A signed-in browser: the MoodleSession cookie's value leads here."""
+    """A signed-in browser: the session cookie's value leads here."""
 
     user_id: int
     sesskey: str
     tickets: dict[str, LaunchTicket] = field(default_factory=dict)
+    masquerader_id: int | None = None
+    """Who acts as `user_id` (Canvas: "Act as user")."""
+
+
+@dataclass(frozen=True)
+class Opening:
+    """How a browser comes to a tool: the page it stands in, and what opens the login there."""
+
+    host_page: str
+    frame_url: str | None = None
+    """What the page's frame shows; None where the page's own form posts into it."""
 
 
 @dataclass(frozen=True)
@@ -214,27 +235,42 @@ class ContentForm:
 
 
 class Lms:
-    """One Moodle site. `base_url` has no trailing slash; `clock` gives aware UTC times."""
+    """One site. `base_url` has no trailing slash; `clock` gives aware UTC times."""
+
+    product: ClassVar[Literal["moodle", "canvas"]]
+    session_cookie: str
+    session_same_site: ClassVar[Literal["Lax", "None"]] = "Lax"
+    templates: ClassVar[str]
+    """Folder of the product's pages, below this package."""
+    login_path: ClassVar[str]
+    service_path: ClassVar[str]
+    """A part of every service's path, and of no other's; the next four are of one service each."""
+    roster_path: ClassVar[str]
+    columns_path: ClassVar[str]
+    token_path: ClassVar[str]
+    selection_path: ClassVar[str]
+    """Where deep linking responses arrive."""
 
     def __init__(
         self,
         base_url: str,
         *,
-        product: Literal["moodle"] = "moodle",
         clock: Callable[[], datetime] = utc_now,
         fetch: Callable[[str], bytes] = fetch_over_http,
         seed: int = 0,
-        name: str = "Demo Moodle",
+        name: str,
         short_name: str = "demo",
+        keys: PlatformKeys | None = None,
     ) -> None:
         self.base_url = base_url.rstrip("/")
-        self.product = product
         self.clock = clock
         self.fetch = fetch
         self.lock = threading.RLock()
         self.random = random.Random(seed)
-        self.keys = PlatformKeys(self.base_url)
-        self.chaos = Chaos(seed)
+        self.admin: User
+        self.site_course: Course
+        self.keys = keys or PlatformKeys(self.base_url)
+        self.chaos = Chaos(seed, self.service_path, self.rate_limited)
         self.gradebook = Gradebook(clock)
         self.users: dict[int, User] = {}
         self.courses: dict[int, Course] = {}
@@ -246,21 +282,52 @@ class Lms:
         self.application: Flask | None = None
         self._counters: dict[str, itertools.count[int]] = {}
         self.name, self.short_name = name, short_name
-        self.add_user("guest", "Guest user", " ", email="root@localhost")
-        self.admin = self.add_user("admin", "Admin", "User", is_admin=True)
-        self.site_course = self.add_course(self.short_name, self.name)
+        self.open_site()
+
+    # What each product does its own way
+
+    def open_site(self) -> None:
+        """Put into the empty site what is there from its first day; sets `admin` and `site_course`."""
+        raise NotImplementedError
 
     @property
     def endpoints(self) -> Endpoints:
-        base = f"{self.base_url}/mod/lti"
-        return {
-            "issuer": self.base_url,
-            "auth_url": f"{base}/auth.php",
-            "token_url": f"{base}/token.php",
-            "jwks_url": f"{base}/certs.php",
-        }
+        """What an administrator tells the tool about the site."""
+        raise NotImplementedError
 
-    def _number(self, table: str) -> int:
+    def new_client_id(self) -> str:
+        """A client id of the product's shape."""
+        raise NotImplementedError
+
+    def sub(self, user: User) -> str:
+        """The user's id as tools see it."""
+        raise NotImplementedError
+
+    def deployment_id(self, tool: ToolType) -> str:
+        """The deployment's id as tools see it."""
+        raise NotImplementedError
+
+    def opening_of_link(self, activity: Activity) -> Opening:
+        """How a person opens an activity of a tool."""
+        raise NotImplementedError
+
+    def opening_of_selection(
+        self, course: Course, tool: ToolType, session: Session, placement: str | None
+    ) -> Opening:
+        """How a teacher opens a tool's picker; `placement` is Canvas's."""
+        raise NotImplementedError
+
+    def rate_limited(self, value: Any) -> Response:
+        """What the site answers whoever asks too often; `value` is the fault's."""
+        raise NotImplementedError
+
+    @property
+    def storage_frame(self) -> tuple[str, str] | None:
+        """Origin and name of the frame that is the platform's storage; None where there is none."""
+        return None
+
+    def number(self, table: str) -> int:
+        """The next number of a table."""
         return next(self._counters.setdefault(table, itertools.count(1)))
 
     # People and courses
@@ -277,7 +344,7 @@ class Lms:
     ) -> User:
         with self.lock:
             address = email or f"{username}@example.test"
-            user = User(self._number("user"), username, given_name, family_name, address, id_number, is_admin)
+            user = User(self.number("user"), username, given_name, family_name, address, id_number, is_admin)
             self.users[user.id] = user
             return user
 
@@ -294,7 +361,7 @@ class Lms:
             start = self.clock().replace(microsecond=0) - timedelta(days=10)
             ends = start + timedelta(days=70)
             course = Course(
-                self._number("course"),
+                self.number("course"),
                 short_name,
                 full_name,
                 id_number,
@@ -336,7 +403,7 @@ class Lms:
         return user.is_admin or course is self.site_course or self.role_in(user, course) is not None
 
     def may_manage(self, user: User, course: Course) -> bool:
-        """``moodle/course:manageactivities``: editing teachers and administrators."""
+        """May add activities (``moodle/course:manageactivities``): editing teachers and administrators."""
         return user.is_admin or self.role_in(user, course) is Role.EDITING_TEACHER
 
     def may_grade(self, user: User, course: Course) -> bool:
@@ -361,7 +428,7 @@ class Lms:
 
     def add_activity(self, course: Course, module: Module, name: str, **more: Any) -> Activity:
         activity = Activity(
-            self._number("course_modules"), course.id, module, self._number(module), name, **more
+            self.number("course_modules"), course.id, module, self.number(module), name, **more
         )
         self.activities[activity.id] = activity
         return activity
@@ -456,36 +523,8 @@ class Lms:
             self.gradebook.set_formula(item, formula)
 
     def is_available(self, user: User, activity: Activity) -> bool:
-        """Whether "Restrict access" lets `user` in; editing teachers and administrators always."""
-        course = self.courses[activity.course_id]
-        if self.may_grade(user, course):
-            # Non-editing teachers pass too (MOODLE.md §7B), though NRPS calls them Learner.
-            return True
-        return activity.availability is None or self._is_met(activity.availability, user)
-
-    def _is_met(self, condition: Mapping[str, Any], user: User) -> bool:
-        if "op" in condition:
-            met = [self._is_met(child, user) for child in condition["c"]]
-            result = any(met) if condition["op"].endswith("|") else all(met)
-            return not result if condition["op"].startswith("!") else result
-        match condition["type"]:
-            case "completion":
-                state = self.completion_state(user, self.activities[condition["cm"]])
-                # A failed activity (3) counts as not complete (recording nrps_rlid_availability2).
-                wanted = {0: (0, 3), 1: (1, 2)}.get(condition["e"], (condition["e"],))
-                return state in wanted
-            case "grade":
-                item = self.gradebook.items[condition["id"]]
-                row = self.gradebook.row(item, user.id)
-                if row is None or row.final is None:
-                    return False
-                percent = 100.0 * row.final / item.maximum
-                return float(condition.get("min", 0.0)) <= percent < float(condition.get("max", float("inf")))
-            case "date":
-                now = self.clock().timestamp()
-                return bool(now >= condition["t"] if condition["d"] == ">=" else now < condition["t"])
-            case unknown:
-                raise ValueError(f"no such restriction: {unknown}")
+        """Whether `user` may open the activity as far as conditions or assignments go."""
+        raise NotImplementedError
 
     # External tools
 
@@ -513,44 +552,12 @@ class Lms:
                 "custom": "\n".join(f"{k}={v}" for k, v in (custom or {}).items()),
             }
             settings.update(more)
-            tool = ToolType(self._number("lti_types"), name, key, **settings)
+            tool = ToolType(self.number("lti_types"), name, key, **settings)
             self.tools[tool.id] = tool
             return tool
 
-    def new_client_id(self) -> str:
-        """Fifteen letters and digits, as Moodle makes them."""
-        letters = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghkmnpqrstuvwxyz23456789"
-        return "".join(self.random.choices(letters, k=15))
-
     def tool_by_client(self, client_id: str) -> ToolType | None:
         return next((tool for tool in self.tools.values() if tool.client_id == client_id), None)
-
-    def is_used_in(self, tool: ToolType, course: Course) -> bool:
-        """Whether the course already holds an activity of the tool: only then launches carry the NRPS
-        claim.
-        """
-        return any(a.tool_type_id == tool.id for a in self.in_course(course))
-
-    def save_activity(self, tool: ToolType, course: Course, form: ContentForm) -> Activity:
-        """The teacher pressed Save on the activity form: the link, and its grade item if graded, come into
-        being.
-        """
-        with self.lock:
-            activity = self.add_activity(
-                course,
-                "lti",
-                form.name,
-                description=form.description,
-                tool_type_id=tool.id,
-                url=form.url,
-                custom=form.custom,
-                icon_url=form.icon_url,
-            )
-            if form.is_graded:
-                item = self._couple(activity, form.maximum)
-                item.service = ServiceRecord(tool.id, form.resource_id, form.tag, activity.instance)
-            course.is_regrade_shown = course.is_regrade_shown or form.is_graded
-            return activity
 
     def delete_activity(self, activity: Activity) -> None:
         """Delete an activity with its coupled column; columns the tool made for it by AGS stay, dangling."""
@@ -560,29 +567,14 @@ class Lms:
             if item is not None:
                 self.gradebook.delete_item(item)
 
-    def launch_url(self, activity: Activity) -> str:
-        tool = self.tools[activity.tool_type_id or 0]
-        return activity.url or tool.url
-
     # Sessions and tokens
 
     def sign_in(self, user: User) -> str:
-        """A new session; returns the value of the MoodleSession cookie."""
+        """A new session; returns the value of its cookie."""
         with self.lock:
             token = secrets.token_hex(16)
             self.sessions[token] = Session(user.id, secrets.token_urlsafe(8)[:10])
             return token
-
-    def issue_ticket(self, session: Session, ticket: LaunchTicket) -> str:
-        """Remember a launch about to happen; returns the one-use launch id for ``lti_message_hint``."""
-        with self.lock:
-            # Moodle writes "ltilaunch<instance>_<number>" for links and "ltilaunch_<type><number>" for
-            # selections.
-            link = self.activities[ticket.cmid].instance if ticket.cmid is not None else None
-            lead = f"ltilaunch{link}_" if link is not None else f"ltilaunch_{ticket.message_type}"
-            launch_id = f"{lead}{self.random.randrange(2**31)}"
-            session.tickets[launch_id] = ticket
-            return launch_id
 
     def issue_token(self, tool: ToolType, scopes: list[str]) -> str:
         with self.lock:

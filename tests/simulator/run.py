@@ -31,8 +31,10 @@ from lti_tool.bootstrap import NOT_READY, Tool, build_tool
 from lti_tool.settings import load_settings
 from lti_tool.store import micromodules
 from tests.simulator.app import application
-from tests.simulator.client import Page, Person
+from tests.simulator.browser import Page
+from tests.simulator.client import Person
 from tests.simulator.lms import Activity, Course, Lms, User
+from tests.simulator.moodle.lms import Moodle
 from tests.simulator.seed import Demo, seed_demo
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -137,7 +139,7 @@ def main() -> int:
     marker = seeding_marker(tool)
     marker.parent.mkdir(parents=True, exist_ok=True)
     marker.write_text("The demo is being seeded.\n")
-    lms = Lms(f"http://127.0.0.1:{lms_port}", seed=7)
+    lms = Moodle(f"http://127.0.0.1:{lms_port}", seed=7)
     server = _serve(lms, lms_port)
     serving = subprocess.Popen(
         [sys.executable, "-m", "lti_tool.cli", "serve", "--host", "127.0.0.1", "--port", str(port)],

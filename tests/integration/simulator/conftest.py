@@ -14,9 +14,10 @@ import requests
 from flask import Flask, Response, jsonify, make_response, redirect, request
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from tests.simulator.client import Person, fetch_in_process, mount
+from tests.simulator.client import Person, fetch_in_process, mounts
 from tests.simulator.keys import b64url_bytes, public_jwk, rsa_key, sign_rs256
 from tests.simulator.lms import Activity, Course, Lms, Role, ToolType, User
+from tests.simulator.moodle.lms import Moodle
 
 LMS_URL = "http://127.0.0.1:8080"
 TOOL_URL = "http://localhost:9001"
@@ -161,7 +162,7 @@ class ProbeTool:
 class Site:
     """The recorded site again: the same users, course, activities and tool, with the same numbers."""
 
-    lms: Lms
+    lms: Moodle
     clock: Clock
     probe: ProbeTool
     app: Flask
@@ -184,7 +185,7 @@ class Site:
 
     def session(self) -> requests.Session:
         session = requests.Session()
-        session.mount(LMS_URL, mount(self.lms))
+        session.mount(LMS_URL, mounts(self.lms)[LMS_URL])
         return session
 
     def ask_token(self, **overrides: Any) -> requests.Response:
@@ -263,7 +264,7 @@ class Site:
 def site() -> Site:
     clock, probe = Clock(), ProbeTool()
     app = probe.app(lambda: lms)
-    lms = Lms(LMS_URL, clock=clock, fetch=fetch_in_process(app), name="Probe Moodle", short_name="probe")
+    lms = Moodle(LMS_URL, clock=clock, fetch=fetch_in_process(app), name="Probe Moodle", short_name="probe")
     course = lms.add_course("MM1", "Micromodule 1: Open Data", id_number="MM-1", description="Probe course")
     names = [("teacher1", "Tea", "Cher"), ("noneditor1", "Non", "Editor")]
     names += [(f"student{n}", f"Stu{n}", f"Dent{n}") for n in range(1, 6)]

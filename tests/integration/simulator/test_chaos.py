@@ -6,8 +6,10 @@ import pytest
 import requests
 
 from tests.integration.simulator.conftest import LMS_URL, Site
-from tests.simulator.chaos import CERTS, TOKEN
 from tests.simulator.lms import ContentForm
+
+TOKEN = "/mod/lti/token.php"
+CERTS = "/mod/lti/certs.php"
 
 ROSTER = "/CourseSection/2/bindings/1/memberships"
 

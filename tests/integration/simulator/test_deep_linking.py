@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.integration.simulator.conftest import LMS_URL, TOOL_URL, Site
-from tests.simulator.messages import CLAIM_AGS, CLAIM_NRPS
+from tests.simulator.claims import CLAIM_AGS, CLAIM_NRPS
 
 BADGE: dict[str, Any] = {
     "type": "ltiResourceLink",

@@ -9,6 +9,7 @@ from tests.integration.simulator.conftest import LMS_URL, Site
 from tests.simulator.app import application
 from tests.simulator.control import HEADER
 from tests.simulator.lms import Lms
+from tests.simulator.moodle.lms import Moodle
 from tests.simulator.seed import seed_demo
 
 
@@ -25,7 +26,7 @@ def _control(
 
 
 def test_five_micromodules_thirty_learners_and_grades_that_differ() -> None:
-    lms = Lms(LMS_URL, seed=1)
+    lms = Moodle(LMS_URL, seed=1)
     demo = seed_demo(lms)
     assert len(demo.courses) == 5
     assert len(demo.learners) == 30
@@ -39,7 +40,7 @@ def test_five_micromodules_thirty_learners_and_grades_that_differ() -> None:
 
 def test_the_same_seed_gives_the_same_demo() -> None:
     def grades() -> list[tuple[int, int, float | None]]:
-        lms = Lms(LMS_URL, seed=3)
+        lms = Moodle(LMS_URL, seed=3)
         seed_demo(lms)
         return [
             (i.id, r.user_id, r.final) for i in lms.gradebook.items.values() for r in lms.gradebook.rows(i)
@@ -49,7 +50,7 @@ def test_the_same_seed_gives_the_same_demo() -> None:
 
 
 def test_nothing_is_placed_by_the_seed() -> None:
-    lms = Lms(LMS_URL)
+    lms = Moodle(LMS_URL)
     seed_demo(lms)
     assert [a for a in lms.activities.values() if a.module == "lti"] == []
 

@@ -11,7 +11,8 @@ from werkzeug.serving import make_server
 from tests.integration.simulator.conftest import ProbeTool
 from tests.needs import start_chromium
 from tests.simulator.app import application
-from tests.simulator.lms import Lms, Role
+from tests.simulator.lms import Role
+from tests.simulator.moodle.lms import Moodle
 
 pytestmark = pytest.mark.chromium
 
@@ -23,7 +24,7 @@ class Served:
         self.probe = ProbeTool()
         self.tool_server = make_server("127.0.0.1", 0, self.probe_app(), threaded=True)
         self.tool_url = f"http://localhost:{self.tool_server.server_port}"
-        self.lms = Lms("http://127.0.0.1:1")
+        self.lms = Moodle("http://127.0.0.1:1")
         self.lms_server = make_server("127.0.0.1", 0, application(self.lms), threaded=True)
         self.lms.base_url = f"http://127.0.0.1:{self.lms_server.server_port}"
         self.course = self.lms.add_course("MM1", "Open Data")

@@ -17,9 +17,9 @@ import pytest
 
 from tests.integration.simulator.conftest import LMS_URL, TOOL_URL, Site, decode
 from tests.needs import REFERENCE
+from tests.simulator.claims import CLAIM_CONTENT_ITEMS
 from tests.simulator.lms import GRADES_SYNC, ContentForm, Role
-from tests.simulator.messages import CLAIM_CONTENT_ITEMS
-from tests.simulator.registration import initiation_url
+from tests.simulator.moodle.registration import initiation_url
 
 RECORDINGS = REFERENCE / "moodle"
 

@@ -8,7 +8,7 @@ import requests
 
 from tests.integration.simulator.conftest import LMS_URL, TOOL_URL, Site
 from tests.simulator.lms import GRADES_SYNC
-from tests.simulator.registration import TOOL_CONFIGURATION, initiation_url
+from tests.simulator.moodle.registration import TOOL_CONFIGURATION, initiation_url
 
 RESULT = "https://purl.imsglobal.org/spec/lti-ags/scope/result.readonly"
 REQUEST: dict[str, Any] = {

@@ -14,18 +14,8 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 from tests.simulator import formulas
 from tests.simulator.gradebook import GradeItem
 from tests.simulator.lms import Course, Role, User
-from tests.simulator.web import (
-    SESSION_COOKIE,
-    MoodleError,
-    find_activity,
-    find_course,
-    number,
-    page,
-    require_session,
-    require_sesskey,
-    require_user,
-    the_lms,
-)
+from tests.simulator.moodle.web import find_activity, find_course, number, require_sesskey, the_lms
+from tests.simulator.web import PageError, page, require_session, require_user
 
 blueprint = Blueprint("site", __name__)
 
@@ -77,13 +67,13 @@ def login() -> Answer:
         return page("login.html", people=people, wanted=request.args.get("wantsurl", ""))
     chosen = lms.users.get(number("user"))
     if chosen is None:
-        raise MoodleError("Invalid login, please try again")
+        raise PageError("Invalid login, please try again")
     wanted = request.form.get("wantsurl", "")
     # Only paths of this site: what starts with two slashes is another host.
     target = wanted if wanted.startswith("/") and not wanted.startswith(("//", "/\\")) else "/my/courses.php"
     response = redirect(target, 303)
     secure = lms.base_url.startswith("https://")
-    response.set_cookie(SESSION_COOKIE, lms.sign_in(chosen), httponly=True, secure=secure, samesite="Lax")
+    response.set_cookie(lms.session_cookie, lms.sign_in(chosen), httponly=True, secure=secure, samesite="Lax")
     return response
 
 
@@ -154,13 +144,11 @@ def quiz() -> Answer:
     activity = find_activity(number("id"), "quiz")
     course, item = lms.courses[activity.course_id], lms.item_of(activity)
     if item is None:
-        raise MoodleError("This quiz is not graded.")
+        raise PageError("This quiz is not graded.")
     if request.method == "POST":
         require_sesskey(require_session())
         if not lms.is_gradable(user.id, course):
-            raise MoodleError(
-                "Sorry, but you do not currently have permissions to do that (Attempt quizzes)."
-            )
+            raise PageError("Sorry, but you do not currently have permissions to do that (Attempt quizzes).")
         given = [request.form.get(f"q{n}") for n in range(len(QUESTIONS))]
         right = sum(answer == str(q.answer).lower() for answer, q in zip(given, QUESTIONS, strict=True))
         lms.take_quiz(user, activity, item.maximum * right / len(QUESTIONS))
@@ -213,7 +201,7 @@ def _gradebook_course(course_id: int, *, setup: bool) -> Course:
     lms, user = the_lms(), require_user()
     course = find_course(course_id)
     if not (lms.may_manage(user, course) if setup else lms.may_grade(user, course)):
-        raise MoodleError("Sorry, but you do not currently have permissions to do that (View grades).")
+        raise PageError("Sorry, but you do not currently have permissions to do that (View grades).")
     return course
 
 
@@ -254,7 +242,7 @@ def _save_cell(item: GradeItem, learner: User) -> None:
     try:
         value = float(text.replace(",", ".")) if text.strip() else None
     except ValueError as error:
-        raise MoodleError(f"{text!r} is not a grade.") from error
+        raise PageError(f"{text!r} is not a grade.") from error
     lms.gradebook.set_final(item, learner.id, value)
 
 
@@ -293,7 +281,7 @@ def _after_saving(course: Course) -> Answer:
 def _item_of_course(course: Course) -> GradeItem:
     item = the_lms().gradebook.items.get(number("id"))
     if item is None or item.course_id != course.id:
-        raise MoodleError("Invalid grade item id")
+        raise PageError("Invalid grade item id")
     return item
 
 
@@ -304,7 +292,7 @@ def calculation() -> Answer:
     course = _gradebook_course(number("courseid"), setup=True)
     item = _item_of_course(course)
     if item.kind != "manual":
-        raise MoodleError("Calculations are not allowed for this item")
+        raise PageError("Calculations are not allowed for this item")
     error, typed = "", item.formula or ""
     if request.method == "POST":
         require_sesskey(require_session())

@@ -13,24 +13,25 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.simulator.lms import Activity, Course, Lms, Role, Session, ToolType, User
+from tests.simulator.claims import (
+    CLAIM_AGS,
+    CLAIM_BASIC_OUTCOME,
+    CLAIM_CONTEXT,
+    CLAIM_CUSTOM,
+    CLAIM_DEEP_LINKING,
+    CLAIM_DEPLOYMENT,
+    CLAIM_MESSAGE_TYPE,
+    CLAIM_NRPS,
+    CLAIM_RESOURCE_LINK,
+    CLAIM_ROLES,
+    CLAIM_TARGET,
+    CLAIM_VERSION,
+    ROLE,
+    L,
+)
+from tests.simulator.lms import Activity, Course, Role, Session, ToolType, User
+from tests.simulator.moodle.lms import Moodle
 
-L = "https://purl.imsglobal.org/spec/lti/claim/"
-CLAIM_DEPLOYMENT = L + "deployment_id"
-CLAIM_TARGET = L + "target_link_uri"
-CLAIM_ROLES = L + "roles"
-CLAIM_CONTEXT = L + "context"
-CLAIM_MESSAGE_TYPE = L + "message_type"
-CLAIM_RESOURCE_LINK = L + "resource_link"
-CLAIM_VERSION = L + "version"
-CLAIM_CUSTOM = L + "custom"
-CLAIM_AGS = "https://purl.imsglobal.org/spec/lti-ags/claim/endpoint"
-CLAIM_NRPS = "https://purl.imsglobal.org/spec/lti-nrps/claim/namesroleservice"
-CLAIM_BASIC_OUTCOME = "https://purl.imsglobal.org/spec/lti-bo/claim/basicoutcome"
-CLAIM_DEEP_LINKING = "https://purl.imsglobal.org/spec/lti-dl/claim/deep_linking_settings"
-CLAIM_CONTENT_ITEMS = "https://purl.imsglobal.org/spec/lti-dl/claim/content_items"
-
-ROLE = "http://purl.imsglobal.org/vocab/lis/v2/"
 TOKEN_SECONDS = 60
 
 # Custom parameter names that Moodle swallows into its own claims (MOODLE.md §2, "Reserved custom names").
@@ -89,7 +90,7 @@ PUBLISHED_VARIABLES = (
 )
 
 
-def launch_roles(lms: Lms, user: User, course: Course) -> list[str]:
+def launch_roles(lms: Moodle, user: User, course: Course) -> list[str]:
     """Full URIs; an administrator brings institution and system roles along."""
     if user.is_admin:
         return [
@@ -101,21 +102,21 @@ def launch_roles(lms: Lms, user: User, course: Course) -> list[str]:
     return [ROLE + ("membership#Instructor" if teaches else "membership#Learner")]
 
 
-def roster_roles(lms: Lms, user: User, course: Course) -> list[str]:
+def roster_roles(lms: Moodle, user: User, course: Course) -> list[str]:
     """Short names as NRPS gives them; a non-editing teacher is a Learner there."""
     name = "Instructor" if lms.may_manage(user, course) else "Learner"
     return [name, ROLE + "person#Administrator"] if user.is_admin else [name]
 
 
-def lineitems_url(lms: Lms, course: Course, tool: ToolType) -> str:
+def lineitems_url(lms: Moodle, course: Course, tool: ToolType) -> str:
     return f"{lms.base_url}/mod/lti/services.php/{course.id}/lineitems?type_id={tool.id}"
 
 
-def memberships_url(lms: Lms, course: Course, tool: ToolType) -> str:
+def memberships_url(lms: Moodle, course: Course, tool: ToolType) -> str:
     return f"{lms.base_url}/mod/lti/services.php/CourseSection/{course.id}/bindings/{tool.id}/memberships"
 
 
-def lineitem_url(lms: Lms, course: Course, tool: ToolType, activity: Activity) -> str | None:
+def lineitem_url(lms: Moodle, course: Course, tool: ToolType, activity: Activity) -> str | None:
     """The URL of the one line item of a link; None when it has none, or several."""
     own = [
         item
@@ -128,7 +129,7 @@ def lineitem_url(lms: Lms, course: Course, tool: ToolType, activity: Activity) -
     return f"{lms.base_url}/mod/lti/services.php/{course.id}/lineitems/{own[0].id}/lineitem?type_id={tool.id}"
 
 
-def result_sourcedid(lms: Lms, activity: Activity, user: User) -> str:
+def result_sourcedid(lms: Moodle, activity: Activity, user: User) -> str:
     data = {
         "instanceid": str(activity.instance),
         "userid": str(user.id),
@@ -139,7 +140,7 @@ def result_sourcedid(lms: Lms, activity: Activity, user: User) -> str:
     return json.dumps({"data": data, "hash": digest}, separators=(",", ":"))
 
 
-def basic_outcome(lms: Lms, activity: Activity, user: User) -> dict[str, str]:
+def basic_outcome(lms: Moodle, activity: Activity, user: User) -> dict[str, str]:
     return {
         "lis_result_sourcedid": result_sourcedid(lms, activity, user),
         "lis_outcome_service_url": f"{lms.base_url}/mod/lti/service.php",
@@ -158,7 +159,7 @@ def plain_text(text: str) -> str:
 
 
 def _variables(
-    lms: Lms, tool: ToolType, course: Course, user: User, activity: Activity | None
+    lms: Moodle, tool: ToolType, course: Course, user: User, activity: Activity | None
 ) -> dict[str, str | None]:
     name = user.name if tool.sends_name else None
     role = "Learner" if launch_roles(lms, user, course) == [ROLE + "membership#Learner"] else "Instructor"
@@ -235,7 +236,7 @@ def _resolve(value: str, variables: Mapping[str, str | None]) -> str | None:
 
 
 def _custom(
-    lms: Lms, tool: ToolType, course: Course, user: User, activity: Activity | None
+    lms: Moodle, tool: ToolType, course: Course, user: User, activity: Activity | None
 ) -> dict[str, str | None]:
     """Instance parameters first, the tool's own over them (Moodle 4.4: the tool-level value wins)."""
     variables = _variables(lms, tool, course, user, activity)
@@ -251,7 +252,7 @@ def _custom(
 
 
 def _services(
-    lms: Lms, tool: ToolType, course: Course, activity: Activity | None, custom: dict[str, str | None]
+    lms: Moodle, tool: ToolType, course: Course, activity: Activity | None, custom: dict[str, str | None]
 ) -> dict[str, Any]:
     claims: dict[str, Any] = {}
     swallowed = {member: custom.pop(name) for name, member in _SWALLOWED.items() if name in custom}
@@ -279,7 +280,7 @@ def _services(
 
 
 def _common(
-    lms: Lms, session: Session, tool: ToolType, course: Course, nonce: str, activity: Activity | None
+    lms: Moodle, session: Session, tool: ToolType, course: Course, nonce: str, activity: Activity | None
 ) -> dict[str, Any]:
     user = lms.users[session.user_id]
     issued = int(lms.clock().timestamp())
@@ -318,7 +319,7 @@ def _person(tool: ToolType, user: User) -> dict[str, Any]:
     return claims
 
 
-def _platform(lms: Lms) -> dict[str, Any]:
+def _platform(lms: Moodle) -> dict[str, Any]:
     return {
         "product_family_code": "moodle",
         "version": "2023112400",
@@ -328,7 +329,7 @@ def _platform(lms: Lms) -> dict[str, Any]:
     }
 
 
-def resource_link_request(lms: Lms, session: Session, activity: Activity, nonce: str) -> dict[str, Any]:
+def resource_link_request(lms: Moodle, session: Session, activity: Activity, nonce: str) -> dict[str, Any]:
     """The claims of a launch of `activity` by the session's user."""
     tool = lms.tools[activity.tool_type_id or 0]
     course = lms.courses[activity.course_id]
@@ -358,7 +359,7 @@ def resource_link_request(lms: Lms, session: Session, activity: Activity, nonce:
 
 
 def deep_linking_request(
-    lms: Lms, session: Session, tool: ToolType, course: Course, nonce: str
+    lms: Moodle, session: Session, tool: ToolType, course: Course, nonce: str
 ) -> dict[str, Any]:
     """The claims of "Select content"; no NRPS claim as long as the course holds no activity of the tool."""
     user = lms.users[session.user_id]

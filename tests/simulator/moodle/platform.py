@@ -4,114 +4,34 @@ MOODLE.md §2 and §5, recordings ``login_initiation_*``, ``deep_linking_edge_ca
 ``token_endpoint``.
 """
 
-import base64
-import binascii
 import json
-from typing import Any
 
 from flask import Blueprint, Response, jsonify, make_response, request
-from joserfc import jws
-from joserfc.errors import JoseError
-from joserfc.jwk import RSAKey
 
-from tests.simulator import messages
-from tests.simulator.lms import Activity, JsonObject, LaunchTicket, Lms, Session, ToolType
-from tests.simulator.web import (
-    MoodleError,
-    auto_submit,
+from tests.simulator.lms import Activity, JsonObject, LaunchTicket, Session, ToolType
+from tests.simulator.moodle import messages
+from tests.simulator.moodle.lms import Moodle
+from tests.simulator.moodle.web import (
     find_activity,
     find_course,
     is_repost_needed,
     number,
     repost,
-    require_session,
     require_sesskey,
     the_lms,
 )
+from tests.simulator.tool_jwt import InvalidJwtError, decode_claims, verify_tool_jwt
+from tests.simulator.web import PageError, auto_submit, require_session
 
 blueprint = Blueprint("platform", __name__)
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 
-class InvalidJwtError(Exception):
-    """A JWT of the tool does not hold; the message is the one Moodle's JWT library gives."""
-
-
-def _decode_part(text: str) -> Any:
-    try:
-        return json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-    except (binascii.Error, ValueError):
-        return None
-
-
-def decode_claims(token: str) -> JsonObject:
-    """The claims of a compact JWS as they stand, unverified; empty when there are none."""
-    parts = token.split(".")
-    claims = _decode_part(parts[1]) if len(parts) == 3 else None
-    return claims if isinstance(claims, dict) else {}
-
-
-def _keys(lms: Lms, tool: ToolType, *, fresh: bool) -> list[tuple[str | None, RSAKey]]:
-    if tool.public_key:
-        return [(None, RSAKey.import_key(tool.public_key))]
-    keys: list[tuple[str | None, RSAKey]] = []
-    for jwk in lms.tool_jwks(tool, fresh=fresh).get("keys", []):
-        if jwk.get("kty") == "RSA":
-            keys.append((jwk.get("kid"), RSAKey.import_key(jwk)))
-    return keys
-
-
-def _verify_with(keys: list[tuple[str | None, RSAKey]], token: str, header: JsonObject) -> None:
-    kid = header.get("kid")
-    if keys and keys[0][0] is None:
-        matching = [key for _, key in keys]
-    elif not kid:
-        raise InvalidJwtError('"kid" empty, unable to lookup correct key')
-    else:
-        matching = [key for name, key in keys if name == kid]
-        if not matching:
-            raise InvalidJwtError('"kid" invalid, unable to lookup correct key')
-    try:
-        jws.deserialize_compact(token, matching[0], algorithms=["RS256"])
-    except (JoseError, ValueError) as error:
-        raise InvalidJwtError("Signature verification failed") from error
-
-
-def verify_tool_jwt(lms: Lms, tool: ToolType, token: str) -> JsonObject:
-    """The claims of a JWT signed by the tool. The key set is cached and downloaded again when verification
-    fails.
-
-    Moodle checks the signature, ``exp`` and ``iat`` where present, and nothing else. Raises
-    `InvalidJwtError`.
-    """
-    parts = token.split(".")
-    header, claims = (_decode_part(part) for part in [*parts, "", ""][:2])
-    if len(parts) != 3 or not isinstance(header, dict) or not isinstance(claims, dict):
-        raise InvalidJwtError("Wrong number of segments")
-    if header.get("alg") != "RS256":
-        raise InvalidJwtError("Algorithm not supported")
-    try:
-        try:
-            _verify_with(_keys(lms, tool, fresh=False), token, header)
-        except InvalidJwtError:
-            if tool.public_key:
-                raise
-            _verify_with(_keys(lms, tool, fresh=True), token, header)
-    except (OSError, ValueError, LookupError) as error:
-        raise InvalidJwtError("Unable to fetch the tool's key set") from error
-    now = lms.clock().timestamp()
-    if isinstance(claims.get("iat"), int | float) and claims["iat"] > now + 1:
-        raise InvalidJwtError("Cannot handle token with iat prior to its time")
-    if "exp" in claims and now >= float(claims["exp"]):
-        raise InvalidJwtError("Expired token")
-    return claims
-
-
 # Login initiation
 
 
-def login_initiation(lms: Lms, session: Session, tool: ToolType, ticket: LaunchTicket) -> Response:
+def login_initiation(lms: Moodle, session: Session, tool: ToolType, ticket: LaunchTicket) -> Response:
     """The page whose form opens the OIDC login at the tool."""
     launch_id = lms.issue_ticket(session, ticket)
     hint: JsonObject = {"launchid": launch_id}
@@ -147,9 +67,9 @@ def select_content() -> Response:
     course = find_course(number("course"))
     tool = lms.tools.get(number("id"))
     if tool is None:
-        raise MoodleError("Can't find data record in database table lti_types.")
+        raise PageError("Can't find data record in database table lti_types.")
     if not lms.may_manage(lms.users[session.user_id], course):
-        raise MoodleError("Sorry, but you do not currently have permissions to do that (Manage activities).")
+        raise PageError("Sorry, but you do not currently have permissions to do that (Manage activities).")
     return login_initiation(
         lms, session, tool, LaunchTicket("ContentItemSelectionRequest", tool.id, course.id)
     )
@@ -170,13 +90,13 @@ def _launch_id(hint: str) -> str | None:
     return launch_id if isinstance(launch_id, str) else None
 
 
-def _claims(lms: Lms, session: Session, ticket: LaunchTicket, tool: ToolType, nonce: str) -> JsonObject:
+def _claims(lms: Moodle, session: Session, ticket: LaunchTicket, tool: ToolType, nonce: str) -> JsonObject:
     if ticket.cmid is not None:
         activity: Activity = find_activity(ticket.cmid, "lti")
         return messages.resource_link_request(lms, session, activity, nonce)
     course = find_course(ticket.course_id)
     if not lms.may_manage(lms.users[session.user_id], course):
-        raise MoodleError("Sorry, but you do not currently have permissions to do that (Manage activities).")
+        raise PageError("Sorry, but you do not currently have permissions to do that (Manage activities).")
     return messages.deep_linking_request(lms, session, tool, course, nonce)
 
 
@@ -199,7 +119,7 @@ def auth() -> Response:
         # One use: a reload, or Back, finds no ticket and gets Moodle's error page.
         ticket = session.tickets.pop(launch_id or "", None) if refusal is None else None
     if ticket is None:
-        raise MoodleError("Invalid request")
+        raise PageError("Invalid request")
     tool = lms.tools[ticket.tool_type_id]
     if asked["client_id"] != tool.client_id:
         refusal = _auth_error("unauthorized_client")
@@ -207,7 +127,7 @@ def auth() -> Response:
         refusal = _auth_error("access_denied")
     if asked["redirect_uri"] not in tool.redirect_uris:
         # Nothing is sent to an address the administrator did not register.
-        raise MoodleError("Invalid request")
+        raise PageError("Invalid request")
     if refusal is None and asked.get("response_mode") != "form_post":
         refusal = _auth_error("invalid_request", "Invalid response_mode")
     if refusal is None and asked.get("prompt", "none") not in ("", "none"):

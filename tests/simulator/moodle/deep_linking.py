@@ -10,21 +10,12 @@ from typing import Any
 from flask import Blueprint, Response, redirect, request
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from tests.simulator import messages
-from tests.simulator.lms import Activity, ContentForm, Course, JsonObject, Lms, ToolType
-from tests.simulator.platform import InvalidJwtError, decode_claims, verify_tool_jwt
-from tests.simulator.web import (
-    MoodleError,
-    find_course,
-    is_repost_needed,
-    number,
-    page,
-    repost,
-    require_session,
-    require_sesskey,
-    require_user,
-    the_lms,
-)
+from tests.simulator.lms import Activity, ContentForm, Course, JsonObject, ToolType
+from tests.simulator.moodle import messages
+from tests.simulator.moodle.lms import Moodle
+from tests.simulator.moodle.web import find_course, is_repost_needed, number, repost, require_sesskey, the_lms
+from tests.simulator.tool_jwt import InvalidJwtError, decode_claims, verify_tool_jwt
+from tests.simulator.web import PageError, page, require_session, require_user
 
 blueprint = Blueprint("deep_linking", __name__)
 
@@ -33,11 +24,11 @@ _SELECTED = '<i class="icon fa fa-check text-success fa-fw"></i>Content selected
 
 
 def _php_string(value: Any) -> str:
-    """A custom value as PHP makes it a string. Raises `MoodleError` for an object, which kills Moodle's
+    """A custom value as PHP makes it a string. Raises `PageError` for an object, which kills Moodle's
     page.
     """
     if isinstance(value, dict):
-        raise MoodleError("Exception - Object of class stdClass could not be converted to string")
+        raise PageError("Exception - Object of class stdClass could not be converted to string")
     if isinstance(value, list):
         return "Array"
     if value is None or value is False:
@@ -91,15 +82,15 @@ def content_item_return() -> Response:
     course = find_course(number("course"))
     tool = lms.tools.get(number("id"))
     if tool is None or not lms.may_manage(require_user(), course):
-        raise MoodleError("Sorry, but you do not currently have permissions to do that.")
+        raise PageError("Sorry, but you do not currently have permissions to do that.")
     token = request.form.get("JWT", "")
     if decode_claims(token).get("iss") != tool.client_id:
-        raise MoodleError("Consumer key is incorrect.")
+        raise PageError("Consumer key is incorrect.")
     try:
         # Only iss, signature and exp are looked at: not aud, nonce (a replay passes) or deployment_id.
         claims = verify_tool_jwt(lms, tool, token)
     except InvalidJwtError as error:
-        raise MoodleError(f"Exception - {error}") from error
+        raise PageError(f"Exception - {error}") from error
     items = claims.get(_DL + "content_items") or []
     alerts = [str(claims[_DL + name]) for name in ("errormsg", "msg") if claims.get(_DL + name)]
     returned: JsonObject | None = None
@@ -125,7 +116,7 @@ def _content_form(fields: Mapping[str, str], tool: ToolType) -> ContentForm:
     )
 
 
-def _look_for_cartridge(lms: Lms, activity: Activity) -> None:
+def _look_for_cartridge(lms: Moodle, activity: Activity) -> None:
     """Moodle GETs the activity's own URL when it is saved, without an id_token, and ignores what comes."""
     if activity.url:
         with contextlib.suppress(Exception):
@@ -195,15 +186,15 @@ def modedit() -> Response | WerkzeugResponse:
     update = request.args.get("update", "")
     activity = lms.activities.get(int(update)) if update.isdigit() else None
     if update and activity is None:
-        raise MoodleError("Invalid course module ID")
+        raise PageError("Invalid course module ID")
     course = find_course(activity.course_id if activity else number("course"))
     if not lms.may_manage(require_user(), course):
-        raise MoodleError("Sorry, but you do not currently have permissions to do that (Manage activities).")
+        raise PageError("Sorry, but you do not currently have permissions to do that (Manage activities).")
     if request.method == "POST":
         require_sesskey(session)
     if activity is not None:
         return _update(activity)
     tool = lms.tools.get(number("typeid"))
     if request.args.get("add") != "lti" or tool is None:
-        raise MoodleError("This simulated site adds external tools only.")
+        raise PageError("This simulated site adds external tools only.")
     return _add(course, tool)

@@ -13,18 +13,12 @@ from joserfc.jwk import KeySet
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from tests.simulator import lms as scopes
-from tests.simulator.lms import GRADES_MANAGE, GRADES_NONE, GRADES_SYNC, JsonObject, Lms, ToolType
-from tests.simulator.messages import host_of, split_custom
-from tests.simulator.platform import decode_claims
-from tests.simulator.web import (
-    MoodleError,
-    number,
-    page,
-    require_session,
-    require_sesskey,
-    require_user,
-    the_lms,
-)
+from tests.simulator.lms import GRADES_MANAGE, GRADES_NONE, GRADES_SYNC, JsonObject, ToolType
+from tests.simulator.moodle.lms import Moodle
+from tests.simulator.moodle.messages import host_of, split_custom
+from tests.simulator.moodle.web import number, require_sesskey, the_lms
+from tests.simulator.tool_jwt import decode_claims
+from tests.simulator.web import PageError, page, require_session, require_user
 
 blueprint = Blueprint("registration", __name__)
 
@@ -42,7 +36,7 @@ class RegistrationRefusedError(Exception):
         self.reason = reason
 
 
-def initiation_url(lms: Lms, tool_url: str) -> str:
+def initiation_url(lms: Moodle, tool_url: str) -> str:
     """Where the administrator's browser is sent: the tool's URL with configuration and token added."""
     issued = int(lms.clock().timestamp())
     token = lms.keys.sign(
@@ -58,11 +52,11 @@ def start() -> WerkzeugResponse:
     session = require_session()
     require_sesskey(session)
     if not require_user().is_admin:
-        raise MoodleError("Access denied")
+        raise PageError("Access denied")
     return redirect(initiation_url(the_lms(), request.args.get("url", "")), 303)
 
 
-def _client_id(lms: Lms) -> str:
+def _client_id(lms: Moodle) -> str:
     """The client id that the registration token grants, once. Raises `RegistrationRefusedError`."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
@@ -86,7 +80,7 @@ def _required(asked: JsonObject, name: str) -> Any:
     return asked[name]
 
 
-def _tool_from(lms: Lms, client_id: str, asked: JsonObject) -> ToolType:
+def _tool_from(lms: Moodle, client_id: str, asked: JsonObject) -> ToolType:
     """Keep what Moodle keeps of a registration request; label, placements, icons and contacts are dropped."""
     configuration = _required(asked, TOOL_CONFIGURATION)
     if "id_token" not in _required(asked, "response_types"):
@@ -202,14 +196,14 @@ def manage_tools() -> Response | WerkzeugResponse:
     """The administrator's page: every tool with what to copy into it, registration by hand, activation."""
     lms = the_lms()
     if not require_user().is_admin:
-        raise MoodleError("Access denied")
+        raise PageError("Access denied")
     if request.method == "GET":
         return page("toolconfigure.html", tools=list(lms.tools.values()))
     require_sesskey(require_session())
     if "activate" in request.form or "show" in request.form:
         tool = lms.tools.get(number("id"))
         if tool is None:
-            raise MoodleError("Can't find data record in database table lti_types.")
+            raise PageError("Can't find data record in database table lti_types.")
         tool.is_active = tool.is_active or "activate" in request.form
         tool.is_in_chooser = tool.is_in_chooser or "show" in request.form
     else:
@@ -217,7 +211,7 @@ def manage_tools() -> Response | WerkzeugResponse:
     return redirect("/mod/lti/toolconfigure.php", 303)
 
 
-def _register_by_hand(lms: Lms) -> None:
+def _register_by_hand(lms: Moodle) -> None:
     form = request.form
     redirects = tuple(uri.strip() for uri in form.get("lti_redirectionuris", "").splitlines() if uri.strip())
     tool = lms.register_tool(

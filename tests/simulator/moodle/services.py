@@ -13,7 +13,7 @@ from typing import Any
 
 from flask import Blueprint, Response, make_response, request
 
-from tests.simulator import messages
+from tests.simulator import claims
 from tests.simulator.gradebook import GradeItem, GradeRow, LockedGradeItemError, ServiceRecord
 from tests.simulator.lms import (
     SCOPE_LINEITEM,
@@ -24,11 +24,13 @@ from tests.simulator.lms import (
     AccessToken,
     Course,
     JsonObject,
-    Lms,
     ToolType,
     User,
 )
-from tests.simulator.web import MoodleError, the_lms
+from tests.simulator.moodle import messages
+from tests.simulator.moodle.lms import Moodle
+from tests.simulator.moodle.web import the_lms
+from tests.simulator.web import PageError
 
 blueprint = Blueprint("services", __name__)
 
@@ -99,7 +101,7 @@ def _refusal(error: ServiceError) -> Response:
 class Call:
     """One request to a service, its tool already known by the token."""
 
-    lms: Lms
+    lms: Moodle
     course: Course
     tool: ToolType
     token: AccessToken
@@ -110,7 +112,7 @@ class Call:
             raise ServiceError(401, "Unauthorized")
 
 
-def _token(lms: Lms) -> AccessToken:
+def _token(lms: Moodle) -> AccessToken:
     scheme, _, value = request.headers.get("Authorization", "").partition(" ")
     token = lms.tokens.get(value.strip()) if scheme.lower() == "bearer" else None
     if token is None or token.expires_at <= lms.clock():
@@ -135,9 +137,9 @@ def _member(call: Call, user: User, link: int | None) -> JsonObject:
         member["roles"] = ["Learner"]
     if link is not None:
         activity = call.lms.activity("lti", link)
-        message: JsonObject = {messages.CLAIM_MESSAGE_TYPE: "LtiResourceLinkRequest"}
+        message: JsonObject = {claims.CLAIM_MESSAGE_TYPE: "LtiResourceLinkRequest"}
         if activity and call.lms.item_of(activity):
-            message[messages.CLAIM_BASIC_OUTCOME] = messages.basic_outcome(call.lms, activity, user)
+            message[claims.CLAIM_BASIC_OUTCOME] = messages.basic_outcome(call.lms, activity, user)
         member["message"] = [message]
     member["user_id"] = str(user.id)
     member["lis_person_sourcedid"] = user.id_number
@@ -164,7 +166,7 @@ def _members(call: Call) -> Response:
         link = activity.instance
         # "Restrict access" of that activity narrows the roster; a merely hidden activity does not.
         users = [user for user in users if lms.is_available(user, activity)]
-    role = request.args.get("role", "").removeprefix(messages.ROLE + "membership#")
+    role = request.args.get("role", "").removeprefix(claims.ROLE + "membership#")
     if role == "Instructor":
         users = [user for user in users if "Instructor" in messages.roster_roles(lms, user, course)]
     elif role == "Learner":
@@ -413,7 +415,7 @@ def _results(call: Call) -> Response:
     limit, start = _page_bounds()
     if limit and typed:
         # Moodle 4.4 calls a method on null here and answers with its HTML error page.
-        raise MoodleError("Exception - Call to a member function out() on null")
+        raise PageError("Exception - Call to a member function out() on null")
     # A row emptied by a changed formula keeps its time and is listed without a score; one cleared by AGS is
     # not listed.
     rows = [row for row in call.lms.gradebook.rows(item) if row.modified_at is not None]
