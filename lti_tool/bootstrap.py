@@ -20,6 +20,7 @@ from lti_tool.lti.oidc import LoginRedirect, begin_login
 from lti_tool.outbound import Answer, Outbound, OutboundPolicy
 from lti_tool.queue import Queue
 from lti_tool.services.awarding import Awarding
+from lti_tool.services.call_budgets import CallBudgets
 from lti_tool.services.columns import Columns
 from lti_tool.services.configuring import Configuring
 from lti_tool.services.issuing import Issuing, PublicUrls
@@ -28,6 +29,7 @@ from lti_tool.services.progress import CourseProgress
 from lti_tool.services.public import PublicRecords
 from lti_tool.services.registration import Registrations
 from lti_tool.services.sharing import Sharing
+from lti_tool.services.staffing import Staffing
 from lti_tool.services.syncing import Syncing
 from lti_tool.services.verifying import Verifying
 from lti_tool.services.wallet import Wallet
@@ -55,6 +57,7 @@ class Tool:
     outbound: Outbound
     keyring: Keyring
     queue: Queue
+    call_budgets: CallBudgets
     connector: PlatformConnector
     key_sets: KeySets
     launch_validator: LaunchValidator
@@ -70,6 +73,7 @@ class Tool:
     sharing: Sharing
     verifying: Verifying
     public: PublicRecords
+    staffing: Staffing
 
     def begin_login(self, form: Mapping[str, str]) -> LoginRedirect:
         """Step 1 of a launch.
@@ -135,7 +139,8 @@ def build_tool(
         clock=clock,
     )
     secret = _secret(settings)
-    connector = PlatformConnector(outbound, keyring, clock)
+    call_budgets = CallBudgets(database, clock, settings.calls_per_minute)
+    connector = PlatformConnector(outbound, keyring, clock, budget=call_budgets)
     key_sets = KeySets(lambda url: ask_for_key_set(outbound, url).body, clock)
     urls = PublicUrls(settings.base_url)
     registrations = Registrations(database, clock)
@@ -149,6 +154,7 @@ def build_tool(
         outbound=outbound,
         keyring=keyring,
         queue=queue,
+        call_budgets=call_budgets,
         connector=connector,
         key_sets=key_sets,
         launch_validator=LaunchValidator(registrations, key_sets, clock, secret, settings.base_url),
@@ -156,7 +162,7 @@ def build_tool(
         launching=Launching(database, clock, secret),
         configuring=Configuring(database, clock, lambda: keyring.signer(LTI), settings.base_url),
         columns=Columns(database, connector, clock),
-        syncing=Syncing(database, connector, clock, queue, awarding, issuing),
+        syncing=Syncing(database, connector, clock, queue, awarding, issuing, call_budgets),
         awarding=awarding,
         issuing=issuing,
         wallet=Wallet(database, awarding, urls),
@@ -164,6 +170,7 @@ def build_tool(
         sharing=Sharing(database, clock, urls),
         verifying=Verifying(outbound, issuing, public, clock, settings.base_url),
         public=public,
+        staffing=Staffing(database, clock, secret, settings.base_url),
     )
 
 

@@ -53,6 +53,15 @@ class ErrorCode(StrEnum):
     REGISTRATION_INVALID = "registration_invalid"
     REGISTRATION_NOT_APPROVED = "registration_not_approved"
 
+    # -- staff pages
+    STAFF_LINK_INVALID = "staff_link_invalid"
+    STAFF_SIGN_IN_NEEDED = "staff_sign_in_needed"
+    STAFF_NOT_ALLOWED = "staff_not_allowed"
+    STAFF_MEMBER_NOT_FOUND = "staff_member_not_found"
+    STAFF_LAST_OWNER = "staff_last_owner"
+    ORGANISATION_NOT_FOUND = "organisation_not_found"
+    ORGANISATION_AMBIGUOUS = "organisation_ambiguous"
+
     # -- login (OIDC third-party initiated login)
     LOGIN_PARAMETER_MISSING = "login_parameter_missing"
     LOGIN_PARAMETER_INVALID = "login_parameter_invalid"
@@ -97,6 +106,7 @@ class ErrorCode(StrEnum):
     PLATFORM_UNREACHABLE = "platform_unreachable"
     PLATFORM_TIMED_OUT = "platform_timed_out"
     PLATFORM_BUSY = "platform_busy"
+    PLATFORM_CALLS_SPENT = "platform_calls_spent"
     PLATFORM_REFUSED = "platform_refused"
     PLATFORM_ANSWER_INVALID = "platform_answer_invalid"
     PLATFORM_ANSWER_TOO_LARGE = "platform_answer_too_large"
@@ -202,6 +212,7 @@ class PlatformFailed(ToolError):
     :param retryable: whether the same call may work later.
     :param retry_after: seconds that the platform asked us to wait.
     :param http_status: the platform's own status, where there was an answer.
+    :param body: the beginning of that answer, for whoever knows what it means; never logged.
     """
 
     status = 502
@@ -215,12 +226,14 @@ class PlatformFailed(ToolError):
         retryable: bool = False,
         retry_after: float | None = None,
         http_status: int | None = None,
+        body: bytes = b"",
         **params: object,
     ) -> None:
         super().__init__(code, detail, **params)
         self.retryable = retryable
         self.retry_after = retry_after
         self.http_status = http_status
+        self.body = body
 
 
 class OutboundRefused(ToolError):

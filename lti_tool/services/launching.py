@@ -84,6 +84,8 @@ class SessionView:
     product: str
     issuer: str
     expires_at: datetime
+    is_administrator: bool = False
+    """Came with an administrator's role in the institution or system, as themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -418,6 +420,7 @@ class _Acceptance:
             deep_linking=asdict(launch.deep_linking) if launch.deep_linking else None,
             created_at=self.now,
             expires_at=self.now + SESSION_LIFETIME,
+            is_administrator=launch.rights.is_administrator and not self.is_read_only,
         )
         launches.add_session(self.session, row, self.hash_token(token))
         stored = launches.StoredSession(
@@ -473,4 +476,5 @@ def _view(stored: launches.StoredSession) -> SessionView:
         product=stored.product,
         issuer=stored.issuer,
         expires_at=row.expires_at,
+        is_administrator=row.is_administrator,
     )

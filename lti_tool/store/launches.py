@@ -177,6 +177,7 @@ class SessionRow(NamedTuple):
     deep_linking: dict[str, Any] | None
     created_at: datetime
     expires_at: datetime
+    is_administrator: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from lti_tool.store.dialects import insert_if_absent
-from lti_tool.store.tables import LaunchSession, Lease, Nonce, Run
+from lti_tool.store.tables import LaunchSession, Lease, Nonce, Run, StaffLink, StaffSession
 
 OPEN = ("waiting", "running")
 KEEP_RUNS = timedelta(days=30)
@@ -241,7 +241,7 @@ def release_lease(session: Session, name: str, holder: str) -> None:
 
 
 def purge(session: Session, now: datetime) -> dict[str, int]:
-    """Delete used nonces and sessions whose time is over, old leases and the records of old runs.
+    """Delete nonces, sessions and sign-in links whose time is over, old leases and records of old runs.
 
     :returns: how many of each.
     """
@@ -250,6 +250,12 @@ def purge(session: Session, now: datetime) -> dict[str, int]:
         "nonces": connection.execute(sa.delete(Nonce).where(Nonce.expires_at <= now)).rowcount,
         "sessions": connection.execute(
             sa.delete(LaunchSession).where(LaunchSession.expires_at <= now - KEEP_SESSIONS)
+        ).rowcount,
+        "staff_links": connection.execute(
+            sa.delete(StaffLink).where(StaffLink.expires_at <= now - KEEP_SESSIONS)
+        ).rowcount,
+        "staff_sessions": connection.execute(
+            sa.delete(StaffSession).where(StaffSession.expires_at <= now)
         ).rowcount,
         "leases": connection.execute(
             sa.delete(Lease).where(Lease.expires_at <= now - KEEP_SESSIONS)

@@ -136,6 +136,42 @@ TEXTS: dict[ErrorCode, ErrorText] = {
         _("The learning platform is known, but nobody has approved it yet, or it was switched off."),
         _OPERATOR,
     ),
+    # -- staff pages
+    ErrorCode.STAFF_LINK_INVALID: ErrorText(
+        _("This sign-in link does not work any more"),
+        _("A sign-in link works once, for 15 minutes, and only until a newer one is made."),
+        _("Ask an owner of your organisation, or whoever runs this service, for a new link."),
+    ),
+    ErrorCode.STAFF_SIGN_IN_NEEDED: ErrorText(
+        _("Please sign in"),
+        _("You are not signed in to the staff pages, or your session of 12 hours has ended."),
+        _("Use a new sign-in link, or open the staff pages from your learning platform if it offers them."),
+    ),
+    ErrorCode.STAFF_NOT_ALLOWED: ErrorText(
+        _("Your role does not include this"),
+        _("What you may see and change here depends on your role in the organisation."),
+        _("Ask an owner of your organisation for the role that includes it."),
+    ),
+    ErrorCode.STAFF_MEMBER_NOT_FOUND: ErrorText(
+        _("There is no such staff member"),
+        _("They do not exist, or they belong to another organisation."),
+        _("Look at the list of members again."),
+    ),
+    ErrorCode.STAFF_LAST_OWNER: ErrorText(
+        _("An organisation needs an owner"),
+        _("This is its last owner, so nothing was changed."),
+        _("Make somebody else an owner first."),
+    ),
+    ErrorCode.ORGANISATION_NOT_FOUND: ErrorText(
+        _("There is no such organisation"),
+        _("No organisation has this name or id."),
+        _("Look at the list of organisations again."),
+    ),
+    ErrorCode.ORGANISATION_AMBIGUOUS: ErrorText(
+        _("Several organisations have this name"),
+        _("It is not clear which of them is meant, so nothing was changed."),
+        _("Name the organisation by its id."),
+    ),
     # -- login
     ErrorCode.LOGIN_PARAMETER_MISSING: ErrorText(
         _("The launch began without all it needs"),
@@ -293,6 +329,9 @@ TEXTS: dict[ErrorCode, ErrorText] = {
         _PLATFORM, _("The learning platform took too long to answer."), _LATER
     ),
     ErrorCode.PLATFORM_BUSY: ErrorText(_PLATFORM, _("The learning platform asked us to wait."), _LATER),
+    ErrorCode.PLATFORM_CALLS_SPENT: ErrorText(
+        _PLATFORM, _("As many people visit as this learning platform is asked for at once."), _LATER
+    ),
     ErrorCode.PLATFORM_REFUSED: ErrorText(
         _PLATFORM, _("The learning platform refused to answer."), _ADMINISTRATOR
     ),
