@@ -109,6 +109,9 @@ class Settings(BaseModel):
     outbound_allow: Annotated[tuple[str, ...], BeforeValidator(_comma_separated)] = Field(
         (), description="Hosts and networks on private addresses or plain http that LMS calls may go to"
     )
+    calls_per_minute: int | None = Field(
+        None, ge=10, le=100_000, description="Calls that one LMS is sent in a minute at most"
+    )
     web_workers: int = Field(2, ge=1, le=256, description="Web processes that `serve` starts")
     trusted_proxies: int = Field(
         0, ge=0, le=10, description="Reverse proxies in front, each of which adds to X-Forwarded-For"

@@ -109,7 +109,7 @@ class Outbound:
         :param redirects: how many to follow, for GET and HEAD.
         :param retries: how many more attempts after a time-out, a failed connection, or 429, 502, 503, 504;
             none unless the method is idempotent. ``Retry-After`` is honoured where the time allows it; where
-            it does not, the answer is returned for the caller to plan by.
+            it does not, the answer is returned for the caller to plan by, as is a 429 without one.
         :raises OutboundRefused: ``outbound_url_refused``, ``outbound_in_transaction``.
         :raises PlatformFailed: ``platform_unreachable``, ``platform_timed_out``,
             ``platform_answer_too_large``, ``platform_answer_invalid`` (too many redirects).
@@ -127,7 +127,7 @@ class Outbound:
                 if not error.retryable:
                     raise
                 failure = error
-            if answer is not None and answer.status not in RETRIED_STATUSES:
+            if answer is not None and not _is_worth_repeating(answer):
                 return answer
             wait = back_off * (1 + random.random() / 2)  # noqa: S311 - spreads retries, no secret
             if answer is not None and answer.retry_after is not None:
@@ -270,6 +270,13 @@ class Outbound:
             links=links,
             retry_after=_retry_after(response.headers.get("Retry-After"), self._clock()),
         )
+
+
+def _is_worth_repeating(answer: Answer) -> bool:
+    """Whether another attempt may meet something else; not where "too many" was said without a time."""
+    if answer.status == 429 and answer.retry_after is None:
+        return False
+    return answer.status in RETRIED_STATUSES
 
 
 def _session(

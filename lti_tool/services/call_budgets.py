@@ -1,0 +1,187 @@
+"""Call budgets kept across processes: what a platform may still be sent, and what slows us down.
+
+A process takes calls from the database in small portions, so that a roster of a hundred pages is not a
+hundred more write transactions. What a process took and does not use within seconds is lost, never
+spent twice.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from lti_tool.domain.call_budget import CallBudget, cost_of
+from lti_tool.domain.registrations import RegistrationView
+from lti_tool.errors import ErrorCode, PlatformFailed
+from lti_tool.lti.connector import ServiceAccess
+from lti_tool.platforms import platform_for
+from lti_tool.store import call_budgets
+from lti_tool.store.database import Database
+
+PORTION: Final = 5
+"""Calls that a process takes at once, where the rate allows so many."""
+PORTION_LASTS: Final = timedelta(seconds=5)
+SYNC_CALLS: Final = 2
+"""What the least useful read of a context takes: its roster and one column."""
+WARNING_LASTS: Final = timedelta(seconds=30)
+"""For so long a platform's warning that it will soon refuse is not heard again: it is being heeded."""
+
+
+@dataclass(slots=True)
+class _Portion:
+    calls: float
+    until: datetime
+
+
+class CallBudgets:
+    """Every platform's budget. Shared by threads; satisfies the connector's ``CallBudget``.
+
+    :param calls_per_minute: of each platform, instead of what suits its product.
+    """
+
+    def __init__(
+        self, database: Database, clock: Callable[[], datetime], calls_per_minute: int | None = None
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._calls_per_minute = calls_per_minute
+        self._lock = threading.Lock()
+        self._portions: dict[tuple[str, bool], _Portion] = {}
+        self._warned_at: dict[str, datetime] = {}
+
+    def per_minute(self, product: str) -> int:
+        """The rate at which a platform of this product is asked at most."""
+        return self._calls_per_minute or platform_for(product).calls_per_minute
+
+    # -- spending
+
+    def spend(self, access: ServiceAccess) -> None:
+        """Take one call from the budget; from the bucket of visits where somebody waits for the answer.
+
+        :raises PlatformFailed: PLATFORM_BUSY while the platform is to be left alone; for a visit
+            PLATFORM_CALLS_SPENT where visits have used up theirs.
+        """
+        key = (access.registration.id, access.is_visit)
+        now = self._clock()
+        with self._lock:
+            portion = self._portions.get(key)
+            if portion is not None and portion.calls >= 1 and portion.until > now:
+                portion.calls -= 1
+                return
+        # Outside the lock: other platforms' calls need not wait for this one's database.
+        taken = self._take(access.registration, now, is_visit=access.is_visit)
+        with self._lock:
+            portion = self._portions.get(key)
+            left = portion.calls if portion is not None and portion.until > now else 0.0
+            self._portions[key] = _Portion(left + taken - 1, now + PORTION_LASTS)
+
+    def _take(self, registration: RegistrationView, now: datetime, *, is_visit: bool) -> int:
+        per_minute = self.per_minute(registration.product)
+        wanted = max(1, min(PORTION, per_minute // 60))
+        with self._database.write() as session:
+            full = CallBudget.full(per_minute, now)
+            budget = call_budgets.locked(session, registration.id, full).at(now, per_minute)
+            rest = budget.rests(now)
+            if rest <= 0 and is_visit:
+                budget, wanted = budget.visited(wanted)
+            elif rest <= 0:
+                budget = budget.spent(wanted, per_minute)
+            call_budgets.keep(session, registration.id, budget)
+        if rest > 0:
+            raise PlatformFailed(
+                ErrorCode.PLATFORM_BUSY,
+                f"registration {registration.id} asked us to wait",
+                retryable=True,
+                retry_after=rest,
+            )
+        if not wanted:
+            raise PlatformFailed(
+                ErrorCode.PLATFORM_CALLS_SPENT,
+                f"registration {registration.id}: visits have used up their calls",
+                retryable=True,
+                retry_after=budget.wait_for_visit(now, per_minute),
+            )
+        return wanted
+
+    # -- what slows us down
+
+    def note_answer(self, access: ServiceAccess, seconds: float) -> None:
+        """A call took so long: one that was slow costs more than one."""
+        surcharge = cost_of(seconds) - 1
+        if surcharge > 0:
+            self._change(access.registration, lambda budget, rate: budget.spent(surcharge, rate))
+
+    def slow_down(self, access: ServiceAccess, rest: float) -> None:
+        """The platform refused because it is too busy, and is left alone for so many seconds.
+
+        Of institutions that share a registration (Canvas) one speaks for itself only: the connector leaves it
+        alone, and the others are asked more slowly.
+        """
+        if access.deployment.token_url is not None:
+            self.heed_warning(access)
+            return
+        registration = access.registration
+        now = self._clock()
+        with self._lock:
+            for is_visit in (False, True):
+                self._portions.pop((registration.id, is_visit), None)
+        self._change(registration, lambda budget, _rate: budget.slowed(now, rest))
+
+    def heed_warning(self, access: ServiceAccess) -> None:
+        """The platform will soon refuse: ask it at half the pace."""
+        registration = access.registration
+        now = self._clock()
+        with self._lock:
+            heard_at = self._warned_at.get(registration.id)
+            if heard_at is not None and now - heard_at < WARNING_LASTS:
+                return
+            self._warned_at[registration.id] = now
+        self._change(registration, lambda budget, _rate: budget.warned())
+
+    def _change(
+        self, registration: RegistrationView, change: Callable[[CallBudget, float], CallBudget]
+    ) -> None:
+        now = self._clock()
+        per_minute = self.per_minute(registration.product)
+        with self._database.write() as session:
+            full = CallBudget.full(per_minute, now)
+            budget = call_budgets.locked(session, registration.id, full).at(now, per_minute)
+            call_budgets.keep(session, registration.id, change(budget, per_minute))
+
+    # -- looking
+
+    def standing(self, registration: RegistrationView) -> CallBudget:
+        """What a platform may be sent now."""
+        now = self._clock()
+        per_minute = self.per_minute(registration.product)
+        with self._database.read() as session:
+            budget = call_budgets.kept_of(session, registration.id, CallBudget.full(per_minute, now))
+        return budget.at(now, per_minute)
+
+    def room(self, registration: RegistrationView) -> int:
+        """How many calls the schedule may make now; 0 while the platform rests or its debt is not paid.
+
+        For work that can be cut anywhere, such as writing scores; what is begun under it is counted by
+        :meth:`spend` as everything else.
+        """
+        budget = self.standing(registration)
+        return 0 if budget.rests(self._clock()) > 0 else max(0, int(budget.calls_left))
+
+    def reads(self, products: Mapping[str, str]) -> dict[str, int]:
+        """How many reads of contexts the schedule may begin on each platform now.
+
+        :param products: registration id → product.
+        """
+        now = self._clock()
+        with self._database.read() as session:
+            kept = call_budgets.kept(session)
+        found: dict[str, int] = {}
+        for registration_id, product in products.items():
+            per_minute = self.per_minute(product)
+            budget = kept.get(registration_id, CallBudget.full(per_minute, now)).at(now, per_minute)
+            room = 0.0 if budget.rests(now) > 0 else budget.calls_left
+            found[registration_id] = 0 if room < 1 else max(1, int(room / SYNC_CALLS))
+        return found

@@ -1,0 +1,59 @@
+"""Each platform's call budget, on which every process draws. Locked for the time of one small transaction."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from lti_tool.domain.call_budget import CallBudget
+from lti_tool.store import tables
+from lti_tool.store.dialects import insert_if_absent
+
+_COLUMNS = (
+    tables.CallBudget.calls_left,
+    tables.CallBudget.visit_calls_left,
+    tables.CallBudget.pace,
+    tables.CallBudget.counted_at,
+)
+
+
+def locked(session: Session, registration_id: str, full: CallBudget) -> CallBudget:
+    """The budget of a platform, which nobody else changes until this transaction ends.
+
+    SQLite's write transactions follow one another anyway; PostgreSQL locks the row.
+
+    :param full: what a platform that was never asked begins with.
+    """
+    wanted = select(*_COLUMNS).where(tables.CallBudget.registration_id == registration_id).with_for_update()
+    row = session.execute(wanted).one_or_none()
+    if row is None:
+        values = {"registration_id": registration_id, **asdict(full)}
+        insert_if_absent(session, tables.CallBudget, values, on=("registration_id",))
+        row = session.execute(wanted).one()
+    return CallBudget(*row)
+
+
+def keep(session: Session, registration_id: str, budget: CallBudget) -> None:
+    """Write back what :func:`locked` gave."""
+    session.execute(
+        update(tables.CallBudget)
+        .where(tables.CallBudget.registration_id == registration_id)
+        .values(**asdict(budget))
+        .execution_options(synchronize_session=False)
+    )
+
+
+def kept(session: Session) -> dict[str, CallBudget]:
+    """Every platform's budget as it was last counted, by registration; one never asked has none."""
+    rows = session.execute(select(tables.CallBudget.registration_id, *_COLUMNS))
+    return {row.registration_id: CallBudget(*row[1:]) for row in rows}
+
+
+def kept_of(session: Session, registration_id: str, full: CallBudget) -> CallBudget:
+    """One platform's budget as it was last counted."""
+    row = session.execute(
+        select(*_COLUMNS).where(tables.CallBudget.registration_id == registration_id)
+    ).one_or_none()
+    return full if row is None else CallBudget(*row)
