@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -38,10 +37,14 @@ class PublicCredential:
     document: bytes
     """The signed JSON, byte for byte."""
 
-    @property
-    def etag(self) -> str:
-        """Changes with the document and with a revocation, which the page shows."""
-        return hashlib.sha256(self.document + str(self.revoked_at).encode()).hexdigest()[:32]
+
+@dataclass(frozen=True, slots=True)
+class SignedDocument:
+    """The signed JSON of a shared badge, byte for byte."""
+
+    body: bytes
+    etag: str
+    """Changes with the document and with a revocation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +73,22 @@ class PublicRecords:
     issuing: Issuing
     urls: PublicUrls
 
+    def document(self, credential_id: str) -> SignedDocument | None:
+        """The signed JSON of a shared badge; ``None`` for a private one just as for none at all."""
+        with self.database.read_rows() as connection:
+            found = store.public_document(connection, credential_id)
+        return None if found is None else SignedDocument(found.document.encode(), found.etag)
+
+    def etag(self, credential_id: str) -> str | None:
+        """The ETag of :meth:`document`, which need not be read for it."""
+        with self.database.read_rows() as connection:
+            found = store.public_state(connection, credential_id)
+        return None if found is None else found.etag
+
     def credential(self, credential_id: str) -> PublicCredential | None:
         """A shared badge; ``None`` for a private one just as for none at all."""
-        with self.database.read() as session:
-            view = store.public_credential(session, credential_id)
+        with self.database.read_rows() as connection:
+            view = store.public_credential(connection, credential_id)
         if view is None or view.document is None:
             return None
         return PublicCredential(
@@ -99,7 +114,7 @@ class PublicRecords:
     def baked_png(self, credential_id: str) -> bytes | None:
         """The badge's picture with the signed credential inside."""
         with self.database.read() as session:
-            view = store.public_credential(session, credential_id)
+            view = store.public_credential(session.connection(), credential_id)
             if view is None or view.document is None:
                 return None
             image = micromodules.image(session, view.achievement_version_id, "png")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Select, bindparam, func, insert, select, update
+from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session
 
 from lti_tool.store.staging import IDS_AT_ONCE
@@ -97,6 +98,21 @@ class CredentialView:
     revoked_at: datetime | None
     revocation_reason: str | None
     is_public: bool
+
+
+class SharedDocument(NamedTuple):
+    """The signed text of a shared credential, and when it came to be what it is."""
+
+    id: str
+    issued_at: datetime
+    revoked_at: datetime | None
+    document: str
+
+    @property
+    def etag(self) -> str:
+        """Another one for another text, which a credential gets once, and after a revocation."""
+        moments = (self.issued_at, self.revoked_at)
+        return "-".join((self.id, *(f"{at.timestamp():.6f}" for at in moments if at is not None)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,16 +385,36 @@ def _credential_view(row: Any) -> CredentialView:
     return CredentialView(**values)
 
 
-def public_credential(session: Session, credential_id: str) -> CredentialView | None:
+def public_credential(connection: Connection, credential_id: str) -> CredentialView | None:
     """A credential that its learner shared; a private one does not exist for strangers."""
-    row = session.connection().execute(_public_credential(), {"shared_id": credential_id}).one_or_none()
+    row = connection.execute(_shared(_credentials), {"shared_id": credential_id}).one_or_none()
     return None if row is None else _credential_view(row)
 
 
+def public_document(connection: Connection, credential_id: str) -> SharedDocument | None:
+    """The signed text alone."""
+    row = connection.execute(_shared(_documents), {"shared_id": credential_id}).one_or_none()
+    return None if row is None else SharedDocument(*row)
+
+
+def public_state(connection: Connection, credential_id: str) -> SharedDocument | None:
+    """What :func:`public_document` gives, without the text."""
+    row = connection.execute(_shared(_states), {"shared_id": credential_id}).one_or_none()
+    return None if row is None else SharedDocument(row.id, row.issued_at, row.revoked_at, "")
+
+
+def _states() -> Any:
+    return select(Credential.id, Credential.issued_at, Credential.revoked_at)
+
+
+def _documents() -> Any:
+    return _states().add_columns(Credential.document)
+
+
 @cache
-def _public_credential() -> Select[Any]:
+def _shared(columns: Callable[[], Any]) -> Any:
     """Built once: writing the statement down takes longer than running it."""
-    return _credentials().where(
+    return columns().where(
         Credential.id == bindparam("shared_id"),
         Credential.is_public.is_(True),
         Credential.document.is_not(None),

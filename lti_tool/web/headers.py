@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, current_app, g, make_response, request
+from flask import Flask, Response, current_app, g, request
 from werkzeug.http import quote_etag
 
 ANYBODY = ("*",)
@@ -89,7 +89,7 @@ def set_headers(response: Response) -> Response:
         ]
         if is_page:
             policy += [
-                ("script-src", ("'self'", f"'nonce-{nonce()}'")),
+                ("script-src", ("'self'", f"'nonce-{g.nonce}'") if "nonce" in g else ("'self'",)),
                 ("style-src", ("'self'",)),
                 ("img-src", ("'self'",)),
                 ("font-src", ("'self'",)),
@@ -124,12 +124,21 @@ def _referrer_policy() -> str:
 
 def cacheable(body: bytes | str, content_type: str, *, max_age: int, etag: str | None = None) -> Response:
     """An answer with ETag, ``Cache-Control`` and CORS; 304 where the caller has it already."""
-    response = make_response(body)
-    response.headers["Content-Type"] = content_type
     raw = body.encode() if isinstance(body, str) else body
     value = (etag or hashlib.sha256(raw).hexdigest()[:32]).strip('"')
-    response.headers["ETag"] = quote_etag(value)
-    response.headers["Cache-Control"] = f"public, max-age={max_age}"
-    response.headers["Access-Control-Allow-Origin"] = "*"
-    response.make_conditional(request.environ)
-    return response
+    if request.if_none_match.contains_weak(value):
+        return not_modified(value, max_age=max_age)
+    return Response(raw, headers={"Content-Type": content_type, **_kept(value, max_age)})
+
+
+def not_modified(etag: str, *, max_age: int) -> Response:
+    """What :func:`cacheable` says to a caller who holds the body of this ETag."""
+    return Response(status=304, headers=_kept(etag, max_age))
+
+
+def _kept(etag: str, max_age: int) -> dict[str, str]:
+    return {
+        "ETag": quote_etag(etag),
+        "Cache-Control": f"public, max-age={max_age}",
+        "Access-Control-Allow-Origin": "*",
+    }

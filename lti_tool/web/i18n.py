@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 
 from babel import Locale, UnknownLocaleError
 from babel.numbers import format_decimal
@@ -52,16 +53,24 @@ def select_locale() -> str:
     return SOURCE_LANGUAGE
 
 
-def best_match(tag: str, available: dict[str, str]) -> str | None:
-    """The catalogue for a language tag (``pt-BR``, Moodle's ``de_du``): exact, else its language alone."""
+@lru_cache(maxsize=1024)
+def _parsed(tag: str) -> Locale | None:
+    """The locale of a language tag, of which browsers and platforms always send the same few."""
     try:
-        locale = Locale.parse(tag.replace("-", "_").split(".")[0][:35])
+        return Locale.parse(tag.replace("-", "_").split(".")[0][:35])
     except (ValueError, UnknownLocaleError, TypeError):
         # Moodle names language packs of its own ("de_kids", "en_us_k12"): their first part is a language.
         try:
-            locale = Locale.parse(tag.replace("-", "_").split("_")[0][:8])
+            return Locale.parse(tag.replace("-", "_").split("_")[0][:8])
         except (ValueError, UnknownLocaleError, TypeError):
             return None
+
+
+def best_match(tag: str, available: dict[str, str]) -> str | None:
+    """The catalogue for a language tag (``pt-BR``, Moodle's ``de_du``): exact, else its language alone."""
+    locale = _parsed(tag)
+    if locale is None:
+        return None
     return available.get(str(locale)) or available.get(locale.language)
 
 

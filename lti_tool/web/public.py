@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
-from flask import Blueprint, Response, make_response, render_template
+from flask import Blueprint, Response, current_app, render_template, request
+from flask.blueprints import BlueprintSetupState
 
 from lti_tool.errors import ErrorCode, NotFound
 from lti_tool.web.errors import preferred_to_page
-from lti_tool.web.headers import cacheable
+from lti_tool.web.headers import cacheable, not_modified
+from lti_tool.web.i18n import language_tag
 from lti_tool.web.session import current_tool
 
 if TYPE_CHECKING:
@@ -23,6 +26,8 @@ JSON_TYPES = (CREDENTIAL_TYPE, "application/ld+json", "application/json")
 SHORT = 300
 """Seconds a public document may be kept: what was revoked or hidden is believed no longer than that."""
 LONG = 86400
+PAGES_KEPT = 512
+"""Rendered pages, of some 10 kB each, in memory."""
 
 
 def _found(record: T | None, code: ErrorCode = ErrorCode.NOT_FOUND) -> T:
@@ -44,12 +49,29 @@ def _published(document: PublishedDocument, content_type: str | None = None) -> 
 def _page(template: str, **values: object) -> Response:
     """A public page: kept for a short while only, since its owner may hide it.
 
-    It has no ETag: a 304 would bring a new script nonce to a page that holds an old one.
+    Its scripts are files of ours, which need no nonce; a nonce that is kept would not be one.
     """
-    response = make_response(render_template(template, base_url=current_tool().settings.base_url, **values))
-    response.headers["Cache-Control"] = f"public, max-age={SHORT}"
-    response.vary.update(["Accept", "Accept-Language"])
-    return response
+    base_url = current_tool().settings.base_url
+    page = current_app.extensions["lti_tool_pages"](
+        template, language_tag(), request.script_root, base_url, **values
+    )
+    return Response(
+        page,
+        mimetype="text/html",
+        headers={"Cache-Control": f"public, max-age={SHORT}", "Vary": "Accept, Accept-Language"},
+    )
+
+
+@blueprint.record_once
+def _keep_pages(state: BlueprintSetupState) -> None:
+    state.app.extensions["lti_tool_pages"] = lru_cache(maxsize=PAGES_KEPT)(_rendered)
+
+
+def _rendered(template: str, _language: str, _root: str, base_url: str, **records: object) -> str:
+    """A public page follows from its records, which are read anew each time, from the language and from where
+    the application stands: what was once written down for these is kept. Nothing in it names one visitor.
+    """
+    return render_template(template, base_url=base_url, **records)
 
 
 def _varied(response: Response) -> Response:
@@ -60,18 +82,28 @@ def _varied(response: Response) -> Response:
 @blueprint.get("/credentials/<credential_id>")
 def credential(credential_id: str) -> Response:
     """A shared badge: a page for people, the signed credential for programs."""
-    record = _found(current_tool().public.credential(credential_id), ErrorCode.CREDENTIAL_NOT_FOUND)
     json_type = preferred_to_page(*JSON_TYPES)
     if json_type is not None:
-        return _varied(cacheable(record.document, json_type, max_age=SHORT, etag=record.etag))
-    return _page("pages/public/credential.html", badge=record, document=record.document.decode())
+        return _varied(_signed(credential_id, json_type))
+    record = _found(current_tool().public.credential(credential_id), ErrorCode.CREDENTIAL_NOT_FOUND)
+    return _page("pages/public/credential.html", badge=record)
 
 
 @blueprint.get("/credentials/<credential_id>.json")
 def credential_json(credential_id: str) -> Response:
     """The signed credential, byte for byte."""
-    record = _found(current_tool().public.credential(credential_id), ErrorCode.CREDENTIAL_NOT_FOUND)
-    return cacheable(record.document, CREDENTIAL_TYPE, max_age=SHORT, etag=record.etag)
+    return _signed(credential_id, CREDENTIAL_TYPE)
+
+
+def _signed(credential_id: str, content_type: str) -> Response:
+    """A shared badge's signed JSON; for a caller that may hold it already it is not even read."""
+    public = current_tool().public
+    if request.if_none_match:
+        etag = _found(public.etag(credential_id), ErrorCode.CREDENTIAL_NOT_FOUND)
+        if request.if_none_match.contains_weak(etag):
+            return not_modified(etag, max_age=SHORT)
+    document = _found(public.document(credential_id), ErrorCode.CREDENTIAL_NOT_FOUND)
+    return cacheable(document.body, content_type, max_age=SHORT, etag=document.etag)
 
 
 @blueprint.get("/credentials/<credential_id>.png")

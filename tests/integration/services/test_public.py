@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+import sqlalchemy as sa
 
 from lti_tool.credentials.verification import Verdict, verify
 from lti_tool.services.public import PublicRecords
@@ -56,14 +57,34 @@ def test_the_page_of_a_badge_changes_its_mark_when_it_is_revoked(
     small_school: School, course: Course, placed: Placed
 ) -> None:
     credential_id = shared(small_school, course, placed)
-    before = records(small_school).credential(credential_id)
+    before = records(small_school).document(credential_id)
     small_school.issuing.revoke_credential(credential_id, "Mistake", "cli")
-    after = records(small_school).credential(credential_id)
+    after = records(small_school).document(credential_id)
     assert before is not None
     assert after is not None
     assert before.etag != after.etag
-    assert before.document == after.document
-    assert after.revocation_reason == "Mistake"
+    assert before.body == after.body
+    assert records(small_school).etag(credential_id) == after.etag
+    shown = records(small_school).credential(credential_id)
+    assert shown is not None
+    assert shown.revocation_reason == "Mistake"
+    assert shown.document == after.body
+
+
+def test_whether_a_badge_changed_is_known_without_reading_it(
+    small_school: School, course: Course, placed: Placed
+) -> None:
+    public = records(small_school)
+    credential_id = shared(small_school, course, placed)
+    with public.database.statements() as statements:
+        assert public.etag(credential_id) is not None
+    (statement,) = statements
+    assert "document IS NOT NULL" in statement
+    assert "document," not in statement.partition("FROM")[0]
+    with public.database.write() as session:
+        session.execute(sa.update(tables.Credential).values(is_public=False))
+    assert public.etag(credential_id) is None
+    assert public.document(credential_id) is None
 
 
 def test_the_baked_picture_verifies(small_school: School, course: Course, placed: Placed) -> None:

@@ -40,6 +40,8 @@ def problems_of(html: str, csp: str) -> Iterator[str]:
     yield from _outline(page)
     nonce = re.search(r"'nonce-([^']+)'", csp)
     for script in page.find_all("script"):
+        if script.get("nonce") is None and str(script.get("src", "")).startswith("/static/"):
+            continue  # 'self' covers a file of ours
         if nonce is None or script.get("nonce") != nonce[1]:
             yield f"script without this answer's nonce: {script}"
     for element in page.find_all(True):

@@ -14,7 +14,16 @@ from flask.testing import FlaskClient
 from lti_tool.web.i18n import best_match
 from tests.translations import write_pseudo_locale
 from tests.unit.web.conftest import LintingClient
-from tests.unit.web.sample_views import COURSES, LONG_WORD, PICKERS, PICKING, WALLETS, session, visitor
+from tests.unit.web.sample_views import (
+    COURSES,
+    CREDENTIAL,
+    LONG_WORD,
+    PICKERS,
+    PICKING,
+    WALLETS,
+    session,
+    visitor,
+)
 from tests.unit.web.samples import SECRET, Sample, sample_app
 
 AVAILABLE = {"en": "en", "de": "de", "pt_BR": "pt_BR", "ar": "ar"}
@@ -122,3 +131,10 @@ def test_refusals_speak_one_language(client: FlaskClient, tool: Sample) -> None:
     tool.launching.view = session(locale="ar")
     client.set_cookie("lti_session_session-1", SECRET, path="/l/session-1/", domain="localhost")
     assert plain_words(client.get("/l/session-1/course").text) == []
+
+
+def test_a_kept_public_page_is_of_one_language(client: FlaskClient) -> None:
+    path = f"/credentials/{CREDENTIAL.id}"
+    for language in ("ar", "en", "ar"):
+        page = client.get(path, headers={"Accept-Language": language}).text
+        assert f'<html lang="{language}"' in page

@@ -75,6 +75,27 @@ def test_what_is_not_public_is_not_there(path: str, client: FlaskClient) -> None
     assert client.get(path).status_code == 404
 
 
+class TestKeptPages:
+    """Public pages are rendered once for what they show."""
+
+    def test_a_kept_page_follows_its_record(
+        self, client: FlaskClient, tool: Sample, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = f"/credentials/{CREDENTIAL.id}"
+        first = client.get(path)
+        assert client.get(path).data == first.data
+        renamed = replace(CREDENTIAL, issuer_name="Another University")
+        monkeypatch.setattr(tool.public, "credential", lambda _: renamed)
+        assert "Another University" in client.get(path).text
+        monkeypatch.setattr(tool.public, "credential", lambda _: None)
+        assert client.get(path).status_code == 404
+
+    def test_a_kept_page_holds_no_nonce(self, client: FlaskClient) -> None:
+        answer = client.get(f"/credentials/{CREDENTIAL.id}")
+        assert "nonce" not in answer.text
+        assert "script-src 'self';" in answer.headers["Content-Security-Policy"]
+
+
 def test_a_revoked_badge_says_so(client: FlaskClient) -> None:
     page = client.get("/credentials/revoked").text
     assert "This badge was revoked." in page
