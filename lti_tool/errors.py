@@ -111,6 +111,7 @@ class ErrorCode(StrEnum):
     PLATFORM_ANSWER_INVALID = "platform_answer_invalid"
     PLATFORM_ANSWER_TOO_LARGE = "platform_answer_too_large"
     PLATFORM_TOKEN_REFUSED = "platform_token_refused"
+    PLATFORM_TOKEN_URL_MISSING = "platform_token_url_missing"
     PLATFORM_SCOPE_MISSING = "platform_scope_missing"
     PLATFORM_HOST_FOREIGN = "platform_host_foreign"
     PLATFORM_PAGING_BROKEN = "platform_paging_broken"

@@ -1,8 +1,8 @@
 """Assignment and Grade Services 2.0: columns of the gradebook and the grades in them.
 
-The tool sees its own columns only (AGS §3.1.2). Evidence columns are created here and read here; nothing
-in this module writes a score, and nothing replaces a column: with Moodle, either would end the
-calculation of a mirror for good.
+The tool sees its own columns only (AGS §3.1.2). Evidence columns are created here and read here, never
+written: with Moodle, a score would end the calculation of a mirror for good, and so would replacing a
+column, which nothing here does. :func:`post_score` is for the award column alone.
 """
 
 from __future__ import annotations
@@ -19,12 +19,15 @@ from lti_tool.errors import ErrorCode, PlatformFailed
 from lti_tool.lti.connector import PlatformConnector, ServiceAccess
 from lti_tool.lti.memberships import is_usable_sub
 from lti_tool.lti.paging import Page, PagedRead, decode_rows
+from lti_tool.platforms import ScoreRefusal
 
 LINE_ITEM_SCOPE: Final = "https://purl.imsglobal.org/spec/lti-ags/scope/lineitem"
 LINE_ITEM_READ_SCOPE: Final = "https://purl.imsglobal.org/spec/lti-ags/scope/lineitem.readonly"
 RESULT_SCOPE: Final = "https://purl.imsglobal.org/spec/lti-ags/scope/result.readonly"
 LINE_ITEM_TYPE: Final = "application/vnd.ims.lis.v2.lineitem+json"
 LINE_ITEMS_TYPE: Final = "application/vnd.ims.lis.v2.lineitemcontainer+json"
+SCORE_SCOPE: Final = "https://purl.imsglobal.org/spec/lti-ags/scope/score"
+SCORE_TYPE: Final = "application/vnd.ims.lis.v1.score+json"
 RESULTS_TYPE: Final = "application/vnd.ims.lis.v2.resultcontainer+json"
 
 _URL_LENGTH: Final = 2_000
@@ -63,12 +66,13 @@ class LineItemSpec:
     score_maximum: Decimal
     resource_id: str
     tag: str
+    resource_link_id: str | None = None
+    """The link that the column belongs to; an evidence column belongs to none."""
 
     @property
     def maximum_in_json(self) -> int | float:
         """``score_maximum`` as a JSON number, a whole one without a fraction."""
-        whole = int(self.score_maximum)
-        return whole if self.score_maximum == whole else float(self.score_maximum)
+        return _in_json(self.score_maximum)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +164,17 @@ def column_trouble(read: PagedRead[PlatformResult]) -> ErrorCode | None:
 
 def results_url(line_item_url: str) -> str:
     """``/results`` below a line item: in the path, before any query (AGS §3.3.2; Moodle has one)."""
+    return _below(line_item_url, "results")
+
+
+def _below(line_item_url: str, name: str) -> str:
     parts = urlsplit(line_item_url)
-    return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/results", fragment=""))
+    return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{name}", fragment=""))
+
+
+def _in_json(number: Decimal) -> int | float:
+    whole = int(number)
+    return whole if number == whole else float(number)
 
 
 def _results_page(body: bytes) -> Page[PlatformResult]:
@@ -213,6 +226,83 @@ def _time(value: object) -> datetime | None:
         return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     except (ValueError, OverflowError, OSError):
         return None
+
+
+# -- scores
+
+
+@dataclass(frozen=True, slots=True)
+class FullScore:
+    """All points of a column for one person (AGS §3.4); there is no other score that this tool gives."""
+
+    sub: str
+    maximum: Decimal
+    """The column's, so that no platform has anything to scale."""
+    at: datetime
+    """When it was given: later than any the platform has of this person, to the millisecond (§3.4.4)."""
+
+    def document(self) -> dict[str, object]:
+        """As it is sent. ``FullyGraded`` with a score: anything else would clear a grade."""
+        points = _in_json(self.maximum)
+        return {
+            "userId": self.sub,
+            "scoreGiven": points,
+            "scoreMaximum": points,
+            "activityProgress": "Completed",
+            "gradingProgress": "FullyGraded",
+            "timestamp": self.at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        }
+
+
+def post_score(
+    connector: PlatformConnector,
+    access: ServiceAccess,
+    line_item_url: str,
+    score: FullScore,
+    *,
+    deadline: float | None = None,
+) -> ScoreRefusal | None:
+    """Write a score once; ``None`` where the platform took it, else what it means by not doing so.
+
+    A call that failed may have been taken all the same: read the result before trying again.
+
+    :raises PlatformFailed: nobody said yes or no; COLUMN_MISSING where the column is gone,
+        PLATFORM_SCOPE_MISSING where the tool may not write.
+    """
+    try:
+        answer = connector.post(
+            access,
+            _below(line_item_url, "scores"),
+            access.require(SCORE_SCOPE),
+            # Whatever is answered, it is not read: Moodle answers nothing, Canvas where the result is.
+            "*/*",
+            msgspec.json.encode({**score.document(), **access.platform.award_score_extension()}),
+            SCORE_TYPE,
+            deadline=deadline,
+        )
+    except PlatformFailed as failure:
+        return _refusal(access, failure)
+    if answer.body.lstrip().startswith(b"<"):
+        # A login or maintenance page that calls itself 200 took nothing.
+        raise PlatformFailed(
+            ErrorCode.PLATFORM_ANSWER_INVALID,
+            f"registration {access.registration.id}: a page instead of an answer to a score",
+            retryable=True,
+            http_status=answer.status,
+        )
+    return None
+
+
+def _refusal(access: ServiceAccess, failure: PlatformFailed) -> ScoreRefusal:
+    status = failure.http_status
+    if failure.code is ErrorCode.PLATFORM_REFUSED and status in (404, 410):
+        raise PlatformFailed(ErrorCode.COLUMN_MISSING, failure.detail, http_status=status) from failure
+    if failure.code not in (ErrorCode.PLATFORM_REFUSED, ErrorCode.PLATFORM_UNREACHABLE) or status is None:
+        raise failure
+    refusal = access.platform.score_refusal(status, failure.body)
+    if refusal is ScoreRefusal.OTHER and (status >= 500 or status in (401, 403)):
+        raise failure
+    return refusal
 
 
 # -- line items
@@ -289,6 +379,8 @@ def create_line_item(
         "resourceId": spec.resource_id,
         "tag": spec.tag,
     }
+    if spec.resource_link_id is not None:
+        body["resourceLinkId"] = spec.resource_link_id
     answer = connector.post(
         access,
         line_items_url,
@@ -305,7 +397,7 @@ def create_line_item(
             ErrorCode.PLATFORM_ANSWER_INVALID,
             f"registration {access.registration.id}: the answer names no line item",
         ) from None
-    connector.require_named_host(access.registration, item.url)
+    connector.require_named_host(access, item.url)
     return item
 
 

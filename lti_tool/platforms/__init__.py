@@ -10,9 +10,9 @@ from collections.abc import Mapping
 
 from lti_tool.platforms.canvas import Canvas
 from lti_tool.platforms.moodle import Moodle
-from lti_tool.platforms.spec import ColumnGuidance, Platform, Quirk
+from lti_tool.platforms.spec import ColumnGuidance, Platform, Quirk, ScoreRefusal
 
-__all__ = ["PLATFORMS", "QUIRKS", "ColumnGuidance", "Platform", "Quirk", "platform_for"]
+__all__ = ["PLATFORMS", "QUIRKS", "ColumnGuidance", "Platform", "Quirk", "ScoreRefusal", "platform_for"]
 
 PLATFORMS: Mapping[str, Platform] = {
     platform.product: platform for platform in (Moodle(), Canvas(), Platform())

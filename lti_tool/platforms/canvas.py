@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import ClassVar
 
-from lti_tool.platforms.spec import Platform, Quirk
+from lti_tool.platforms.spec import Platform, Quirk, ScoreRefusal
 
 
 class Canvas(Platform):
@@ -16,6 +17,9 @@ class Canvas(Platform):
     may_have_storage: ClassVar[bool] = False
     default_frame_origins: ClassVar[tuple[str, ...]] = ("https://*.instructure.com",)
     has_token_url_per_institution: ClassVar[bool] = True
+    calls_per_minute: ClassVar[int] = 1_200
+    """Its leaky bucket of one client_id loses ten seconds of server time each second; this leaves half a second
+    for each call."""
     custom_parameters: ClassVar[Mapping[str, str]] = MappingProxyType(
         {
             **Platform.custom_parameters,
@@ -46,11 +50,34 @@ class Canvas(Platform):
             "lib/lti/variable_expander.rb",
         ),
         Quirk(
+            "canvas-score-attempts",
+            "Canvas",
+            "cloud",
+            "A score counts as a new attempt and replaces a teacher's grade, unless its extension says no.",
+            "app/controllers/lti/ims/scores_controller.rb",
+        ),
+        Quirk(
+            "canvas-score-refusals",
+            "Canvas",
+            "cloud",
+            "An earlier timestamp is 400, somebody who is no student 422; only the texts tell them from "
+            "other refusals.",
+            "app/controllers/lti/ims/scores_controller.rb, concerns/gradebook_services.rb",
+        ),
+        Quirk(
             "canvas-frame-origins",
             "Canvas",
             "cloud",
             "The page around the frame is on the institution's name under instructure.com, not the issuer's.",
             "doc/lti_dev_key_config.md",
+        ),
+        Quirk(
+            "canvas-throttling",
+            "Canvas",
+            "cloud",
+            "Too many calls of one client_id are refused by 429, by 403 until October 2025, without "
+            "Retry-After; X-Rate-Limit-Remaining tells beforehand, and each parallel call holds 50 of 600.",
+            "app/middleware/request_throttle.rb",
         ),
     )
 
@@ -63,6 +90,27 @@ class Canvas(Platform):
         query = super().results_query(user_id)
         return query if user_id is not None else {**query, "limit": "100"}
 
+    def is_too_busy(self, status: int, headers: Mapping[str, str]) -> bool:
+        """Canvas said 403 with an empty bucket until October 2025, 429 since."""
+        return super().is_too_busy(status, headers) or (status == 403 and _remaining(headers) < 1)
+
+    def is_nearly_too_busy(self, headers: Mapping[str, str]) -> bool:
+        """Three more calls at once would be refused."""
+        return _remaining(headers) < 3 * _HELD_BY_A_CALL
+
+    def award_score_extension(self) -> Mapping[str, object]:
+        """No attempt of the student's, and no grade that replaces a teacher's."""
+        submission = {"new_submission": False, "prioritize_non_tool_grade": True}
+        return {"https://canvas.instructure.com/lti/submission": submission}
+
+    def score_refusal(self, status: int, body: bytes) -> ScoreRefusal:
+        """Told by the text of the error, which is not translated."""
+        if status == 422 and b"is not a student" in body:
+            return ScoreRefusal.NOT_A_STUDENT
+        if status == 400 and b"before last updated timestamp" in body:
+            return ScoreRefusal.STALE
+        return super().score_refusal(status, body)
+
     def line_items_query(self) -> dict[str, str]:
         """Asks for the largest page that Canvas gives."""
         return {"limit": "100"}
@@ -72,3 +120,15 @@ class Canvas(Platform):
         masquerade = custom.get("masquerade", "").strip()
         student_view = custom.get("student_view", "").strip().lower()
         return (bool(masquerade) and not masquerade.startswith("$")) or student_view == "true"
+
+
+_HELD_BY_A_CALL = 50.0
+"""What Canvas takes off the bucket while a call is under way, and gives back at its end."""
+
+
+def _remaining(headers: Mapping[str, str]) -> float:
+    """What Canvas says is left of the bucket; without end where it does not say."""
+    try:
+        return float(headers.get("X-Rate-Limit-Remaining", "inf"))
+    except ValueError:
+        return math.inf

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
-from lti_tool.platforms.spec import ColumnGuidance, Platform, Quirk, origin_path
+from lti_tool.platforms.spec import ColumnGuidance, Platform, Quirk, ScoreRefusal, origin_path
 
 _SEEN = "4.2-5.0"
 _SERVICES = "mod/lti/service"
@@ -58,6 +58,35 @@ class Moodle(Platform):
             _SEEN,
             "A non-editing teacher is Instructor at launch, Learner in the roster: it never clears staff.",
             "mod/lti/locallib.php lti_get_ims_role",
+        ),
+        Quirk(
+            "moodle-score-for-non-student",
+            "Moodle",
+            _SEEN,
+            "A score for somebody without a gradebook role (a non-editing teacher too) is refused with 400 "
+            "and the empty list; nothing in a well-formed score has the same answer.",
+            f"{_SERVICES}/gradebookservices/classes/local/resources/scores.php",
+        ),
+        Quirk(
+            "moodle-score-stale",
+            "Moodle",
+            _SEEN,
+            "A score in the same second as the grade, or before it, is refused with 409.",
+            f"{_SERVICES}/gradebookservices/classes/local/resources/scores.php",
+        ),
+        Quirk(
+            "moodle-score-locked",
+            "Moodle",
+            _SEEN,
+            "A score into a locked column or grade is refused with 500 and the empty list.",
+            f"{_SERVICES}/gradebookservices/classes/local/service/gradebookservices.php save_grade_item",
+        ),
+        Quirk(
+            "moodle-score-clears",
+            "Moodle",
+            _SEEN,
+            "Any gradingProgress but FullyGraded, or no scoreGiven, clears the grade: neither is ever sent.",
+            f"{_SERVICES}/gradebookservices/classes/local/resources/scores.php",
         ),
         Quirk(
             "moodle-roster-claim-missing",
@@ -141,6 +170,15 @@ class Moodle(Platform):
         if base is None or course_module_id is None or not _NUMBER.fullmatch(course_module_id):
             return None
         return f"{base}/mod/lti/launch.php?id={course_module_id}"
+
+    def score_refusal(self, status: int, body: bytes) -> ScoreRefusal:
+        """Moodle says why in the status line, which gets lost on the way; its body is the empty list."""
+        if body.strip() == b"[]":
+            if status == 400:
+                return ScoreRefusal.NOT_A_STUDENT
+            if status == 500:
+                return ScoreRefusal.LOCKED
+        return super().score_refusal(status, body)
 
     def next_page_url(self, link_next: str, requested: Mapping[str, str]) -> str:
         """Moodle's next link has lost the role filter: put it back, leave the rest as it stands."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from types import MappingProxyType
 from typing import ClassVar
 
@@ -23,6 +24,18 @@ class Quirk:
     symptom: str
     source: str
     """Where it was read or seen: a file and function of the product, or a recording."""
+
+
+class ScoreRefusal(StrEnum):
+    """What a platform means that does not take a score (AGS §3.4)."""
+
+    NOT_A_STUDENT = "not_a_student"
+    """Nobody without a student's rights in the course has scores."""
+    STALE = "stale"
+    """A score with this or a later timestamp is there already."""
+    LOCKED = "locked"
+    """The column, or this person's grade in it, is locked against changes."""
+    OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +58,16 @@ class Platform:
     supports_mirror: ClassVar[bool] = False
     """Whether a teacher can give a column of ours a formula over native activities."""
     roster_tells_staff: ClassVar[bool] = True
-    """Whether the roster calls nobody a learner who teaches. Where it does, somebody known only from the
-    roster is awarded only once it is proved that they are a learner (:mod:`lti_tool.domain.awarding`)."""
+    """Whether the roster calls nobody a learner who teaches. Where it cannot be told, somebody known only
+    from the roster is awarded once it is proved that they are a learner (:mod:`lti_tool.domain.awarding`)."""
     may_have_storage: ClassVar[bool] = True
     """Whether it may hold a login's secret (``lti-pm-s``) without announcing so at login initiation, as
     Blackboard does: then it is asked. False where it never does, or always announces it."""
     default_frame_origins: ClassVar[tuple[str, ...]] = ()
     """Sources for ``frame-ancestors`` beside the origins that a signed launch names."""
+    calls_per_minute: ClassVar[int] = 600
+    """How many calls it is sent at most, unless the operator says otherwise: ten a second, which a platform
+    of any size bears beside its own people."""
     has_token_url_per_institution: ClassVar[bool] = False
     """Whether institutions that share one issuer and client_id each hand out their own access tokens."""
     custom_parameters: ClassVar[Mapping[str, str]] = MappingProxyType(
@@ -92,9 +108,25 @@ class Platform:
         """Query parameters of a results request (AGS §3.3.2): ``user_id``, page size."""
         return {} if user_id is None else {"user_id": user_id}
 
+    def is_too_busy(self, status: int, headers: Mapping[str, str]) -> bool:
+        """Whether an answer is the wish to be left alone for a while (RFC 6585 §4, RFC 9110 §15.6.4)."""
+        return status in (429, 503)
+
+    def is_nearly_too_busy(self, headers: Mapping[str, str]) -> bool:
+        """Whether an answer says that the next ones may be refused, where the product tells."""
+        return False
+
     def line_items_query(self) -> dict[str, str]:
         """Query parameters of a line item list beside the filters (AGS §3.2.2): page size."""
         return {}
+
+    def award_score_extension(self) -> Mapping[str, object]:
+        """Members that the score of an award carries beside those of the standard (AGS §3.4.9)."""
+        return {}
+
+    def score_refusal(self, status: int, body: bytes) -> ScoreRefusal:
+        """What it means that a well-formed score was answered so (AGS §3.4)."""
+        return ScoreRefusal.STALE if status == 409 else ScoreRefusal.OTHER
 
     def next_page_url(self, link_next: str, requested: Mapping[str, str]) -> str:
         """The next page: the ``next`` link as it stands, unless a product loses parts of ``requested``."""

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
+import lti_tool
 from lti_tool.errors import ErrorCode, PlatformFailed
 from lti_tool.lti import grades
-from lti_tool.lti.connector import ServiceAccess
 from lti_tool.lti.grades import (
     LineItemOnPlatform,
     LineItemSpec,
@@ -28,7 +29,6 @@ from tests.unit.lti.lms import (
     COLUMN_URL,
     ISSUER,
     LINE_ITEMS_URL,
-    REGISTRATION,
     RESULTS_URL,
     Lms,
     access,
@@ -205,7 +205,7 @@ def test_a_busy_platform_says_how_long(moodle):
 
 
 def test_results_that_were_not_granted_are_not_asked_for(moodle):
-    who = ServiceAccess(REGISTRATION, "1", frozenset({f"{AGS}lineitem"}))
+    who = access(granted=frozenset({f"{AGS}lineitem"}))
     results = read_results(moodle.connector, who, COLUMN_URL)
     assert results.trouble is ErrorCode.PLATFORM_SCOPE_MISSING
     assert not moodle.mock.calls
@@ -274,7 +274,7 @@ def test_a_column_is_created_without_being_coupled_to_a_link(moodle):
 
 
 def test_a_column_is_not_created_where_columns_may_only_be_read(moodle):
-    who = ServiceAccess(REGISTRATION, "1", frozenset({f"{AGS}lineitem.readonly", f"{AGS}result.readonly"}))
+    who = access(granted=frozenset({f"{AGS}lineitem.readonly", f"{AGS}result.readonly"}))
     with pytest.raises(PlatformFailed) as raised:
         create_line_item(moodle.connector, who, LINE_ITEMS_URL, SPEC)
     assert raised.value.code is ErrorCode.PLATFORM_SCOPE_MISSING
@@ -348,10 +348,14 @@ def test_the_column_to_adopt_is_ours_by_key_tag_and_name_and_hangs_on_no_link():
     assert find_line_item(others, **wanted) is None
 
 
-def test_nothing_here_writes_scores_or_replaces_columns():
+def test_nothing_here_replaces_columns_and_a_score_is_written_in_one_place_only():
     offered = {name for name in vars(grades) if not name.startswith("_")}
-    assert not {name for name in offered if "score" in name.lower() and name != "RESULT_SCOPE"}
-    assert not {name for name in offered if name.startswith(("put", "update", "replace_", "post", "delete"))}
+    assert not {name for name in offered if name.startswith(("put", "update", "replace_", "delete"))}
+    assert {name for name in offered if name.startswith("post")} == {"post_score"}
+    package = Path(lti_tool.__file__).parent
+    callers = [path.stem for path in package.rglob("*.py") if "post_score" in path.read_text()]
+    # Of columns, the service below reads award columns only (tests/integration/test_scoring.py).
+    assert set(callers) <= {"grades", "scoring"}
 
 
 def test_line_items_as_moodle_really_sends_them(moodle):

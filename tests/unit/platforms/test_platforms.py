@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lti_tool.platforms import PLATFORMS, QUIRKS, platform_for
+from lti_tool.platforms import PLATFORMS, QUIRKS, ScoreRefusal, platform_for
 
 ISSUER = "https://moodle.example.edu"
 COLUMN = f"{ISSUER}/mod/lti/services.php/2/lineitems/13/lineitem?type_id=1"
@@ -180,3 +180,53 @@ def test_canvas_asks_for_its_largest_pages():
     assert canvas.roster_query("Learner") == {"role": "Learner", "limit": "50"}
     assert canvas.line_items_query() == {"limit": "100"}
     assert canvas.default_frame_origins == ("https://*.instructure.com",)
+
+
+@pytest.mark.parametrize(
+    "product,status,body,refusal",
+    [
+        ("other", 409, b"", ScoreRefusal.STALE),
+        ("other", 400, b"[]", ScoreRefusal.OTHER),
+        ("other", 422, b"is not a student", ScoreRefusal.OTHER),
+        ("other", 500, b"[]", ScoreRefusal.OTHER),
+        ("moodle", 400, b"[]", ScoreRefusal.NOT_A_STUDENT),
+        ("moodle", 400, b" []\n", ScoreRefusal.NOT_A_STUDENT),
+        # A proxy's, or Moodle's own about the request, say nothing about the person.
+        ("moodle", 400, b"<html>Bad Request</html>", ScoreRefusal.OTHER),
+        ("moodle", 400, b'{"status":400,"reason":"No handler found"}', ScoreRefusal.OTHER),
+        ("moodle", 400, b"", ScoreRefusal.OTHER),
+        ("moodle", 403, b"[]", ScoreRefusal.OTHER),
+        ("moodle", 409, b"[]", ScoreRefusal.STALE),
+        ("moodle", 500, b"[]", ScoreRefusal.LOCKED),
+        ("moodle", 500, b"<html>", ScoreRefusal.OTHER),
+        (
+            "canvas",
+            422,
+            b'{"errors":{"message":"User not found in course or is not a student"}}',
+            ScoreRefusal.NOT_A_STUDENT,
+        ),
+        ("canvas", 422, b'{"errors":{"message":"The maximum number of attempts ..."}}', ScoreRefusal.OTHER),
+        (
+            "canvas",
+            400,
+            b'{"errors":{"message":"Provided timestamp of x before last updated timestamp of y"}}',
+            ScoreRefusal.STALE,
+        ),
+        ("canvas", 400, b"param is missing or the value is empty", ScoreRefusal.OTHER),
+        ("canvas", 400, b"[]", ScoreRefusal.OTHER),
+    ],
+)  # fmt: skip
+def test_what_a_refused_score_means(product: str, status: int, body: bytes, refusal: ScoreRefusal):
+    assert platform_for(product).score_refusal(status, body) is refusal
+
+
+def test_an_award_is_no_attempt_in_canvas_and_replaces_no_teachers_grade():
+    assert platform_for("canvas").award_score_extension() == {
+        "https://canvas.instructure.com/lti/submission": {
+            "new_submission": False,
+            "prioritize_non_tool_grade": True,
+        }
+    }
+    assert (
+        platform_for("moodle").award_score_extension() == platform_for("other").award_score_extension() == {}
+    )
