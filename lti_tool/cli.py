@@ -28,11 +28,15 @@ from lti_tool.commands import (
     doctor,
     installation,
     serving,
+    staff,
     to_json,
 )
+from lti_tool.domain.staff import StaffRole
 from lti_tool.errors import ErrorCode, ToolError
 from lti_tool.platforms import PLATFORMS
 from lti_tool.settings import load_settings
+
+STAFF_ROLES = tuple(role.value for role in StaffRole)
 
 LOGGED = (serving.serve, serving.worker)
 """Commands whose log is what one watches; the others log only what goes wrong."""
@@ -160,6 +164,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_processes(commands)
     _add_installation(commands)
     _add_registrations(commands)
+    _add_staff(commands)
     _add_courses(commands)
     _add_badges(commands)
     return parser
@@ -228,6 +233,9 @@ def _add_registrations(commands: Any) -> None:
         ("remove", installation.registrations_remove),
     ):
         registrations.add(name, function).add_argument("registration", metavar="REGISTRATION")
+    administrators = registrations.add("administrators", installation.registrations_administrators)
+    administrators.add_argument("registration", metavar="REGISTRATION")
+    administrators.add_argument("--role", required=True, choices=(*STAFF_ROLES, "none"))
     registrations.add("import", installation.registrations_import).add_argument("file", metavar="FILE")
 
     deployments = _Group(commands, "deployments", "Deployments of a registration, and who owns them")
@@ -241,6 +249,30 @@ def _add_registrations(commands: Any) -> None:
     deployments.add("disable", installation.deployments_disable).add_argument(
         "id", metavar="ID", help="our id of it, as in the list"
     )
+
+
+def _add_staff(commands: Any) -> None:
+    group = _Group(commands, "staff", "Who may open an organisation's staff pages")
+    invite = group.add("invite", staff.invite)
+    invite.add_argument("organisation", metavar="ORGANISATION", help="its id or exact name")
+    invite.add_argument("--role", required=True, choices=STAFF_ROLES)
+    invite.add_argument("--name", metavar="NAME", help="what to call them (default: the email address)")
+    invite.add_argument(
+        "--email", metavar="ADDRESS", help="whoever has it already gets the role and a new link"
+    )
+    group.add("list", staff.list_).add_argument(
+        "organisation", nargs="?", metavar="ORGANISATION", help="its id or exact name (default: all)"
+    )
+    for name, function in (
+        ("link", staff.link),
+        ("disable", staff.disable),
+        ("enable", staff.enable),
+        ("role", staff.role),
+    ):
+        command = group.add(name, function)
+        command.add_argument("member", metavar="MEMBER", help="an id, as in the list")
+        if function is staff.role:
+            command.add_argument("role", choices=STAFF_ROLES)
 
 
 def _add_courses(commands: Any) -> None:

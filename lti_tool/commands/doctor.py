@@ -38,7 +38,7 @@ class Finding:
 def doctor(call: Call) -> Answer:
     """Check this installation; fails where something must be mended."""
     findings: list[Finding] = []
-    for check in (_settings, _database, _queue, _keys, _disk, _outbound, _registrations):
+    for check in (_settings, _database, _queue, _keys, _disk, _outbound, _registrations, _staff):
         call.progress.say(f"checking{check.__name__.replace('_', ' ')}")
         findings += check(call.tool)
     call.progress.clear()
@@ -147,6 +147,21 @@ def _registrations(tool: Tool) -> Iterator[Finding]:
         )
     for registration in registrations:
         yield from _registration(tool, registration)
+
+
+def _staff(tool: Tool) -> Iterator[Finding]:
+    """Organisations that nobody can look after but the operator."""
+    try:
+        tool.database.require_migrated()
+    except ConfigurationInvalid:
+        return
+    for organisation_id, name in tool.staffing.organisations_without_owner():
+        yield Finding(
+            f"staff of {name}",
+            "warn",
+            "nobody can sign in as an owner",
+            f"lti-tool staff invite {organisation_id} --role owner",
+        )
 
 
 def _registration(tool: Tool, registration: RegistrationView) -> Iterator[Finding]:

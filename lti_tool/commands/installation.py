@@ -8,6 +8,7 @@ from typing import Any
 
 from lti_tool.commands import DONE, FAILED, Answer, Call, fields, table
 from lti_tool.domain.registrations import DeploymentView, RegistrationView
+from lti_tool.domain.staff import StaffRole
 from lti_tool.errors import ErrorCode, NotFound
 from lti_tool.keyring import LTI, KeyView, issuer_purpose
 from lti_tool.store import inventory
@@ -129,6 +130,14 @@ def registrations_disable(call: Call) -> Answer:
     return _shown(call, call.arguments.registration)
 
 
+def registrations_administrators(call: Call) -> Answer:
+    """Say what administrators of an LMS may be on the staff pages; none, unless this says otherwise."""
+    given = call.arguments
+    role = None if given.role == "none" else StaffRole(given.role)
+    call.tool.registrations.let_administrators(given.registration, role)
+    return _shown(call, given.registration)
+
+
 def registrations_remove(call: Call) -> Answer:
     """Remove a registration that nobody has used."""
     call.tool.registrations.remove(call.arguments.registration)
@@ -144,7 +153,7 @@ def registrations_import(call: Call) -> Answer:
 
 def _shown(call: Call, registration_id: str) -> Answer:
     detail = call.tool.registrations.show(registration_id)
-    deployments = [asdict(deployment) for deployment in detail.deployments]
+    deployments = [_deployment(deployment) for deployment in detail.deployments]
     row = _registration(detail.registration)
     lines = fields(row)
     if deployments:
@@ -153,7 +162,7 @@ def _shown(call: Call, registration_id: str) -> Answer:
 
 
 def _registration(registration: RegistrationView) -> dict[str, Any]:
-    return {**asdict(registration), "service_hosts": sorted(registration.service_hosts)}
+    return asdict(registration)
 
 
 # -- deployments
@@ -180,8 +189,12 @@ def deployments_disable(call: Call) -> Answer:
 
 
 def _deployments(views: tuple[DeploymentView, ...]) -> Answer:
-    rows = [asdict(view) for view in views]
+    rows = [_deployment(view) for view in views]
     return Answer(rows, table(rows, ("id", "id_on_platform", "status", "organisation_id")))
+
+
+def _deployment(view: DeploymentView) -> dict[str, Any]:
+    return {**asdict(view), "service_hosts": sorted(view.service_hosts)}
 
 
 # -- organisations and issuers

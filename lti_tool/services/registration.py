@@ -17,6 +17,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from lti_tool.domain.registrations import DeploymentView, RegistrationStatus, RegistrationView
+from lti_tool.domain.staff import StaffRole
 from lti_tool.errors import Conflict, ErrorCode, NotFound, RequestInvalid
 from lti_tool.lti.claims import ID_LENGTH, http_url, identifier, origin_of
 from lti_tool.platforms import PLATFORMS
@@ -213,6 +214,36 @@ class Registrations:
             if not store.set_registration_status(session, registration_id, status):
                 raise NotFound(ErrorCode.REGISTRATION_UNKNOWN, registration_id)
             self._record(session, actor, f"registration_{status.value}", "registration", registration_id)
+        self.forget()
+        return self.show(registration_id).registration
+
+    def let_administrators(
+        self, registration_id: str, role: StaffRole | None, *, actor: str = "cli"
+    ) -> RegistrationView:
+        """Say what an LMS's administrators may be on the staff pages of the organisations they launch into.
+
+        It holds from the next request on, also for those who are there. Each of these organisations finds
+        it in its audit log.
+
+        :param role: ``None``: nothing.
+        :raises NotFound: REGISTRATION_UNKNOWN.
+        """
+        with self.database.write() as session:
+            if store.registration(session, registration_id) is None:
+                raise NotFound(ErrorCode.REGISTRATION_UNKNOWN, registration_id)
+            store.set_administrator_role(session, registration_id, role.value if role else None)
+            deployments = store.deployments(session, registration_id)
+            for organisation_id in {each.organisation_id for each in deployments} or {None}:
+                audit.record(
+                    session,
+                    organisation_id,
+                    at=self.clock(),
+                    actor=actor,
+                    action="administrator_role_changed",
+                    subject_kind="registration",
+                    subject_id=registration_id,
+                    detail={"role": role.value if role else None},
+                )
         self.forget()
         return self.show(registration_id).registration
 

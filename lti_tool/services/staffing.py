@@ -167,6 +167,11 @@ class Staffing:
             raise NotFound(ErrorCode.STAFF_MEMBER_NOT_FOUND, f"no staff member {member_id}")
         return Operator(organisation_id)
 
+    def organisations_without_owner(self) -> list[tuple[str, str]]:
+        """(id, name) of organisations that nobody can sign in to as an owner; for the operator."""
+        with self.database.read() as session:
+            return store.organisations_without_owner(session)
+
     # -- members
 
     def members(self, by: Acting) -> tuple[MemberView, ...]:
