@@ -5,7 +5,6 @@ from __future__ import annotations
 from flask import Blueprint, Response, jsonify, make_response, redirect, render_template
 from werkzeug.wrappers import Response as AnyResponse
 
-from lti_tool.errors import ErrorCode, NotFound
 from lti_tool.telemetry import render_metrics
 from lti_tool.web.assets import asset_url
 from lti_tool.web.session import current_tool
@@ -49,14 +48,6 @@ def front() -> str:
 def favicon() -> AnyResponse:
     """Browsers ask for it unasked."""
     return redirect(asset_url("favicon.svg"), 302)
-
-
-@blueprint.get("/_components")
-def components() -> str:
-    """Every component in every state; development only."""
-    if not current_tool().settings.is_development:
-        raise NotFound(ErrorCode.NOT_FOUND)
-    return render_template("pages/ops/components.html")
 
 
 def _plain(response: Response) -> Response:

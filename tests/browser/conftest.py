@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 from playwright.sync_api import Browser, BrowserContext, BrowserType, Page, expect
 from werkzeug.serving import make_server
 
 from tests import needs
+from tests.gallery.app import gallery_app, put
+from tests.gallery.pages import COOKIES, SamplePage
 from tests.translations import write_pseudo_locale
-from tests.unit.web.samples import Sample, sample_app
+from tests.unit.web.samples import Sample
 
 expect.set_options(timeout=60_000)
 """What comes is waited for as long as a busy machine may take; what is there at once costs nothing."""
@@ -41,12 +44,45 @@ def serving(app: Callable[..., Any], door: socket.socket | None = None) -> Itera
             server.server_close()
 
 
+SEND_FORM = """({path, fields}) => {
+    const form = document.createElement("form");
+    form.method = "post";
+    form.action = path;
+    for (const [name, value] of Object.entries(fields)) {
+        const input = document.createElement("input");
+        [input.type, input.name, input.value] = ["hidden", name, value];
+        form.append(input);
+    }
+    document.body.append(form);
+    form.requestSubmit();
+}"""
+STAY = "HTMLFormElement.prototype.submit = () => {}"
+"""A page that sends itself on to the platform, which is not there, stays to be looked at."""
+
+
 class Site:
     """The served pages, and the services behind them."""
 
-    def __init__(self, tool: Sample, url: str) -> None:
+    def __init__(self, app: Flask, tool: Sample, url: str) -> None:
+        self.app = app
         self.tool = tool
         self.url = url
+
+    def admit(self, context: BrowserContext) -> None:
+        """Let a browser see every page of the table, and stay on it."""
+        context.add_cookies([{**cookie, "domain": "localhost"} for cookie in COOKIES])
+        context.add_init_script(STAY)
+        context.route("**/platform-storage.js", lambda route: route.fulfill(body=""))
+
+    def show(self, page: Page, sample: SamplePage, locale: str = "en") -> None:
+        """Open one page of the table."""
+        self.tool = put(self.app, sample, locale=locale, base_url=self.url)
+        if sample.fields is None:
+            page.goto(self.url + sample.path)
+        else:
+            page.goto(f"{self.url}/healthz")
+            with page.expect_navigation():
+                page.evaluate(SEND_FORM, {"path": sample.path, "fields": dict(sample.fields)})
 
 
 @pytest.fixture(scope="session")
@@ -58,10 +94,10 @@ def pseudo_locale(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def site(pseudo_locale: Path) -> Iterator[Site]:
     """Sample pages on a port of their own; ``localhost`` is the tool, ``127.0.0.1`` another site."""
     tool = Sample()
-    app = sample_app(tool, RATELIMIT_ENABLED=False, BABEL_TRANSLATION_DIRECTORIES=str(pseudo_locale))
+    app = gallery_app(tool, RATELIMIT_ENABLED=False, BABEL_TRANSLATION_DIRECTORIES=str(pseudo_locale))
     with serving(app) as port:
         tool.settings.base_url = f"http://localhost:{port}"
-        yield Site(tool, tool.settings.base_url)
+        yield Site(app, tool, tool.settings.base_url)
 
 
 @pytest.fixture(scope="session")

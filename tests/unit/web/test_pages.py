@@ -3,17 +3,59 @@
 from __future__ import annotations
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 
-from lti_tool.credentials.verification import Verdict
-from tests.unit.web.sample_views import COURSES, FORM, PICKERS, PICKING, TEACHER, WALLETS, report, visitor
-from tests.unit.web.samples import Sample
+from tests.gallery.app import gallery_app, put
+from tests.gallery.pages import COOKIES, NO_PAGES, PAGES, SamplePage
+from tests.unit.web.conftest import LintingClient
+from tests.unit.web.sample_views import COURSES, TEACHER, WALLETS, visitor
+from tests.unit.web.samples import Sample, sample_app
 
 
-@pytest.mark.parametrize("state", WALLETS)
-def test_wallet(state: str, member: FlaskClient, tool: Sample) -> None:
-    tool.wallet_view = WALLETS[state]
-    assert member.get("/l/session-1/wallet").status_code == 200
+@pytest.fixture(scope="module")
+def gallery() -> Flask:
+    app = gallery_app(TESTING=False, RATELIMIT_ENABLED=False)
+    app.test_client_class = LintingClient
+    return app
+
+
+@pytest.fixture
+def visitor_of_all(gallery: Flask) -> FlaskClient:
+    """A browser that may see every page of the table."""
+    client = gallery.test_client()
+    for cookie in COOKIES:
+        client.set_cookie(cookie["name"], cookie["value"], path=cookie["path"], domain="localhost")
+    return client
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_page(page: SamplePage, gallery: Flask, visitor_of_all: FlaskClient) -> None:
+    put(gallery, page)
+    answer = visitor_of_all.open(page.path, method=page.method, data=page.fields)
+    assert (answer.status_code, answer.mimetype) == (page.status, "text/html")
+
+
+def test_every_route_that_answers_with_a_page_is_in_the_table() -> None:
+    """A new page gets its line in ``tests/gallery/pages.py``, and with it every check of a page."""
+    app = sample_app(Sample())
+    offered = {
+        (method, rule.endpoint)
+        for rule in app.url_map.iter_rules()
+        for method in (rule.methods or set()) & {"GET", "POST"}
+    }
+    routes = app.url_map.bind("localhost")
+    shown = set()
+    for page in PAGES:
+        path = page.path.partition("?")[0]
+        if routes.test(path, page.method):
+            shown.add((page.method, routes.match(path, page.method)[0]))
+    assert offered - NO_PAGES == shown, "add the page to PAGES, or what is no page to NO_PAGES"
+    assert offered >= NO_PAGES, "what NO_PAGES names is gone"
+
+
+def test_names_of_pages_are_unique() -> None:
+    assert len({page.name for page in PAGES}) == len(PAGES)
 
 
 def test_a_revoked_badge_is_listed_but_not_counted_as_earned(member: FlaskClient, tool: Sample) -> None:
@@ -21,13 +63,6 @@ def test_a_revoked_badge_is_listed_but_not_counted_as_earned(member: FlaskClient
     shown = member.get("/l/session-1/wallet").text
     assert "You have earned 1 badge." in shown
     assert "Issued by mistake." in shown
-
-
-@pytest.mark.parametrize("state", COURSES)
-def test_course(state: str, member: FlaskClient, tool: Sample) -> None:
-    tool.launching.view = visitor(state)
-    tool.course_view = COURSES[state]
-    assert member.get("/l/session-1/course").status_code == 200
 
 
 def test_who_may_not_configure_sees_no_button_for_it(member: FlaskClient, tool: Sample) -> None:
@@ -58,46 +93,9 @@ def test_only_a_step_that_follows_is_announced(member: FlaskClient, tool: Sample
     assert "A later step does that." not in shown
 
 
-@pytest.mark.parametrize("state", PICKERS)
-def test_picker_and_form(state: str, member: FlaskClient, tool: Sample) -> None:
-    tool.launching.view = PICKING
-    tool.picker_view = PICKERS[state]
-    assert member.get("/l/session-1/picker").status_code == 200
-    assert member.get("/l/session-1/micromodules/new").status_code == 200
-
-
-def test_filled_form(member: FlaskClient, tool: Sample) -> None:
-    tool.launching.view = PICKING
-    answer = member.post(
-        "/l/session-1/micromodules/new",
-        data={**FORM, "action": "preview", "csrf_token": "csrf-of-token-of-this-session"},
-    )
-    assert answer.status_code == 200
-    assert "Quiz 1: at least 60 %" in answer.text
-    assert "One of these:" in answer.text
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/",
-        "/verify",
-        "/verify?url=https://issuer.example/1",
-        "/credentials/credential-2",
-        "/credentials/revoked",
-        "/achievements/version-writing",
-        "/issuers/issuer-1",
-        "/lti/launch",
-        "/lti/connect",
-        "/_components",
-    ],
-)
-def test_pages_without_session(path: str, client: FlaskClient) -> None:
-    assert client.get(path).status_code == 200
-
-
-@pytest.mark.parametrize("verdict", list(Verdict))
-def test_verification(verdict: Verdict, client: FlaskClient, tool: Sample) -> None:
-    tool.report = report(verdict)
-    answer = client.post("/verify", data={"text": '{"type": "VerifiableCredential"}'})
-    assert answer.status_code == 200
+def test_the_criteria_of_a_form_are_said_in_words(gallery: Flask, visitor_of_all: FlaskClient) -> None:
+    page = next(page for page in PAGES if page.name == "form/in-words")
+    put(gallery, page)
+    shown = visitor_of_all.post(page.path, data=page.fields).text
+    assert "Quiz 1: at least 60 %" in shown
+    assert "One of these:" in shown

@@ -282,10 +282,6 @@ class TestOperations:
         client.post("/lti/launch", data={})
         assert b'lti_tool_launches_total{outcome="accepted"}' in client.get("/metrics").data
 
-    def test_components_are_for_development(self, client: FlaskClient, tool: Sample) -> None:
-        tool.settings.is_development = False
-        assert client.get("/_components").status_code == 404
-
     def test_assets_are_kept_for_good_and_never_wrong(self, app: Flask, client: FlaskClient) -> None:
         with app.test_request_context():
             address = app.jinja_env.globals["asset_url"]("style.css")  # type: ignore[operator]

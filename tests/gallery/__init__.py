@@ -1,0 +1,1 @@
+"""Every page and every component in every state, on sample services: ``make gallery``."""

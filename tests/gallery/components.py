@@ -1,0 +1,56 @@
+"""The components page: every macro of ``templates/components``, in every state it can have."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from flask import Blueprint, Flask, render_template
+
+from lti_tool.domain.criteria import AllOf, AnyOf, AtLeast, evaluate
+from lti_tool.domain.evidence import Evidence
+from lti_tool.errors import ErrorCode
+from lti_tool.services.micromodule_form import FormProblem, MicromoduleForm, Problem
+from lti_tool.web.forms import FormView
+from lti_tool.web.wording import describe, explain
+from tests.unit.web.sample_views import ESSAY, FORM, FORUM, LONG_WORD, NOW, PEER, QUIZ, TREE, score
+
+blueprint = Blueprint("components", __name__, template_folder="templates")
+
+RIGHT_TO_LEFT = "مبادئ البيانات المفتوحة"
+"""An Arabic title, "principles of open data": people write titles in other scripts than the page's."""
+
+EVIDENCE = {
+    "everything": Evidence({key: score("95") for key in ("quiz-1", "essay", "peer-review", "forum")}),
+    "something": Evidence({"quiz-1": score("40"), "essay": score("15", "20"), "forum": score("0")}),
+    "nothing": Evidence({}),
+}
+"""What may be known about a learner."""
+
+
+def register(app: Flask) -> None:
+    """Add the page to the sample pages; the product does not have it."""
+    app.register_blueprint(blueprint)
+
+
+@blueprint.get("/_components")
+def show() -> str:
+    """Every component in every state."""
+    deep = AllOf((QUIZ, AnyOf((ESSAY, AtLeast(2, (PEER, FORUM, QUIZ))))))
+    form = MicromoduleForm.from_fields(FORM)
+    problems = (
+        Problem("with-problem", FormProblem.REQUIRED),
+        Problem("colour-with-problem", FormProblem.CONTRAST_TOO_LOW),
+    )
+    return render_template(
+        "components.html",
+        now=NOW,
+        days_ago=NOW - timedelta(days=12),
+        word=LONG_WORD,
+        arabic=RIGHT_TO_LEFT,
+        explained={name: explain(evaluate(deep, evidence)) for name, evidence in EVIDENCE.items()},
+        described=describe(TREE),
+        single=explain(evaluate(QUIZ, EVIDENCE["something"])),
+        quiet=FormView(form),
+        troubled_form=FormView(form, problems),
+        codes=(ErrorCode.PLATFORM_TIMED_OUT, ErrorCode.COLUMN_MISSING),
+    )

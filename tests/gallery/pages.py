@@ -1,0 +1,250 @@
+"""The table of pages: every page that a person can see, in each of its states.
+
+Whoever adds a page adds a line here (``tests/unit/web/test_pages.py`` fails until then). The linting client,
+axe in every look, the keyboard's walk and the gallery take their pages from this table alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
+from typing import Any
+
+from lti_tool.credentials.verification import Verdict
+from lti_tool.errors import (
+    Busy,
+    Conflict,
+    CredentialInvalid,
+    ErrorCode,
+    LaunchRefused,
+    NotFound,
+    PlatformFailed,
+    RequestInvalid,
+    ToolError,
+)
+from lti_tool.services.launching import SessionView
+from lti_tool.services.micromodule_form import FormProblem, Problem
+from tests.unit.web.sample_views import (
+    COURSES,
+    FORM,
+    PICKERS,
+    PICKING,
+    WALLETS,
+    report,
+    session,
+    visitor,
+)
+from tests.unit.web.samples import SECRET, Sample
+
+MEMBER = "/l/session-1"
+"""Where the pages of the sample session stand."""
+CSRF = f"csrf-of-{SECRET}"
+COOKIES: tuple[dict[str, Any], ...] = (
+    {"name": "lti_session_session-1", "value": SECRET, "path": f"{MEMBER}/"},
+)
+"""What a browser that may see every page of the table carries."""
+MOODLE = "https://moodle.example.edu"
+
+
+def _as_it_is(tool: Sample) -> None:
+    """The services' usual answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class SamplePage:
+    """One page in one state."""
+
+    name: str
+    """Room and state, ``wallet/empty``; no two are called the same."""
+    path: str
+    set_up: Callable[[Sample], None] = _as_it_is
+    """Puts the state into fresh sample services."""
+    session: SessionView | None = None
+    """Who looks, on pages in the frame."""
+    fields: Mapping[str, str] | None = None
+    """The form whose answer this page is; ``None`` for a page that is simply opened."""
+    status: int = 200
+
+    @property
+    def method(self) -> str:
+        """How the page is asked for."""
+        return "GET" if self.fields is None else "POST"
+
+    def tool(self, locale: str = "en") -> Sample:
+        """Sample services of its own, in the state that the page shows."""
+        tool = Sample()
+        tool.launching.view = replace(self.session or session(), locale=locale)
+        self.set_up(tool)
+        return tool
+
+
+def _put(name: str, value: object) -> Callable[[Sample], None]:
+    return lambda tool: setattr(tool, name, value)
+
+
+def _raise(error: Exception) -> Callable[..., Any]:
+    def answer(*_: object, **__: object) -> Any:
+        raise error
+
+    return answer
+
+
+def refusing(error: Exception) -> Callable[[Sample], None]:
+    """The wallet answers with ``error``: as good a place as any to see its page in the frame."""
+    return lambda tool: setattr(tool.wallet, "view", _raise(error))
+
+
+def _in_frame() -> Iterator[SamplePage]:
+    for state, wallet in WALLETS.items():
+        yield SamplePage(f"wallet/{state}", f"{MEMBER}/wallet", _put("wallet_view", wallet), session())
+    yield SamplePage("wallet/teacher", f"{MEMBER}/wallet", session=visitor("usual"))
+    for state, course in COURSES.items():
+        yield SamplePage(f"course/{state}", f"{MEMBER}/course", _put("course_view", course), visitor(state))
+    for state, picker in PICKERS.items():
+        put = _put("picker_view", picker)
+        yield SamplePage(f"picker/{state}", f"{MEMBER}/picker", put, PICKING)
+        yield SamplePage(f"form/{state}", f"{MEMBER}/micromodules/new", put, PICKING)
+    form = {**FORM, "csrf_token": CSRF}
+    yield SamplePage(
+        "form/in-words",
+        f"{MEMBER}/micromodules/new",
+        session=PICKING,
+        fields={**form, "action": "preview"},
+    )
+    problems = (
+        Problem("name", FormProblem.REQUIRED),
+        Problem("criteria-1-threshold", FormProblem.OUT_OF_RANGE, {"low": 0, "high": 100}),
+        Problem("background", FormProblem.CONTRAST_TOO_LOW),
+        Problem("image_alt", FormProblem.REQUIRED),
+    )
+    invalid = RequestInvalid(ErrorCode.FORM_INVALID, problems=problems)
+    yield SamplePage(
+        "form/problems",
+        f"{MEMBER}/micromodules/new",
+        lambda tool: setattr(tool.configuring, "describe", _raise(invalid)),
+        PICKING,
+        {**form, "name": "", "image_alt": "", "background": "#eeeeee", "action": "place"},
+        422,
+    )
+    yield SamplePage(
+        "picker/send",
+        f"{MEMBER}/picker",
+        session=PICKING,
+        fields={"action": "place", "micromodule_version_id": "micromodule-1", "csrf_token": CSRF},
+    )
+
+
+def _launch() -> Iterator[SamplePage]:
+    storage = SimpleNamespace(target_origin=MOODLE, frame=None, key="lti_state_1", value="a secret")
+    login = SimpleNamespace(
+        auth_url=f"{MOODLE}/mod/lti/auth.php?state=1",
+        state_cookie_name="lti_state_1",
+        state_cookie_value="a secret",
+        storage=storage,
+    )
+    yield SamplePage("launch/login", "/lti/login", _put("begin_login", lambda _: login))
+    yield SamplePage(
+        "launch/storage",
+        "/lti/launch",
+        lambda tool: setattr(tool.launch_validator, "storage_for", lambda *_: storage),
+        fields={"id_token": "a.b.c", "state": "s"},
+    )
+    yield SamplePage("launch/look", "/lti/launch")
+    yield SamplePage("launch/connect", "/lti/connect")
+
+
+def _public() -> Iterator[SamplePage]:
+    yield SamplePage("front", "/")
+    yield SamplePage("credential/shared", "/credentials/credential-2")
+    yield SamplePage("credential/revoked", "/credentials/revoked")
+    yield SamplePage("achievement", "/achievements/version-writing")
+    yield SamplePage("issuer", "/issuers/issuer-1")
+    yield SamplePage("verify/empty", "/verify")
+    yield SamplePage("verify/address", "/verify?url=https://issuer.example/1")
+    for verdict in Verdict:
+        yield SamplePage(
+            f"verify/{verdict}", "/verify", _put("report", report(verdict)), fields={"text": "{}"}
+        )
+    refusal = CredentialInvalid(ErrorCode.CREDENTIAL_NOT_RECOGNISED)
+    yield SamplePage(
+        "verify/refused",
+        "/verify",
+        lambda tool: setattr(tool.verifying, "verify", _raise(refusal)),
+        fields={"text": "This is no badge."},
+        status=422,
+    )
+
+
+def _errors() -> Iterator[SamplePage]:
+    wallet = f"{MEMBER}/wallet"
+    yield SamplePage("error/no-page", "/nothing-here", status=404)
+    yield SamplePage("error/no-badge", "/credentials/nobody", status=404)
+    yield SamplePage("error/no-session", "/l/another/wallet", status=403)
+    yield SamplePage(
+        "error/session-over",
+        wallet,
+        lambda tool: setattr(tool.launching, "is_expired", True),
+        status=403,
+    )
+    yield SamplePage(
+        "error/draft-kept",
+        f"{MEMBER}/micromodules/new",
+        lambda tool: setattr(tool.launching, "is_expired", True),
+        PICKING,
+        {**FORM, "csrf_token": CSRF, "action": "place"},
+        403,
+    )
+    unbound = LaunchRefused(
+        ErrorCode.LAUNCH_STATE_UNBOUND, fresh_launch_url=f"{MOODLE}/mod/lti/launch.php?id=7"
+    )
+    yield SamplePage("error/fresh-launch", "/lti/login", _put("begin_login", _raise(unbound)), status=400)
+    unknown = LaunchRefused(ErrorCode.REGISTRATION_UNKNOWN, status=403)
+    yield SamplePage("error/connect-first", "/lti/login", _put("begin_login", _raise(unknown)), status=403)
+    for name, error, status in _REFUSALS:
+        yield SamplePage(f"error/{name}", wallet, refusing(error), status=status)
+
+
+_REFUSALS: tuple[tuple[str, ToolError | Exception, int], ...] = (
+    ("unexpected", RuntimeError("a bug"), 500),
+    ("conflict", Conflict(ErrorCode.CONFLICT), 409),
+    ("platform", PlatformFailed(ErrorCode.PLATFORM_TIMED_OUT), 502),
+    ("busy", Busy(ErrorCode.VERIFIER_BUSY, retry_after=3), 503),
+    ("placement", NotFound(ErrorCode.PLACEMENT_NOT_FOUND), 404),
+)
+
+PAGES: tuple[SamplePage, ...] = (
+    *_in_frame(),
+    *_launch(),
+    *_public(),
+    *_errors(),
+    SamplePage("components", "/_components"),
+)
+
+NO_PAGES = frozenset(
+    {
+        ("GET", "assets.show"),
+        ("GET", "configure.preview_artwork"),
+        ("GET", "course.show_run"),
+        ("GET", "lti.canvas"),
+        ("GET", "lti.jwks"),
+        ("GET", "ops.favicon"),
+        ("GET", "ops.healthz"),
+        ("GET", "ops.metrics"),
+        ("GET", "ops.readyz"),
+        ("GET", "public.achievement_image"),
+        ("GET", "public.credential_json"),
+        ("GET", "public.credential_png"),
+        ("GET", "public.issuer_did"),
+        ("GET", "public.status_list"),
+        ("GET", "wallet.download"),
+        ("POST", "course.create_columns"),
+        ("POST", "course.poll_columns"),
+        ("POST", "course.start_sync"),
+        ("POST", "verify.check_api"),
+        ("POST", "wallet.set_sharing"),
+        # Asked both ways, and the same page.
+        ("POST", "lti.login"),
+    }
+)
+"""(method, endpoint) of what answers with a file, JSON or a redirect, never with a page."""
