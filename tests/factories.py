@@ -85,7 +85,6 @@ def course(database: Database, now: datetime = NOW, **context: Any) -> Course:
             token_url=f"{issuer}/token",
             jwks_url=f"{issuer}/jwks",
             status="approved",
-            service_hosts=[f"lms{number}.example"],
             created_at=now,
         )
         session.add(registration)
@@ -95,6 +94,7 @@ def course(database: Database, now: datetime = NOW, **context: Any) -> Course:
             id_on_platform="1",
             organisation_id=organisation_id,
             status="approved",
+            service_hosts=[f"lms{number}.example"],
             first_seen_at=now,
             approved_at=now,
         )

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from lti_tool.domain.staff import StaffRole
+
 
 class RegistrationStatus(StrEnum):
     """``pending`` waits for the operator; ``disabled`` is kept for its history and refused."""
@@ -48,8 +50,8 @@ class RegistrationView:
     """The rule: a deployment seen for the first time is approved into the default organisation."""
     frame_origins: tuple[str, ...] = ()
     """Origins beside the signed ones that may frame the tool."""
-    service_hosts: frozenset[str] = frozenset()
-    """``host[:port]`` that signed launches named for AGS and NRPS: a token goes nowhere else."""
+    administrator_role: StaffRole | None = None
+    """What an administrator of this LMS may be on the staff pages; ``None``: nothing."""
 
     @property
     def is_approved(self) -> bool:
@@ -66,3 +68,27 @@ class DeploymentView:
     id_on_platform: str
     organisation_id: str | None
     status: DeploymentStatus
+    token_url: str | None = None
+    """Where this institution hands out access tokens, if not where the registration says."""
+    frame_origins: tuple[str, ...] = ()
+    """The institution's own domains that may frame the tool."""
+    service_hosts: frozenset[str] = frozenset()
+    """``host[:port]`` that signed launches of it named for AGS and NRPS: its tokens go nowhere else."""
+
+
+def token_url_of(
+    registration: RegistrationView, deployment: DeploymentView, *, per_institution: bool
+) -> str | None:
+    """Where a deployment's access tokens come from; ``None`` where nobody has said so yet.
+
+    A registration's token URL speaks for the organisation that the registration was made for. Where
+    institutions that share a registration hand out tokens of their own, another organisation's deployment
+    does not get that one's: it would be sent to the other institution's hosts.
+
+    :param per_institution: whether the product works so.
+    """
+    if deployment.token_url is not None:
+        return deployment.token_url
+    if per_institution and deployment.organisation_id != registration.default_organisation_id:
+        return None
+    return registration.token_url

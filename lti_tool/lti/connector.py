@@ -1,9 +1,10 @@
 """Calls to an LMS's services: access tokens, and the hosts they may go to.
 
 The tool proves who it is with a signed assertion (LTI Security Framework §4.1.1, RFC 7523) and gets a
-bearer token. Whoever holds that token is the tool: it is kept per registration, deployment and scopes,
-and sent to no host that the registration did not name. Time-outs, sizes, retries and ``Retry-After``
-are :class:`~lti_tool.outbound.Outbound`'s; no redirect is followed.
+bearer token. Whoever holds that token is the tool: it is kept per deployment, token endpoint and scopes,
+and sent to no host that this deployment did not name: institutions may share a registration (Canvas).
+Time-outs, sizes, retries and ``Retry-After`` are :class:`~lti_tool.outbound.Outbound`'s; no redirect is
+followed.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import msgspec
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
-from lti_tool.domain.registrations import RegistrationView
+from lti_tool.domain.registrations import DeploymentView, RegistrationView, token_url_of
 from lti_tool.errors import ErrorCode, OutboundRefused, PlatformFailed
 from lti_tool.lti.signing import SigningKeys
 from lti_tool.outbound import Answer, Outbound
@@ -42,8 +43,46 @@ SILENCE: Final = 45.0
 """Seconds for which a platform that did not answer is not asked again by this process."""
 REST: Final = 30.0
 """Seconds that a platform gets which is too busy and does not say for how long."""
+LONGEST_REST: Final = 3600.0
+REASON_BYTES: Final = 2000
+"""As much of a refusal is kept as a platform needs to say why."""
 PAGE_BYTES: Final = 32 * 1024 * 1024
 """Moodle gives everything in one page: 230 bytes a member, 300 a result; this is 100,000 learners."""
+
+
+class CallBudget(Protocol):
+    """What a platform may still be sent, by whichever process."""
+
+    def spend(self, access: ServiceAccess) -> None:
+        """Take one call.
+
+        :raises PlatformFailed: PLATFORM_BUSY, PLATFORM_CALLS_SPENT where it may not be made.
+        """
+
+    def note_answer(self, access: ServiceAccess, seconds: float) -> None:
+        """A call took so long."""
+
+    def slow_down(self, access: ServiceAccess, rest: float) -> None:
+        """The platform refused because it is too busy, and gets so many seconds of rest."""
+
+    def heed_warning(self, access: ServiceAccess) -> None:
+        """The platform says that it will soon refuse."""
+
+
+class NoBudget:
+    """As many calls as anybody likes: tests, and commands that ask once."""
+
+    def spend(self, access: ServiceAccess) -> None:
+        """Nothing is counted."""
+
+    def note_answer(self, access: ServiceAccess, seconds: float) -> None:
+        """Nothing is counted."""
+
+    def slow_down(self, access: ServiceAccess, rest: float) -> None:
+        """The connector remembers by itself."""
+
+    def heed_warning(self, access: ServiceAccess) -> None:
+        """There is nothing to slow down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +90,27 @@ class ServiceAccess:
     """In whose name a service is called: one deployment of one registration."""
 
     registration: RegistrationView
-    deployment_id: str
-    """The deployment's id on the platform."""
+    deployment: DeploymentView
     granted: frozenset[str] | None = None
     """AGS scopes that the last launch of the context granted; ``None`` where no claim says."""
+    is_visit: bool = False
+    """Whether somebody waits for the answer: such calls have a budget that the schedule cannot use up."""
 
     @property
     def platform(self) -> Platform:
         """The LMS's own ways."""
         return platform_for(self.registration.product)
+
+    @property
+    def token_url(self) -> str | None:
+        """Where its tokens come from; ``None`` where nobody has said so yet."""
+        per_institution = self.platform.has_token_url_per_institution
+        return token_url_of(self.registration, self.deployment, per_institution=per_institution)
+
+    @property
+    def place(self) -> tuple[str, str | None]:
+        """Who answers: an institution that is silent, or wants to be left alone, speaks for itself only."""
+        return self.registration.id, self.deployment.token_url
 
     def require(self, *alternatives: str) -> frozenset[str]:
         """The scopes to ask for: those of ``alternatives`` that were granted.
@@ -99,11 +150,11 @@ def host_of(url: str) -> str | None:
     return host if port in (None, 443 if parts.scheme == "https" else 80) else f"{host}:{port}"
 
 
-def named_hosts(registration: RegistrationView) -> frozenset[str]:
-    """Every ``host[:port]`` that this registration named, in its configuration or a signed launch."""
-    urls = (registration.issuer, registration.auth_url, registration.token_url)
-    configured = {host for host in map(host_of, urls) if host is not None}
-    return frozenset(configured | {host.lower() for host in registration.service_hosts})
+def named_hosts(access: ServiceAccess) -> frozenset[str]:
+    """Every ``host[:port]`` that this deployment named, in what was approved or in its signed launches."""
+    urls = (access.registration.issuer, access.registration.auth_url, access.token_url)
+    configured = {host for url in urls if url is not None and (host := host_of(url)) is not None}
+    return frozenset(configured | {host.lower() for host in access.deployment.service_hosts})
 
 
 def with_query(url: str, query: Mapping[str, str]) -> str:
@@ -150,7 +201,9 @@ class _Silence:
         return seconds < 2 * self.waited
 
 
-_Key = tuple[str, str, frozenset[str]]
+_Key = tuple[str, str, str, frozenset[str]]
+"""Registration, deployment, token URL, scopes."""
+_Place = tuple[str, str | None]
 
 
 def is_silent(failure: PlatformFailed | None) -> bool:
@@ -162,7 +215,11 @@ def is_silent(failure: PlatformFailed | None) -> bool:
         return False
     if failure.code is ErrorCode.PLATFORM_UNREACHABLE:
         return failure.http_status is None
-    return failure.code in (ErrorCode.PLATFORM_TIMED_OUT, ErrorCode.PLATFORM_BUSY)
+    return failure.code in (
+        ErrorCode.PLATFORM_TIMED_OUT,
+        ErrorCode.PLATFORM_BUSY,
+        ErrorCode.PLATFORM_CALLS_SPENT,
+    )
 
 
 class PlatformConnector:
@@ -172,6 +229,7 @@ class PlatformConnector:
     :param keys: holds the key of purpose ``lti``.
     :param clock: aware UTC, for the assertion.
     :param monotonic: seconds, for token lifetimes and deadlines.
+    :param budget: what each platform may be sent; without one, anything.
     """
 
     def __init__(
@@ -181,16 +239,18 @@ class PlatformConnector:
         clock: Callable[[], datetime],
         *,
         monotonic: Callable[[], float] = time.monotonic,
+        budget: CallBudget | None = None,
     ) -> None:
+        self._budget = budget or NoBudget()
         self._outbound = outbound
         self._keys = keys
         self._clock = clock
         self._monotonic = monotonic
         self._tokens: dict[_Key, _Token] = {}
         self._token_locks: dict[_Key, threading.Lock] = {}
-        self._rests_until: dict[str, float] = {}
-        self._silences: dict[str, _Silence] = {}
-        self._answered_at: dict[str, float] = {}
+        self._rests_until: dict[_Place, float] = {}
+        self._silences: dict[_Place, _Silence] = {}
+        self._answered_at: dict[_Place, float] = {}
         self._lock = threading.Lock()
 
     def deadline_in(self, seconds: float) -> float:
@@ -231,19 +291,20 @@ class PlatformConnector:
         headers = {"Accept": accept, "Content-Type": content_type}
         return self._call(access, "POST", url, scopes, headers, body, deadline)
 
-    def require_named_host(self, registration: RegistrationView, url: str) -> None:
-        """Refuse a URL to which a token of this registration may not go.
+    def require_named_host(self, access: ServiceAccess, url: str) -> None:
+        """Refuse a URL to which a token of this deployment may not go.
 
         :raises PlatformFailed: PLATFORM_HOST_FOREIGN.
         """
         host = host_of(url)
         plain = urlsplit(url).scheme != "https" if host is not None else True
         # A token that was fetched over https is not for anybody on the way to read.
-        downgraded = plain and registration.token_url.startswith("https:")
-        if host is None or downgraded or host not in named_hosts(registration):
+        downgraded = plain and (access.token_url or "https:").startswith("https:")
+        if host is None or downgraded or host not in named_hosts(access):
             raise PlatformFailed(
                 ErrorCode.PLATFORM_HOST_FOREIGN,
-                f"registration {registration.id} never named {host or 'this address'}",
+                f"deployment {access.deployment.id} of registration {access.registration.id} "
+                f"never named {host or 'this address'}",
                 host=host or "",
             )
 
@@ -259,22 +320,23 @@ class PlatformConnector:
         body: bytes | None,
         deadline: float | None,
     ) -> Answer:
-        registration = access.registration
-        self.require_named_host(registration, url)
+        self.require_named_host(access, url)
         token = self._token(access, scopes, deadline)
-        answer = self._send(registration, method, url, token, headers, body, deadline)
+        answer = self._send(access, method, url, token, headers, body, deadline)
         if answer.status == 401:
             # Revoked or forgotten before its time: fetch one anew, once.
-            self._forget((registration.id, access.deployment_id, scopes), token)
+            self._forget(token)
             token = self._token(access, scopes, deadline)
-            answer = self._send(registration, method, url, token, headers, body, deadline)
+            answer = self._send(access, method, url, token, headers, body, deadline)
         if not answer.is_success:
-            raise self._refusal(registration, answer)
+            raise self._refusal(access, answer)
+        if access.platform.is_nearly_too_busy(answer.headers):
+            self._budget.heed_warning(access)
         return answer
 
     def _send(
         self,
-        registration: RegistrationView,
+        access: ServiceAccess,
         method: str,
         url: str,
         token: _Token,
@@ -283,18 +345,19 @@ class PlatformConnector:
         deadline: float | None,
     ) -> Answer:
         return self._request(
-            registration,
+            access,
             method,
             url,
             headers={**headers, "Authorization": f"Bearer {token.value}"},
             data=body,
-            timeout=self._seconds_left(registration, deadline, CALL_TIMEOUT),
+            timeout=self._seconds_left(access, deadline, CALL_TIMEOUT),
             retries=RETRIES,
         )
 
     def _request(
-        self, registration: RegistrationView, method: str, url: str, *, timeout: float, **options: Any
+        self, access: ServiceAccess, method: str, url: str, *, timeout: float, **options: Any
     ) -> Answer:
+        self._budget.spend(access)
         asked_at = self._monotonic()
         try:
             answer = self._outbound.request(
@@ -302,36 +365,37 @@ class PlatformConnector:
             )
         except PlatformFailed as failure:
             if failure.code in (ErrorCode.PLATFORM_TIMED_OUT, ErrorCode.PLATFORM_UNREACHABLE):
-                self._note_silence(registration, failure.code, asked_at, timeout)
+                self._note_silence(access, failure.code, asked_at, timeout)
+                self._budget.note_answer(access, self._monotonic() - asked_at)
             raise
         except OutboundRefused as error:
             if error.code is ErrorCode.OUTBOUND_IN_TRANSACTION:
                 raise
             raise PlatformFailed(
                 ErrorCode.PLATFORM_UNREACHABLE,
-                f"registration {registration.id}: refused by the outgoing policy ({error.detail})",
+                f"registration {access.registration.id}: refused by the outgoing policy ({error.detail})",
                 host=host_of(url) or "",
             ) from error
         now = self._monotonic()
-        self._answered_at[registration.id] = now
-        silence = self._silences.get(registration.id)
+        self._answered_at[access.place] = now
+        self._budget.note_answer(access, now - asked_at)
+        silence = self._silences.get(access.place)
         if silence is not None and now - asked_at < silence.waited:
-            self._silences.pop(registration.id, None)
+            self._silences.pop(access.place, None)
         return answer
 
-    def _note_silence(
-        self, registration: RegistrationView, code: ErrorCode, asked_at: float, waited: float
-    ) -> None:
+    def _note_silence(self, access: ServiceAccess, code: ErrorCode, asked_at: float, waited: float) -> None:
         """Spare the next calls the wait, unless somebody else's call was answered meanwhile."""
-        if self._answered_at.get(registration.id, -math.inf) > asked_at:
+        if self._answered_at.get(access.place, -math.inf) > asked_at:
             return
         if code is ErrorCode.PLATFORM_UNREACHABLE:
             waited = math.inf
-        self._silences[registration.id] = _Silence(self._monotonic() + SILENCE, waited, code)
+        self._silences[access.place] = _Silence(self._monotonic() + SILENCE, waited, code)
 
-    def _seconds_left(self, registration: RegistrationView, deadline: float | None, most: float) -> float:
+    def _seconds_left(self, access: ServiceAccess, deadline: float | None, most: float) -> float:
+        registration = access.registration
         now = self._monotonic()
-        rests_until = self._rests_until.get(registration.id, 0.0)
+        rests_until = self._rests_until.get(access.place, 0.0)
         if rests_until > now:
             raise PlatformFailed(
                 ErrorCode.PLATFORM_BUSY,
@@ -344,7 +408,7 @@ class PlatformConnector:
             raise PlatformFailed(
                 ErrorCode.PLATFORM_TIMED_OUT, f"registration {registration.id}: out of time", retryable=True
             )
-        silence = self._silences.get(registration.id)
+        silence = self._silences.get(access.place)
         if silence is not None and now < silence.until and silence.bars(seconds):
             raise PlatformFailed(
                 silence.code,
@@ -354,15 +418,14 @@ class PlatformConnector:
             )
         return seconds
 
-    def _refusal(self, registration: RegistrationView, answer: Answer) -> PlatformFailed:
+    def _refusal(self, access: ServiceAccess, answer: Answer) -> PlatformFailed:
         """What a status that is no success means; a wish to be left alone is kept for the next calls."""
         status = answer.status
-        detail = f"registration {registration.id}: {host_of(answer.url)} answered {status}"
-        # Canvas said 403 with an empty bucket until October 2025, 429 since.
-        emptied = status == 403 and answer.headers.get("X-Rate-Limit-Remaining", "").startswith("0")
-        if status in (429, 503) or emptied:
-            rest = REST if answer.retry_after is None else min(answer.retry_after, 3600.0)
-            self._rests_until[registration.id] = self._monotonic() + rest
+        detail = f"registration {access.registration.id}: {host_of(answer.url)} answered {status}"
+        if access.platform.is_too_busy(status, answer.headers):
+            rest = REST if answer.retry_after is None else min(answer.retry_after, LONGEST_REST)
+            self._rests_until[access.place] = self._monotonic() + rest
+            self._budget.slow_down(access, rest)
             return PlatformFailed(
                 ErrorCode.PLATFORM_BUSY,
                 detail,
@@ -376,18 +439,32 @@ class PlatformConnector:
                 detail,
                 retryable=True,
                 http_status=status,
+                body=answer.body[:REASON_BYTES],
                 host=host_of(answer.url),
             )
-        return PlatformFailed(ErrorCode.PLATFORM_REFUSED, detail, http_status=status, status=status)
+        return PlatformFailed(
+            ErrorCode.PLATFORM_REFUSED,
+            detail,
+            http_status=status,
+            body=answer.body[:REASON_BYTES],
+            status=status,
+        )
 
     # -- tokens
 
     def _token(self, access: ServiceAccess, scopes: frozenset[str], deadline: float | None) -> _Token:
-        key = (access.registration.id, access.deployment_id, scopes)
+        token_url = access.token_url
+        if token_url is None:
+            raise PlatformFailed(
+                ErrorCode.PLATFORM_TOKEN_URL_MISSING,
+                f"deployment {access.deployment.id} of registration {access.registration.id} "
+                "is another organisation's than the registration, and has no token URL of its own",
+            )
+        key = (access.registration.id, access.deployment.id_on_platform, token_url, scopes)
         with self._lock:
             lock = self._token_locks.setdefault(key, threading.Lock())
         # Threads that need the same token fetch it once; nobody waits for another's longer than for an own.
-        if not lock.acquire(timeout=self._seconds_left(access.registration, deadline, TOKEN_TIMEOUT)):
+        if not lock.acquire(timeout=self._seconds_left(access, deadline, TOKEN_TIMEOUT)):
             raise PlatformFailed(
                 ErrorCode.PLATFORM_TIMED_OUT,
                 f"registration {access.registration.id}: no token in time",
@@ -396,36 +473,38 @@ class PlatformConnector:
         try:
             token = self._tokens.get(key)
             if token is None or token.usable_until <= self._monotonic():
-                token = self._fetch_token(access, scopes, deadline)
+                token = self._fetch_token(access, token_url, scopes, deadline)
                 self._tokens[key] = token
             return token
         finally:
             lock.release()
 
-    def _forget(self, key: _Key, token: _Token) -> None:
+    def _forget(self, token: _Token) -> None:
         with self._lock:
-            if self._tokens.get(key) is token:
+            for key in [key for key, kept in self._tokens.items() if kept is token]:
                 del self._tokens[key]
 
-    def _fetch_token(self, access: ServiceAccess, scopes: frozenset[str], deadline: float | None) -> _Token:
+    def _fetch_token(
+        self, access: ServiceAccess, token_url: str, scopes: frozenset[str], deadline: float | None
+    ) -> _Token:
         registration = access.registration
         asked_at = self._monotonic()
         # Not repeated by the client: a platform may take an assertion's jti once only.
         answer = self._request(
-            registration,
+            access,
             "POST",
-            registration.token_url,
+            token_url,
             headers={"Accept": "application/json"},
             data={
                 "grant_type": "client_credentials",
                 "client_assertion_type": ASSERTION_TYPE,
-                "client_assertion": self._assertion(access),
+                "client_assertion": self._assertion(access, token_url),
                 "scope": " ".join(sorted(scopes)),
             },
-            timeout=self._seconds_left(registration, deadline, TOKEN_TIMEOUT),
+            timeout=self._seconds_left(access, deadline, TOKEN_TIMEOUT),
         )
         if not answer.is_success:
-            raise self._token_refusal(registration, answer, scopes)
+            raise self._token_refusal(access, answer, scopes)
         try:
             # Whatever the content type: Moodle sends its JSON as text/html.
             decoded = msgspec.json.decode(answer.body, type=_TokenAnswer)
@@ -446,7 +525,7 @@ class PlatformConnector:
         margin = min(EXPIRY_MARGIN, lifetime / 2)
         return _Token(value, asked_at + min(lifetime, 86_400.0) - margin)
 
-    def _assertion(self, access: ServiceAccess) -> str:
+    def _assertion(self, access: ServiceAccess, token_url: str) -> str:
         registration = access.registration
         now = self._clock()
         signer = self._keys.signer("lti")
@@ -455,21 +534,20 @@ class PlatformConnector:
             {
                 "iss": registration.client_id,
                 "sub": registration.client_id,
-                "aud": registration.token_audience or registration.token_url,
+                "aud": registration.token_audience or token_url,
                 "iat": int(now.timestamp()),
                 "exp": int((now + ASSERTION_LIFETIME).timestamp()),
                 "jti": uuid.uuid4().hex,
                 # Lets a platform with many tenants behind one client tell them apart.
-                "https://purl.imsglobal.org/spec/lti/claim/deployment_id": access.deployment_id,
+                "https://purl.imsglobal.org/spec/lti/claim/deployment_id": access.deployment.id_on_platform,
             },
             RSAKey.import_key(signer.private_pem),
         )
 
-    def _token_refusal(
-        self, registration: RegistrationView, answer: Answer, scopes: frozenset[str]
-    ) -> PlatformFailed:
-        if answer.status == 429 or answer.status >= 500:
-            return self._refusal(registration, answer)
+    def _token_refusal(self, access: ServiceAccess, answer: Answer, scopes: frozenset[str]) -> PlatformFailed:
+        registration = access.registration
+        if access.platform.is_too_busy(answer.status, answer.headers) or answer.status >= 500:
+            return self._refusal(access, answer)
         try:
             error = msgspec.json.decode(answer.body, type=_TokenError).error
         except msgspec.MsgspecError:

@@ -1,7 +1,7 @@
 """Lists that an LMS gives in pages, followed to their end or not believed to be whole.
 
 ``next`` links are used as they are (RFC 8288; a cursor may be case-sensitive), but never to a host that
-the registration did not name, never in a circle and never without end. A platform that does one of these
+the deployment did not name, never in a circle and never without end. A platform that does one of these
 leaves a list that is true as far as it goes, and is not complete.
 """
 
@@ -159,7 +159,7 @@ class PagedRead(Generic[T]):
                 raise self._broken(ErrorCode.PLATFORM_PAGING_BROKEN, "a next link that cannot be read")
             return None
         url = self._access.platform.next_page_url(link, self._requested)
-        self._connector.require_named_host(self._access.registration, url)
+        self._connector.require_named_host(self._access, url)
         return url
 
     def _broken(self, code: ErrorCode, why: str) -> PlatformFailed:

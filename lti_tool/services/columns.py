@@ -56,7 +56,7 @@ class ColumnRead:
 
 def service_access(plan: ContextPlan) -> ServiceAccess:
     """In whose name the services of a context are called, and with which rights."""
-    return ServiceAccess(plan.registration, plan.deployment_id_on_platform, plan.ags_scopes)
+    return ServiceAccess(plan.registration, plan.deployment, plan.ags_scopes)
 
 
 def grade_row(row: PlatformResult) -> GradeRow:
@@ -244,7 +244,7 @@ class Columns:
                 found = _adoptable(free, column, pending)
                 if found is None:
                     found = self._create(access, url, column, deadline)
-                self.connector.require_named_host(plan.registration, found.url)
+                self.connector.require_named_host(access, found.url)
             except PlatformFailed as failure:
                 self._keep_trouble(plan, [column], failure)
                 continue

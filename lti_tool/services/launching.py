@@ -227,7 +227,7 @@ class _Acceptance:
                 deployment_id=self.launch.deployment_id,
                 registration_name=known.registration.name,
             )
-        self._learn_service_hosts()
+        self._learn_service_hosts(deployment)
         return self._begin_session(deployment, deployment.organisation_id)
 
     def _refused(self, code: ErrorCode, detail: str, *, status: int = 400, **params: str) -> LaunchRefused:
@@ -262,7 +262,7 @@ class _Acceptance:
             subject_id=row.id,
         )
 
-    def _learn_service_hosts(self) -> None:
+    def _learn_service_hosts(self, deployment: launches.KnownDeployment) -> None:
         grades, memberships = self.launch.grades, self.launch.memberships
         urls = (
             memberships and memberships.memberships_url,
@@ -270,10 +270,8 @@ class _Acceptance:
             grades and grades.line_item_url,
         )
         hosts = {host for url in urls if url and (host := host_of(url))}
-        if not hosts <= set(self.known.registration.service_hosts):
-            registrations.add_service_hosts(
-                self.session, self.known.registration.id, hosts, MAX_SERVICE_HOSTS
-            )
+        if not hosts <= set(deployment.service_hosts):
+            registrations.add_service_hosts(self.session, deployment.id, hosts, MAX_SERVICE_HOSTS)
 
     def _save_context(self, deployment: launches.KnownDeployment, organisation_id: str) -> str | None:
         claim, row = self.launch.context, self.known.context
@@ -416,7 +414,7 @@ class _Acceptance:
             is_cookie_bound=launch.is_cookie_bound,
             locale=launch.locale,
             return_url=launch.return_url,
-            frame_origins=self._frame_origins(),
+            frame_origins=self._frame_origins(deployment),
             deep_linking=asdict(launch.deep_linking) if launch.deep_linking else None,
             created_at=self.now,
             expires_at=self.now + SESSION_LIFETIME,
@@ -435,12 +433,16 @@ class _Acceptance:
         )
         return AcceptedLaunch(token, _view(stored))
 
-    def _frame_origins(self) -> list[str]:
+    def _frame_origins(self, deployment: launches.KnownDeployment) -> list[str]:
         """Who may frame the pages of this session."""
         registration = self.known.registration
         # A platform that signs no URL of its own is still the one that was registered.
         signed = self.launch.frame_origins or origins_of((registration.issuer,))
-        more = (*registration.frame_origins, *platform_for(registration.product).default_frame_origins)
+        more = (
+            *registration.frame_origins,
+            *deployment.frame_origins,
+            *platform_for(registration.product).default_frame_origins,
+        )
         return list(dict.fromkeys((*signed, *more)))
 
 

@@ -79,7 +79,6 @@ class KnownRegistration(NamedTuple):
     default_organisation_id: str | None
     approves_deployments: bool
     frame_origins: list[str]
-    service_hosts: list[str]
 
 
 class KnownDeployment(NamedTuple):
@@ -89,6 +88,8 @@ class KnownDeployment(NamedTuple):
     registration_id: str
     organisation_id: str | None
     status: str
+    frame_origins: list[str]
+    service_hosts: list[str]
 
 
 class KnownContext(NamedTuple):

@@ -20,6 +20,7 @@ from lti_tool.domain.registrations import (
     RegistrationStatus,
     RegistrationView,
 )
+from lti_tool.domain.staff import StaffRole
 from lti_tool.store.dialects import insert_if_absent
 from lti_tool.store.tables import (
     Context,
@@ -57,17 +58,21 @@ def registration_view(row: Registration) -> RegistrationView:
         default_organisation_id=row.default_organisation_id,
         approves_deployments=row.approves_deployments,
         frame_origins=tuple(row.frame_origins),
-        service_hosts=frozenset(row.service_hosts),
+        administrator_role=StaffRole(row.administrator_role) if row.administrator_role else None,
     )
 
 
-def _deployment_view(row: Deployment) -> DeploymentView:
+def deployment_view(row: Deployment) -> DeploymentView:
+    """A row as the rooms above the store see it."""
     return DeploymentView(
         id=row.id,
         registration_id=row.registration_id,
         id_on_platform=row.id_on_platform,
         organisation_id=row.organisation_id,
         status=DeploymentStatus(row.status),
+        token_url=row.token_url,
+        frame_origins=tuple(row.frame_origins),
+        service_hosts=frozenset(row.service_hosts),
     )
 
 
@@ -134,11 +139,9 @@ def set_administrator_role(session: Session, registration_id: str, role: str | N
     )
 
 
-def add_service_hosts(session: Session, registration_id: str, hosts: Iterable[str], limit: int) -> None:
-    """Remember hosts that a signed launch named; beyond ``limit`` nothing is added."""
-    row = session.scalars(
-        select(Registration).where(Registration.id == registration_id).with_for_update()
-    ).one()
+def add_service_hosts(session: Session, deployment_id: str, hosts: Iterable[str], limit: int) -> None:
+    """Remember hosts that a signed launch of a deployment named; beyond ``limit`` nothing is added."""
+    row = session.scalars(select(Deployment).where(Deployment.id == deployment_id).with_for_update()).one()
     known = [*row.service_hosts]
     known += [host for host in sorted(set(hosts)) if host not in known]
     row.service_hosts = known[:limit]
@@ -173,7 +176,7 @@ def remove_registration(session: Session, registration_id: str) -> bool:
 def deployment(session: Session, deployment_id: str) -> DeploymentView | None:
     """The deployment with this key of ours."""
     row = session.get(Deployment, deployment_id)
-    return None if row is None else _deployment_view(row)
+    return None if row is None else deployment_view(row)
 
 
 def deployments(session: Session, registration_id: str) -> tuple[DeploymentView, ...]:
@@ -183,7 +186,7 @@ def deployments(session: Session, registration_id: str) -> tuple[DeploymentView,
         .where(Deployment.registration_id == registration_id)
         .order_by(Deployment.first_seen_at, Deployment.id_on_platform)
     )
-    return tuple(_deployment_view(row) for row in rows)
+    return tuple(deployment_view(row) for row in rows)
 
 
 def save_deployment(
@@ -207,7 +210,7 @@ def save_deployment(
             Deployment.registration_id == registration_id, Deployment.id_on_platform == id_on_platform
         )
     ).one()
-    return _deployment_view(row)
+    return deployment_view(row)
 
 
 def approve_deployment(session: Session, deployment_id: str, organisation_id: str, now: datetime) -> None:
@@ -221,6 +224,19 @@ def approve_deployment(session: Session, deployment_id: str, organisation_id: st
             approved_at=func.coalesce(Deployment.approved_at, now),
         )
     )
+
+
+def set_deployment_addresses(
+    session: Session, deployment_id: str, *, token_url: str | None, frame_origins: Iterable[str] | None
+) -> None:
+    """Keep what somebody said of a deployment; what is ``None`` stays as it is."""
+    values: dict[str, Any] = {}
+    if token_url is not None:
+        values["token_url"] = token_url
+    if frame_origins is not None:
+        values["frame_origins"] = list(frame_origins)
+    if values:
+        session.execute(update(Deployment).where(Deployment.id == deployment_id).values(**values))
 
 
 def disable_deployment(session: Session, deployment_id: str) -> None:

@@ -16,9 +16,9 @@ from sqlalchemy import CursorResult, func, select, update
 from sqlalchemy.orm import Session
 
 from lti_tool.domain.criteria import Channel
-from lti_tool.domain.registrations import RegistrationView
+from lti_tool.domain.registrations import DeploymentStatus, DeploymentView, RegistrationView
 from lti_tool.store.launches import TOUCH_INTERVAL
-from lti_tool.store.registrations import registration_view
+from lti_tool.store.registrations import deployment_view, registration_view
 from lti_tool.store.staging import Changes, chunks, fresh_id, merge, staged, staging_table
 from lti_tool.store.tables import (
     Context,
@@ -49,7 +49,7 @@ class ContextPlan:
     organisation_id: str
     id_on_platform: str
     registration: RegistrationView
-    deployment_id_on_platform: str
+    deployment: DeploymentView
     memberships_url: str | None
     line_items_url: str | None
     ags_scopes: frozenset[str]
@@ -113,8 +113,7 @@ def _plan(session: Session, context_id: str, *conditions: Any) -> ContextPlan | 
             Context.sync_due_at,
             Context.roster_read_at,
             Context.roster_trouble,
-            Deployment.id_on_platform.label("deployment_id_on_platform"),
-            Deployment.status.label("deployment_status"),
+            Deployment,
             Registration,
         )
         .join(Deployment, Deployment.id == Context.deployment_id)
@@ -123,13 +122,13 @@ def _plan(session: Session, context_id: str, *conditions: Any) -> ContextPlan | 
     ).one_or_none()
     if row is None:
         return None
-    registration = registration_view(row.Registration)
+    registration, deployment = registration_view(row.Registration), deployment_view(row.Deployment)
     return ContextPlan(
         id=row.id,
         organisation_id=row.organisation_id,
         id_on_platform=row.id_on_platform,
         registration=registration,
-        deployment_id_on_platform=row.deployment_id_on_platform,
+        deployment=deployment,
         memberships_url=row.memberships_url,
         line_items_url=row.line_items_url,
         ags_scopes=frozenset(row.ags_scopes),
@@ -137,7 +136,7 @@ def _plan(session: Session, context_id: str, *conditions: Any) -> ContextPlan | 
         sync_due_at=row.sync_due_at,
         roster_read_at=row.roster_read_at,
         roster_trouble=row.roster_trouble,
-        is_approved=registration.is_approved and row.deployment_status == "approved",
+        is_approved=registration.is_approved and deployment.status is DeploymentStatus.APPROVED,
     )
 
 

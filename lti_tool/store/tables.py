@@ -182,7 +182,7 @@ class Deployment(Base):
     frame_origins: Mapped[list[Any]] = mapped_column(default=list)
     """The institution's own domains that may frame the tool, beside those of the registration."""
     service_hosts: Mapped[list[Any]] = mapped_column(default=list)
-    """host[:port] that signed launches of this deployment named for AGS and NRPS: its tokens go there alone."""
+    """host[:port] that signed launches of it named for AGS and NRPS: its tokens go there alone."""
     first_seen_at: Mapped[datetime]
     approved_at: Mapped[datetime | None]
 
@@ -613,7 +613,7 @@ class StaffLink(Base):
 
 
 class StaffSession(Base):
-    """A session on the staff pages, of a member or of an LMS's administrator; roles are read at each request."""
+    """A session on the staff pages, of a member or of an LMS's administrator; the role is read each time."""
 
     __tablename__ = "staff_sessions"
     __table_args__ = (

@@ -352,6 +352,14 @@ TEXTS: dict[ErrorCode, ErrorText] = {
             "platform's tool settings."
         ),
     ),
+    ErrorCode.PLATFORM_TOKEN_URL_MISSING: ErrorText(
+        _PLATFORM,
+        _("This tool does not know yet where your institution's learning platform gives it access."),
+        _(
+            "An administrator should tell the people who run this tool the address at which your "
+            "institution opens its learning platform."
+        ),
+    ),
     ErrorCode.PLATFORM_SCOPE_MISSING: ErrorText(
         _PLATFORM,
         _("The learning platform did not give this tool the right to do this."),

@@ -97,7 +97,8 @@ def _reading(tool: Tool, origin: str, size: int) -> Iterator[Figure]:
         organisation="Bench",
         approve=True,
     )
-    access = ServiceAccess(registration, "1", frozenset({RESULT_SCOPE}))
+    (deployment,) = tool.registrations.show(registration.id).deployments
+    access = ServiceAccess(registration, deployment, frozenset({RESULT_SCOPE}))
     members_url, column_url = f"{origin}/members/{size}", f"{origin}/column/{size}"
     theirs = _WithToken(Registration())
     names = NamesRolesProvisioningService(theirs, {"context_memberships_url": members_url})
@@ -180,7 +181,12 @@ def _course(database: Database, origin: str, size: int) -> Course:
         session.execute(
             sa.update(tables.Registration)
             .where(tables.Registration.id == course.registration_id)
-            .values(token_url=f"{origin}/token", product="other", service_hosts=["127.0.0.1"])
+            .values(token_url=f"{origin}/token", product="other")
+        )
+        session.execute(
+            sa.update(tables.Deployment)
+            .where(tables.Deployment.id == course.deployment_id)
+            .values(service_hosts=["127.0.0.1"])
         )
         session.execute(
             sa.update(tables.LineItem)

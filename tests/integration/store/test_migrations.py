@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +14,7 @@ from alembic.script import ScriptDirectory
 from lti_tool.errors import ConfigurationInvalid, ErrorCode
 from lti_tool.queue import Queue
 from lti_tool.store.database import Database, alembic_config, head_revision
-from lti_tool.store.tables import AuditEvent, Base, Organisation
+from lti_tool.store.tables import AuditEvent, Base, Deployment, Organisation
 from tests import factories
 from tests.databases import BOTH_DATABASES, postgres_database, postgres_server_url
 
@@ -138,6 +139,35 @@ def test_rows_survive_each_step_up_and_down(empty_database: Database) -> None:
         empty_database.upgrade(revision)
         assert counts() == before
     assert empty_database.check() == ()
+
+
+def test_hosts_go_to_the_deployment_that_named_them(empty_database: Database) -> None:
+    """Two institutions on one registration: what one of them named must not become the other's."""
+    empty_database.upgrade()
+    course = factories.course(
+        empty_database, NOW, memberships_url="https://A.example:443/m?x=1", line_items_url=None
+    )
+    with empty_database.write() as session:
+        session.add(
+            Deployment(
+                id="other",
+                registration_id=course.registration_id,
+                id_on_platform="2",
+                status="held",
+                service_hosts=["b.example:8443"],
+                first_seen_at=NOW,
+            )
+        )
+    empty_database.downgrade("0001")
+    with empty_database.read() as session:
+        (hosts,) = session.scalars(sa.text("SELECT service_hosts FROM registrations"))
+        named = json.loads(hosts) if isinstance(hosts, str) else hosts
+        assert "b.example:8443" in named
+        assert len(named) == 2
+    empty_database.upgrade()
+    with empty_database.read() as session:
+        assert session.get_one(Deployment, course.deployment_id).service_hosts == ["a.example"]
+        assert session.get_one(Deployment, "other").service_hosts == []
 
 
 def test_data_survives_an_upgrade_that_has_nothing_to_do(empty_database: Database) -> None:

@@ -15,7 +15,7 @@ import responses
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from lti_tool.domain.registrations import RegistrationView
+from lti_tool.domain.registrations import DeploymentStatus, DeploymentView, RegistrationView
 from lti_tool.lti.connector import PlatformConnector, ServiceAccess
 from lti_tool.outbound import Outbound, OutboundPolicy
 
@@ -41,12 +41,21 @@ REGISTRATION = RegistrationView(
     auth_url=f"{ISSUER}/mod/lti/auth.php",
     token_url=TOKEN_URL,
     jwks_url=f"{ISSUER}/mod/lti/certs.php",
+    default_organisation_id="o1",
 )
 
 
-def access(**changes: Any) -> ServiceAccess:
+DEPLOYMENT = DeploymentView("d1", REGISTRATION.id, "1", "o1", DeploymentStatus.APPROVED)
+
+
+def access(
+    *,
+    deployment: DeploymentView = DEPLOYMENT,
+    granted: frozenset[str] | None = MOODLE_SCOPES,
+    **changes: Any,
+) -> ServiceAccess:
     """Deployment 1 of the Moodle above; ``changes`` go to its registration."""
-    return ServiceAccess(replace(REGISTRATION, **changes), "1", MOODLE_SCOPES)
+    return ServiceAccess(replace(REGISTRATION, **changes), deployment, granted)
 
 
 @cache

@@ -18,9 +18,9 @@ from lti_tool.lti.connector import REST, SILENCE, ServiceAccess, host_of, named_
 from lti_tool.outbound import Answer, transaction_closed, transaction_opened
 from tests.unit.lti.lms import (
     AGS,
+    DEPLOYMENT,
     ISSUER,
     MEMBERSHIPS_URL,
-    MOODLE_SCOPES,
     NOW,
     NRPS,
     REGISTRATION,
@@ -126,8 +126,8 @@ def test_any_lifetime_that_platforms_send_is_borne(moodle, lifetime):
 @pytest.mark.parametrize(
     "other",
     [
-        ServiceAccess(replace(REGISTRATION, id="r2", client_id="another"), "1", MOODLE_SCOPES),
-        ServiceAccess(REGISTRATION, "2", MOODLE_SCOPES),
+        access(id="r2", client_id="another"),
+        access(deployment=replace(DEPLOYMENT, id="d2", id_on_platform="2")),
     ],
     ids=["another registration of the same issuer", "another deployment"],
 )
@@ -256,14 +256,14 @@ def test_a_token_never_goes_to_a_host_that_the_registration_did_not_name(moodle,
 def test_hosts_of_signed_launches_are_named_too(moodle):
     moodle.gives_tokens()
     moodle.gives("https://services.example.edu:8443/roster", "{}")
-    who = access(service_hosts=frozenset({"services.example.edu:8443"}))
+    named = frozenset({"services.example.edu:8443"})
+    who = access(deployment=replace(DEPLOYMENT, service_hosts=named))
     assert get(moodle, "https://services.example.edu:8443/roster", who).status == 200
     assert refused(moodle, "https://services.example.edu/roster", who).code is ErrorCode.PLATFORM_HOST_FOREIGN
 
 
 def test_plain_http_is_for_platforms_that_are_registered_so():
-    local = replace(
-        REGISTRATION,
+    local = access(
         issuer="http://127.0.0.1:8080",
         auth_url="http://127.0.0.1:8080/auth",
         token_url="http://127.0.0.1:8080/token",
@@ -344,7 +344,7 @@ def test_the_rest_of_one_platform_is_not_anothers(moodle):
 def test_canvas_says_busy_as_403_too(moodle):
     moodle.gives_tokens()
     moodle.gives(MEMBERSHIPS_URL, "", status=403, headers={"X-Rate-Limit-Remaining": "0.0"})
-    assert refused(moodle).code is ErrorCode.PLATFORM_BUSY
+    assert refused(moodle, who=access(product="canvas")).code is ErrorCode.PLATFORM_BUSY
 
 
 @pytest.mark.parametrize(
@@ -392,12 +392,12 @@ def test_a_call_inside_a_transaction_is_our_mistake_and_not_the_platforms(moodle
 def test_scopes_that_were_granted_are_asked_for_together():
     wanted = (f"{AGS}lineitem", f"{AGS}lineitem.readonly")
     assert access().require(*wanted) == set(wanted)
-    readonly = ServiceAccess(REGISTRATION, "1", frozenset({f"{AGS}lineitem.readonly"}))
+    readonly = access(granted=frozenset({f"{AGS}lineitem.readonly"}))
     assert readonly.require(*wanted) == {f"{AGS}lineitem.readonly"}
     with pytest.raises(PlatformFailed) as raised:
         readonly.require(f"{AGS}lineitem")
     assert raised.value.code is ErrorCode.PLATFORM_SCOPE_MISSING
-    assert ServiceAccess(REGISTRATION, "1").require(*wanted) == {wanted[0]}
+    assert access(granted=None).require(*wanted) == {wanted[0]}
 
 
 def test_a_query_is_added_to_the_one_that_is_there():
@@ -493,7 +493,7 @@ def test_a_platform_that_answers_an_error_is_not_silent(moodle):
 
 
 def test_the_silence_of_one_registration_is_not_that_of_another(moodle, silent):
-    other = ServiceAccess(replace(REGISTRATION, id="r2", client_id="another"), "1", MOODLE_SCOPES)
+    other = access(id="r2", client_id="another")
     refused(moodle)
     silent.is_silent = False
     assert get(moodle, who=other).status == 200

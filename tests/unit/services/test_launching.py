@@ -133,8 +133,8 @@ def test_a_first_launch_records_course_link_and_person(world: World) -> None:
     assert (learner.id, learner.name, learner.email) == (view.learner_id, "Stu 5", "s5@example.test")
     membership = world.row(tables.Membership)
     assert (membership.is_learner, membership.is_staff, membership.is_active) == (True, False, True)
-    registration = world.row(tables.Registration)
-    assert {"ags.example:8443", "lms.example"} <= set(registration.service_hosts)
+    deployment = world.row(tables.Deployment)
+    assert {"ags.example:8443", "lms.example"} <= set(deployment.service_hosts)
     assert view.is_learner
     assert view.link_role == "wallet"
     assert view.frame_origins == ("https://lms.example",)

@@ -126,10 +126,11 @@ def test_an_unknown_deployment_is_recorded_and_held(world: World) -> None:
 
 
 def test_a_held_deployment_teaches_us_no_hosts(small: World) -> None:
-    before = small.row(tables.Registration).service_hosts
+    small.change(tables.Deployment, service_hosts=["lms.example"])
     memberships = MembershipService("https://unknown.example/x")
     small.refused(small.launch(deployment_id="new", memberships=memberships))
-    assert small.row(tables.Registration).service_hosts == before
+    assert small.row(tables.Deployment, id_on_platform="new").service_hosts == []
+    assert small.row(tables.Deployment, id=small.course.deployment_id).service_hosts == ["lms.example"]
 
 
 def test_a_rule_approves_new_deployments_into_the_default_organisation(world: World) -> None:
@@ -177,4 +178,4 @@ def test_a_launch_cannot_make_the_list_of_hosts_grow_without_end(small: World) -
         for host in range(number, number + 10):
             memberships = MembershipService(f"https://h{host}.example/m")
             small.accept(memberships=memberships)
-    assert len(small.row(tables.Registration).service_hosts) == 100
+    assert len(small.row(tables.Deployment).service_hosts) == 100

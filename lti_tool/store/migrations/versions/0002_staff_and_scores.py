@@ -51,8 +51,13 @@ def upgrade() -> None:
     with op.batch_alter_table("deployments") as deployments:
         deployments.add_column(sa.Column("token_url", sa.String(2000)))
         deployments.add_column(sa.Column("frame_origins", sa.JSON(), server_default="[]"))
+        deployments.add_column(sa.Column("service_hosts", sa.JSON(), server_default="[]"))
     with op.batch_alter_table("deployments") as deployments:
         deployments.alter_column("frame_origins", server_default=None, nullable=False)
+        deployments.alter_column("service_hosts", server_default=None, nullable=False)
+    _give_hosts_to_deployments()
+    with op.batch_alter_table("registrations") as registrations:
+        registrations.drop_column("service_hosts")
     with op.batch_alter_table("memberships") as memberships:
         memberships.add_column(sa.Column("learner_proof", sa.String(10), server_default="none"))
         memberships.add_column(sa.Column("proved_at", MOMENT))
@@ -77,6 +82,45 @@ def upgrade() -> None:
         sa.Column("pace", sa.Double(), nullable=False),
         sa.Column("counted_at", MOMENT, nullable=False),
     )
+
+
+DEPLOYMENTS = sa.table(
+    "deployments", sa.column("id"), sa.column("registration_id"), sa.column("service_hosts", sa.JSON())
+)
+REGISTRATIONS = sa.table("registrations", sa.column("id"), sa.column("service_hosts", sa.JSON()))
+CONTEXTS = sa.table(
+    "contexts", sa.column("deployment_id"), sa.column("memberships_url"), sa.column("line_items_url")
+)
+
+
+def _give_hosts_to_deployments() -> None:
+    named: dict[str, set[str]] = {}
+    for deployment_id, *urls in op.get_bind().execute(sa.select(CONTEXTS)):
+        named.setdefault(deployment_id, set()).update(_hosts(urls))
+    _store_hosts(DEPLOYMENTS, named)
+
+
+def _give_hosts_to_registrations() -> None:
+    named: dict[str, set[str]] = {}
+    rows = op.get_bind().execute(sa.select(DEPLOYMENTS.c.registration_id, DEPLOYMENTS.c.service_hosts))
+    for registration_id, hosts in rows:
+        named.setdefault(registration_id, set()).update(hosts)
+    _store_hosts(REGISTRATIONS, named)
+
+
+def _hosts(urls: Iterable[Any]) -> set[str]:
+    """``host[:port]`` of each, a default port left out."""
+    found = set()
+    for url in filter(None, urls):
+        parts = urlsplit(url)
+        default = {"https": 443, "http": 80}.get(parts.scheme)
+        found.add(parts.netloc.lower().removesuffix(f":{default}"))
+    return found - {""}
+
+
+def _store_hosts(table: sa.TableClause, named: dict[str, set[str]]) -> None:
+    for key, hosts in named.items():
+        op.execute(sa.update(table).where(table.c.id == key).values(service_hosts=sorted(hosts)))
 
 
 def _prove_launches() -> None:
@@ -197,7 +241,13 @@ def downgrade() -> None:
         memberships.drop_constraint(op.f("ck_memberships_learner_proof"), type_="check")
         memberships.drop_column("proved_at")
         memberships.drop_column("learner_proof")
+    with op.batch_alter_table("registrations") as registrations:
+        registrations.add_column(sa.Column("service_hosts", sa.JSON(), server_default="[]"))
+    with op.batch_alter_table("registrations") as registrations:
+        registrations.alter_column("service_hosts", server_default=None, nullable=False)
+    _give_hosts_to_registrations()
     with op.batch_alter_table("deployments") as deployments:
+        deployments.drop_column("service_hosts")
         deployments.drop_column("frame_origins")
         deployments.drop_column("token_url")
     with op.batch_alter_table("registrations") as registrations:
