@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from lti_tool.store import runs
+from lti_tool.domain.staff import StaffRole
+from lti_tool.store import runs, staff
 from lti_tool.store.database import Database
-from lti_tool.store.tables import LaunchSession, Lease, Nonce, Run
+from lti_tool.store.tables import LaunchSession, Lease, Nonce, Run, StaffLink, StaffSession
 from tests import factories
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -173,14 +174,43 @@ def test_purging_takes_only_what_is_over(database: Database, course: factories.C
                 Nonce(value_hash="b" * 64, expires_at=later + timedelta(minutes=5)),
             ]
         )
+        member = staff.add_member(
+            session, course.organisation_id, name="Ada", email=None, role=StaffRole.OWNER, now=NOW
+        )
+        for number, link_over_at in enumerate((NOW, later)):
+            link = StaffLink(
+                organisation_id=course.organisation_id,
+                staff_member_id=member.id,
+                token_hash=f"link {number}",
+                created_at=NOW,
+                expires_at=link_over_at,
+            )
+            session.add(link)
+            staff.add_session(
+                session,
+                course.organisation_id,
+                token_hash=f"session {number}",
+                now=NOW,
+                expires_at=later + timedelta(seconds=number),
+                staff_member_id=member.id,
+            )
         runs.take_lease(session, "old", "dead", NOW, 1)
         runs.take_lease(session, "new", "alive", later, 60)
         runs.finish(session, course.organisation_id, run.id, NOW, {})
     opened(database, course, NOW)
     with database.write() as session:
-        assert runs.purge(session, later) == {"nonces": 1, "sessions": 1, "leases": 1, "runs": 1}
+        assert runs.purge(session, later) == {
+            "nonces": 1,
+            "sessions": 1,
+            "staff_links": 1,
+            "staff_sessions": 1,
+            "leases": 1,
+            "runs": 1,
+        }
     with database.read() as session:
         assert list(session.scalars(sa.select(Nonce.value_hash))) == ["b" * 64]
         assert list(session.scalars(sa.select(LaunchSession.id))) == [late]
+        assert list(session.scalars(sa.select(StaffLink.token_hash))) == ["link 1"]
+        assert list(session.scalars(sa.select(StaffSession.token_hash))) == ["session 1"]
         assert list(session.scalars(sa.select(Lease.name))) == ["new"]
         assert list(session.scalars(sa.select(Run.status))) == ["waiting"]
