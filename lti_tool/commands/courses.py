@@ -75,7 +75,7 @@ def sync(call: Call) -> Answer:
 def _chosen_for_sync(call: Call) -> list[tuple[str, str]]:
     if call.arguments.context or call.arguments.all:
         return _chosen(call, is_placed=False)
-    due = call.tool.syncing.contexts_due(call.tool.clock(), 10_000)
+    due = call.tool.syncing.contexts_due(call.tool.clock(), 10_000, within_budget=False)
     return [(context.organisation_id, context.context_id) for context in due]
 
 

@@ -1,13 +1,16 @@
 """When a course is read again without anybody visiting it: pure arithmetic over times.
 
 A course that somebody just used is read within two minutes, one used this week within the hour, the
-others once a night. A platform that asks for rest, or fails, gets it: the pages say how old the data is.
+others once a night. Used: launched, or graded, as a read of its columns tells. A course that fails is left
+alone a little longer each time; how much a platform as a whole is asked is
+:mod:`~lti_tool.domain.call_budget`'s.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from enum import StrEnum
 
 ACTIVE_FOR = timedelta(hours=1)
 ACTIVE_INTERVAL = timedelta(seconds=90)
@@ -15,12 +18,45 @@ ACTIVE_INTERVAL = timedelta(seconds=90)
 RECENT_FOR = timedelta(days=7)
 RECENT_INTERVAL = timedelta(minutes=50)
 """Within the hour, for the same reason."""
+NIGHT = timedelta(days=1)
 NIGHT_BEGINS_AT = time(1, 0)
 """UTC; the night's reads are spread over the hours that follow."""
 NIGHT_SPREAD = timedelta(hours=4)
-LONGEST_BACK_OFF = timedelta(hours=6)
-CALLS_PER_MINUTE = 240
-"""How many calls one platform gets from the schedule; visits are not counted."""
+STORM_INTERVAL = timedelta(seconds=30)
+"""A course that more people visit than may be read one by one is read as a whole, at most so often."""
+
+
+class Activity(StrEnum):
+    """How lately a course was used."""
+
+    ACTIVE = "active"
+    RECENT = "recent"
+    IDLE = "idle"
+
+    @classmethod
+    def of(cls, used_at: datetime, now: datetime) -> Activity:
+        """Within the last hour, within the last week, or longer ago."""
+        idle = now - used_at
+        if idle <= ACTIVE_FOR:
+            return cls.ACTIVE
+        return cls.RECENT if idle <= RECENT_FOR else cls.IDLE
+
+
+PROMISED = {
+    Activity.ACTIVE: timedelta(minutes=2),
+    Activity.RECENT: timedelta(hours=1),
+    Activity.IDLE: NIGHT,
+}
+"""How old what is shown of a course is at most, as long as its platform answers and has calls left."""
+
+LONGEST_BACK_OFF = {
+    Activity.ACTIVE: timedelta(minutes=10),
+    Activity.RECENT: timedelta(hours=1),
+    Activity.IDLE: timedelta(hours=6),
+}
+"""Where people are, a platform that is back is noticed soon."""
+FIRST_BACK_OFF = ACTIVE_INTERVAL * 2
+LONGEST_REST = timedelta(hours=6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,52 +70,43 @@ class SyncOutcome:
     the time since. ``None``: since the last launch."""
     retry_after: float | None = None
     """Seconds that the platform asked us to wait."""
-
-
-def stretch(active_contexts: int, calls_per_sync: int) -> float:
-    """By how much the interval of active contexts grows so that one platform's call budget holds; ≥ 1.
-
-    :param active_contexts: contexts of the platform that were used within the last hour and are read.
-    :param calls_per_sync: calls that one sync takes: each page of the roster and of each evidence column.
-    """
-    wanted = active_contexts * max(1, calls_per_sync) * (60 / ACTIVE_INTERVAL.total_seconds())
-    return max(1.0, wanted / CALLS_PER_MINUTE)
+    is_put_off: bool = False
+    """The platform was too busy: the same read is owed as soon as it may be asked."""
 
 
 def next_sync_at(
-    last_launched_at: datetime,
-    now: datetime,
-    *,
-    outcome: SyncOutcome | None = None,
-    stretched: float = 1.0,
-    spread: float = 0.0,
+    used_at: datetime, now: datetime, *, outcome: SyncOutcome | None = None, spread: float = 0.0
 ) -> datetime:
     """When a context is to be read next.
 
-    :param last_launched_at: the last launch, or another signal that something happened there.
-    :param stretched: factor of :func:`stretch`.
+    :param used_at: the last launch, or the last grade that was given.
     :param spread: 0 ≤ spread < 1, fixed for a context: its place within the night.
     """
-    idle = now - last_launched_at
-    if idle <= ACTIVE_FOR:
-        due_at = now + ACTIVE_INTERVAL * stretched
-    elif idle <= RECENT_FOR:
-        due_at = now + max(RECENT_INTERVAL, ACTIVE_INTERVAL * stretched)
+    activity = Activity.of(used_at, now)
+    if outcome is not None and outcome.is_put_off:
+        return now + _rest(outcome.retry_after or 0.0)
+    if activity is Activity.ACTIVE:
+        due_at = now + ACTIVE_INTERVAL
+    elif activity is Activity.RECENT:
+        due_at = now + RECENT_INTERVAL
     else:
-        due_at = _next_night(now) + NIGHT_SPREAD * spread
+        due_at = _place_in_night(now, spread)
     if outcome is None:
         return due_at
     if outcome.is_failing:
         # Doubles by itself: having failed for ten minutes, wait ten more.
-        failing_for = now - (outcome.last_good_at or last_launched_at)
-        due_at = max(due_at, now + min(max(failing_for, ACTIVE_INTERVAL * 2), LONGEST_BACK_OFF))
+        failing_for = now - (outcome.last_good_at or used_at)
+        due_at = max(due_at, now + min(max(failing_for, FIRST_BACK_OFF), LONGEST_BACK_OFF[activity]))
     if outcome.retry_after is not None:
-        asked = min(max(outcome.retry_after, 0.0), LONGEST_BACK_OFF.total_seconds())
-        due_at = max(due_at, now + timedelta(seconds=asked))
+        due_at = max(due_at, now + _rest(outcome.retry_after))
     return due_at
 
 
-def _next_night(now: datetime) -> datetime:
-    tonight = datetime.combine(now.date(), NIGHT_BEGINS_AT, now.tzinfo)
-    # A night that has just begun counts as had, or a context read at 01:05 would be read again at once.
+def _rest(seconds: float) -> timedelta:
+    return timedelta(seconds=min(max(seconds, 0.0), LONGEST_REST.total_seconds()))
+
+
+def _place_in_night(now: datetime, spread: float) -> datetime:
+    """The context's next place; tonight's where that is still to come, so that no night is left out."""
+    tonight = datetime.combine(now.date(), NIGHT_BEGINS_AT, now.tzinfo) + NIGHT_SPREAD * spread
     return tonight if tonight > now else tonight + timedelta(days=1)

@@ -48,15 +48,18 @@ class ColumnRead:
     """Whether the platform gave anything at all."""
     trouble: ErrorCode | None = None
     retry_after: float | None = None
-    calls: int = 0
-    """How often the platform was asked."""
     is_silent: bool = False
     """The platform as a whole did not answer: asking it for another column would meet the same."""
+    graded_at: datetime | None = None
+    """When the last grade in it was given, as far as that can be told."""
 
 
-def service_access(plan: ContextPlan) -> ServiceAccess:
-    """In whose name the services of a context are called, and with which rights."""
-    return ServiceAccess(plan.registration, plan.deployment, plan.ags_scopes)
+def service_access(plan: ContextPlan, *, is_visit: bool = False) -> ServiceAccess:
+    """In whose name the services of a context are called, and with which rights.
+
+    :param is_visit: whether somebody waits for the answer.
+    """
+    return ServiceAccess(plan.registration, plan.deployment, plan.ags_scopes, is_visit)
 
 
 def grade_row(row: PlatformResult) -> GradeRow:
@@ -72,6 +75,7 @@ def read_column(
     column: EvidenceColumn,
     *,
     deadline: float | None = None,
+    is_visit: bool = False,
 ) -> ColumnRead:
     """Read a whole column and store it; no transaction is open while the platform answers.
 
@@ -80,13 +84,16 @@ def read_column(
     if column.url is None:
         return ColumnRead(trouble=ErrorCode.COLUMN_MISSING)
     started_at = clock()
-    read = grades.result_pages(connector, service_access(plan), column.url, deadline=deadline)
+    access = service_access(plan, is_visit=is_visit)
+    read = grades.result_pages(connector, access, column.url, deadline=deadline)
     present: dict[str, bool] = {}
+    graded_at: datetime | None = None
     changed = 0
     has_value = False
     for batch in rosters.batches(read, clock):
         rows = [grade_row(row) for row in batch]
         present.update((row.sub, row.is_graded) for row in rows)
+        graded_at = _newest(graded_at, rows, started_at)
         with database.write() as session:
             stored = results.store_grades(session, plan, column, rows, read_at=started_at, now=clock())
         changed += stored.changed
@@ -113,9 +120,15 @@ def read_column(
         was_read,
         trouble,
         retry_after,
-        read.calls,
         is_silent(read.failure),
+        # Where the platform dates no grade, one that is new or different was given since the last look.
+        graded_at or (started_at if changed and column.read_at is not None else None),
     )
+
+
+def _newest(known: datetime | None, rows: list[GradeRow], now: datetime) -> datetime | None:
+    dated = (row.graded_at for row in rows if row.graded_at is not None and row.graded_at <= now)
+    return max((at for at in (known, *dated) if at is not None), default=None)
 
 
 @dataclass(frozen=True)
@@ -182,7 +195,9 @@ class Columns:
         arrived = False
         for column in columns:
             if plan.is_approved and column.url and column.first_value_at is None and self._may_ask(column.id):
-                read = read_column(self.database, self.connector, self.clock, plan, column, deadline=deadline)
+                read = read_column(
+                    self.database, self.connector, self.clock, plan, column, deadline=deadline, is_visit=True
+                )
                 arrived = arrived or read.has_value
                 if read.is_silent:
                     break
@@ -229,7 +244,7 @@ class Columns:
             return
         made = False
         try:
-            access = service_access(plan)
+            access = service_access(plan, is_visit=True)
             url = self._line_items_url(plan)
             access.require(grades.LINE_ITEM_SCOPE)
             deadline = self.connector.deadline_in(CREATE_DEADLINE)

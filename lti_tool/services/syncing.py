@@ -15,18 +15,20 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
-from lti_tool.domain.freshness import ACTIVE_FOR, SyncOutcome, next_sync_at, stretch
+from lti_tool.domain.freshness import STORM_INTERVAL, SyncOutcome, next_sync_at
 from lti_tool.errors import ErrorCode, NotFound, ToolError
 from lti_tool.lti import grades, memberships
-from lti_tool.lti.connector import PlatformConnector, is_silent
+from lti_tool.lti.connector import REST, PlatformConnector, is_silent
 from lti_tool.lti.memberships import Member
 from lti_tool.services import Hints
+from lti_tool.services.call_budgets import CallBudgets
 from lti_tool.services.columns import grade_row, read_column, service_access
-from lti_tool.store import results, rosters, runs
+from lti_tool.store import results, rosters, runs, schedule
 from lti_tool.store.database import Database
 from lti_tool.store.results import EvidenceColumn, GradeRow
-from lti_tool.store.rosters import ContextPlan, DueContext, RosterEntry
+from lti_tool.store.rosters import ContextPlan, RosterEntry
 from lti_tool.store.runs import RunView, SyncStep
+from lti_tool.store.schedule import Arrears, DueContext
 from lti_tool.telemetry import AWARDS
 
 LEASE_SECONDS: Final = 120.0
@@ -37,6 +39,11 @@ SLOT_PATIENCE: Final = 2.0
 """Seconds that one more waits for its turn; quick platforms get through everything so."""
 WAITED_IN_VAIN: Final = frozenset(
     {ErrorCode.PLATFORM_TIMED_OUT, ErrorCode.PLATFORM_UNREACHABLE, ErrorCode.PLATFORM_BUSY}
+)
+
+
+STOPS_A_VISIT: Final = frozenset(
+    {ErrorCode.PLATFORM_TIMED_OUT, ErrorCode.PLATFORM_BUSY, ErrorCode.PLATFORM_CALLS_SPENT}
 )
 
 
@@ -95,10 +102,10 @@ class _Progress:
     retry_after: float | None = None
     reads: int = 0
     good_reads: int = 0
-    calls: int = 0
-    """How often the platform was asked."""
     is_stopped: bool = False
     """The platform as a whole did not answer: the rest of the context is not asked for."""
+    graded_at: datetime | None = None
+    """When the last grade was given: what nobody launched may be in use all the same."""
 
     def note(
         self,
@@ -106,12 +113,10 @@ class _Progress:
         retry_after: float | None,
         *,
         was_read: bool,
-        calls: int,
         is_silent: bool,
     ) -> None:
         self.reads += 1
         self.good_reads += was_read
-        self.calls += calls
         self.is_stopped = self.is_stopped or is_silent
         if trouble is not None:
             self.troubles.append(trouble)
@@ -149,6 +154,7 @@ class Syncing:
     hints: Hints
     awarding: AwardingPort
     issuing: IssuingPort
+    budgets: CallBudgets
     _slots: _Slots = field(default_factory=_Slots, compare=False, repr=False)
 
     # -- runs
@@ -177,17 +183,31 @@ class Syncing:
             raise NotFound(ErrorCode.NOT_FOUND)
         return run
 
-    def contexts_due(self, now: datetime, limit: int) -> tuple[DueContext, ...]:
-        """Contexts whose scheduled sync is owed, the longest overdue first."""
+    def contexts_due(
+        self, now: datetime, limit: int, *, within_budget: bool = True
+    ) -> tuple[DueContext, ...]:
+        """Contexts whose scheduled sync is owed, as their turns come.
+
+        :param within_budget: only as many as their platforms have calls left for.
+        """
         with self.database.read() as session:
-            return rosters.contexts_due(session, now, limit)
+            products = schedule.products_due(session, now)
+        reads = self.budgets.reads(products) if within_budget else dict.fromkeys(products, limit)
+        with self.database.read() as session:
+            return schedule.contexts_due(session, now, limit, reads)
+
+    def arrears(self, now: datetime) -> Arrears:
+        """How much the schedule owes, whether or not platforms have calls left for it."""
+        with self.database.read() as session:
+            return schedule.arrears(session, now)
 
     # -- one context
 
     def sync_context(self, context_id: str, run_id: str | None = None) -> None:
         """Read a context and decide; a no-op where it is not owed, or another worker is at it.
 
-        Where :data:`AT_ONCE` others of the registration are at work, it stays owed, and is offered again.
+        Where :data:`AT_ONCE` others of the registration are at work, or the platform's calls are used up, it
+        stays owed, and is offered again.
         What the platform does wrong is kept with the roster and the columns, and puts off the next sync;
         it raises nothing.
 
@@ -198,8 +218,11 @@ class Syncing:
             plan = rosters.context_plan_for_job(session, context_id)
         if plan is None:
             raise NotFound(ErrorCode.CONTEXT_NOT_FOUND)
-        if run_id is None and (plan.sync_due_at is None or plan.sync_due_at > self.clock()):
-            return
+        if run_id is None:
+            if plan.sync_due_at is None or plan.sync_due_at > self.clock():
+                return
+            if not self.budgets.room(plan.registration):
+                return  # it stays owed; what was offered before it has taken what there was
         with self._slots.one_of(plan.registration.id) as is_free:
             if is_free:
                 self._sync_alone(context_id, run_id)
@@ -282,22 +305,22 @@ class Syncing:
         with self.database.write() as session:
             due_at = None
             if plan.is_approved and rosters.has_placements(session, plan.organisation_id, plan.id):
-                active = rosters.active_context_count(session, plan.registration.id, now - ACTIVE_FOR)
                 current = rosters.context_plan(session, plan.organisation_id, plan.id) or plan
                 # One part's own trouble, such as a deleted column, puts off nothing of what can be read.
                 is_failing = is_failed or progress.is_stopped
                 troubles = frozenset(progress.troubles)
                 if progress.is_stopped:
                     troubles &= WAITED_IN_VAIN
+                is_put_off = progress.is_stopped and ErrorCode.PLATFORM_BUSY in progress.troubles
                 due_at = next_sync_at(
-                    current.last_launched_at,
+                    max(current.last_launched_at, progress.graded_at or current.last_launched_at),
                     now,
                     outcome=SyncOutcome(
-                        is_failing,
+                        is_failing and not is_put_off,
                         rosters.unread_since(session, plan, troubles) if is_failing else None,
-                        progress.retry_after,
+                        progress.retry_after or (REST if is_put_off else None),
+                        is_put_off,
                     ),
-                    stretched=stretch(active, progress.calls),
                     spread=int(plan.id[:8], 16) / 0x1_0000_0000,
                 )
             rosters.schedule_sync(session, plan.organisation_id, plan.id, due_at)
@@ -351,7 +374,6 @@ class Syncing:
             trouble,
             read.failure.retry_after if read.failure else None,
             was_read=was_read,
-            calls=read.calls,
             is_silent=is_silent(read.failure),
         )
 
@@ -375,9 +397,10 @@ class Syncing:
                 read.trouble,
                 read.retry_after,
                 was_read=read.was_read,
-                calls=read.calls,
                 is_silent=read.is_silent,
             )
+            if read.graded_at is not None:
+                progress.graded_at = max(read.graded_at, progress.graded_at or read.graded_at)
             if progress.is_stopped:
                 break
         progress.counts |= {"columns": len(created), "grades": listed, "grades_changed": changed}
@@ -445,8 +468,10 @@ class Syncing:
                 read += 1
             elif trouble not in troubles:
                 troubles.append(trouble)
-            if trouble in (ErrorCode.PLATFORM_TIMED_OUT, ErrorCode.PLATFORM_BUSY):
-                break  # the others would only wait for the same
+            if trouble in STOPS_A_VISIT:
+                break  # the others would only meet the same
+        if ErrorCode.PLATFORM_CALLS_SPENT in troubles:
+            self._read_everybody_instead(plan)
         award_ids: tuple[str, ...] = ()
         if read:
             award_ids = self.awarding.decide_learner(
@@ -457,14 +482,22 @@ class Syncing:
                 self.issuing.issue_for(award_ids)
         return LearnerRefresh(read, len(columns), tuple(troubles), award_ids)
 
+    def _read_everybody_instead(self, plan: ContextPlan) -> None:
+        """So many come at once that they cannot be asked for one by one: one read brings all of them."""
+        due_at = self.clock()
+        if plan.roster_read_at is not None:
+            due_at = max(due_at, plan.roster_read_at + STORM_INTERVAL)
+        if plan.sync_due_at is not None and plan.sync_due_at > due_at:
+            with self.database.write() as session:
+                rosters.hasten_sync(session, plan.organisation_id, plan.id, due_at)
+
     def _read_own(
         self, plan: ContextPlan, column: EvidenceColumn, sub: str, deadline: float
     ) -> ErrorCode | None:
         assert column.url is not None
         started_at = self.clock()
-        own = grades.read_results(
-            self.connector, service_access(plan), column.url, user_id=sub, deadline=deadline
-        )
+        access = service_access(plan, is_visit=True)
+        own = grades.read_results(self.connector, access, column.url, user_id=sub, deadline=deadline)
         rows = [grade_row(row) for row in own.rows]
         if not rows and own.complete:
             # Listed nowhere in an answer that is whole: not graded, and that is now known.

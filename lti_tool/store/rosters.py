@@ -62,14 +62,6 @@ class ContextPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class DueContext:
-    """A context whose next sync is owed."""
-
-    organisation_id: str
-    context_id: str
-
-
-@dataclass(frozen=True, slots=True)
 class RosterEntry:
     """One person of a roster, as it is to be stored."""
 
@@ -143,23 +135,6 @@ def _plan(session: Session, context_id: str, *conditions: Any) -> ContextPlan | 
 # -- the schedule
 
 
-def contexts_due(session: Session, now: datetime, limit: int) -> tuple[DueContext, ...]:
-    """Contexts whose next sync is owed, the longest overdue first."""
-    rows = session.execute(
-        select(Context.organisation_id, Context.id)
-        .join(Registration, Registration.id == Context.registration_id)
-        .join(Deployment, Deployment.id == Context.deployment_id)
-        .where(
-            Context.sync_due_at <= now,
-            Registration.status == "approved",
-            Deployment.status == "approved",
-        )
-        .order_by(Context.sync_due_at)
-        .limit(limit)
-    )
-    return tuple(DueContext(*row) for row in rows)
-
-
 def claim_sync(
     session: Session, organisation_id: str, context_id: str, now: datetime, until: datetime
 ) -> bool:
@@ -183,20 +158,18 @@ def schedule_sync(session: Session, organisation_id: str, context_id: str, due_a
     )
 
 
-def active_context_count(session: Session, registration_id: str, since: datetime) -> int:
-    """How many contexts of one platform were used since then and are read, whoever owns them.
-
-    They share its budget; a context that places no badge takes nothing from it.
-    """
-    is_read = (
-        select(Placement.id).where(Placement.context_id == Context.id, Placement.status == "active").exists()
+def hasten_sync(session: Session, organisation_id: str, context_id: str, due_at: datetime) -> None:
+    """Owe the context its next sync no later than ``due_at``, where it is owed one."""
+    session.execute(
+        update(Context)
+        .where(
+            Context.organisation_id == organisation_id,
+            Context.id == context_id,
+            Context.sync_due_at > due_at,
+        )
+        .values(sync_due_at=due_at)
+        .execution_options(synchronize_session=False)
     )
-    count = session.execute(
-        select(func.count())
-        .select_from(Context)
-        .where(Context.registration_id == registration_id, Context.last_launched_at >= since, is_read)
-    ).scalar_one()
-    return int(count)
 
 
 # -- members
@@ -263,6 +236,7 @@ def store_members(
             "is_learner": _STAGED.c.is_learner,
             "is_staff": _STAGED.c.is_staff,
             "is_active": _STAGED.c.is_active,
+            "learner_proof": sa.literal("none"),
             "seen_at": sa.literal(now, Membership.__table__.c.seen_at.type),
         }
         added, changed = merge(

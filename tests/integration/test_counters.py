@@ -7,6 +7,7 @@ from pathlib import Path
 from prometheus_client import Counter
 
 from lti_tool.services.awarding import Awarding
+from lti_tool.services.call_budgets import CallBudgets
 from lti_tool.services.syncing import Syncing
 from lti_tool.store import tables
 from lti_tool.store.database import Database
@@ -38,6 +39,7 @@ def test_awards_are_counted_by_what_decided_them(sqlite_database: Database) -> N
             Hints(),
             Awarding(sqlite_database, clock),
             Issued(),
+            CallBudgets(sqlite_database, clock),
         )
         launches, syncs = count(AWARDS, "launch"), count(AWARDS, "sync")
         for _ in range(2):

@@ -17,6 +17,7 @@ from lti_tool.errors import ErrorCode, PlatformFailed
 from lti_tool.lti.connector import SILENCE
 from lti_tool.outbound import Answer
 from lti_tool.services.awarding import Awarding
+from lti_tool.services.call_budgets import CallBudgets
 from lti_tool.services.syncing import AT_ONCE, Syncing
 from lti_tool.store.database import Database
 from lti_tool.store.tables import Award, LineItem
@@ -85,7 +86,8 @@ def world(database: Database) -> Iterator[World]:
     with lms() as network:
         books = {course.platform_issuer: answering(Gradebook(network, course)) for course in (first, other)}
         clock, hints = Clock(), Hints()
-        syncing = Syncing(database, network.connector, clock, hints, Awarding(database, clock), Issued())
+        awarding, budgets = Awarding(database, clock), CallBudgets(database, clock)
+        syncing = Syncing(database, network.connector, clock, hints, awarding, Issued(), budgets)
         world = World(
             database, books, placed, (other, factories.placed(database, other)), clock, hints, syncing
         )

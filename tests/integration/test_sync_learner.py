@@ -11,6 +11,7 @@ from sqlalchemy import update
 
 from lti_tool.errors import ErrorCode
 from lti_tool.services.awarding import Awarding
+from lti_tool.services.call_budgets import CallBudgets
 from lti_tool.services.syncing import LearnerRefresh, Syncing
 from lti_tool.store.database import Database
 from lti_tool.store.tables import Award, Learner, LineItem, Membership, Registration, Result
@@ -68,7 +69,9 @@ def world(database: Database) -> Iterator[World]:
     with gradebook(course) as book:
         clock, issued = Clock(), Issued()
         awarding = Awarding(database, clock)
-        syncing = Syncing(database, book.network.connector, clock, Hints(), awarding, issued)
+        syncing = Syncing(
+            database, book.network.connector, clock, Hints(), awarding, issued, CallBudgets(database, clock)
+        )
         yield World(database, course, placed, book, clock, issued, syncing, learners)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lti_tool.domain.freshness import (
-    LONGEST_BACK_OFF,
+    LONGEST_REST,
+    PROMISED,
+    Activity,
     SyncOutcome,
     next_sync_at,
-    stretch,
 )
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
@@ -37,8 +39,21 @@ def test_other_courses_are_read_once_a_night(spread):
     for hour in range(24):
         now = NOW.replace(hour=hour, minute=30)
         due = next_sync_at(now - timedelta(days=30), now, spread=spread)
-        assert now < due <= now + timedelta(days=1, hours=4)
+        assert now < due <= now + timedelta(days=1)
         assert 1 <= due.hour < 5
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.5, 0.999])
+def test_a_course_that_falls_idle_at_night_is_read_that_night_still(spread):
+    """It was read an hour ago, as one of this week; waiting for the night after would be a day and more."""
+    at = NOW.replace(hour=1, minute=0, second=1)
+    assert next_sync_at(at - timedelta(days=8), at, spread=spread) <= at + timedelta(days=1)
+
+
+def test_a_night_has_many_places():
+    due = {next_sync_at(NOW - timedelta(days=30), NOW, spread=number / 100) for number in range(100)}
+    assert len(due) == 100
+    assert max(due) - min(due) > timedelta(hours=3)
 
 
 def test_a_course_read_at_night_is_not_read_twice_that_night():
@@ -51,7 +66,12 @@ def test_a_failing_platform_is_asked_ever_more_rarely():
         wait(timedelta(), SyncOutcome(is_failing=True, last_good_at=NOW - timedelta(minutes=minutes)))
         for minutes in (1, 10, 60, 60 * 24)
     ]
-    assert waits == [timedelta(minutes=3), timedelta(minutes=10), timedelta(hours=1), LONGEST_BACK_OFF]
+    assert waits == [timedelta(minutes=minutes) for minutes in (3, 10, 10, 10)], "somebody is there"
+    waits = [
+        wait(timedelta(hours=5), SyncOutcome(is_failing=True, last_good_at=NOW - timedelta(hours=hours)))
+        for hours in (1, 2, 24)
+    ]
+    assert waits == [timedelta(hours=1)] * 3
 
 
 def test_a_platform_that_never_answered_is_asked_again_soon():
@@ -60,23 +80,31 @@ def test_a_platform_that_never_answered_is_asked_again_soon():
 
 def test_a_platform_that_never_answered_is_asked_ever_more_rarely_too():
     """Nobody comes back to a course that shows nothing: what counts is how long it has been failing."""
-    waits = [wait(timedelta(minutes=minutes), SyncOutcome(is_failing=True)) for minutes in (1, 10, 50)]
-    assert waits == [timedelta(minutes=3), timedelta(minutes=10), timedelta(minutes=50)]
+    waits = [wait(timedelta(minutes=minutes), SyncOutcome(is_failing=True)) for minutes in (1, 5, 8, 50)]
+    assert waits == [timedelta(minutes=minutes) for minutes in (3, 5, 8, 10)]
 
 
 def test_a_wish_to_be_left_alone_is_honoured_within_reason():
     assert wait(timedelta(), SyncOutcome(retry_after=600)) == timedelta(minutes=10)
     assert wait(timedelta(), SyncOutcome(retry_after=1)) == wait(timedelta())
-    assert wait(timedelta(), SyncOutcome(retry_after=1e18)) == LONGEST_BACK_OFF
+    assert wait(timedelta(), SyncOutcome(retry_after=1e18)) == LONGEST_REST
     assert wait(timedelta(), SyncOutcome(retry_after=-5)) == wait(timedelta())
 
 
-def test_intervals_stretch_when_the_budget_of_calls_is_spent():
-    assert stretch(10, 5) == 1.0
-    assert stretch(0, 0) == 1.0
-    crowded = stretch(1_000, 6)
-    assert crowded == pytest.approx(1_000 * 6 * 60 / 90 / 240)
-    assert wait(timedelta(), stretched=crowded) > timedelta(minutes=20)
+def test_a_read_that_was_put_off_is_owed_as_soon_as_the_platform_may_be_asked():
+    """It is owed since before: neither the interval nor a back-off comes on top."""
+    failing = SyncOutcome(is_failing=True, last_good_at=NOW - timedelta(hours=1), retry_after=30)
+    assert wait(timedelta(days=30), replace(failing, is_put_off=True)) == timedelta(seconds=30)
+
+
+def test_what_is_promised_is_longer_than_the_interval():
+    for activity, idle in (
+        (Activity.ACTIVE, timedelta()),
+        (Activity.RECENT, timedelta(days=1)),
+        (Activity.IDLE, timedelta(days=30)),
+    ):
+        assert Activity.of(NOW - idle, NOW) is activity
+        assert wait(idle) <= PROMISED[activity]
 
 
 @given(
@@ -84,14 +112,11 @@ def test_intervals_stretch_when_the_budget_of_calls_is_spent():
     failing=st.booleans(),
     last_good=st.none() | st.timedeltas(timedelta(), timedelta(days=400)),
     retry_after=st.none() | st.floats(0, 1e9),
-    stretched=st.floats(1, 1000),
     spread=st.floats(0, 1, exclude_max=True),
 )
-def test_the_next_read_is_always_ahead_and_never_lost(
-    idle, failing, last_good, retry_after, stretched, spread
-):
+def test_the_next_read_is_always_ahead_and_never_lost(idle, failing, last_good, retry_after, spread):
     outcome = SyncOutcome(failing, None if last_good is None else NOW - last_good, retry_after)
-    due = next_sync_at(NOW - idle, NOW, outcome=outcome, stretched=stretched, spread=spread)
-    assert NOW < due <= NOW + timedelta(days=1, hours=5)
-    calm = next_sync_at(NOW - idle, NOW, stretched=stretched, spread=spread)
+    due = next_sync_at(NOW - idle, NOW, outcome=outcome, spread=spread)
+    assert NOW < due <= NOW + timedelta(days=1)
+    calm = next_sync_at(NOW - idle, NOW, spread=spread)
     assert due >= calm, "trouble never hastens"
