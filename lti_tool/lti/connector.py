@@ -10,12 +10,14 @@ followed.
 from __future__ import annotations
 
 import math
+import re
 import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final, Protocol
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
@@ -132,12 +134,16 @@ class ServiceAccess:
         return usable
 
 
+_UNSEEN: Final = re.compile(r"[\x00-\x20\\\x7f]")
+
+
+@lru_cache(maxsize=1024)
 def host_of(url: str) -> str | None:
     """``host[:port]`` of an http(s) URL as registrations keep it, without a default port; else ``None``.
 
     A URL with a user name, or one that parsers disagree about, has no host here.
     """
-    if any(ord(mark) <= 32 or mark in "\\\x7f" for mark in url):
+    if _UNSEEN.search(url):
         return None
     try:
         parts = urlsplit(url)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import os
 import socket
 import threading
 import time
@@ -26,28 +27,26 @@ class Deadline:
     """One time limit over connecting, sending and every byte of the answer.
 
     Socket time-outs bound each wait for a byte; a server that sends one now and then passes them for ever.
-    So a timer shuts the connection down when the time is over, whatever it is doing.
+    So the connection is shut down when the time is over, whatever it is doing.
     """
 
     def __init__(self, seconds: float) -> None:
-        self._ends = time.monotonic() + seconds
+        self.ends = time.monotonic() + seconds
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
-        self._timer = threading.Timer(seconds, self._cut)
-        self._timer.daemon = True
 
     def __enter__(self) -> Deadline:
-        self._timer.start()
+        _timekeeper.add(self)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._timer.cancel()
+        _timekeeper.discard(self)
         with self._lock:
             self._socket = None
 
     @property
     def remaining(self) -> float:
-        return self._ends - time.monotonic()
+        return self.ends - time.monotonic()
 
     @property
     def is_over(self) -> bool:
@@ -57,14 +56,63 @@ class Deadline:
         with self._lock:
             self._socket = connection
         if self.is_over:
-            self._cut()
+            self.cut()
 
-    def _cut(self) -> None:
+    def cut(self) -> None:
         with self._lock:
             if self._socket is not None:
                 with contextlib.suppress(OSError):
                     # The plain shutdown: ssl's own forgets the TLS state that the other thread is using.
                     socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+
+class _Timekeeper:
+    """Cuts every connection whose time is over, from one thread.
+
+    A timer for each call would be a thread for each call: a sixth of what reading a roster's page costs. The
+    thread begins with the first call, and ends when nobody has called for a while.
+    """
+
+    LINGER: Final = 30.0
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._running: set[Deadline] = set()
+        self._thread: threading.Thread | None = None
+        self._looks_at = 0.0
+        """When it looks again, whatever happens."""
+
+    def add(self, deadline: Deadline) -> None:
+        with self._changed:
+            self._running.add(deadline)
+            if self._thread is None:
+                self._looks_at = time.monotonic() + self.LINGER
+                self._thread = threading.Thread(target=self._keep, name="outbound-deadlines", daemon=True)
+                self._thread.start()
+            elif deadline.ends < self._looks_at:
+                self._changed.notify()
+
+    def discard(self, deadline: Deadline) -> None:
+        with self._changed:
+            self._running.discard(deadline)
+
+    def _keep(self) -> None:
+        with self._changed:
+            try:
+                while self._running or time.monotonic() < self._looks_at:
+                    for deadline in [one for one in self._running if one.is_over]:
+                        self._running.discard(deadline)
+                        deadline.cut()
+                    now = time.monotonic()
+                    self._looks_at = min((one.ends for one in self._running), default=now + self.LINGER)
+                    self._changed.wait(max(0.0, self._looks_at - now))
+            finally:
+                self._thread = None
+
+
+_timekeeper = _Timekeeper()
+# A forked process has none of its parent's threads.
+os.register_at_fork(after_in_child=_timekeeper.__init__)  # type: ignore[misc]
 
 
 current_deadline: ContextVar[Deadline | None] = ContextVar("outbound_deadline", default=None)

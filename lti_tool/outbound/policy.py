@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -19,6 +20,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 URL_MAX_LENGTH: Final = 4096
+_UNSEEN: Final = re.compile(r"[\x00-\x20\x7f]")
 
 _NOT_PUBLIC: Final[tuple[Network, ...]] = tuple(
     ipaddress.ip_network(block)
@@ -84,7 +86,7 @@ class OutboundPolicy:
 
         :raises OutboundRefused: ``outbound_url_refused``.
         """
-        if len(url) > URL_MAX_LENGTH or any(ord(mark) <= 32 or ord(mark) == 127 for mark in url):
+        if len(url) > URL_MAX_LENGTH or _UNSEEN.search(url):
             raise OutboundRefused(
                 ErrorCode.OUTBOUND_URL_REFUSED, "over-long, or with blanks or control characters"
             )

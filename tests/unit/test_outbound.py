@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import gzip
 import ipaddress
+import os
 import socket
 import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -384,6 +386,60 @@ def test_a_pooled_connection_has_the_time_limit_of_the_call_that_uses_it() -> No
         with pytest.raises(PlatformFailed) as failure:
             outbound.request("GET", url, audience="platform", timeout=0.4)
     assert failure.value.code is ErrorCode.PLATFORM_TIMED_OUT
+
+
+@pytest.mark.loopback
+def test_calls_at_once_end_each_at_its_own_time_limit() -> None:
+    with server(drips(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")) as port:
+        outbound = Outbound(DEVELOPMENT)
+        url = f"http://127.0.0.1:{port}/"
+
+        def seconds_of(limit: float) -> float:
+            started = time.monotonic()
+            with pytest.raises(PlatformFailed) as failure:
+                outbound.request("GET", url, audience="platform", timeout=limit)
+            assert failure.value.code is ErrorCode.PLATFORM_TIMED_OUT
+            return time.monotonic() - started
+
+        with ThreadPoolExecutor(4) as pool:
+            # The longest first: what is already awaited must not keep a shorter limit waiting.
+            taken = dict(zip((6.0, 1.0, 0.5, 0.2), pool.map(seconds_of, (6.0, 1.0, 0.5, 0.2)), strict=True))
+        timekeepers = [one for one in threading.enumerate() if one.name == "outbound-deadlines"]
+    assert all(limit <= seconds for limit, seconds in taken.items())
+    assert all(seconds < taken[6.0] for limit, seconds in taken.items() if limit < 6.0)
+    assert len(timekeepers) == 1
+
+
+@pytest.mark.loopback
+def test_a_time_limit_holds_after_nobody_called_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lti_tool.outbound.connection._Timekeeper.LINGER", 0.01)
+    for _ in range(3):
+        test_a_server_that_drips_is_cut_off_at_the_time_limit(b"")
+        deadline = time.monotonic() + 60
+        while any(one.name == "outbound-deadlines" for one in threading.enumerate()):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+
+@pytest.mark.loopback
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_time_limit_holds_in_a_forked_process() -> None:
+    with server(drips(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")) as port:
+        with pytest.raises(PlatformFailed):
+            get(f"http://127.0.0.1:{port}/", timeout=0.2)
+        child = os.fork()
+        if child == 0:
+            try:
+                get(f"http://127.0.0.1:{port}/", timeout=0.2)
+            except PlatformFailed as failure:
+                os._exit(0 if failure.code is ErrorCode.PLATFORM_TIMED_OUT else 1)
+            except BaseException:
+                os._exit(2)
+            os._exit(3)
+        started = time.monotonic()
+        _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert time.monotonic() - started < 30, "the server drips for fifty seconds"
 
 
 @pytest.mark.loopback
