@@ -218,6 +218,12 @@ def _add_registrations(commands: Any) -> None:
     add.add_argument("--name", metavar="NAME", help="what to call it (default: the issuer's host)")
     add.add_argument("--organisation", metavar="NAME", help="who owns its deployments")
     add.add_argument(
+        "--frame-origin",
+        action="append",
+        metavar="ORIGIN",
+        help="a site beside the LMS that may frame the tool; may be given several times",
+    )
+    add.add_argument(
         "--approve", action="store_true", help="approve the registration and every deployment named"
     )
     add.add_argument(
@@ -246,6 +252,15 @@ def _add_registrations(commands: Any) -> None:
     approve.add_argument("registration", metavar="REGISTRATION")
     approve.add_argument("deployment", metavar="DEPLOYMENT", help="the LMS's id of it")
     approve.add_argument("--organisation", metavar="NAME")
+    approve.add_argument(
+        "--token-url", metavar="URL", help="its institution's own, where several share the registration"
+    )
+    approve.add_argument(
+        "--frame-origin",
+        action="append",
+        metavar="ORIGIN",
+        help="a site of the institution that may frame the tool; may be given several times",
+    )
     deployments.add("disable", installation.deployments_disable).add_argument(
         "id", metavar="ID", help="our id of it, as in the list"
     )

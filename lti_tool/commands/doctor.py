@@ -14,6 +14,7 @@ from lti_tool.domain.registrations import DeploymentStatus, RegistrationView
 from lti_tool.errors import ConfigurationInvalid, OutboundRefused, PlatformFailed
 from lti_tool.keyring import LTI
 from lti_tool.lti.key_sets import read_key_set
+from lti_tool.services.registration import has_token_url
 
 CLOCK_WARN_SECONDS, CLOCK_FAIL_SECONDS = 10, 60
 """Moodle's id_tokens live 60 seconds: a clock that is further off refuses every launch."""
@@ -171,18 +172,17 @@ def _registration(tool: Tool, registration: RegistrationView) -> Iterator[Findin
             part, "warn", f"{registration.status.value}", f"lti-tool registrations approve {registration.id}"
         )
         return
-    held = [
-        deployment
-        for deployment in tool.registrations.show(registration.id).deployments
-        if deployment.status is DeploymentStatus.HELD
-    ]
-    for deployment in held:
-        yield Finding(
-            part,
-            "warn",
-            f"deployment {deployment.id_on_platform} waits for approval",
-            f"lti-tool deployments approve {registration.id} {deployment.id_on_platform}",
-        )
+    for deployment in tool.registrations.show(registration.id).deployments:
+        approve = f"lti-tool deployments approve {registration.id} {deployment.id_on_platform}"
+        if deployment.status is DeploymentStatus.HELD:
+            yield Finding(part, "warn", f"deployment {deployment.id_on_platform} waits for approval", approve)
+        elif deployment.status is DeploymentStatus.APPROVED and not has_token_url(registration, deployment):
+            yield Finding(
+                part,
+                "fail",
+                f"deployment {deployment.id_on_platform} has no token URL: its courses cannot be read",
+                f"{approve} --token-url https://its-own-host/login/oauth2/token",
+            )
     yield _key_set(tool, registration, part)
 
 

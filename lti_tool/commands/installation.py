@@ -86,6 +86,8 @@ def _keys(views: list[KeyView] | tuple[KeyView, ...]) -> Answer:
 
 # -- registrations
 
+DEPLOYMENT_COLUMNS = ("id", "id_on_platform", "status", "organisation_id", "token_url")
+
 
 def registrations_add(call: Call) -> Answer:
     """Register an LMS, or bring a registration to these values; repeating it is harmless."""
@@ -101,6 +103,7 @@ def registrations_add(call: Call) -> Answer:
         token_audience=given.token_audience,
         deployments=given.deployment_id,
         organisation=given.organisation,
+        frame_origins=given.frame_origin,
         approve=given.approve,
         approves_deployments=True if given.approve_new_deployments else None,
     )
@@ -157,7 +160,7 @@ def _shown(call: Call, registration_id: str) -> Answer:
     row = _registration(detail.registration)
     lines = fields(row)
     if deployments:
-        lines += ["", *table(deployments, ("id", "id_on_platform", "status", "organisation_id"))]
+        lines += ["", *table(deployments, DEPLOYMENT_COLUMNS)]
     return Answer({**row, "deployments": deployments}, lines)
 
 
@@ -178,7 +181,11 @@ def deployments_approve(call: Call) -> Answer:
     """Say which organisation a deployment belongs to, and let its people launch."""
     given = call.arguments
     view = call.tool.registrations.approve_deployment(
-        given.registration, given.deployment, given.organisation
+        given.registration,
+        given.deployment,
+        given.organisation,
+        token_url=given.token_url,
+        frame_origins=given.frame_origin,
     )
     return _deployments((view,))
 
@@ -190,7 +197,7 @@ def deployments_disable(call: Call) -> Answer:
 
 def _deployments(views: tuple[DeploymentView, ...]) -> Answer:
     rows = [_deployment(view) for view in views]
-    return Answer(rows, table(rows, ("id", "id_on_platform", "status", "organisation_id")))
+    return Answer(rows, table(rows, DEPLOYMENT_COLUMNS))
 
 
 def _deployment(view: DeploymentView) -> dict[str, Any]:

@@ -16,11 +16,18 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from lti_tool.domain.registrations import DeploymentView, RegistrationStatus, RegistrationView
+from sqlalchemy.orm import Session
+
+from lti_tool.domain.registrations import (
+    DeploymentView,
+    RegistrationStatus,
+    RegistrationView,
+    token_url_of,
+)
 from lti_tool.domain.staff import StaffRole
 from lti_tool.errors import Conflict, ErrorCode, NotFound, RequestInvalid
 from lti_tool.lti.claims import ID_LENGTH, http_url, identifier, origin_of
-from lti_tool.platforms import PLATFORMS
+from lti_tool.platforms import PLATFORMS, platform_for
 from lti_tool.store import audit
 from lti_tool.store import registrations as store
 from lti_tool.store.database import Database
@@ -141,6 +148,10 @@ class Registrations:
         What is not given keeps its value. A status is never lowered; ``approve`` approves the registration
         and every deployment named.
 
+        Where institutions share (issuer, client_id) and hand out access tokens of their own (Canvas), the
+        first one's organisation keeps the registration: of a further one the token URL, the frame origins
+        and the organisation are those of the deployments named with it.
+
         :param deployments: the platform's ids of deployments to record.
         :param organisation: name of the organisation that approved deployments belong to; made if there
             is none. Without it the installation's first one.
@@ -164,14 +175,21 @@ class Registrations:
         given |= {key: value for key, value in optional.items() if value is not None}
         problems = _problems(given, deployments)
         if problems:
-            raise RequestInvalid(
-                ErrorCode.REGISTRATION_INVALID, "; ".join(problems), problems=tuple(problems)
-            )
+            raise _invalid(problems)
         now = self.clock()
         with self.database.write() as session:
             owner = self._owner(session, organisation, now)
             known = _only(store.find_registrations(session, issuer, client_id))
-            if known is None or known.default_organisation_id is None or organisation is not None:
+            theirs: dict[str, Any] = {}
+            if known is not None and _is_further_institution(known, product, owner.id):
+                if not deployments:
+                    raise _invalid(
+                        ["deployments: name those of this institution, which shares the registration"]
+                    )
+                theirs = {"token_url": token_url, "frame_origins": given.pop("frame_origins", None)}
+                given["token_url"] = known.token_url
+                given.pop("name", None)
+            elif known is None or known.default_organisation_id is None or organisation is not None:
                 given["default_organisation_id"] = owner.id
             if approve:
                 given["status"] = RegistrationStatus.APPROVED.value
@@ -180,6 +198,12 @@ class Registrations:
             )
             for id_on_platform in deployments:
                 deployment = store.save_deployment(session, registration_id, id_on_platform, now)
+                if theirs and deployment.organisation_id not in (None, owner.id):
+                    raise Conflict(
+                        ErrorCode.CONFLICT, f"deployment {deployment.id} belongs to another organisation"
+                    )
+                if theirs:
+                    _set_addresses(session, deployment.id, **theirs)
                 if approve:
                     store.approve_deployment(session, deployment.id, owner.id, now)
             audit.record(
@@ -269,21 +293,29 @@ class Registrations:
         id_on_platform: str,
         organisation: str | None = None,
         *,
+        token_url: str | None = None,
+        frame_origins: Sequence[str] | None = None,
         actor: str = "cli",
     ) -> DeploymentView:
-        """Say whose a deployment is, and let its people in.
+        """Say whose a deployment is, and let its people in. Repeating it is harmless.
 
         A deployment that was approved before stays with its organisation: its courses are that one's.
 
         :param id_on_platform: the platform's id of it; recorded if it was not seen yet.
         :param organisation: name of the organisation; without it the registration's default.
+        :param token_url: where its institution hands out access tokens; needed where institutions that share
+            the registration each do (Canvas), and it is another organisation's than the registration.
+        :param frame_origins: the institution's own domains that may frame the tool, instead of those said
+            before.
         :raises NotFound: REGISTRATION_UNKNOWN.
         :raises RequestInvalid: REGISTRATION_INVALID.
         :raises Conflict: CONFLICT where it belongs to another organisation than the one named.
         """
-        problems = _problems({}, [id_on_platform])
+        addresses = {"token_url": token_url, "frame_origins": frame_origins}
+        said = {name: value for name, value in addresses.items() if value is not None}
+        problems = _problems(said, [id_on_platform])
         if problems:
-            raise RequestInvalid(ErrorCode.REGISTRATION_INVALID, problems[0], problems=tuple(problems))
+            raise _invalid(problems)
         now = self.clock()
         with self.database.write() as session:
             registration = store.registration(session, registration_id)
@@ -297,7 +329,13 @@ class Registrations:
                 raise Conflict(
                     ErrorCode.CONFLICT, f"deployment {deployment.id} belongs to another organisation"
                 )
+            _set_addresses(session, deployment.id, token_url, frame_origins)
             store.approve_deployment(session, deployment.id, owner_id, now)
+            approved = store.deployment(session, deployment.id)
+            if approved is None or not has_token_url(registration, approved):
+                raise _invalid(
+                    ["token_url: another institution shares this registration; give this one's own"]
+                )
             self._record(session, actor, "deployment_approved", "deployment", deployment.id)
         return self.deployment(deployment.id)
 
@@ -326,9 +364,7 @@ class Registrations:
             for problem in _entry_problems(entry)
         ]
         if problems:
-            raise RequestInvalid(
-                ErrorCode.REGISTRATION_INVALID, "; ".join(problems), problems=tuple(problems)
-            )
+            raise _invalid(problems)
         return tuple(self.add(**entry, actor=actor) for entry in entries)
 
     # -- organisations
@@ -341,7 +377,7 @@ class Registrations:
         with self.database.write() as session:
             return self._owner(session, name, self.clock())
 
-    def _owner(self, session: Any, name: str | None, now: datetime) -> OrganisationView:
+    def _owner(self, session: Session, name: str | None, now: datetime) -> OrganisationView:
         if name is None:
             found = store.oldest_organisation(session)
             return found or store.add_organisation(session, "Organisation", now)
@@ -354,7 +390,7 @@ class Registrations:
             )
         return store.find_organisation(session, cleaned) or store.add_organisation(session, cleaned, now)
 
-    def _record(self, session: Any, actor: str, action: str, kind: str, subject_id: str) -> None:
+    def _record(self, session: Session, actor: str, action: str, kind: str, subject_id: str) -> None:
         audit.record(
             session,
             None,
@@ -364,6 +400,31 @@ class Registrations:
             subject_kind=kind,
             subject_id=subject_id,
         )
+
+
+def has_token_url(registration: RegistrationView, deployment: DeploymentView) -> bool:
+    """Whether it is known where the access tokens of a deployment come from."""
+    per_institution = platform_for(registration.product).has_token_url_per_institution
+    return token_url_of(registration, deployment, per_institution=per_institution) is not None
+
+
+def _set_addresses(
+    session: Session, deployment_id: str, token_url: str | None, frame_origins: Sequence[str] | None
+) -> None:
+    if token_url is not None:
+        store.set_token_url(session, deployment_id, token_url)
+    if frame_origins is not None:
+        store.set_frame_origins(session, deployment_id, frame_origins)
+
+
+def _is_further_institution(known: RegistrationView, product: str, owner_id: str) -> bool:
+    """Whether an organisation joins a registration that is another's already."""
+    per_institution = platform_for(product).has_token_url_per_institution
+    return per_institution and known.default_organisation_id not in (None, owner_id)
+
+
+def _invalid(problems: Sequence[str]) -> RequestInvalid:
+    return RequestInvalid(ErrorCode.REGISTRATION_INVALID, "; ".join(problems), problems=tuple(problems))
 
 
 def _only(found: Sequence[RegistrationView]) -> RegistrationView | None:

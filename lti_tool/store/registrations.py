@@ -226,17 +226,9 @@ def approve_deployment(session: Session, deployment_id: str, organisation_id: st
     )
 
 
-def set_deployment_addresses(
-    session: Session, deployment_id: str, *, token_url: str | None, frame_origins: Iterable[str] | None
-) -> None:
-    """Keep what somebody said of a deployment; what is ``None`` stays as it is."""
-    values: dict[str, Any] = {}
-    if token_url is not None:
-        values["token_url"] = token_url
-    if frame_origins is not None:
-        values["frame_origins"] = list(frame_origins)
-    if values:
-        session.execute(update(Deployment).where(Deployment.id == deployment_id).values(**values))
+def set_token_url(session: Session, deployment_id: str, token_url: str) -> None:
+    """Say where the institution of a deployment hands out access tokens."""
+    session.execute(update(Deployment).where(Deployment.id == deployment_id).values(token_url=token_url))
 
 
 def disable_deployment(session: Session, deployment_id: str) -> None:
