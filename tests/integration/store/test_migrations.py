@@ -4,21 +4,35 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from alembic.script import ScriptDirectory
+from sqlalchemy.exc import IntegrityError
 
 from lti_tool.errors import ConfigurationInvalid, ErrorCode
 from lti_tool.queue import Queue
 from lti_tool.store.database import Database, alembic_config, head_revision
-from lti_tool.store.tables import AuditEvent, Base, Deployment, Organisation
+from lti_tool.store.tables import (
+    AuditEvent,
+    Base,
+    Decision,
+    Deployment,
+    LaunchSession,
+    Learner,
+    Membership,
+    Organisation,
+    Registration,
+    StaffMember,
+    StaffSession,
+)
 from tests import factories
 from tests.databases import BOTH_DATABASES, postgres_database, postgres_server_url
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+LAUNCHED = NOW - timedelta(days=3)
 
 
 @pytest.fixture(params=BOTH_DATABASES)
@@ -168,6 +182,154 @@ def test_hosts_go_to_the_deployment_that_named_them(empty_database: Database) ->
     with empty_database.read() as session:
         assert session.get_one(Deployment, course.deployment_id).service_hosts == ["a.example"]
         assert session.get_one(Deployment, "other").service_hosts == []
+
+
+def _known_before_proofs(database: Database, course: factories.Course) -> dict[str, str]:
+    """Ways to be a participant in the first release: learner ids by what they did."""
+    names = (
+        *(
+            "launched here",
+            "launched",
+            "launched one of two",
+            "never launched",
+            "teaches",
+            "taught elsewhere",
+        ),
+        *("acted as student", "tests"),
+    )
+    ids = dict(zip(names, factories.enrol(database, course, len(names), NOW, proof="none"), strict=True))
+    (beside,) = factories.courses_beside(database, course, 1)
+    factories.launch_session(database, course, ids["launched here"], created_at=LAUNCHED)
+    factories.launch_session(database, course, ids["teaches"], created_at=LAUNCHED)
+    factories.launch_session(
+        database, beside, ids["taught elsewhere"], is_learner=False, can_configure=True, created_at=LAUNCHED
+    )
+    factories.launch_session(
+        database, course, ids["acted as student"], is_learner=False, is_read_only=True, created_at=LAUNCHED
+    )
+    with database.write() as session:
+        for name in ("launched", "launched one of two", "teaches", "taught elsewhere", "tests"):
+            session.get_one(Learner, ids[name]).last_launched_at = LAUNCHED
+        session.get_one(Learner, ids["tests"]).is_test_user = True
+        for name in ("launched here", "launched one of two", "taught elsewhere"):
+            session.add(
+                Membership(
+                    organisation_id=course.organisation_id,
+                    context_id=beside.context_id,
+                    learner_id=ids[name],
+                    is_learner=name != "taught elsewhere",
+                    is_staff=name == "taught elsewhere",
+                    seen_at=NOW,
+                )
+            )
+        session.execute(
+            sa.update(Membership).where(Membership.learner_id == ids["teaches"]).values(is_staff=True)
+        )
+    return ids
+
+
+def test_who_launched_as_a_learner_before_proofs_were_kept_is_proved(empty_database: Database) -> None:
+    """Only where that launch was certainly from this course: the first release kept no other trace."""
+    empty_database.upgrade()
+    course = factories.course(empty_database, NOW)
+    ids = _known_before_proofs(empty_database, course)
+    empty_database.downgrade("0001")
+    empty_database.upgrade()
+    with empty_database.read() as session:
+        proofs = {
+            (membership.context_id == course.context_id, membership.learner_id): (
+                membership.learner_proof,
+                membership.proved_at,
+            )
+            for membership in session.scalars(sa.select(Membership))
+        }
+    here = {name: proofs.pop((True, learner_id)) for name, learner_id in ids.items()}
+    assert {name for name, proof in here.items() if proof == ("launch", LAUNCHED)} == {
+        "launched here",
+        "launched",
+    }
+    assert {proof for name, proof in here.items() if name not in ("launched here", "launched")} == {
+        ("none", None)
+    }
+    assert set(proofs.values()) == {("none", None)}, "the course beside proves nobody"
+
+
+def test_an_award_that_waits_for_proof_is_not_yet_one_to_the_release_before(empty_database: Database) -> None:
+    empty_database.upgrade()
+    course = factories.course(empty_database, NOW)
+    placed = factories.placed(empty_database, course)
+    learner_ids = factories.enrol(empty_database, course, 2)
+    with empty_database.write() as session:
+        for learner_id, verdict in zip(learner_ids, ("unproved", "award"), strict=True):
+            session.add(
+                Decision(
+                    organisation_id=course.organisation_id,
+                    placement_id=placed.placement_id,
+                    micromodule_version_id=placed.micromodule_version_id,
+                    learner_id=learner_id,
+                    verdict=verdict,
+                    state="met",
+                    finding={},
+                    evidence={},
+                    digest=verdict,
+                    decided_at=NOW,
+                )
+            )
+    empty_database.downgrade("0001")
+    with empty_database.read() as session:
+        rows = session.execute(sa.text("SELECT learner_id, verdict FROM decisions")).all()
+    verdicts = {learner_id: verdict for learner_id, verdict in rows}
+    assert verdicts == dict(zip(learner_ids, ("not_yet", "award"), strict=True))
+
+
+def test_nobody_gets_a_right_by_a_migration(empty_database: Database) -> None:
+    empty_database.upgrade()
+    course = factories.course(empty_database, NOW)
+    (learner_id,) = factories.enrol(empty_database, course)
+    factories.launch_session(empty_database, course, learner_id, is_administrator=True)
+    with empty_database.write() as session:
+        session.get_one(Registration, course.registration_id).administrator_role = "owner"
+        session.get_one(Deployment, course.deployment_id).frame_origins = ["https://campus.example"]
+    empty_database.downgrade("0001")
+    empty_database.upgrade()
+    with empty_database.read() as session:
+        assert session.get_one(Registration, course.registration_id).administrator_role is None
+        deployment = session.get_one(Deployment, course.deployment_id)
+        assert (deployment.token_url, deployment.frame_origins) == (None, [])
+        assert session.scalars(sa.select(LaunchSession.is_administrator)).all() == [False]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE registrations SET status = 'open'",
+        "UPDATE registrations SET administrator_role = 'admin'",
+        "UPDATE deployments SET status = 'approved', organisation_id = NULL",
+        "UPDATE memberships SET learner_proof = 'certain'",
+        "UPDATE staff_members SET role = 'root'",
+        "UPDATE staff_sessions SET staff_member_id = NULL",
+        "UPDATE staff_sessions SET learner_id = (SELECT id FROM learners)",
+        "UPDATE staff_sessions SET staff_member_id = NULL, learner_id = (SELECT id FROM learners)",
+    ],
+)
+def test_checks_hold_after_the_tables_were_copied(database: Database, statement: str) -> None:
+    course = factories.course(database, NOW)
+    factories.enrol(database, course)
+    with database.write() as session:
+        member = StaffMember(organisation_id=course.organisation_id, name="Ada", role="owner", created_at=NOW)
+        session.add(member)
+        session.flush()
+        session.add(
+            StaffSession(
+                token_hash="0" * 64,
+                organisation_id=course.organisation_id,
+                staff_member_id=member.id,
+                created_at=NOW,
+                expires_at=NOW,
+            )
+        )
+    with pytest.raises(IntegrityError), database.write() as session:
+        session.execute(sa.text(statement))
 
 
 def test_data_survives_an_upgrade_that_has_nothing_to_do(empty_database: Database) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -23,6 +24,8 @@ from tests.unit.lti.tokens import INSTRUCTOR, LEARNER, NOW
 from tests.unit.services.launches import World, keyed
 
 ADMINISTRATOR = "http://purl.imsglobal.org/vocab/lis/v2/institution/person#Administrator"
+SYSTEM_ADMINISTRATOR = "http://purl.imsglobal.org/vocab/lis/v2/system/person#Administrator"
+COURSE_ADMINISTRATOR = "http://purl.imsglobal.org/vocab/lis/v2/membership#Administrator"
 TEST_USER = "http://purl.imsglobal.org/vocab/lti/system/person#TestUser"
 GRADER = "http://purl.imsglobal.org/vocab/lis/v2/membership/Instructor#Grader"
 
@@ -226,6 +229,31 @@ def test_rights_come_from_the_roles_of_this_course(
         sees_progress,
         configures,
     )
+
+
+@pytest.mark.parametrize(
+    "roles, is_administrator",
+    [
+        ((LEARNER, ADMINISTRATOR), True),
+        ((LEARNER, SYSTEM_ADMINISTRATOR), True),
+        ((COURSE_ADMINISTRATOR,), False),
+        ((INSTRUCTOR,), False),
+        ((LEARNER,), False),
+    ],
+)
+def test_a_session_knows_whether_an_administrator_of_the_lms_came(
+    small: World, roles: tuple[str, ...], is_administrator: bool
+) -> None:
+    """A course's own administrator is none: anybody who may create a course can be that."""
+    begun = small.accept(roles=roles)
+    opened = small.launching.open_session_by_token(begun.token)
+    assert begun.session.is_administrator is opened.is_administrator is is_administrator
+
+
+@pytest.mark.parametrize("changes", [{"is_masquerading": True}, {"roles": (SYSTEM_ADMINISTRATOR, TEST_USER)}])
+def test_who_acts_as_an_administrator_is_none(small: World, changes: dict[str, Any]) -> None:
+    begun = small.accept(**{"roles": (SYSTEM_ADMINISTRATOR,), **changes})
+    assert begun.session.is_administrator is False
 
 
 def test_who_ever_came_as_staff_is_no_learner_of_that_course_again(world: World) -> None:
