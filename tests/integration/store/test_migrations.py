@@ -278,7 +278,7 @@ def test_an_award_that_waits_for_proof_is_not_yet_one_to_the_release_before(empt
     empty_database.downgrade("0001")
     with empty_database.read() as session:
         rows = session.execute(sa.text("SELECT learner_id, verdict FROM decisions")).all()
-    verdicts = {learner_id: verdict for learner_id, verdict in rows}
+    verdicts = {row.learner_id: row.verdict for row in rows}
     assert verdicts == dict(zip(learner_ids, ("not_yet", "award"), strict=True))
 
 
