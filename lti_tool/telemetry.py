@@ -26,6 +26,7 @@ from prometheus_client import (
     REGISTRY,
     CollectorRegistry,
     Counter,
+    Gauge,
     Histogram,
     generate_latest,
 )
@@ -52,9 +53,48 @@ JOB_SECONDS: Final = Histogram(
     "lti_tool_job_seconds", "How long jobs took", ["task"], buckets=(0.05, 0.25, 1, 5, 15, 60, 300, 1800)
 )
 AWARDS: Final = Counter("lti_tool_awards", "Awards decided, by what decided them", ["origin"])
+SCORES: Final = Counter("lti_tool_scores", "Scores of awards that came to something, by what", ["outcome"])
 CREDENTIALS_SIGNED: Final = Counter("lti_tool_credentials_signed", "Documents signed, by kind", ["kind"])
 
-METRICS: Final = (LAUNCHES, OUTBOUND_CALLS, OUTBOUND_SECONDS, JOBS, JOB_SECONDS, AWARDS, CREDENTIALS_SIGNED)
+CONTEXTS_DUE: Final = Gauge(
+    "lti_tool_contexts_due", "Courses whose scheduled read is owed", multiprocess_mode="livemostrecent"
+)
+OLDEST_DUE_SECONDS: Final = Gauge(
+    "lti_tool_oldest_due_seconds",
+    "For how long the course that waits longest has been owed its read",
+    multiprocess_mode="livemostrecent",
+)
+PLATFORM_CALLS: Final = Counter(
+    "lti_tool_platform_calls",
+    "Calls to LMSs' services, by who wanted them and what became of them",
+    ["wanted_by", "outcome"],
+)
+BUDGET_LEFT: Final = Gauge(
+    "lti_tool_budget_left",
+    "Of the platform with the least left: the schedule's share of its calls, 1 for all; below 0 in debt",
+    multiprocess_mode="livemostrecent",
+)
+PLATFORMS_RESTING: Final = Gauge(
+    "lti_tool_platforms_resting",
+    "Platforms that asked to be left alone for a while",
+    multiprocess_mode="livemostrecent",
+)
+
+METRICS: Final = (
+    LAUNCHES,
+    OUTBOUND_CALLS,
+    OUTBOUND_SECONDS,
+    JOBS,
+    JOB_SECONDS,
+    AWARDS,
+    SCORES,
+    CREDENTIALS_SIGNED,
+    CONTEXTS_DUE,
+    OLDEST_DUE_SECONDS,
+    PLATFORM_CALLS,
+    BUDGET_LEFT,
+    PLATFORMS_RESTING,
+)
 _MULTIPROCESS: Final = "PROMETHEUS_MULTIPROC_DIR"
 
 

@@ -20,6 +20,7 @@ from lti_tool.lti.connector import ServiceAccess
 from lti_tool.platforms import platform_for
 from lti_tool.store import call_budgets
 from lti_tool.store.database import Database
+from lti_tool.telemetry import BUDGET_LEFT, PLATFORM_CALLS, PLATFORMS_RESTING
 
 PORTION: Final = 5
 """Calls that a process takes at once, where the rate allows so many."""
@@ -70,9 +71,15 @@ class CallBudgets:
             portion = self._portions.get(key)
             if portion is not None and portion.calls >= 1 and portion.until > now:
                 portion.calls -= 1
+                _count(access, "made")
                 return
         # Outside the lock: other platforms' calls need not wait for this one's database.
-        taken = self._take(access.registration, now, is_visit=access.is_visit)
+        try:
+            taken = self._take(access.registration, now, is_visit=access.is_visit)
+        except PlatformFailed as failure:
+            _count(access, "resting" if failure.code is ErrorCode.PLATFORM_BUSY else "spent")
+            raise
+        _count(access, "made")
         with self._lock:
             portion = self._portions.get(key)
             left = portion.calls if portion is not None and portion.until > now else 0.0
@@ -120,6 +127,7 @@ class CallBudgets:
         Of institutions that share a registration (Canvas) one speaks for itself only: the connector leaves it
         alone, and the others are asked more slowly.
         """
+        _count(access, "too_busy")
         if access.deployment.token_url is not None:
             self.heed_warning(access)
             return
@@ -181,7 +189,26 @@ class CallBudgets:
         found: dict[str, int] = {}
         for registration_id, product in products.items():
             per_minute = self.per_minute(product)
-            budget = kept.get(registration_id, CallBudget.full(per_minute, now)).at(now, per_minute)
+            _, budget = kept.get(registration_id, (product, CallBudget.full(per_minute, now)))
+            budget = budget.at(now, per_minute)
             room = 0.0 if budget.rests(now) > 0 else budget.calls_left
             found[registration_id] = 0 if room < 1 else max(1, int(room / SYNC_CALLS))
         return found
+
+    def measure(self) -> None:
+        """Tell the metrics how the platforms' budgets stand."""
+        now = self._clock()
+        with self._database.read() as session:
+            kept = call_budgets.kept(session)
+        least, resting = 1.0, 0
+        for product, budget in kept.values():
+            per_minute = self.per_minute(product)
+            left = budget.at(now, per_minute).calls_left / CallBudget.full(per_minute, now).calls_left
+            least = min(least, left)
+            resting += budget.rests(now) > 0
+        BUDGET_LEFT.set(least)
+        PLATFORMS_RESTING.set(resting)
+
+
+def _count(access: ServiceAccess, outcome: str) -> None:
+    PLATFORM_CALLS.labels("visit" if access.is_visit else "schedule", outcome).inc()

@@ -45,10 +45,14 @@ def keep(session: Session, registration_id: str, budget: CallBudget) -> None:
     )
 
 
-def kept(session: Session) -> dict[str, CallBudget]:
-    """Every platform's budget as it was last counted, by registration; one never asked has none."""
-    rows = session.execute(select(tables.CallBudget.registration_id, *_COLUMNS))
-    return {row.registration_id: CallBudget(*row[1:]) for row in rows}
+def kept(session: Session) -> dict[str, tuple[str, CallBudget]]:
+    """Each registration's product, and its budget as it was last counted; one never asked has none."""
+    rows = session.execute(
+        select(tables.Registration.id, tables.Registration.product, *_COLUMNS).join(
+            tables.CallBudget, tables.CallBudget.registration_id == tables.Registration.id
+        )
+    )
+    return {row.id: (row.product, CallBudget(*row[2:])) for row in rows}
 
 
 def kept_of(session: Session, registration_id: str, full: CallBudget) -> CallBudget:

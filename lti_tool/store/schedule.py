@@ -49,7 +49,7 @@ def products_due(session: Session, now: datetime) -> dict[str, str]:
             Registration.id.in_(select(Context.registration_id).where(Context.sync_due_at <= now)),
         )
     )
-    return {registration_id: product for registration_id, product in rows}
+    return {row.id: row.product for row in rows}
 
 
 def contexts_due(
