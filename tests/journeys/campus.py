@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
 from flask import Flask
 from sqlalchemy import select
@@ -20,19 +21,25 @@ from lti_tool.app import create_app
 from lti_tool.bootstrap import Tool, build_tool
 from lti_tool.jobs import tasks
 from lti_tool.jobs.reconcile import Reconcile
+from lti_tool.platforms import platform_for
 from lti_tool.queue import Queue
 from lti_tool.settings import load_settings
 from lti_tool.store.tables import Award, Learner
 from tests.factories import rule_fields
 from tests.simulator.browser import CookiePolicy, Page
+from tests.simulator.canvas.lms import Canvas, Cloud
 from tests.simulator.client import Person, fetch_in_process, mounts
 from tests.simulator.gradebook import GradeItem
-from tests.simulator.lms import Activity, Course, Lms, Role, ToolType, User
+from tests.simulator.lms import Activity, Course, Role, ToolType, User
 from tests.simulator.moodle.lms import Moodle
 
 TOOL_URL = "http://localhost:8000"
 LMS_URL = "http://127.0.0.1:9000"
 NEIGHBOUR_URL = "http://127.0.0.1:9001"
+CLOUD_URL = "http://127.0.0.1:9002"
+"""What institutions of one Canvas share: the issuer, and the host of logins, keys and the storage frame."""
+
+Product = Literal["moodle", "canvas"]
 
 
 class Clock:
@@ -53,7 +60,7 @@ class Clock:
 class Campus:
     """One organisation: its LMS with one course, the tool it shares with others, and people."""
 
-    lms: Lms
+    lms: Moodle | Canvas
     tool: Tool
     app: Flask
     clock: Clock
@@ -102,35 +109,54 @@ class Campus:
             self.lms.enrol(self.learner(username), course, Role.STUDENT)
         return course
 
+    # -- what differs between products
+
+    @property
+    def product(self) -> Product:
+        return self.lms.product
+
+    @property
+    def channel(self) -> str:
+        """How the grade of a native quiz comes to the tool: Canvas has no formula, a teacher types it."""
+        return "mirror" if self.product == "moodle" else "attest"
+
+    def evidence(self) -> list[GradeItem]:
+        """The evidence columns that the tool made in the course."""
+        return [
+            item
+            for item in self.lms.gradebook.of_course(self.course.id)
+            if item.service is not None and item.service.tag in ("mirror", "attest")
+        ]
+
     # -- what an instructor does
 
     def place_badge(
         self, *, label: str = "Quiz 1", percent: str = "60", name: str = "Open Data Basics", **fields: str
     ) -> Activity:
-        """Deep linking: describe a micromodule that asks for one mirrored score, and save the activity."""
+        """Deep linking: describe a micromodule that asks for one quiz's score, and save the activity."""
         teacher = self.browser(self.teacher)
         picker = teacher.deep_link(self.course)
         form = teacher.follow(picker, "micromodules/new")
-        answer = teacher.submit(
-            form, micromodule_fields(name, label, percent) | fields, form="micromodules/new", button="place"
-        )
+        typed = micromodule_fields(name, label, percent, self.channel) | fields
+        answer = teacher.submit(form, typed, form="micromodules/new", button="place")
         (activity,) = teacher.save_selected(answer)
         return activity
 
     def set_up(self, activity: Activity, formula: str = "=[[quiz1]]") -> None:
-        """The teacher creates the columns from the tool's page and types the formula into the mirror."""
+        """The teacher creates the columns from the tool's page, and types Moodle's formula."""
         teacher = self.browser(self.teacher)
         page = teacher.launch(activity.id)
         teacher.submit(page, form="/columns")
-        for column in self.mirrors():
-            self.lms.set_formula(column, formula)
+        if self.product == "moodle":
+            for column in self.mirrors():
+                self.lms.set_formula(column, formula)
+        else:
+            self.run_jobs()
+            for user in self.people.values():
+                self._type_grades(user)
 
     def mirrors(self) -> list[GradeItem]:
-        return [
-            item
-            for item in self.lms.gradebook.of_course(self.course.id)
-            if item.service is not None and item.service.tag == "mirror"
-        ]
+        return [item for item in self.evidence() if item.service and item.service.tag == "mirror"]
 
     def placed_badge(self) -> Activity:
         """A badge for 60 percent in Quiz 1, placed and set up."""
@@ -146,7 +172,17 @@ class Campus:
         return self.browser(self.learner(username), cookies=cookies).launch(activity.id)
 
     def take_quiz(self, username: str, score: float) -> None:
+        """An attempt at the quiz; in Canvas a teacher then types the grade into the tool's column."""
         self.lms.take_quiz(self.learner(username), self.quiz, score)
+        if self.product == "canvas":
+            self._type_grades(self.learner(username))
+
+    def _type_grades(self, user: User) -> None:
+        native = self.lms.item_of(self.quiz)
+        grade = self.lms.gradebook.final(native, user.id) if native else None
+        for column in self.evidence():
+            if native is not None and grade is not None and str(native.label) in str(column.label):
+                self.lms.set_grade(user, column, grade * column.maximum / native.maximum)
 
     # -- what came of it
 
@@ -169,14 +205,14 @@ def credential_of(wallet: Page) -> str:
     return wallet.form("sharing").action.partition("/credentials/")[2].partition("/")[0]
 
 
-def micromodule_fields(name: str, label: str, percent: str) -> dict[str, str]:
+def micromodule_fields(name: str, label: str, percent: str, channel: str = "mirror") -> dict[str, str]:
     """What the form needs at least."""
     return {
         "name": name,
         "description": "Finds, judges and reuses open data.",
         "skills": "Finding open data\nJudging data quality",
         "combination": "all",
-        **rule_fields(0, label=label, threshold=percent),
+        **rule_fields(0, label=label, threshold=percent, channel=channel),
         "shape": "hexagon",
         "icon": "database",
         "background": "#0b4f6c",
@@ -187,10 +223,16 @@ def micromodule_fields(name: str, label: str, percent: str) -> dict[str, str]:
 
 
 @contextmanager
-def open_campus(database_url: str, data_dir: Path, **settings: str) -> Iterator[Campus]:
-    """Build both sides and connect them; the database at ``database_url`` is migrated already."""
+def open_campus(
+    database_url: str, data_dir: Path, product: Product = "moodle", **settings: str
+) -> Iterator[Campus]:
+    """Build both sides and connect them; the database at ``database_url`` is migrated already.
+
+    As Canvas, both organisations are institutions of one cloud: one issuer, one client_id, and the same ids
+    for people and courses of the same number.
+    """
     clock = Clock()
-    lms, neighbour = Moodle(LMS_URL, clock=clock), Moodle(NEIGHBOUR_URL, clock=clock)
+    lms, neighbour = platforms(product, clock)
     environment: Mapping[str, str] = {
         "LTI_TOOL_ENV": "development",
         "LTI_TOOL_BASE_URL": TOOL_URL,
@@ -230,20 +272,34 @@ def _take_time(tool: Tool) -> None:
     tool.connector.deadline_in = lambda seconds: deadline_in(seconds + 60)  # type: ignore[method-assign]
 
 
+def platforms(product: Product, clock: Clock) -> tuple[Moodle | Canvas, Moodle | Canvas]:
+    """Two sites of one product."""
+    if product == "moodle":
+        return Moodle(LMS_URL, clock=clock), Moodle(NEIGHBOUR_URL, clock=clock)
+    cloud = Cloud(CLOUD_URL, clock=clock)
+    first, second = (
+        Canvas(url, cloud, clock=clock, name=name, id_space="the same ids")
+        for url, name in ((LMS_URL, "Open University"), (NEIGHBOUR_URL, "Neighbour University"))
+    )
+    return first, second
+
+
 def _settle(
-    tool: Tool, app: Flask, clock: Clock, reconcile: Reconcile, lms: Lms, organisation: str
+    tool: Tool, app: Flask, clock: Clock, reconcile: Reconcile, lms: Moodle | Canvas, organisation: str
 ) -> Campus:
     """Connect one LMS with the tool, for one organisation, and give it a course."""
     lms.fetch = fetch_in_process(app.wsgi_app)
     lms_side = lms.register_tool(
-        TOOL_URL, custom={"context_history": "$Context.id.history", "locale": "$Message.locale"}
+        TOOL_URL,
+        client_id=lms.cloud.shared_client_id if isinstance(lms, Canvas) else None,
+        custom=dict(platform_for(lms.product).custom_parameters),
     )
     tool.registrations.add(
-        name=f"Moodle of {organisation}",
+        name=f"{lms.product} of {organisation}",
         **lms.endpoints,
         client_id=lms_side.client_id,
-        product="moodle",
-        deployments=[str(lms_side.id)],
+        product=lms.product,
+        deployments=[lms.deployment_id(lms_side)],
         organisation=organisation,
         approve=True,
     )

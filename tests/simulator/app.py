@@ -8,12 +8,18 @@ from jinja2 import FileSystemLoader
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from tests.simulator import control
+from tests.simulator.canvas import launching, selection
+from tests.simulator.canvas import services as canvas_services
+from tests.simulator.canvas import site as canvas_site
+from tests.simulator.canvas.cloud import cloud_application
+from tests.simulator.canvas.lms import Canvas
 from tests.simulator.lms import Lms
 from tests.simulator.moodle import deep_linking, platform, registration, services, site
 from tests.simulator.web import LoginRequiredError, PageError, page
 
 _PARTS = {
     "moodle": (platform, registration, services, deep_linking, site),
+    "canvas": (launching, canvas_services, selection, canvas_site),
 }
 """What answers, by product."""
 
@@ -62,4 +68,5 @@ def application(lms: Lms) -> Flask:
 
 def applications(lms: Lms) -> dict[str, Flask]:
     """Everything that answers for the platform of `lms`, by base URL."""
-    return {lms.base_url: application(lms)}
+    found = {lms.base_url: application(lms)}
+    return {**found, lms.cloud.base_url: cloud_application(lms.cloud)} if isinstance(lms, Canvas) else found

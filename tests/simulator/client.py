@@ -320,7 +320,30 @@ def _flat(values: Mapping[str, Any]) -> dict[str, str]:
     return fields
 
 
-_SAVE: dict[str, Callable[[Person, Page, Page], None]] = {"moodle": _save_in_moodle}
+def _save_in_canvas(person: Person, page: Page, returned: Page) -> None:
+    """The page around the dialogue takes the items; some placements have made everything already."""
+    data = returned.soup.find(id="deep-link-response")
+    if returned.status != 200 or data is None:
+        raise LookupError(f"the LMS refused the selection ({returned.status}): {returned.words[:500]}")
+    answer = json.loads(data.get_text())
+    if answer["reloadpage"]:
+        return
+    for item in answer["content_items"]:
+        editor = person.get(page.top_url)
+        fields = {
+            "item": json.dumps(item),
+            "tool_id": str(answer["tool_id"]),
+            "placement": answer["placement"],
+        }
+        saved = person.submit(editor, {**fields, "name": item.get("title", "")}, form="link")
+        if saved.status != 200:
+            raise LookupError(f"saving failed ({saved.status}): {saved.words[:500]}")
+
+
+_SAVE: dict[str, Callable[[Person, Page, Page], None]] = {
+    "moodle": _save_in_moodle,
+    "canvas": _save_in_canvas,
+}
 
 
 class WsgiAdapter(BaseAdapter):
