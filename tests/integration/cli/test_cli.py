@@ -63,6 +63,7 @@ def test_the_commands_of_the_public_interface_are_there() -> None:
             f"registrations {name}"
             for name in ("add", "list", "show", "approve", "disable", "remove", "import")
         ),
+        *(f"staff {name}" for name in ("invite", "list", "disable")),
         *(f"contexts {name}" for name in ("list", "show")),
         *(f"credentials {name}" for name in ("issue", "revoke", "show", "list")),
     }
