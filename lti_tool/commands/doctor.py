@@ -14,6 +14,7 @@ from lti_tool.domain.registrations import DeploymentStatus, RegistrationView
 from lti_tool.errors import ConfigurationInvalid, OutboundRefused, PlatformFailed
 from lti_tool.keyring import LTI
 from lti_tool.lti.key_sets import read_key_set
+from lti_tool.platforms import platform_for
 from lti_tool.services.registration import has_token_url
 
 CLOCK_WARN_SECONDS, CLOCK_FAIL_SECONDS = 10, 60
@@ -172,6 +173,14 @@ def _registration(tool: Tool, registration: RegistrationView) -> Iterator[Findin
             part, "warn", f"{registration.status.value}", f"lti-tool registrations approve {registration.id}"
         )
         return
+    original = platform_for(registration.product).copied_issuer(registration.issuer)
+    if original is not None:
+        yield Finding(
+            part,
+            "warn",
+            f"it is a copy of {original}: badges that are earned in it are real ones, of copied people",
+            "connect a copy to an installation that is for trying things out, never to the one that is used",
+        )
     for deployment in tool.registrations.show(registration.id).deployments:
         approve = f"lti-tool deployments approve {registration.id} {deployment.id_on_platform}"
         if deployment.status is DeploymentStatus.HELD:

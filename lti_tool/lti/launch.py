@@ -19,6 +19,7 @@ import base64
 import hmac
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final, NoReturn
 
@@ -32,7 +33,7 @@ from pylti1p3.request import Request
 from pylti1p3.session import SessionService
 from pylti1p3.tool_config.dict import ToolConfDict
 
-from lti_tool.domain.identity import Launch
+from lti_tool.domain.identity import CourseContext, Launch, LinkOnPlatform
 from lti_tool.domain.registrations import RegistrationView
 from lti_tool.domain.roles import rights_of
 from lti_tool.errors import ErrorCode, LaunchRefused
@@ -411,6 +412,7 @@ class _Validation(MessageLaunch[_Form, ToolConfDict, SessionService, _Cookies]):
         settings = claims.read_deep_linking_settings(body) if is_deep_linking else None
         roles = claims.read_roles(body)
         custom = claims.read_custom(body)
+        context = claims.read_context(body)
         return_url = claims.http_url(presentation.get("return_url"))
         return Launch(
             registration_id=registration.id,
@@ -426,8 +428,8 @@ class _Validation(MessageLaunch[_Form, ToolConfDict, SessionService, _Cookies]):
             issued_at=datetime.fromtimestamp(body["iat"], UTC),
             expires_at=datetime.fromtimestamp(body["exp"], UTC),
             target_link_uri=self._state.target_link_uri,
-            context=claims.read_context(body),
-            link=None if is_deep_linking else claims.read_resource_link(body),
+            context=context,
+            link=None if is_deep_linking else self._link(context, custom),
             custom=custom,
             grades=claims.read_grade_service(body),
             memberships=claims.read_membership_service(body),
@@ -439,6 +441,13 @@ class _Validation(MessageLaunch[_Form, ToolConfDict, SessionService, _Cookies]):
             is_masquerading=platform_for(registration.product).is_masquerading(custom),
             is_cookie_bound=self._is_cookie_bound,
         )
+
+    def _link(self, context: CourseContext | None, custom: Mapping[str, str]) -> LinkOnPlatform:
+        link = claims.read_resource_link(self._body)
+        name = platform_for(self._registered.product).link_id(
+            link.id_on_platform, context.id_on_platform if context else None, custom.get("badge_link_key")
+        )
+        return replace(link, id_on_platform=name)
 
 
 def _decode(segment: str) -> bytes:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import ClassVar
+from urllib.parse import urlsplit
 
 from lti_tool.platforms.spec import Platform, Quirk, ScoreRefusal
 
@@ -18,8 +19,8 @@ class Canvas(Platform):
     default_frame_origins: ClassVar[tuple[str, ...]] = ("https://*.instructure.com",)
     has_token_url_per_institution: ClassVar[bool] = True
     calls_per_minute: ClassVar[int] = 1_200
-    """Its leaky bucket of one client_id loses ten seconds of server time each second; this leaves half a second
-    for each call."""
+    """Its leaky bucket of one client_id loses ten seconds of server time each second; this leaves half a
+    second for each call."""
     custom_parameters: ClassVar[Mapping[str, str]] = MappingProxyType(
         {
             **Platform.custom_parameters,
@@ -72,6 +73,51 @@ class Canvas(Platform):
             "doc/lti_dev_key_config.md",
         ),
         Quirk(
+            "canvas-token-url",
+            "Canvas",
+            "cloud",
+            "Each institution hands out access tokens on a host of its own, though issuer and client_id are "
+            "shared.",
+            "doc/lti_dev_key_config.md, doc/api/oauth.md",
+        ),
+        Quirk(
+            "canvas-copies",
+            "Canvas",
+            "cloud",
+            "The issuers beta and test hold copies of the production's courses, people and deployments.",
+            "doc/lti_dev_key_config.md",
+        ),
+        Quirk(
+            "canvas-embedded-links",
+            "Canvas",
+            "cloud",
+            "Links in a page may all be launched with the course's own id as resource_link.id.",
+            "atomicjolt/lti_starter_app#416",
+        ),
+        Quirk(
+            "canvas-line-item-hosts",
+            "Canvas",
+            "cloud",
+            "The host of a line item URL changes with the institution's domain; its path does not.",
+            "app/controllers/lti/ims/concerns/gradebook_services.rb",
+        ),
+        Quirk(
+            "canvas-line-item-dropped",
+            "Canvas",
+            "cloud",
+            "accept_lineitem is not sent; only an assignment's link gets the column of a deep linking "
+            "response.",
+            "lib/lti/messages/deep_linking_request.rb",
+        ),
+        Quirk(
+            "canvas-storage-frame",
+            "Canvas",
+            "cloud",
+            "Every login announces the frame post_message_forwarding, on the sso host, as storage; in the "
+            "mobile apps nobody answers there.",
+            "doc/api/lti_dev_key_config.md, doc/api/lti_window_post_message.md",
+        ),
+        Quirk(
             "canvas-throttling",
             "Canvas",
             "cloud",
@@ -80,6 +126,19 @@ class Canvas(Platform):
             "app/middleware/request_throttle.rb",
         ),
     )
+
+    def link_id(self, link_id: str, context_id: str | None, badge_link_key: str | None) -> str:
+        """A link in a page, launched under the course's id, is told from the others there by its key."""
+        is_embedded = link_id == context_id and badge_link_key is not None
+        return f"{link_id}/{badge_link_key}" if is_embedded else link_id
+
+    def line_item_name(self, line_item_url: str) -> str:
+        """The path: an institution may change its domain, or have several."""
+        return urlsplit(line_item_url).path
+
+    def copied_issuer(self, issuer: str) -> str | None:
+        """``canvas.beta.instructure.com`` and ``canvas.test.instructure.com`` are copies."""
+        return _PRODUCTION if issuer in _COPIES else None
 
     def roster_query(self, role: str | None = None, resource_link_id: str | None = None) -> dict[str, str]:
         """Asks for the largest page that Canvas gives."""
@@ -122,6 +181,8 @@ class Canvas(Platform):
         return (bool(masquerade) and not masquerade.startswith("$")) or student_view == "true"
 
 
+_PRODUCTION = "https://canvas.instructure.com"
+_COPIES = frozenset({"https://canvas.beta.instructure.com", "https://canvas.test.instructure.com"})
 _HELD_BY_A_CALL = 50.0
 """What Canvas takes off the bucket while a call is under way, and gives back at its end."""
 

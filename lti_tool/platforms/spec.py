@@ -91,6 +91,14 @@ class Platform:
         """The name of the link that a launch came from: the platform's id of it (LTI Core §5.3.5)."""
         return link_id
 
+    def line_item_name(self, line_item_url: str) -> str:
+        """What two addresses of one column have in common: the whole URL (AGS §3.1.1)."""
+        return line_item_url
+
+    def copied_issuer(self, issuer: str) -> str | None:
+        """Whose data ``issuer`` holds a copy of, for trying things out; ``None`` where it is the original."""
+        return None
+
     def roster_rights(self, roles: Iterable[str]) -> Rights:
         """The rights that the roles of one roster entry give (NRPS §2.2; short names allowed)."""
         return rights_of(roles)

@@ -18,7 +18,7 @@ from lti_tool.errors import Conflict, ErrorCode, NotFound, PlatformFailed
 from lti_tool.lti import grades
 from lti_tool.lti.connector import PlatformConnector, ServiceAccess, is_silent
 from lti_tool.lti.grades import LineItemOnPlatform, LineItemSpec, PlatformResult
-from lti_tool.platforms import platform_for
+from lti_tool.platforms import Platform, platform_for
 from lti_tool.services.progress import ColumnProgress, column_progress
 from lti_tool.store import placements, results, rosters, runs
 from lti_tool.store.database import Database
@@ -254,7 +254,7 @@ class Columns:
             self._keep_trouble(plan, pending, failure)
             return
         for column in pending:
-            free = _unclaimed(listed, columns, column)
+            free = _unclaimed(listed, columns, column, access.platform)
             try:
                 found = _adoptable(free, column, pending)
                 if found is None:
@@ -327,11 +327,18 @@ def _maximum(column: EvidenceColumn) -> Decimal:
 
 
 def _unclaimed(
-    listed: tuple[LineItemOnPlatform, ...], columns: tuple[EvidenceColumn, ...], column: EvidenceColumn
+    listed: tuple[LineItemOnPlatform, ...],
+    columns: tuple[EvidenceColumn, ...],
+    column: EvidenceColumn,
+    platform: Platform,
 ) -> tuple[LineItemOnPlatform, ...]:
     """What no other column of ours is already."""
-    claimed = {other.url for other in columns if other.id != column.id and not _is_pending(other)}
-    return tuple(item for item in listed if item.url not in claimed)
+    claimed = {
+        platform.line_item_name(other.url)
+        for other in columns
+        if other.id != column.id and other.url is not None and not _is_pending(other)
+    }
+    return tuple(item for item in listed if platform.line_item_name(item.url) not in claimed)
 
 
 def _find(listed: tuple[LineItemOnPlatform, ...], column: EvidenceColumn) -> LineItemOnPlatform | None:

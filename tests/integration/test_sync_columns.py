@@ -16,7 +16,7 @@ from lti_tool.errors import Conflict, ErrorCode, NotFound
 from lti_tool.services.columns import Columns
 from lti_tool.store import runs
 from lti_tool.store.database import Database
-from lti_tool.store.tables import Context, LineItem, Registration, Result
+from lti_tool.store.tables import Context, Deployment, LineItem, Registration, Result
 from tests import factories
 from tests.integration.gradebook import Clock, Gradebook, gradebook, rows
 
@@ -171,6 +171,25 @@ def test_a_column_that_is_not_ours_is_not_adopted(world, stranger):
     )
     world.create()
     assert "/77/" not in world.stored()["quiz"].id_on_platform
+
+
+def test_a_column_listed_under_another_domain_is_not_taken_for_a_further_one(world):
+    """Canvas names an institution's columns by whichever of its domains it prefers at the time."""
+    old = "https://school.instructure.com/api/lti/courses/1/line_items/77"
+    with world.database.write() as session:
+        session.execute(update(Registration).values(product="canvas", default_organisation_id=None))
+        session.execute(update(Deployment).values(token_url=f"{world.course.platform_issuer}/token"))
+        session.execute(
+            update(LineItem).where(LineItem.evidence_key == "talk").values(tag="mirror", id_on_platform=old)
+        )
+    new = f"{world.course.platform_issuer}/api/lti/courses/1/line_items/77"
+    world.book.columns.append(
+        {"id": new, "label": "My quiz", "tag": "mirror", "resourceId": world.placed.badge_link_key}
+    )
+    world.create()
+    stored = world.stored()
+    assert stored["talk"].id_on_platform == old
+    assert stored["quiz"].id_on_platform not in (old, new)
 
 
 def test_one_column_on_the_platform_is_not_two_of_ours(world):

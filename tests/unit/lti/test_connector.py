@@ -262,6 +262,104 @@ def test_hosts_of_signed_launches_are_named_too(moodle):
     assert refused(moodle, "https://services.example.edu/roster", who).code is ErrorCode.PLATFORM_HOST_FOREIGN
 
 
+# -- institutions that share a registration
+
+
+SHARED = {
+    "product": "canvas",
+    "issuer": "https://canvas.instructure.com",
+    "auth_url": "https://sso.canvaslms.com/api/lti/authorize_redirect",
+    "token_url": "https://north.instructure.com/login/oauth2/token",
+    "default_organisation_id": "north",
+}
+NORTH = replace(
+    DEPLOYMENT,
+    organisation_id="north",
+    service_hosts=frozenset({"north.instructure.com", "lms.north.example"}),
+)
+SOUTH = replace(
+    DEPLOYMENT,
+    id="d2",
+    id_on_platform="2",
+    organisation_id="south",
+    token_url="https://south.instructure.com/login/oauth2/token",
+    service_hosts=frozenset({"south.instructure.com"}),
+)
+NORTH_ROSTER = "https://north.instructure.com/api/lti/courses/1/names_and_roles"
+SOUTH_ROSTER = "https://south.instructure.com/api/lti/courses/1/names_and_roles"
+
+
+def institutions(given: Lms) -> tuple[ServiceAccess, ServiceAccess]:
+    given.gives_tokens(SHARED["token_url"], prefix="north")
+    given.gives_tokens(SOUTH.token_url or "", prefix="south")
+    given.gives(NORTH_ROSTER, "{}")
+    given.gives(SOUTH_ROSTER, "{}")
+    return access(deployment=NORTH, **SHARED), access(deployment=SOUTH, **SHARED)
+
+
+def test_each_institution_hands_out_its_own_tokens(moodle):
+    north, south = institutions(moodle)
+    for _ in range(2):
+        get(moodle, NORTH_ROSTER, north)
+        get(moodle, SOUTH_ROSTER, south)
+    assert len(moodle.tokens_given) == 2
+    sent = [request.headers["Authorization"].split("-")[0] for request in moodle.calls("names_and_roles")]
+    assert sent == ["Bearer north", "Bearer south"] * 2
+    audiences = {
+        jwt.decode(form["client_assertion"], RSAKey.import_key(private_key().public_key()), ["RS256"]).claims[
+            "aud"
+        ]
+        for form in moodle.tokens_given
+    }
+    assert audiences == {SHARED["token_url"], SOUTH.token_url}, "what one gets is of no use at the other"
+
+
+def test_the_attack_of_one_institution_on_the_others_token_finds_no_way(moodle):
+    """South's launches may name any host: no token of North's is ever sent to one of them, nor asked for."""
+    north, south = institutions(moodle)
+    get(moodle, NORTH_ROSTER, north)
+    assert refused(moodle, SOUTH_ROSTER, north).code is ErrorCode.PLATFORM_HOST_FOREIGN
+    assert refused(moodle, NORTH_ROSTER, south).code is ErrorCode.PLATFORM_HOST_FOREIGN
+    unsaid = access(deployment=replace(SOUTH, token_url=None), **SHARED)
+    assert refused(moodle, SOUTH_ROSTER, unsaid).code is ErrorCode.PLATFORM_TOKEN_URL_MISSING
+    greedy = replace(SOUTH, service_hosts=SOUTH.service_hosts | {"north.instructure.com"})
+    get(moodle, NORTH_ROSTER, access(deployment=greedy, **SHARED))
+    held_by_south = [
+        request for request in moodle.calls("south.instructure.com") if "token" not in request.url
+    ]
+    assert not held_by_south
+    to_north = [request.headers["Authorization"] for request in moodle.calls("north.instructure.com/api")]
+    assert to_north == ["Bearer north-1", "Bearer south-2"], "South gives away its own token, nobody else's"
+
+
+def test_a_next_link_of_one_institution_does_not_lead_to_the_other(moodle):
+    north, _ = institutions(moodle)
+    hosts = named_hosts(north)
+    assert "south.instructure.com" not in hosts
+    assert {"north.instructure.com", "lms.north.example", "sso.canvaslms.com"} <= hosts
+
+
+def test_a_deployment_of_the_registrations_own_organisation_uses_its_token_url(moodle):
+    moodle.gives_tokens(SHARED["token_url"])
+    moodle.gives(NORTH_ROSTER, "{}")
+    course_level = replace(NORTH, id="d3", id_on_platform="3:course")
+    get(moodle, NORTH_ROSTER, access(deployment=course_level, **SHARED))
+    assert len(moodle.tokens_given) == 1
+
+
+def test_an_institution_that_rests_or_is_silent_speaks_for_itself_only(moodle):
+    north, south = institutions(moodle)
+    moodle.mock.replace(responses.GET, NORTH_ROSTER, body="", status=429)
+    assert refused(moodle, NORTH_ROSTER, north).code is ErrorCode.PLATFORM_BUSY
+    get(moodle, SOUTH_ROSTER, south)
+    assert refused(moodle, NORTH_ROSTER, north).code is ErrorCode.PLATFORM_BUSY
+    moodle.time.seconds += REST + 1
+    moodle.mock.replace(responses.GET, SOUTH_ROSTER, body=requests.ConnectionError("refused"))
+    assert refused(moodle, SOUTH_ROSTER, south).code is ErrorCode.PLATFORM_UNREACHABLE
+    moodle.mock.replace(responses.GET, NORTH_ROSTER, body="{}")
+    get(moodle, NORTH_ROSTER, north)
+
+
 def test_plain_http_is_for_platforms_that_are_registered_so():
     local = access(
         issuer="http://127.0.0.1:8080",

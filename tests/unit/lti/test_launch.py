@@ -342,3 +342,19 @@ def test_a_masquerader_is_recognised() -> None:
     assert platform.launch(custom={"masquerade": "77"}).is_masquerading
     assert platform.launch(custom={"student_view": "true"}).is_masquerading
     assert not platform.launch(custom={"masquerade": "$Canvas.masqueradingUser.id"}).is_masquerading
+
+
+def test_links_in_one_page_are_told_apart_although_they_carry_the_courses_id() -> None:
+    platform = Platform(replace(MOODLE, product="canvas"))
+    ids = []
+    for key in ("k-1", "k-2"):
+        launch = platform.launch(
+            resource_link={"id": "2"}, context={"id": "2"}, custom={"badge_link_key": key}
+        )
+        assert launch.link is not None
+        ids.append(launch.link.id_on_platform)
+    assert len(set(ids)) == 2
+    from_the_menu = platform.launch(resource_link={"id": "2"}, context={"id": "2"})
+    assert from_the_menu.link is not None
+    assert from_the_menu.link.id_on_platform == "2"
+    assert from_the_menu.badge_link_role == "wallet"

@@ -173,6 +173,41 @@ def test_canvas_tells_masquerading_by_custom_variables(custom, acting):
     assert platform_for("canvas").is_masquerading(custom) is acting
 
 
+@pytest.mark.parametrize(
+    "link,context,key,name",
+    [
+        ("course-1", "course-1", "k1", "course-1/k1"),
+        ("course-1", "course-1", None, "course-1"),
+        ("link-1", "course-1", "k1", "link-1"),
+        ("link-1", None, "k1", "link-1"),
+    ],
+)
+def test_canvas_links_in_a_page_are_told_apart_by_their_key(link, context, key, name):
+    assert platform_for("canvas").link_id(link, context, key) == name
+    assert platform_for("moodle").link_id(link, context, key) == link
+
+
+def test_a_column_of_canvas_is_the_same_one_under_another_domain():
+    canvas, path = platform_for("canvas"), "/api/lti/courses/1/line_items/7"
+    assert canvas.line_item_name(f"https://a.instructure.com{path}") == path
+    assert canvas.line_item_name(f"https://lms.a.example{path}") == path
+    standard = platform_for("other")
+    assert standard.line_item_name(COLUMN) == COLUMN, "elsewhere the query is part of its name"
+
+
+def test_the_beta_and_test_copies_of_canvas_are_known():
+    canvas = platform_for("canvas")
+    production = "https://canvas.instructure.com"
+    assert canvas.copied_issuer("https://canvas.beta.instructure.com") == production
+    assert canvas.copied_issuer("https://canvas.test.instructure.com") == production
+    assert canvas.copied_issuer(production) is None
+    assert platform_for("moodle").copied_issuer("https://canvas.beta.instructure.com") is None
+
+
+def test_only_canvas_has_a_token_url_for_each_institution():
+    assert [name for name, each in PLATFORMS.items() if each.has_token_url_per_institution] == ["canvas"]
+
+
 def test_canvas_asks_for_its_largest_pages():
     canvas = platform_for("canvas")
     assert canvas.results_query() == {"limit": "100"}
