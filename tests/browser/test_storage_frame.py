@@ -1,0 +1,149 @@
+"""Platform storage as Canvas has it: the page around the tool is the institution's, and the secret goes to a
+named frame on the host that signs people in; whoever else has a frame of that name is told nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from flask import Flask
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Site, serving, stop_the_clock
+from tests.unit.web.sample_views import session
+
+pytestmark = pytest.mark.chromium
+
+FRAME = "post_message_forwarding"
+INSTITUTION = """
+    window.asked = [];
+    addEventListener("message", ({data, source, origin}) => {
+        window.asked.push(data.subject);
+        if (data.subject === "lti.capabilities") source.postMessage({
+            subject: "lti.capabilities.response",
+            message_id: data.message_id,
+            supported_messages: [
+                {subject: "lti.capabilities"},
+                {subject: "lti.put_data", frame: "post_message_forwarding"},
+                {subject: "lti.get_data", frame: "post_message_forwarding"},
+            ],
+        }, origin);
+        if (SPOOFS) setInterval(() => source.postMessage({
+            subject: "lti.get_data.response", message_id: data.message_id, value: "chosen by the page",
+        }, "*"), 20);
+    });"""
+FORWARDING = """
+    const asked = JSON.parse(localStorage.getItem("asked") ?? "[]");
+    addEventListener("message", ({data, source, origin}) => {
+        asked.push(data.subject);
+        localStorage.setItem("asked", JSON.stringify(asked));
+        if (data.subject === "lti.put_data") localStorage.setItem(data.key, data.value);
+        const value = localStorage.getItem(data.key);
+        source.postMessage(
+            {subject: data.subject + ".response", message_id: data.message_id, key: data.key, value}, origin);
+    });"""
+
+
+@dataclass
+class Cloud:
+    """Three sites: the institution's pages, the cloud's sign-in, and somebody else."""
+
+    institution: str = ""
+    sign_in: str = ""
+    stranger: str = ""
+    tool: str = ""
+    forwarding_at: str = ""
+    """Where the frame of the agreed name comes from."""
+    spoofs: bool = False
+
+
+@pytest.fixture
+def cloud(site: Site) -> Iterator[Cloud]:
+    served = Cloud(tool=site.url)
+    app = Flask("cloud")
+
+    @app.get("/course")
+    def course() -> str:
+        script = INSTITUTION.replace("SPOOFS", str(served.spoofs).lower())
+        return (
+            f"<!doctype html><title>Course</title><script>{script}</script>"
+            f'<iframe name="{FRAME}" src="{served.forwarding_at}/forwarding"></iframe>'
+            f'<iframe id="tool" data-src="{served.tool}/lti/login"></iframe>'
+            "<script>addEventListener('load', () => {const tool = document.getElementById('tool');"
+            "tool.src = tool.dataset.src}, {once: true})</script>"
+        )
+
+    @app.get("/forwarding")
+    def forwarding() -> str:
+        return f"<!doctype html><title>Forwarding</title><script>{FORWARDING}</script>"
+
+    @app.get("/auth")
+    def auth() -> str:
+        return (
+            f"<!doctype html><title>Auth</title><form method=post action='{served.tool}/lti/launch'>"
+            "<input name=id_token value=a.b.c><input name=state value=s></form>"
+            "<script>document.forms[0].submit()</script>"
+        )
+
+    with serving(app) as first, serving(app) as second, serving(app) as third:
+        served.institution, served.sign_in, served.stranger = (
+            f"http://127.0.0.1:{port}" for port in (first, second, third)
+        )
+        served.forwarding_at = served.sign_in
+        storage = SimpleNamespace(
+            target_origin=served.sign_in, frame=FRAME, key="lti_state_1", value="the secret"
+        )
+        site.tool.begin_login = lambda form: SimpleNamespace(  # type: ignore[attr-defined]
+            auth_url=f"{served.sign_in}/auth",
+            state="s",
+            state_cookie_name="lti_state_1",
+            state_cookie_value="the secret",
+            storage=storage,
+        )
+        site.tool.launch_validator.storage_for = lambda form, cookies: storage
+        site.tool.launching.view = session(is_cookie_bound=False, frame_origins=(served.institution,))
+        yield served
+
+
+def validated(site: Site) -> list[str | None]:
+    return [call[3] for call in site.tool.calls if call[0] == "validate"]
+
+
+def wallet_opens(page: Page, cloud: Cloud) -> None:
+    page.goto(cloud.institution + "/course")
+    expect(page.frame_locator("#tool").get_by_role("heading", name="Your badges")).to_be_visible()
+
+
+def kept_at(page: Page, origin: str) -> dict[str, Any]:
+    """What the frame's own origin was asked, and holds."""
+    page.goto(origin + "/forwarding")
+    held: dict[str, Any] = page.evaluate("({...localStorage})")
+    return held
+
+
+def test_the_secret_goes_to_the_frame_of_the_host_that_signs_in(page: Page, site: Site, cloud: Cloud) -> None:
+    stop_the_clock(page)
+    wallet_opens(page, cloud)
+    assert validated(site) == ["the secret"]
+    assert page.evaluate("window.asked") == ["lti.capabilities", "lti.capabilities"]
+    held = kept_at(page, cloud.sign_in)
+    assert held["asked"] == '["lti.put_data","lti.get_data"]'
+    assert held["lti_state_1"] == "the secret"
+
+
+def test_a_frame_of_that_name_on_another_host_is_told_nothing(page: Page, site: Site, cloud: Cloud) -> None:
+    cloud.forwarding_at = cloud.stranger
+    wallet_opens(page, cloud)
+    assert validated(site) == [""]
+    assert kept_at(page, cloud.stranger) == {}
+
+
+def test_the_page_around_cannot_say_what_the_storage_held(page: Page, site: Site, cloud: Cloud) -> None:
+    """Else whoever frames the tool could give a victim the login that another browser began."""
+    cloud.spoofs = True
+    cloud.forwarding_at = cloud.stranger
+    wallet_opens(page, cloud)
+    assert validated(site) == [""]
