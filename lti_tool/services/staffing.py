@@ -13,7 +13,7 @@ import hmac
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, Final, Protocol
 
@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 
 from lti_tool.domain.staff import Permission, StaffRole, permits
 from lti_tool.errors import Conflict, ErrorCode, NotAllowed, NotFound, RequestInvalid
-from lti_tool.store import audit
+from lti_tool.store import audit, launches
 from lti_tool.store import staff as store
 from lti_tool.store.database import Database
 from lti_tool.store.staff import MemberView
@@ -31,6 +31,7 @@ log = get_logger(__name__)
 
 LINK_LIFETIME: Final = timedelta(minutes=15)
 SESSION_LIFETIME: Final = timedelta(hours=12)
+HAND_OVER_LIFETIME: Final = timedelta(minutes=5)
 TOKEN_LENGTH: Final = 100
 """Longer tokens are none of ours."""
 NAME_LENGTH: Final = 200
@@ -111,6 +112,14 @@ class SignedIn:
 
     token: str
     staff: StaffView
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """A link that takes an LMS's administrator out of the frame, once."""
+
+    url: str
+    expires_at: datetime
 
 
 class LaunchSessionKeys(Protocol):
@@ -300,12 +309,14 @@ class Staffing:
     # -- signing in
 
     def sign_in(self, token: str) -> SignedIn:
-        """Use a link up and begin its member's session.
+        """Use a link up and begin the session of its member, or of an administrator (:meth:`hand_over`).
 
         :raises NotAllowed: STAFF_LINK_INVALID: unknown, used before, over, or its member is disabled.
         """
         if not token or len(token) > TOKEN_LENGTH:
             raise NotAllowed(ErrorCode.STAFF_LINK_INVALID, "no sign-in token")
+        if "." in token:  # which no link of a member holds
+            return self._sign_in_administrator(token)
         now = self.clock()
         token_hash = self._hash(self._link_key, token)
         with self.database.write() as session:
@@ -354,41 +365,82 @@ class Staffing:
             found = store.administrator(session, launched.id, self.clock())
         return None if found is None else found.role
 
-    def open_for_administrator(self, launched: LaunchSessionKeys) -> SignedIn:
-        """Begin a session for an LMS's administrator, in the organisation that their launch belongs to.
+    def _begin_administrator(self, session: Session, launch_session_id: str, now: datetime) -> SignedIn:
+        found = store.administrator(session, launch_session_id, now)
+        if found is None:
+            raise NotAllowed(
+                ErrorCode.STAFF_NOT_ALLOWED, f"launch session {launch_session_id} opens no staff page"
+            )
+        audit.record(
+            session,
+            found.organisation_id,
+            at=now,
+            actor=f"{audit.LEARNER}{found.learner_id}",
+            action="staff_signed_in",
+            subject_kind="learner",
+            subject_id=found.learner_id,
+            detail={"registration": found.registration_id, "role": found.role.value},
+        )
+        return self._open(
+            session,
+            found.organisation_id,
+            now,
+            learner_id=found.learner_id,
+            registration_id=found.registration_id,
+            deployment_id=found.deployment_id,
+        )
 
-        It ends after twelve hours, or as soon as the registration lets administrators in as nothing, it or
-        the deployment is disabled, or the person launches without that role.
+    def hand_over(self, launched: LaunchSessionKeys) -> HandOver:
+        """A link that signs an LMS's administrator in, once, in a window of its own.
+
+        It leads into the organisation that the launch belongs to. The launch's session stays in the frame:
+        its cookie belongs to the LMS's site there (CHIPS), and no new window has it. The link names it,
+        and it is looked at again when the link is used. What it opens ends after twelve hours, or as soon
+        as the registration lets administrators in as nothing, it or the deployment is disabled, or the
+        person launches without that role.
 
         :param launched: the session of a launch, opened with its token.
         :raises NotAllowed: STAFF_NOT_ALLOWED where the launch brought no administrator's role, or the
             registration gives it none.
         """
+        if self.administrator_role(launched) is None:
+            raise NotAllowed(ErrorCode.STAFF_NOT_ALLOWED, f"launch session {launched.id} opens no staff page")
+        expires_at = self.clock() + HAND_OVER_LIFETIME
+        said = f"{launched.id}.{int(expires_at.timestamp())}.{secrets.token_urlsafe(12)}"
+        url = f"{self.base_url}{SIGN_IN_PATH}#{said}.{self._sign_hand_over(said)}"
+        return HandOver(url, expires_at)
+
+    def _sign_in_administrator(self, token: str) -> SignedIn:
         now = self.clock()
+        said, _, signature = token.rpartition(".")
+        if not hmac.compare_digest(self._sign_hand_over(said).encode(), signature.encode(errors="replace")):
+            raise NotAllowed(ErrorCode.STAFF_LINK_INVALID, "this hand-over was never given out")
+        launch_session_id, seconds, _ = said.split(".")
+        expires_at = datetime.fromtimestamp(int(seconds), UTC)
         with self.database.write() as session:
-            found = store.administrator(session, launched.id, now)
-            if found is None:
-                raise NotAllowed(
-                    ErrorCode.STAFF_NOT_ALLOWED, f"launch session {launched.id} opens no staff page"
+            is_over = expires_at <= now
+            if not is_over and launches.consume_nonce(session, f"staff hand-over {said}", expires_at):
+                return self._begin_administrator(session, launch_session_id, now)
+            reason = "expired" if is_over else "used"
+            came = store.launched_as(session, launch_session_id)
+            if came is not None:
+                organisation_id, learner_id = came
+                audit.record(
+                    session,
+                    organisation_id,
+                    at=now,
+                    actor=f"{audit.LEARNER}{learner_id}",
+                    action="staff_sign_in_refused",
+                    subject_kind="learner",
+                    subject_id=learner_id,
+                    detail={"reason": reason},
                 )
-            audit.record(
-                session,
-                found.organisation_id,
-                at=now,
-                actor=f"{audit.LEARNER}{found.learner_id}",
-                action="staff_signed_in",
-                subject_kind="learner",
-                subject_id=found.learner_id,
-                detail={"registration": found.registration_id, "role": found.role.value},
-            )
-            return self._open(
-                session,
-                found.organisation_id,
-                now,
-                learner_id=found.learner_id,
-                registration_id=found.registration_id,
-                deployment_id=found.deployment_id,
-            )
+        log.info("staff_sign_in_refused", reason=f"hand-over: {reason}")
+        raise NotAllowed(ErrorCode.STAFF_LINK_INVALID, f"hand-over: {reason}")
+
+    def _sign_hand_over(self, said: str) -> str:
+        key = hmac.digest(self.secret, b"staff hand-over v1", "sha256")
+        return hmac.digest(key, said.encode(errors="replace"), "sha256").hex()[:32]
 
     def _open(self, session: Session, organisation_id: str, now: datetime, **whose: str) -> SignedIn:
         token = secrets.token_urlsafe(32)

@@ -428,6 +428,16 @@ def close_session(session: Session, token_hash: str) -> None:
     session.execute(delete(StaffSession).where(StaffSession.token_hash == token_hash))
 
 
+def launched_as(session: Session, launch_session_id: str) -> tuple[str, str] | None:
+    """(organisation, learner) ids of a launch session, over or not."""
+    row = session.execute(
+        select(LaunchSession.organisation_id, LaunchSession.learner_id).where(
+            LaunchSession.id == launch_session_id
+        )
+    ).one_or_none()
+    return None if row is None else (row.organisation_id, row.learner_id)
+
+
 def administrator(session: Session, launch_session_id: str, now: datetime) -> AdministratorRow | None:
     """What an LMS's administrator may be, by the launch session they came with.
 

@@ -16,6 +16,7 @@ from lti_tool.domain.staff import Permission, StaffRole
 from lti_tool.errors import Conflict, ErrorCode, NotAllowed, NotFound, RequestInvalid, ToolError
 from lti_tool.services.registration import Registrations
 from lti_tool.services.staffing import (
+    HAND_OVER_LIFETIME,
     LINK_LIFETIME,
     SESSION_LIFETIME,
     Operator,
@@ -528,6 +529,13 @@ class Campus(House):
         learner_id = values.pop("learner_id", self.learner_id)
         return Launched(factories.launch_session(self.database, self.course, learner_id, **values))
 
+    def handed_over(self, launched: Launched | None = None) -> str:
+        """The token that takes an administrator out of the frame."""
+        return self.staffing.hand_over(launched or self.launched()).url.rpartition("#")[2]
+
+    def signed_in_from(self, launched: Launched | None = None) -> SignedIn:
+        return self.staffing.sign_in(self.handed_over(launched))
+
     def change(self, table: type[tables.Base], **values: Any) -> None:
         with self.database.write() as session:
             session.execute(sa.update(table).values(**values))
@@ -546,7 +554,7 @@ def small_campus(sqlite_database: Database) -> Campus:
 def test_an_administrator_opens_the_organisation_of_the_launch(campus: Campus) -> None:
     launched = campus.launched()
     assert campus.staffing.administrator_role(launched) is StaffRole.OWNER
-    begun = campus.staffing.open_for_administrator(launched)
+    begun = campus.signed_in_from(launched)
     assert begun.staff == campus.staffing.open_session(begun.token)
     assert begun.staff.organisation_id == campus.course.organisation_id
     assert begun.staff.actor == f"learner:{campus.learner_id}"
@@ -569,12 +577,12 @@ def test_an_administrator_opens_the_organisation_of_the_launch(campus: Campus) -
 def test_no_other_launch_opens_anything(small_campus: Campus, changes: dict[str, Any]) -> None:
     launched = small_campus.launched(**changes)
     assert small_campus.staffing.administrator_role(launched) is None
-    refused(ErrorCode.STAFF_NOT_ALLOWED, lambda: small_campus.staffing.open_for_administrator(launched))
+    refused(ErrorCode.STAFF_NOT_ALLOWED, lambda: small_campus.signed_in_from(launched))
 
 
 def test_a_launch_session_that_is_not_there_opens_nothing(small_campus: Campus) -> None:
     invented = Launched("0" * 32)
-    refused(ErrorCode.STAFF_NOT_ALLOWED, lambda: small_campus.staffing.open_for_administrator(invented))
+    refused(ErrorCode.STAFF_NOT_ALLOWED, lambda: small_campus.signed_in_from(invented))
 
 
 SHUTTING: dict[str, Callable[[Campus], object]] = {
@@ -593,10 +601,10 @@ SHUTTING: dict[str, Callable[[Campus], object]] = {
 @pytest.mark.parametrize("shut", list(SHUTTING))
 def test_who_is_shut_out_is_out_at_once(campus: Campus, shut: str) -> None:
     launched = campus.launched()
-    begun = campus.staffing.open_for_administrator(launched)
+    begun = campus.signed_in_from(launched)
     SHUTTING[shut](campus)
     refused(ErrorCode.STAFF_SIGN_IN_NEEDED, lambda: campus.staffing.open_session(begun.token))
-    refused(ErrorCode.STAFF_NOT_ALLOWED, lambda: campus.staffing.open_for_administrator(launched))
+    refused(ErrorCode.STAFF_NOT_ALLOWED, lambda: campus.signed_in_from(launched))
 
 
 def test_by_default_administrators_are_nothing(small_campus: Campus) -> None:
@@ -604,17 +612,17 @@ def test_by_default_administrators_are_nothing(small_campus: Campus) -> None:
     small_campus.course = factories.course(small_campus.database)
     (small_campus.learner_id,) = factories.enrol(small_campus.database, small_campus.course)
     launched = small_campus.launched()
-    refused(ErrorCode.STAFF_NOT_ALLOWED, lambda: small_campus.staffing.open_for_administrator(launched))
+    refused(ErrorCode.STAFF_NOT_ALLOWED, lambda: small_campus.signed_in_from(launched))
 
 
 def test_another_role_for_administrators_holds_at_once(small_campus: Campus) -> None:
-    begun = small_campus.staffing.open_for_administrator(small_campus.launched())
+    begun = small_campus.signed_in_from()
     small_campus.registrations.let_administrators(small_campus.course.registration_id, StaffRole.READER)
     assert small_campus.staffing.open_session(begun.token).role is StaffRole.READER
 
 
 def test_who_comes_back_without_the_role_is_out(campus: Campus) -> None:
-    begun = campus.staffing.open_for_administrator(campus.launched())
+    begun = campus.signed_in_from()
     campus.launched(is_administrator=False, created_at=NOW + timedelta(minutes=5))
     refused(ErrorCode.STAFF_SIGN_IN_NEEDED, lambda: campus.staffing.open_session(begun.token))
 
@@ -622,17 +630,17 @@ def test_who_comes_back_without_the_role_is_out(campus: Campus) -> None:
 def test_the_launch_before_it_opens_nothing_to_who_lost_the_role(small_campus: Campus) -> None:
     before = small_campus.launched()
     small_campus.launched(is_administrator=False, created_at=NOW + timedelta(minutes=5))
-    refused(ErrorCode.STAFF_NOT_ALLOWED, lambda: small_campus.staffing.open_for_administrator(before))
+    refused(ErrorCode.STAFF_NOT_ALLOWED, lambda: small_campus.signed_in_from(before))
 
 
 def test_a_look_through_a_students_eyes_takes_the_role_from_nobody(small_campus: Campus) -> None:
-    begun = small_campus.staffing.open_for_administrator(small_campus.launched())
+    begun = small_campus.signed_in_from()
     small_campus.launched(is_administrator=False, is_read_only=True, created_at=NOW + timedelta(minutes=5))
     assert small_campus.staffing.open_session(begun.token) == begun.staff
 
 
 def test_the_session_outlives_the_launch_that_opened_it(small_campus: Campus) -> None:
-    begun = small_campus.staffing.open_for_administrator(small_campus.launched())
+    begun = small_campus.signed_in_from()
     with small_campus.database.write() as session:
         session.execute(sa.delete(tables.LaunchSession))
     small_campus.now = NOW + timedelta(hours=11)
@@ -656,15 +664,15 @@ def test_an_administrator_of_one_institution_opens_nothing_of_another_on_the_sam
         session.flush()
         neighbour_id = neighbour.id
     crossed = campus.launched(deployment_id=neighbour_id)
-    refused(ErrorCode.STAFF_NOT_ALLOWED, lambda: campus.staffing.open_for_administrator(crossed))
-    begun = campus.staffing.open_for_administrator(campus.launched())
+    refused(ErrorCode.STAFF_NOT_ALLOWED, lambda: campus.signed_in_from(crossed))
+    begun = campus.signed_in_from()
     assert begun.staff.organisation_id == campus.course.organisation_id
     campus.change(tables.StaffSession, organisation_id=campus.theirs.organisation_id)
     refused(ErrorCode.STAFF_SIGN_IN_NEEDED, lambda: campus.staffing.open_session(begun.token))
 
 
 def test_a_deployment_that_changes_hands_takes_its_administrators_out(small_campus: Campus) -> None:
-    begun = small_campus.staffing.open_for_administrator(small_campus.launched())
+    begun = small_campus.signed_in_from()
     small_campus.change(tables.Deployment, organisation_id=small_campus.theirs.organisation_id)
     refused(ErrorCode.STAFF_SIGN_IN_NEEDED, lambda: small_campus.staffing.open_session(begun.token))
 
@@ -681,3 +689,80 @@ def test_an_unknown_registration_lets_nobody_in(small_campus: Campus) -> None:
         lambda: small_campus.registrations.let_administrators("nonsense", StaffRole.READER),
         NotFound,
     )
+
+
+# -- out of the frame
+
+
+def test_a_hand_over_works_once(campus: Campus) -> None:
+    token = campus.handed_over()
+    assert campus.staffing.sign_in(token).staff.organisation_id == campus.course.organisation_id
+    refused(ErrorCode.STAFF_LINK_INVALID, lambda: campus.staffing.sign_in(token))
+    events = campus.events(campus.course.organisation_id)
+    assert ("staff_sign_in_refused", f"learner:{campus.learner_id}", campus.learner_id) in events
+
+
+def test_of_many_who_use_a_hand_over_at_once_one_gets_in(campus: Campus) -> None:
+    token = campus.handed_over()
+    start = threading.Barrier(5)
+    outcomes: list[bool] = []
+
+    def sign_in() -> None:
+        start.wait()
+        try:
+            campus.staffing.sign_in(token)
+            outcomes.append(True)
+        except NotAllowed:
+            outcomes.append(False)
+
+    threads = [threading.Thread(target=sign_in) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == [False, False, False, False, True]
+
+
+def test_a_hand_over_is_good_for_minutes(small_campus: Campus) -> None:
+    late, in_time = small_campus.handed_over(), small_campus.handed_over()
+    small_campus.now = NOW + HAND_OVER_LIFETIME - timedelta(seconds=1)
+    small_campus.staffing.sign_in(in_time)
+    small_campus.now = NOW + HAND_OVER_LIFETIME
+    refused(ErrorCode.STAFF_LINK_INVALID, lambda: small_campus.staffing.sign_in(late))
+    events = small_campus.events(small_campus.course.organisation_id)
+    assert [action for action, _, _ in events].count("staff_sign_in_refused") == 1
+
+
+def test_nobody_writes_a_hand_over_for_another_launch_or_a_later_hour(small_campus: Campus) -> None:
+    other = small_campus.launched(is_administrator=False, learner_id=small_campus.learner_id)
+    launched_id, seconds, salt, signature = small_campus.handed_over(small_campus.launched()).split(".")
+    later = str(int(seconds) + 86_400)
+    before = small_campus.stored_text()
+    for forged in (
+        f"{other.id}.{seconds}.{salt}.{signature}",
+        f"{launched_id}.{later}.{salt}.{signature}",
+        f"{launched_id}.{seconds}.x{salt}.{signature}",
+        f"{launched_id}.{seconds}.{salt}.{'0' * len(signature)}",
+        f"{launched_id}.{seconds}.{salt}.",
+        "...",
+        ".",
+        "\ud800.",
+        "a.b.c.ü",
+    ):
+        refused(ErrorCode.STAFF_LINK_INVALID, partial(small_campus.staffing.sign_in, forged))
+    assert small_campus.stored_text() == before
+
+
+@pytest.mark.parametrize("shut", list(SHUTTING))
+def test_a_hand_over_is_worth_what_the_launch_is_worth_when_it_is_used(
+    small_campus: Campus, shut: str
+) -> None:
+    token = small_campus.handed_over()
+    SHUTTING[shut](small_campus)
+    refused(ErrorCode.STAFF_NOT_ALLOWED, lambda: small_campus.staffing.sign_in(token))
+
+
+def test_another_secret_key_takes_no_hand_over(small_campus: Campus) -> None:
+    other = replace(small_campus.staffing, secret=b"another")
+    token = small_campus.handed_over()
+    refused(ErrorCode.STAFF_LINK_INVALID, lambda: other.sign_in(token))
