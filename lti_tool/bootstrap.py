@@ -19,12 +19,14 @@ from lti_tool.lti.launch import LaunchValidator
 from lti_tool.lti.oidc import LoginRedirect, begin_login
 from lti_tool.outbound import Answer, Outbound, OutboundPolicy
 from lti_tool.queue import Queue
+from lti_tool.services.administering import Administering
 from lti_tool.services.awarding import Awarding
 from lti_tool.services.call_budgets import CallBudgets
 from lti_tool.services.columns import Columns
 from lti_tool.services.configuring import Configuring
 from lti_tool.services.issuing import Issuing, PublicUrls
 from lti_tool.services.launching import Launching
+from lti_tool.services.overview import Overview
 from lti_tool.services.progress import CourseProgress
 from lti_tool.services.public import PublicRecords
 from lti_tool.services.registration import Registrations
@@ -74,6 +76,8 @@ class Tool:
     verifying: Verifying
     public: PublicRecords
     staffing: Staffing
+    overview: Overview
+    administering: Administering
 
     def begin_login(self, form: Mapping[str, str]) -> LoginRedirect:
         """Step 1 of a launch.
@@ -171,6 +175,8 @@ def build_tool(
         verifying=Verifying(outbound, issuing, public, clock, settings.base_url),
         public=public,
         staffing=Staffing(database, clock, secret, settings.base_url),
+        overview=Overview(database, clock, keyring, urls, queue),
+        administering=Administering(database, clock, registrations, issuing),
     )
 
 

@@ -255,13 +255,24 @@ class Overview:
     def registration(self, organisation_id: str, registration_id: str) -> RegistrationDetail:
         """One of them with its deployments.
 
-        :raises NotFound: REGISTRATION_UNKNOWN.
+        :raises NotFound: NOT_FOUND.
         """
         with self.database.read() as session:
             found = oversight.registration(session, organisation_id, registration_id)
             if found is None:
-                raise NotFound(ErrorCode.REGISTRATION_UNKNOWN, registration_id)
+                raise NotFound(ErrorCode.NOT_FOUND, registration_id)
             return RegistrationDetail(found, oversight.deployments(session, organisation_id, registration_id))
+
+    def deployment(self, organisation_id: str, deployment_id: str) -> DeploymentRow:
+        """One deployment that this organisation owns, or may take.
+
+        :raises NotFound: NOT_FOUND.
+        """
+        with self.database.read() as session:
+            found = oversight.deployment(session, organisation_id, deployment_id)
+        if found is None:
+            raise NotFound(ErrorCode.NOT_FOUND)
+        return found
 
     def courses(
         self,
@@ -294,12 +305,12 @@ class Overview:
     def course(self, organisation_id: str, context_id: str) -> CourseDetail:
         """One course with its columns and the scores that did not get through.
 
-        :raises NotFound: CONTEXT_NOT_FOUND.
+        :raises NotFound: NOT_FOUND.
         """
         with self.database.read() as session:
             found = oversight.course(session, organisation_id, context_id)
             if found is None:
-                raise NotFound(ErrorCode.CONTEXT_NOT_FOUND)
+                raise NotFound(ErrorCode.NOT_FOUND)
             columns = oversight.columns(session, organisation_id, context_id)
             placed = oversight.placed(session, organisation_id, context_id)
             scores = oversight.unwritten_scores(session, organisation_id, context_id, LISTED)
@@ -349,12 +360,12 @@ class Overview:
     def micromodule(self, organisation_id: str, micromodule_id: str) -> MicromoduleDetail:
         """One micromodule with versions, courses and categories.
 
-        :raises NotFound: MICROMODULE_NOT_FOUND.
+        :raises NotFound: NOT_FOUND.
         """
         with self.database.read() as session:
             found = catalogue.micromodule(session, organisation_id, micromodule_id)
             if found is None:
-                raise NotFound(ErrorCode.MICROMODULE_NOT_FOUND)
+                raise NotFound(ErrorCode.NOT_FOUND)
             versions = catalogue.versions(session, organisation_id, micromodule_id)
             return MicromoduleDetail(
                 found,
@@ -368,6 +379,17 @@ class Overview:
         """Every category, by name."""
         with self.database.read() as session:
             return catalogue.categories(session, organisation_id)
+
+    def category(self, organisation_id: str, category_id: str) -> CategoryRow:
+        """One category.
+
+        :raises NotFound: NOT_FOUND.
+        """
+        with self.database.read() as session:
+            found = catalogue.category(session, organisation_id, category_id)
+        if found is None:
+            raise NotFound(ErrorCode.NOT_FOUND)
+        return found
 
     # -- holders
 
@@ -405,7 +427,7 @@ class Overview:
     def credential(self, organisation_id: str, credential_id: str) -> tuple[CredentialView, LearnerRow]:
         """A credential of this organisation, and whose it is.
 
-        :raises NotFound: CREDENTIAL_NOT_FOUND.
+        :raises NotFound: NOT_FOUND.
         """
         with self.database.read() as session:
             found = credentials.credential(session, credential_id)
@@ -415,7 +437,7 @@ class Overview:
                 else None
             )
         if found is None or learner is None:
-            raise NotFound(ErrorCode.CREDENTIAL_NOT_FOUND)
+            raise NotFound(ErrorCode.NOT_FOUND)
         return found, learner
 
     # -- the audit log

@@ -20,6 +20,7 @@ from lti_tool.web import (
     ops,
     public,
     session,
+    staff,
     verification_words,
     verify,
     wallet,
@@ -47,5 +48,6 @@ def register(app: Flask, tool: Tool) -> None:
     wording.register(app)
     verification_words.register(app)
     verify.register(app)
+    staff.register(app)
     for room in (lti, wallet, course, configure, public, ops):
         app.register_blueprint(room.blueprint)

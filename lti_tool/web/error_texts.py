@@ -19,6 +19,8 @@ class ErrorText:
     advice: Any
     advice_alone: Any = None
     """Instead of ``advice`` where the page has no button for a fresh launch."""
+    advice_on_staff_pages: Any = None
+    """Instead of ``advice`` on a staff page, which no course leads to."""
     leads_to: tuple[str, Any] | None = None
     """Endpoint and words of the page that ``advice`` speaks of, for a button."""
 
@@ -29,6 +31,7 @@ _ADMINISTRATOR = _(
 )
 _OPERATOR = _("Please tell the people who run this badge service, and give them the code shown here.")
 _LATER = _("Nothing is lost. The tool tries again by itself; you can also try again in a few minutes.")
+_STAFF_AGAIN = _("Go back, load the page again, and repeat what you did.")
 _LAUNCH = _("This launch was refused")
 _PLATFORM = _("The learning platform did not answer as expected")
 _BADGE = _("This badge could not be made")
@@ -48,16 +51,19 @@ TEXTS: dict[ErrorCode, ErrorText] = {
         _("There is nothing here"),
         _("The address leads nowhere, or to something that is not shared with you."),
         _("Check the address. A badge that its owner stopped sharing is no longer shown."),
+        advice_on_staff_pages=_("Look for it in the lists of your organisation; it may have been removed."),
     ),
     ErrorCode.METHOD_NOT_ALLOWED: ErrorText(
         _("This address works differently"),
         _("The page was asked for in a way that it does not offer."),
         _AGAIN,
+        advice_on_staff_pages=_STAFF_AGAIN,
     ),
     ErrorCode.REQUEST_INVALID: ErrorText(
         _("This request cannot be understood"),
         _("A part of the request is missing or is not what it should be."),
         _AGAIN,
+        advice_on_staff_pages=_STAFF_AGAIN,
     ),
     ErrorCode.REQUEST_TOO_LARGE: ErrorText(
         _("This is too large"),
@@ -73,6 +79,7 @@ TEXTS: dict[ErrorCode, ErrorText] = {
         _("This form is no longer valid"),
         _("The form did not come from a page of this session, so nothing was changed."),
         _AGAIN,
+        advice_on_staff_pages=_STAFF_AGAIN,
     ),
     ErrorCode.RATE_LIMITED: ErrorText(
         _("Too many requests"),
@@ -141,11 +148,13 @@ TEXTS: dict[ErrorCode, ErrorText] = {
         _("This sign-in link does not work any more"),
         _("A sign-in link works once, for 15 minutes, and only until a newer one is made."),
         _("Ask an owner of your organisation, or whoever runs this service, for a new link."),
+        leads_to=("staff.sign_in", _("To the sign-in page")),
     ),
     ErrorCode.STAFF_SIGN_IN_NEEDED: ErrorText(
         _("Please sign in"),
         _("You are not signed in to the staff pages, or your session of 12 hours has ended."),
         _("Use a new sign-in link, or open the staff pages from your learning platform if it offers them."),
+        leads_to=("staff.sign_in", _("To the sign-in page")),
     ),
     ErrorCode.STAFF_NOT_ALLOWED: ErrorText(
         _("Your role does not include this"),

@@ -129,6 +129,8 @@ def _answer(
             # The person must see why nothing opens, wherever the frame stands; nothing here can be misused.
             frame_by_anybody()
         layout = "layouts/frame.html"
+    elif g.get("staff") is not None:
+        layout = "layouts/staff.html"
     else:
         layout = "layouts/public.html"
     page = render_template(
@@ -139,6 +141,7 @@ def _answer(
         incident=incident,
         fresh_launch_url=fresh_launch_url if fresh_launch_url and origin_of(fresh_launch_url) else None,
         back_url=back_to_course_url(),
+        is_staff_page=request.path.startswith("/staff/"),
     )
     return make_response(page, status)
 

@@ -111,8 +111,9 @@ def set_headers(response: Response) -> Response:
 
 
 def _is_personal() -> bool:
-    """Whether this answer belongs to one launch and may be kept nowhere."""
-    return "session" in g or request.path.startswith(("/l/", "/s/", "/lti/login", "/lti/launch"))
+    """Whether this answer belongs to one launch or one member of staff, and may be kept nowhere."""
+    personal = ("/l/", "/s/", "/lti/login", "/lti/launch", "/staff/")
+    return "session" in g or request.path.startswith(personal)
 
 
 def _referrer_policy() -> str:

@@ -136,7 +136,10 @@ def _session_at_hand(*, even_expired: bool = False) -> tuple[SessionView, str]:
 def csrf_token() -> str:
     """The token that every form of this session carries; empty on pages without a session."""
     token = g.get("token")
-    return current_tool().launching.csrf_token(token) if token else ""
+    if not token:
+        return ""
+    owner = current_tool().launching if g.get("staff") is None else current_tool().staffing
+    return owner.csrf_token(token)
 
 
 def check_csrf() -> None:

@@ -52,5 +52,6 @@ def show() -> str:
         single=explain(evaluate(QUIZ, EVIDENCE["something"])),
         quiet=FormView(form),
         troubled_form=FormView(form, problems),
+        page_address=lambda number: f"/_components?page={number}",
         codes=(ErrorCode.PLATFORM_TIMED_OUT, ErrorCode.COLUMN_MISSING),
     )

@@ -25,6 +25,7 @@ from lti_tool.errors import (
 )
 from lti_tool.services.launching import SessionView
 from lti_tool.services.micromodule_form import FormProblem, Problem
+from tests.gallery.staff_pages import NO_STAFF_PAGES, staff_pages
 from tests.unit.web.sample_views import (
     COURSES,
     FORM,
@@ -42,6 +43,7 @@ MEMBER = "/l/session-1"
 CSRF = f"csrf-of-{SECRET}"
 COOKIES: tuple[dict[str, Any], ...] = (
     {"name": "lti_session_session-1", "value": SECRET, "path": f"{MEMBER}/"},
+    {"name": "staff_session", "value": SECRET, "path": "/staff"},
 )
 """What a browser that may see every page of the table carries."""
 MOODLE = "https://moodle.example.edu"
@@ -213,15 +215,22 @@ _REFUSALS: tuple[tuple[str, ToolError | Exception, int], ...] = (
     ("placement", NotFound(ErrorCode.PLACEMENT_NOT_FOUND), 404),
 )
 
+
+def _staff() -> Iterator[SamplePage]:
+    for page in staff_pages():
+        yield SamplePage(page.name, page.path, page.set_up, fields=page.fields, status=page.status)
+
+
 PAGES: tuple[SamplePage, ...] = (
     *_in_frame(),
     *_launch(),
     *_public(),
+    *_staff(),
     *_errors(),
     SamplePage("components", "/_components"),
 )
 
-NO_PAGES = frozenset(
+NO_PAGES = NO_STAFF_PAGES | frozenset(
     {
         ("GET", "assets.show"),
         ("GET", "configure.preview_artwork"),

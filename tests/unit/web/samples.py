@@ -39,8 +39,21 @@ from tests.unit.web.sample_views import (
     run,
     session,
 )
+from tests.unit.web.staff_views import SampleStaffing, deployment, sample_overview
 
 SECRET = "token-of-this-session"
+ADMINISTERING = (
+    "rename_organisation",
+    "approve_registration",
+    "disable_registration",
+    "set_administrator_role",
+    "change_issuer",
+    "add_category",
+    "rename_category",
+    "delete_category",
+    "set_categories",
+    "archive_micromodule",
+)
 NONCE = "a" * 43
 
 
@@ -163,6 +176,15 @@ class Sample:
             validate=self._called("validate", SimpleNamespace(nonce=NONCE)),
         )
         self.readiness = dict
+        self.staffing = SampleStaffing(SECRET, self._record)
+        self.overview = sample_overview()
+        self.administering = SimpleNamespace(
+            **{name: self._called(name) for name in ADMINISTERING},
+            approve_deployment=self._called("approve_deployment", deployment()),
+            disable_deployment=self._called("disable_deployment", deployment()),
+            set_frame_origins=self._called("set_frame_origins", deployment()),
+            revoke_credential=self._called("revoke_credential", "learner-1"),
+        )
 
     def _record(self, *call: Any) -> None:
         self.calls.append(call)

@@ -1,0 +1,342 @@
+"""What the staff of an organisation changes on its pages; who may change what is asked here, not there.
+
+Every change is one transaction with its line in the audit log. What belongs to another organisation is not
+found, whoever asks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy.orm import Session
+
+from lti_tool.domain.registrations import RegistrationStatus
+from lti_tool.domain.staff import Permission, StaffRole
+from lti_tool.errors import Conflict, ErrorCode, NotAllowed, NotFound, RequestInvalid
+from lti_tool.lti.claims import origin_of
+from lti_tool.services.issuing import Issuing
+from lti_tool.services.micromodule_form import FormProblem, Problem, text_problems
+from lti_tool.services.registration import Registrations
+from lti_tool.services.staffing import Acting
+from lti_tool.store import audit, catalogue, credentials, oversight
+from lti_tool.store import registrations as store
+from lti_tool.store.database import Database
+from lti_tool.store.oversight import DeploymentRow, RegistrationRow
+
+NAME_LENGTH: Final = 200
+URL_LENGTH: Final = 2000
+ADDRESS_LENGTH: Final = 320
+DESCRIPTION_LENGTH: Final = 2000
+REASON_LENGTH: Final = 500
+FRAME_ORIGINS: Final = 20
+"""More domains of its own than any institution frames the tool from."""
+
+_ADDRESS: Final = re.compile(r"[^\s@<>()\",;:\\]+@[^\s@<>()\",;:\\]+\.[^\s@<>()\",;:\\.]+")
+
+
+@dataclass(frozen=True)
+class Administering:
+    """Changes an organisation's own things, for whoever has the right to it."""
+
+    database: Database
+    clock: Callable[[], datetime]
+    registrations: Registrations
+    issuing: Issuing
+
+    # -- the organisation
+
+    def rename_organisation(self, staff: Acting, name: str) -> None:
+        """Call the organisation something else.
+
+        :raises NotAllowed: without the right.
+        :raises RequestInvalid: FORM_INVALID.
+        """
+        staff.require(Permission.MANAGE_ORGANISATION)
+        name = _one_line(name)
+        _check(text_problems("name", name, NAME_LENGTH))
+        with self.database.write() as session:
+            catalogue.rename_organisation(session, staff.organisation_id, name)
+            self._record(session, staff, "organisation.renamed", "organisation", staff.organisation_id)
+
+    # -- registrations and deployments
+
+    def approve_registration(self, staff: Acting, registration_id: str) -> None:
+        """Let people of this LMS launch.
+
+        :raises NotAllowed: without the right, or where the registration serves other organisations too.
+        :raises NotFound: NOT_FOUND.
+        """
+        self._set_registration(staff, registration_id, RegistrationStatus.APPROVED)
+
+    def disable_registration(self, staff: Acting, registration_id: str) -> None:
+        """Let nobody of this LMS launch, and end every session; badges stay valid.
+
+        :raises NotAllowed: as :meth:`approve_registration`. :raises NotFound: NOT_FOUND.
+        """
+        self._set_registration(staff, registration_id, RegistrationStatus.DISABLED)
+
+    def _set_registration(self, staff: Acting, registration_id: str, status: RegistrationStatus) -> None:
+        with self.database.write() as session:
+            self._own_registration(session, staff, registration_id)
+            store.set_registration_status(session, registration_id, status)
+            self._record(session, staff, f"registration_{status.value}", "registration", registration_id)
+        self.registrations.forget()
+
+    def set_administrator_role(self, staff: Acting, registration_id: str, role: StaffRole | None) -> None:
+        """Say what administrators of this LMS may be on the staff pages; ``None``: nothing.
+
+        :raises NotAllowed: as :meth:`approve_registration`. :raises NotFound: NOT_FOUND.
+        """
+        with self.database.write() as session:
+            self._own_registration(session, staff, registration_id)
+            store.set_administrator_role(session, registration_id, role.value if role else None)
+            self._record(
+                session,
+                staff,
+                "registration.administrator_role_changed",
+                "registration",
+                registration_id,
+                role=role.value if role else None,
+            )
+        self.registrations.forget()
+
+    def _own_registration(self, session: Session, staff: Acting, registration_id: str) -> RegistrationRow:
+        staff.require(Permission.MANAGE_REGISTRATIONS)
+        found = oversight.registration(session, staff.organisation_id, registration_id)
+        if found is None:
+            raise NotFound(ErrorCode.NOT_FOUND, registration_id)
+        if found.is_shared:
+            raise NotAllowed(ErrorCode.STAFF_NOT_ALLOWED, f"registration {registration_id} is shared")
+        return found
+
+    def approve_deployment(self, staff: Acting, deployment_id: str) -> DeploymentRow:
+        """Let the people of a deployment in; one that nobody owned becomes this organisation's.
+
+        :raises NotAllowed: without the right. :raises NotFound: NOT_FOUND.
+        :raises Conflict: CONFLICT where another organisation took it meanwhile.
+        """
+        with self.database.write() as session:
+            found = self._own_deployment(session, staff, deployment_id)
+            store.approve_deployment(session, deployment_id, staff.organisation_id, self.clock())
+            taken = store.deployment(session, deployment_id)
+            if taken is None or taken.organisation_id != staff.organisation_id:
+                raise Conflict(ErrorCode.CONFLICT, f"deployment {deployment_id} was taken")
+            self._record(session, staff, "deployment_approved", "deployment", deployment_id)
+        return found
+
+    def disable_deployment(self, staff: Acting, deployment_id: str) -> DeploymentRow:
+        """Let nobody in from a deployment, and end its sessions; badges stay valid.
+
+        :raises NotAllowed: without the right. :raises NotFound: NOT_FOUND.
+        """
+        with self.database.write() as session:
+            found = self._own_deployment(session, staff, deployment_id)
+            store.disable_deployment(session, deployment_id)
+            self._record(session, staff, "deployment_disabled", "deployment", deployment_id)
+        return found
+
+    def set_frame_origins(self, staff: Acting, deployment_id: str, text: str) -> DeploymentRow:
+        """Say which websites of the institution may show the tool in a frame, beside the signed ones.
+
+        :param text: one address a line; of each its origin is kept.
+        :raises NotAllowed: without the right. :raises NotFound: NOT_FOUND.
+        :raises RequestInvalid: FORM_INVALID.
+        """
+        origins = dict.fromkeys(line.strip() for line in text.splitlines() if line.strip())
+        with self.database.write() as session:
+            found = self._own_deployment(session, staff, deployment_id)
+            if found.organisation_id != staff.organisation_id:
+                raise NotFound(ErrorCode.NOT_FOUND, f"deployment {deployment_id} is not owned yet")
+            _check(_origin_problems(list(origins)))
+            kept = list(dict.fromkeys(str(origin_of(origin)) for origin in origins))
+            store.set_frame_origins(session, deployment_id, kept)
+            self._record(
+                session, staff, "deployment.frame_origins_changed", "deployment", deployment_id, origins=kept
+            )
+        return found
+
+    def _own_deployment(self, session: Session, staff: Acting, deployment_id: str) -> DeploymentRow:
+        staff.require(Permission.MANAGE_REGISTRATIONS)
+        found = oversight.deployment(session, staff.organisation_id, deployment_id)
+        if found is None:
+            raise NotFound(ErrorCode.NOT_FOUND, f"deployment {deployment_id}")
+        return found
+
+    # -- issuers
+
+    def change_issuer(self, staff: Acting, issuer_id: str, values: Mapping[str, str]) -> None:
+        """Change an issuer's profile; badges that are signed already keep what they carry.
+
+        :param values: ``name``, ``url``, ``email``, ``description``, as typed.
+        :raises NotAllowed: without the right. :raises NotFound: NOT_FOUND.
+        :raises RequestInvalid: FORM_INVALID.
+        """
+        staff.require(Permission.EDIT_ISSUERS)
+        typed = {key: values.get(key, "").strip() for key in ("name", "url", "email", "description")}
+        typed["name"] = _one_line(typed["name"])
+        typed["description"] = typed["description"].replace("\r\n", "\n")
+        with self.database.write() as session:
+            if catalogue.issuer(session, staff.organisation_id, issuer_id) is None:
+                raise NotFound(ErrorCode.NOT_FOUND)
+            _check(_issuer_problems(typed))
+            changes = {key: value or None for key, value in typed.items()}
+            catalogue.change_issuer(session, staff.organisation_id, issuer_id, changes)
+            self._record(session, staff, "issuer.changed", "issuer", issuer_id)
+
+    # -- categories and micromodules
+
+    def add_category(self, staff: Acting, name: str) -> str:
+        """A new category; its id.
+
+        :raises NotAllowed: without the right. :raises RequestInvalid: FORM_INVALID, also for a taken name.
+        """
+        staff.require(Permission.EDIT_MICROMODULES)
+        name = _one_line(name)
+        _check(text_problems("name", name, NAME_LENGTH))
+        with self.database.write() as session:
+            category_id = catalogue.add_category(session, staff.organisation_id, name)
+            if category_id is None:
+                _check(iter([Problem("name", FormProblem.NAME_TAKEN)]))
+            assert category_id is not None
+            self._record(session, staff, "category.created", "category", category_id)
+        return category_id
+
+    def rename_category(self, staff: Acting, category_id: str, name: str) -> None:
+        """Call a category something else.
+
+        :raises NotAllowed: without the right. :raises NotFound: NOT_FOUND.
+        :raises RequestInvalid: FORM_INVALID, also for a taken name.
+        """
+        staff.require(Permission.EDIT_MICROMODULES)
+        name = _one_line(name)
+        with self.database.write() as session:
+            self._own_category(session, staff, category_id)
+            _check(text_problems("name", name, NAME_LENGTH))
+            if not catalogue.rename_category(session, staff.organisation_id, category_id, name):
+                _check(iter([Problem("name", FormProblem.NAME_TAKEN)]))
+            self._record(session, staff, "category.renamed", "category", category_id)
+
+    def delete_category(self, staff: Acting, category_id: str) -> None:
+        """Delete a category; the micromodules that were in it stay.
+
+        :raises NotAllowed: without the right. :raises NotFound: NOT_FOUND.
+        """
+        staff.require(Permission.EDIT_MICROMODULES)
+        with self.database.write() as session:
+            self._own_category(session, staff, category_id)
+            catalogue.delete_category(session, staff.organisation_id, category_id)
+            self._record(session, staff, "category.deleted", "category", category_id)
+
+    def _own_category(self, session: Session, staff: Acting, category_id: str) -> None:
+        if catalogue.category(session, staff.organisation_id, category_id) is None:
+            raise NotFound(ErrorCode.NOT_FOUND)
+
+    def set_categories(self, staff: Acting, micromodule_id: str, category_ids: Collection[str]) -> None:
+        """Put a micromodule into these categories and no others.
+
+        :raises NotAllowed: without the right.
+        :raises NotFound: NOT_FOUND, also for a category that is not there any more.
+        """
+        staff.require(Permission.EDIT_MICROMODULES)
+        with self.database.write() as session:
+            self._own_micromodule(session, staff, micromodule_id)
+            known = {one.id for one in catalogue.categories(session, staff.organisation_id)}
+            if not known.issuperset(category_ids):
+                raise NotFound(ErrorCode.NOT_FOUND)
+            catalogue.set_categories(session, staff.organisation_id, micromodule_id, category_ids)
+            self._record(session, staff, "micromodule.categories_changed", "micromodule", micromodule_id)
+
+    def archive_micromodule(self, staff: Acting, micromodule_id: str, is_archived: bool) -> None:
+        """Offer a micromodule to no further course, or offer it again; where it stands, it stays.
+
+        :raises NotAllowed: without the right. :raises NotFound: NOT_FOUND.
+        """
+        staff.require(Permission.EDIT_MICROMODULES)
+        now = self.clock()
+        with self.database.write() as session:
+            self._own_micromodule(session, staff, micromodule_id)
+            catalogue.set_archived(
+                session, staff.organisation_id, micromodule_id, now if is_archived else None
+            )
+            action = "micromodule.archived" if is_archived else "micromodule.restored"
+            self._record(session, staff, action, "micromodule", micromodule_id)
+
+    def _own_micromodule(self, session: Session, staff: Acting, micromodule_id: str) -> None:
+        if catalogue.micromodule(session, staff.organisation_id, micromodule_id) is None:
+            raise NotFound(ErrorCode.NOT_FOUND)
+
+    # -- credentials
+
+    def revoke_credential(self, staff: Acting, credential_id: str, reason: str) -> str:
+        """Revoke a badge for good; the id of the learner who had it.
+
+        :param reason: the learner and everybody who verifies the badge reads it.
+        :raises NotAllowed: without the right. :raises NotFound: NOT_FOUND.
+        :raises RequestInvalid: FORM_INVALID. :raises Conflict: CONFLICT where it is revoked already.
+        """
+        staff.require(Permission.REVOKE)
+        reason = reason.replace("\r\n", "\n").strip()
+        with self.database.read() as session:
+            found = credentials.credential(session, credential_id)
+        if found is None or found.organisation_id != staff.organisation_id:
+            raise NotFound(ErrorCode.NOT_FOUND)
+        if found.revoked_at is not None:
+            raise Conflict(ErrorCode.CONFLICT, f"credential {credential_id} is revoked already")
+        _check(text_problems("reason", reason, REASON_LENGTH))
+        self.issuing.revoke_credential(credential_id, reason, staff.actor)
+        return found.learner_id
+
+    def _record(
+        self, session: Session, staff: Acting, action: str, kind: str, subject_id: str, **detail: Any
+    ) -> None:
+        audit.record(
+            session,
+            staff.organisation_id,
+            at=self.clock(),
+            actor=staff.actor,
+            action=action,
+            subject_kind=kind,
+            subject_id=subject_id,
+            detail=detail,
+        )
+
+
+def _check(problems: Iterator[Problem]) -> None:
+    found = tuple(problems)
+    if found:
+        raise RequestInvalid(
+            ErrorCode.FORM_INVALID, ", ".join(f"{one.field}: {one.code}" for one in found), problems=found
+        )
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _issuer_problems(values: Mapping[str, str]) -> Iterator[Problem]:
+    yield from text_problems("name", values["name"], NAME_LENGTH)
+    url, email, description = values["url"], values["email"], values["description"]
+    if len(url) > URL_LENGTH:
+        yield Problem("url", FormProblem.TOO_LONG, {"limit": URL_LENGTH})
+    elif url and (origin_of(url) is None or not url.startswith("https://")):
+        yield Problem("url", FormProblem.NOT_A_URL)
+    if len(email) > ADDRESS_LENGTH:
+        yield Problem("email", FormProblem.TOO_LONG, {"limit": ADDRESS_LENGTH})
+    elif email and not (email.isprintable() and _ADDRESS.fullmatch(email)):
+        yield Problem("email", FormProblem.NOT_AN_ADDRESS)
+    if description:
+        yield from text_problems("description", description, DESCRIPTION_LENGTH)
+
+
+def _origin_problems(origins: Collection[str]) -> Iterator[Problem]:
+    if len(origins) > FRAME_ORIGINS:
+        yield Problem("frame_origins", FormProblem.TOO_MANY, {"limit": FRAME_ORIGINS})
+        return
+    for origin in origins:
+        if origin_of(origin) is None or not origin.startswith("https://"):
+            yield Problem("frame_origins", FormProblem.NOT_AN_ORIGIN, {"given": origin[:80]})
+            return

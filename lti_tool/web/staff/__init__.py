@@ -1,0 +1,17 @@
+"""The staff pages: an organisation's people look after its platforms, issuers, micromodules and badges."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from lti_tool.web.staff import catalogue, connections, gate, handover, holders, home, trail, words
+
+for _room in (home, connections, catalogue, holders, trail):
+    gate.blueprint.register_blueprint(_room.blueprint)
+
+
+def register(app: Flask) -> None:
+    """Mount every staff page, and the door to them inside the frame."""
+    words.register(app)
+    app.register_blueprint(gate.blueprint)
+    app.register_blueprint(handover.blueprint)
