@@ -1,12 +1,13 @@
 """Assignment and Grade Services 2.0: columns of the gradebook and the grades in them.
 
 The tool sees its own columns only (AGS §3.1.2). Evidence columns are created here and read here, never
-written: with Moodle, a score would end the calculation of a mirror for good, and so would replacing a
-column, which nothing here does. :func:`post_score` is for the award column alone.
+graded: with Moodle, a score would end the calculation of a mirror for good, and so would replacing a
+column, which nothing here does. A :class:`FullScore` is for the award column alone.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
@@ -19,7 +20,7 @@ from lti_tool.errors import ErrorCode, PlatformFailed
 from lti_tool.lti.connector import PlatformConnector, ServiceAccess
 from lti_tool.lti.memberships import is_usable_sub
 from lti_tool.lti.paging import Page, PagedRead, decode_rows
-from lti_tool.platforms import ScoreRefusal
+from lti_tool.platforms import Platform, ScoreRefusal
 
 LINE_ITEM_SCOPE: Final = "https://purl.imsglobal.org/spec/lti-ags/scope/lineitem"
 LINE_ITEM_READ_SCOPE: Final = "https://purl.imsglobal.org/spec/lti-ags/scope/lineitem.readonly"
@@ -231,6 +232,10 @@ def _time(value: object) -> datetime | None:
 # -- scores
 
 
+def _timestamp(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 @dataclass(frozen=True, slots=True)
 class FullScore:
     """All points of a column for one person (AGS §3.4); there is no other score that this tool gives."""
@@ -250,15 +255,40 @@ class FullScore:
             "scoreMaximum": points,
             "activityProgress": "Completed",
             "gradingProgress": "FullyGraded",
-            "timestamp": self.at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "timestamp": _timestamp(self.at),
         }
+
+    def extension(self, platform: Platform) -> Mapping[str, object]:
+        """What the platform wants beside it."""
+        return platform.award_score_extension()
+
+
+@dataclass(frozen=True, slots=True)
+class EmptyScore:
+    """A score that grades nobody: it only opens the result of a person who has none."""
+
+    sub: str
+    at: datetime
+
+    def document(self) -> dict[str, object]:
+        """As it is sent: nothing was done and nothing is graded (AGS §3.4.5, §3.4.6)."""
+        return {
+            "userId": self.sub,
+            "activityProgress": "Initialized",
+            "gradingProgress": "NotReady",
+            "timestamp": _timestamp(self.at),
+        }
+
+    def extension(self, platform: Platform) -> Mapping[str, object]:
+        """What the platform wants beside it."""
+        return platform.empty_score_extension()
 
 
 def post_score(
     connector: PlatformConnector,
     access: ServiceAccess,
     line_item_url: str,
-    score: FullScore,
+    score: FullScore | EmptyScore,
     *,
     deadline: float | None = None,
 ) -> ScoreRefusal | None:
@@ -276,7 +306,7 @@ def post_score(
             access.require(SCORE_SCOPE),
             # Whatever is answered, it is not read: Moodle answers nothing, Canvas where the result is.
             "*/*",
-            msgspec.json.encode({**score.document(), **access.platform.award_score_extension()}),
+            msgspec.json.encode({**score.document(), **score.extension(access.platform)}),
             SCORE_TYPE,
             deadline=deadline,
         )

@@ -17,6 +17,7 @@ class Canvas(Platform):
     product: ClassVar[str] = "canvas"
     may_have_storage: ClassVar[bool] = False
     default_frame_origins: ClassVar[tuple[str, ...]] = ("https://*.instructure.com",)
+    opens_results: ClassVar[bool] = True
     has_token_url_per_institution: ClassVar[bool] = True
     calls_per_minute: ClassVar[int] = 1_200
     """Its leaky bucket of one client_id loses ten seconds of server time each second; this leaves half a
@@ -64,6 +65,14 @@ class Canvas(Platform):
             "An earlier timestamp is 400, somebody who is no student 422; only the texts tell them from "
             "other refusals.",
             "app/controllers/lti/ims/scores_controller.rb, concerns/gradebook_services.rb",
+        ),
+        Quirk(
+            "canvas-results-need-a-score",
+            "Canvas",
+            "cloud",
+            "Results list only those to whom the tool has posted a score: a grade that a teacher typed "
+            "before is in none, until it changes.",
+            "app/models/lti/result.rb update_score_for_submission, results_controller.rb",
         ),
         Quirk(
             "canvas-frame-origins",
@@ -156,6 +165,11 @@ class Canvas(Platform):
     def is_nearly_too_busy(self, headers: Mapping[str, str]) -> bool:
         """Three more calls at once would be refused."""
         return _remaining(headers) < 3 * _HELD_BY_A_CALL
+
+    def empty_score_extension(self) -> Mapping[str, object]:
+        """No attempt, and nothing is cleared that stands there."""
+        submission = {"new_submission": False, "preserve_score": True, "prioritize_non_tool_grade": True}
+        return {"https://canvas.instructure.com/lti/submission": submission}
 
     def award_score_extension(self) -> Mapping[str, object]:
         """No attempt of the student's, and no grade that replaces a teacher's."""

@@ -55,6 +55,9 @@ class Platform:
 
     product: ClassVar[str] = "other"
     quirks: ClassVar[tuple[Quirk, ...]] = ()
+    opens_results: ClassVar[bool] = False
+    """Whether results are listed only of those to whom the tool has posted a score: then an empty one opens
+    them, before a teacher types a grade."""
     supports_mirror: ClassVar[bool] = False
     """Whether a teacher can give a column of ours a formula over native activities."""
     roster_tells_staff: ClassVar[bool] = True
@@ -126,6 +129,10 @@ class Platform:
 
     def line_items_query(self) -> dict[str, str]:
         """Query parameters of a line item list beside the filters (AGS §3.2.2): page size."""
+        return {}
+
+    def empty_score_extension(self) -> Mapping[str, object]:
+        """The same for a score without points, which opens a result where ``opens_results``."""
         return {}
 
     def award_score_extension(self) -> Mapping[str, object]:

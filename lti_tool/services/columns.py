@@ -1,7 +1,7 @@
 """Evidence columns: creating them in the gradebook, reading them, and leading the teacher to them.
 
 A column is created once (found again by our key, tag and name before anything is made), without being
-coupled to a link, and from then on only read. Nothing here writes a score or changes a column: with
+coupled to a link, and from then on only read. Nothing here gives points or changes a column: with
 Moodle either would end a mirror's calculation for good.
 """
 
@@ -19,8 +19,9 @@ from lti_tool.lti import grades
 from lti_tool.lti.connector import PlatformConnector, ServiceAccess, is_silent
 from lti_tool.lti.grades import LineItemOnPlatform, LineItemSpec, PlatformResult
 from lti_tool.platforms import Platform, platform_for
+from lti_tool.services.opening import open_results
 from lti_tool.services.progress import ColumnProgress, column_progress
-from lti_tool.store import placements, results, rosters, runs
+from lti_tool.store import placements, results, rosters, runs, schedule
 from lti_tool.store.database import Database
 from lti_tool.store.results import EvidenceColumn, GradeRow
 from lti_tool.store.rosters import ContextPlan
@@ -111,6 +112,8 @@ def read_column(
             is_complete=read.is_complete,
             trouble=trouble,
         )
+    if read.is_complete and not is_visit:
+        open_results(database, connector, clock, access, plan, column, present)
     retry_after = None if read.failure is None else read.failure.retry_after
     return ColumnRead(
         len(present),
@@ -215,7 +218,7 @@ class Columns:
     def _make_due(self, plan: ContextPlan) -> None:
         """What has arrived is worth deciding over now, not at the next turn."""
         with self.database.write() as session:
-            rosters.schedule_sync(session, plan.organisation_id, plan.id, self.clock())
+            schedule.schedule_sync(session, plan.organisation_id, plan.id, self.clock())
 
     def _plan(
         self, organisation_id: str, placement_id: str

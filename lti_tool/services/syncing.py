@@ -23,6 +23,7 @@ from lti_tool.lti.memberships import Member
 from lti_tool.services import Hints
 from lti_tool.services.call_budgets import CallBudgets
 from lti_tool.services.columns import grade_row, read_column, service_access
+from lti_tool.services.opening import open_result
 from lti_tool.store import results, rosters, runs, schedule
 from lti_tool.store.database import Database
 from lti_tool.store.results import EvidenceColumn, GradeRow
@@ -502,6 +503,7 @@ class Syncing:
         if not rows and own.complete:
             # Listed nowhere in an answer that is whole: not graded, and that is now known.
             rows = [GradeRow(sub, None, column.score_maximum, None)]
+            open_result(self.connector, self.clock, access, column, sub, deadline)
         if rows:
             with self.database.write() as session:
                 results.store_grades(

@@ -388,6 +388,24 @@ def has_placements(session: Session, organisation_id: str, context_id: str) -> b
     return found is not None
 
 
+def active_learners(session: Session, plan: ContextPlan) -> tuple[str, ...]:
+    """The platform's ids of those who learn in a context, staff and test users left out."""
+    query = (
+        select(Learner.sub)
+        .join(Membership, Membership.learner_id == Learner.id)
+        .where(
+            Membership.organisation_id == plan.organisation_id,
+            Membership.context_id == plan.id,
+            Membership.is_learner,
+            Membership.is_active,
+            ~Membership.is_staff,
+            ~Learner.is_test_user,
+        )
+        .order_by(Learner.id)
+    )
+    return tuple(session.scalars(query))
+
+
 def unread_since(session: Session, plan: ContextPlan, troubles: Collection[str]) -> datetime | None:
     """Since when what one of these troubles keeps from being read has not been read.
 
