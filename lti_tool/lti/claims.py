@@ -202,7 +202,11 @@ def read_custom(body: Mapping[str, Any]) -> dict[str, str]:
         return {}
     kept: dict[str, str] = {}
     for name in KEPT_CUSTOM & custom.keys():
-        value = text(custom[name], URL_LENGTH)
+        given = custom[name]
+        if isinstance(given, int):
+            # Canvas expands $Canvas.masqueradingUser.id to a number, …User.student_view to true or false.
+            given = str(given).lower()
+        value = text(given, URL_LENGTH)
         if value is None or value.startswith("$"):
             continue
         if name == "badge_link_key" and not _LINK_KEY.fullmatch(value):

@@ -93,6 +93,26 @@ def test_a_locale_is_a_language_tag_or_none(sent: object, locale: str | None) ->
     assert claims.read_locale({"locale": sent}, {}) == locale
 
 
+@pytest.mark.parametrize(
+    "value, kept",
+    [
+        (True, "true"),
+        (False, "false"),
+        (1234, "1234"),
+        ("1234", "1234"),
+        (1.5, None),
+        (None, None),
+        ([1], None),
+    ],
+    ids=repr,
+)
+def test_canvas_expands_variables_to_numbers_and_booleans_too(value: object, kept: str | None) -> None:
+    """Whoever acts as somebody else must not be taken for a learner because a number is no text."""
+    for name in ("masquerade", "student_view"):
+        read = claims.read_custom({claims.CUSTOM: {name: value}})
+        assert read == ({} if kept is None else {name: kept})
+
+
 def test_the_locale_of_the_presentation_wins_over_the_custom_one() -> None:
     assert claims.read_locale({"locale": "de"}, {"locale": "fr"}) == "de"
     assert claims.read_locale({}, {"locale": "fr"}) == "fr"
