@@ -23,6 +23,7 @@ from requests.adapters import BaseAdapter
 
 from lti_tool import cli
 from lti_tool.bootstrap import Tool, build_tool
+from lti_tool.store.tables import Registration
 from tests import factories
 from tests.integration.cli.conftest import CommandLine
 from tests.integration.jobs.small_lms import PASSING
@@ -340,6 +341,8 @@ def test_courses_are_listed_and_shown(graded: factories.Course, lti_tool: Comman
 def test_a_sync_reads_decides_and_issues(tool: Tool, lms: None, lti_tool: CommandLine) -> None:
     course = factories.course(tool.database, tool.clock())
     factories.placed(tool.database, course, tool.clock())
+    with tool.database.write() as session:  # an LMS whose roster tells learners from staff
+        session.get_one(Registration, course.registration_id).product = "other"
     (row,) = lti_tool("sync", "--all", "--json").json
     assert (row["context"], row["status"]) == (course.context_id, "done")
     assert row["counts"]["awarded"] == row["counts"]["issued"] == PASSING
