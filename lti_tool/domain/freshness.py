@@ -22,7 +22,7 @@ NIGHT = timedelta(days=1)
 NIGHT_BEGINS_AT = time(1, 0)
 """UTC; the night's reads are spread over the hours that follow."""
 NIGHT_SPREAD = timedelta(hours=4)
-STORM_INTERVAL = timedelta(seconds=30)
+STORM_INTERVAL = timedelta(minutes=1)
 """A course that more people visit than may be read one by one is read as a whole, at most so often."""
 
 

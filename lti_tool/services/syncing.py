@@ -70,6 +70,12 @@ class IssuingPort(Protocol):
     def issue_for(self, award_ids: Sequence[str], /) -> Mapping[str, str]: ...
 
 
+class ScoringPort(Protocol):
+    """Writes awards back; :class:`~lti_tool.services.scoring.Scoring`."""
+
+    def offer_due(self, organisation_id: str, context_id: str, learner_id: str | None = None) -> None: ...
+
+
 class LearnerSession(Protocol):
     """Whose visit it is; :class:`~lti_tool.services.launching.SessionView`."""
 
@@ -156,6 +162,7 @@ class Syncing:
     awarding: AwardingPort
     issuing: IssuingPort
     budgets: CallBudgets
+    scoring: ScoringPort | None = None
     _slots: _Slots = field(default_factory=_Slots, compare=False, repr=False)
 
     # -- runs
@@ -226,33 +233,26 @@ class Syncing:
                 return  # it stays owed; what was offered before it has taken what there was
         with self._slots.one_of(plan.registration.id) as is_free:
             if is_free:
-                self._sync_alone(context_id, run_id)
+                self._sync_alone(plan, run_id)
             elif run_id is not None:
                 # People watch this one: to the end of the queue, not to the next reconcile pass.
                 self.hints.offer("sync_context", context_id=context_id, run_id=run_id)
 
-    def _sync_alone(self, context_id: str, run_id: str | None) -> None:
+    def _sync_alone(self, plan: ContextPlan, run_id: str | None) -> None:
         now = self.clock()
         holder = uuid.uuid4().hex
         with self.database.write() as session:
-            plan = rosters.context_plan_for_job(session, context_id)
-            if plan is None:
-                raise NotFound(ErrorCode.CONTEXT_NOT_FOUND)
-            if not runs.take_lease(session, _lease(context_id), holder, now, LEASE_SECONDS):
+            if not runs.take_lease(session, _lease(plan.id), holder, now, LEASE_SECONDS):
                 return
             if not self._take(session, plan, run_id, now):
-                runs.release_lease(session, _lease(context_id), holder)
+                runs.release_lease(session, _lease(plan.id), holder)
                 return
-        try:
-            self._sync(plan, run_id, holder)
-        finally:
-            with self.database.write() as session:
-                runs.release_lease(session, _lease(context_id), holder)
+        self._sync(plan, run_id, holder)
 
     def _take(self, session: Any, plan: ContextPlan, run_id: str | None, now: datetime) -> bool:
         until = now + timedelta(seconds=LEASE_SECONDS)
         if run_id is None:
-            return rosters.claim_sync(session, plan.organisation_id, plan.id, now, until)
+            return schedule.claim_sync(session, plan.organisation_id, plan.id, now, until)
         run = runs.run(session, plan.organisation_id, run_id)
         if (
             run is None
@@ -260,7 +260,7 @@ class Syncing:
             or not runs.begin(session, plan.organisation_id, run_id, now)
         ):
             return False
-        rosters.schedule_sync(session, plan.organisation_id, plan.id, until)
+        schedule.schedule_sync(session, plan.organisation_id, plan.id, until)
         return True
 
     def _sync(self, plan: ContextPlan, run_id: str | None, holder: str) -> None:
@@ -286,7 +286,7 @@ class Syncing:
                 or not plan.is_approved
                 or (progress.reads > 0 and progress.good_reads == 0)
             )
-            self._close(plan, run_id, progress, is_failed=is_failed)
+            self._close(plan, run_id, holder, progress, is_failed=is_failed)
 
     def _read(self, plan: ContextPlan, run_id: str | None, holder: str, progress: _Progress) -> None:
         """Roster and columns, until the platform does not answer.
@@ -301,12 +301,14 @@ class Syncing:
             if not progress.is_stopped:
                 part(plan, run_id, holder, progress)
 
-    def _close(self, plan: ContextPlan, run_id: str | None, progress: _Progress, *, is_failed: bool) -> None:
+    def _close(
+        self, plan: ContextPlan, run_id: str | None, holder: str, progress: _Progress, *, is_failed: bool
+    ) -> None:
         now = self.clock()
         with self.database.write() as session:
             due_at = None
-            if plan.is_approved and rosters.has_placements(session, plan.organisation_id, plan.id):
-                current = rosters.context_plan(session, plan.organisation_id, plan.id) or plan
+            launched_at = schedule.last_launched(session, plan.organisation_id, plan.id)
+            if plan.is_approved and launched_at is not None:
                 # One part's own trouble, such as a deleted column, puts off nothing of what can be read.
                 is_failing = is_failed or progress.is_stopped
                 troubles = frozenset(progress.troubles)
@@ -314,7 +316,7 @@ class Syncing:
                     troubles &= WAITED_IN_VAIN
                 is_put_off = progress.is_stopped and ErrorCode.PLATFORM_BUSY in progress.troubles
                 due_at = next_sync_at(
-                    max(current.last_launched_at, progress.graded_at or current.last_launched_at),
+                    max(launched_at, progress.graded_at or launched_at),
                     now,
                     outcome=SyncOutcome(
                         is_failing and not is_put_off,
@@ -324,7 +326,7 @@ class Syncing:
                     ),
                     spread=int(plan.id[:8], 16) / 0x1_0000_0000,
                 )
-            rosters.schedule_sync(session, plan.organisation_id, plan.id, due_at)
+            schedule.schedule_sync(session, plan.organisation_id, plan.id, due_at)
             if run_id is not None:
                 runs.finish(
                     session,
@@ -335,6 +337,7 @@ class Syncing:
                     error_code=progress.troubles[0].value if progress.troubles else None,
                     is_failed=is_failed,
                 )
+            runs.release_lease(session, _lease(plan.id), holder)
 
     # -- the roster
 
@@ -422,6 +425,8 @@ class Syncing:
                         session, plan.organisation_id, run_id, SyncStep.CREDENTIALS, 0, len(report.award_ids)
                     )
             progress.counts["issued"] = len(self.issuing.issue_for(report.award_ids))
+        if self.scoring is not None:
+            self.scoring.offer_due(plan.organisation_id, plan.id)
 
     def _advance(
         self,
@@ -473,14 +478,13 @@ class Syncing:
                 break  # the others would only meet the same
         if ErrorCode.PLATFORM_CALLS_SPENT in troubles:
             self._read_everybody_instead(plan)
-        award_ids: tuple[str, ...] = ()
-        if read:
-            award_ids = self.awarding.decide_learner(
-                organisation_id, context_id, session.learner_id
-            ).award_ids
-            AWARDS.labels("launch").inc(len(award_ids))
-            if award_ids:
-                self.issuing.issue_for(award_ids)
+        # Also where nothing could be read: the visit itself may be the proof that a decision waits for.
+        award_ids = self.awarding.decide_learner(organisation_id, context_id, session.learner_id).award_ids
+        AWARDS.labels("launch").inc(len(award_ids))
+        if award_ids:
+            self.issuing.issue_for(award_ids)
+            if self.scoring is not None:
+                self.scoring.offer_due(organisation_id, context_id, session.learner_id)
         return LearnerRefresh(read, len(columns), tuple(troubles), award_ids)
 
     def _read_everybody_instead(self, plan: ContextPlan) -> None:
@@ -490,7 +494,7 @@ class Syncing:
             due_at = max(due_at, plan.roster_read_at + STORM_INTERVAL)
         if plan.sync_due_at is not None and plan.sync_due_at > due_at:
             with self.database.write() as session:
-                rosters.hasten_sync(session, plan.organisation_id, plan.id, due_at)
+                schedule.hasten_sync(session, plan.organisation_id, plan.id, due_at)
 
     def _read_own(
         self, plan: ContextPlan, column: EvidenceColumn, sub: str, deadline: float

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import cast
 
-from sqlalchemy import select, update
+from sqlalchemy import String, Table, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from lti_tool.domain.call_budget import CallBudget
@@ -18,6 +19,16 @@ _COLUMNS = (
     tables.CallBudget.counted_at,
 )
 
+# Built once: they run with every few calls, and building a statement costs more than running it.
+_IS_OWN = tables.CallBudget.registration_id == bindparam("own_registration_id", type_=String)
+_KEPT = select(*_COLUMNS).where(_IS_OWN)
+_LOCKED = _KEPT.with_for_update()
+_KEEP = (
+    update(cast(Table, tables.CallBudget.__table__))
+    .where(_IS_OWN)
+    .values({column.key: bindparam(column.key, type_=column.type) for column in _COLUMNS})
+)
+
 
 def locked(session: Session, registration_id: str, full: CallBudget) -> CallBudget:
     """The budget of a platform, which nobody else changes until this transaction ends.
@@ -26,23 +37,18 @@ def locked(session: Session, registration_id: str, full: CallBudget) -> CallBudg
 
     :param full: what a platform that was never asked begins with.
     """
-    wanted = select(*_COLUMNS).where(tables.CallBudget.registration_id == registration_id).with_for_update()
-    row = session.execute(wanted).one_or_none()
+    given = {"own_registration_id": registration_id}
+    row = session.execute(_LOCKED, given).one_or_none()
     if row is None:
         values = {"registration_id": registration_id, **asdict(full)}
         insert_if_absent(session, tables.CallBudget, values, on=("registration_id",))
-        row = session.execute(wanted).one()
+        row = session.execute(_LOCKED, given).one()
     return CallBudget(*row)
 
 
 def keep(session: Session, registration_id: str, budget: CallBudget) -> None:
     """Write back what :func:`locked` gave."""
-    session.execute(
-        update(tables.CallBudget)
-        .where(tables.CallBudget.registration_id == registration_id)
-        .values(**asdict(budget))
-        .execution_options(synchronize_session=False)
-    )
+    session.connection().execute(_KEEP, {"own_registration_id": registration_id, **asdict(budget)})
 
 
 def kept(session: Session) -> dict[str, tuple[str, CallBudget]]:
@@ -57,7 +63,5 @@ def kept(session: Session) -> dict[str, tuple[str, CallBudget]]:
 
 def kept_of(session: Session, registration_id: str, full: CallBudget) -> CallBudget:
     """One platform's budget as it was last counted."""
-    row = session.execute(
-        select(*_COLUMNS).where(tables.CallBudget.registration_id == registration_id)
-    ).one_or_none()
+    row = session.execute(_KEPT, {"own_registration_id": registration_id}).one_or_none()
     return full if row is None else CallBudget(*row)

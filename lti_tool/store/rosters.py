@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar, cast
 
 import sqlalchemy as sa
-from sqlalchemy import CursorResult, func, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from lti_tool.domain.criteria import Channel
@@ -84,34 +84,41 @@ class StoredMembers:
 
 def context_plan(session: Session, organisation_id: str, context_id: str) -> ContextPlan | None:
     """What a read of this context needs; ``None`` for one of another organisation."""
-    return _plan(session, context_id, Context.organisation_id == organisation_id)
+    return _plan(session, _PLAN_OF_OWN, {"context_id": context_id, "organisation_id": organisation_id})
 
 
 def context_plan_for_job(session: Session, context_id: str) -> ContextPlan | None:
     """As :func:`context_plan` for work that the tool's own queue hands out: the row says whose it is."""
-    return _plan(session, context_id)
+    return _plan(session, _PLAN, {"context_id": context_id})
 
 
-def _plan(session: Session, context_id: str, *conditions: Any) -> ContextPlan | None:
-    row = session.execute(
-        select(
-            Context.id,
-            Context.organisation_id,
-            Context.id_on_platform,
-            Context.memberships_url,
-            Context.line_items_url,
-            Context.ags_scopes,
-            Context.last_launched_at,
-            Context.sync_due_at,
-            Context.roster_read_at,
-            Context.roster_trouble,
-            Deployment,
-            Registration,
-        )
-        .join(Deployment, Deployment.id == Context.deployment_id)
-        .join(Registration, Registration.id == Context.registration_id)
-        .where(Context.id == context_id, *conditions)
-    ).one_or_none()
+# Built once: every sync and every visit asks, and building the statement costs more than running it.
+# SQLAlchemy types a select of more than ten columns by its first ten.
+_PLAN = cast(
+    "sa.Select[Any]",
+    select(
+        Context.id,
+        Context.organisation_id,
+        Context.id_on_platform,
+        Context.memberships_url,
+        Context.line_items_url,
+        Context.ags_scopes,
+        Context.last_launched_at,
+        Context.sync_due_at,
+        Context.roster_read_at,
+        Context.roster_trouble,
+        Deployment,
+        Registration,
+    )
+    .join(Deployment, Deployment.id == Context.deployment_id)
+    .join(Registration, Registration.id == Context.registration_id)
+    .where(Context.id == sa.bindparam("context_id", type_=sa.String)),
+)
+_PLAN_OF_OWN = _PLAN.where(Context.organisation_id == sa.bindparam("organisation_id", type_=sa.String))
+
+
+def _plan(session: Session, statement: sa.Select[Any], given: Mapping[str, str]) -> ContextPlan | None:
+    row = session.execute(statement, given).one_or_none()
     if row is None:
         return None
     registration, deployment = registration_view(row.Registration), deployment_view(row.Deployment)
@@ -129,46 +136,6 @@ def _plan(session: Session, context_id: str, *conditions: Any) -> ContextPlan | 
         roster_read_at=row.roster_read_at,
         roster_trouble=row.roster_trouble,
         is_approved=registration.is_approved and deployment.status is DeploymentStatus.APPROVED,
-    )
-
-
-# -- the schedule
-
-
-def claim_sync(
-    session: Session, organisation_id: str, context_id: str, now: datetime, until: datetime
-) -> bool:
-    """Take a due sync: true for one caller only, until ``until``, when it is owed again."""
-    claimed = session.execute(
-        update(Context)
-        .where(
-            Context.organisation_id == organisation_id, Context.id == context_id, Context.sync_due_at <= now
-        )
-        .values(sync_due_at=until)
-    )
-    return cast(CursorResult[Any], claimed).rowcount == 1
-
-
-def schedule_sync(session: Session, organisation_id: str, context_id: str, due_at: datetime | None) -> None:
-    """Say when the context is owed its next sync; ``None`` where it has nothing to read."""
-    session.execute(
-        update(Context)
-        .where(Context.organisation_id == organisation_id, Context.id == context_id)
-        .values(sync_due_at=due_at)
-    )
-
-
-def hasten_sync(session: Session, organisation_id: str, context_id: str, due_at: datetime) -> None:
-    """Owe the context its next sync no later than ``due_at``, where it is owed one."""
-    session.execute(
-        update(Context)
-        .where(
-            Context.organisation_id == organisation_id,
-            Context.id == context_id,
-            Context.sync_due_at > due_at,
-        )
-        .values(sync_due_at=due_at)
-        .execution_options(synchronize_session=False)
     )
 
 
@@ -372,20 +339,6 @@ def learner_sub(session: Session, organisation_id: str, learner_id: str) -> str 
     return session.execute(
         select(Learner.sub).where(Learner.organisation_id == organisation_id, Learner.id == learner_id)
     ).scalar_one_or_none()
-
-
-def has_placements(session: Session, organisation_id: str, context_id: str) -> bool:
-    """Whether anything in the context asks for evidence."""
-    found = session.execute(
-        select(Placement.id)
-        .where(
-            Placement.organisation_id == organisation_id,
-            Placement.context_id == context_id,
-            Placement.status == "active",
-        )
-        .limit(1)
-    ).scalar_one_or_none()
-    return found is not None
 
 
 def active_learners(session: Session, plan: ContextPlan) -> tuple[str, ...]:

@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy import Float, case, func, literal, select
 from sqlalchemy.orm import Session
 
 from lti_tool.domain.freshness import ACTIVE_FOR, ACTIVE_INTERVAL, NIGHT, RECENT_FOR, RECENT_INTERVAL
-from lti_tool.store.tables import Context, Deployment, Registration
+from lti_tool.store.tables import Context, Deployment, Placement, Registration
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,3 +134,60 @@ def _lateness(session: Session, now: datetime) -> sa.ColumnElement[float]:
 
 def _seconds(interval: timedelta) -> float:
     return interval.total_seconds()
+
+
+# -- one context. Statements are built once: every sync runs them, and building costs more than running.
+
+_ID, _ORGANISATION_ID = (
+    sa.bindparam("own_id", type_=sa.String),
+    sa.bindparam("own_organisation_id", type_=sa.String),
+)
+_IS_OWN = sa.and_(Context.organisation_id == _ORGANISATION_ID, Context.id == _ID)
+_MOMENT = Context.__table__.c.sync_due_at.type
+_SCHEDULE = (
+    sa.update(cast(sa.Table, Context.__table__))
+    .where(_IS_OWN)
+    .values(sync_due_at=sa.bindparam("due_at", type_=_MOMENT))
+)
+_CLAIM = _SCHEDULE.where(Context.sync_due_at <= sa.bindparam("now", type_=_MOMENT))
+_HASTEN = _SCHEDULE.where(Context.sync_due_at > sa.bindparam("due_at", type_=_MOMENT))
+_LAST_LAUNCHED = select(
+    Context.last_launched_at,
+    sa.exists()
+    .where(
+        Placement.organisation_id == Context.organisation_id,
+        Placement.context_id == Context.id,
+        Placement.status == "active",
+    )
+    .label("has_placements"),
+).where(_IS_OWN)
+
+
+def claim_sync(
+    session: Session, organisation_id: str, context_id: str, now: datetime, until: datetime
+) -> bool:
+    """Take a due sync: true for one caller only, until ``until``, when it is owed again."""
+    return _run(session, _CLAIM, organisation_id, context_id, now=now, due_at=until) == 1
+
+
+def schedule_sync(session: Session, organisation_id: str, context_id: str, due_at: datetime | None) -> None:
+    """Say when the context is owed its next sync; ``None`` where it has nothing to read."""
+    _run(session, _SCHEDULE, organisation_id, context_id, due_at=due_at)
+
+
+def hasten_sync(session: Session, organisation_id: str, context_id: str, due_at: datetime) -> None:
+    """Owe the context its next sync no later than ``due_at``, where it is owed one."""
+    _run(session, _HASTEN, organisation_id, context_id, due_at=due_at)
+
+
+def last_launched(session: Session, organisation_id: str, context_id: str) -> datetime | None:
+    """When the context was launched last; ``None`` where nothing in it asks for evidence."""
+    row = session.execute(
+        _LAST_LAUNCHED, {"own_id": context_id, "own_organisation_id": organisation_id}
+    ).one_or_none()
+    return row.last_launched_at if row is not None and row.has_placements else None
+
+
+def _run(session: Session, statement: Any, organisation_id: str, context_id: str, **values: Any) -> int:
+    given = {"own_id": context_id, "own_organisation_id": organisation_id, **values}
+    return session.connection().execute(statement, given).rowcount
