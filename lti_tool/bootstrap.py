@@ -30,6 +30,7 @@ from lti_tool.services.overview import Overview
 from lti_tool.services.progress import CourseProgress
 from lti_tool.services.public import PublicRecords
 from lti_tool.services.registration import Registrations
+from lti_tool.services.scoring import Scoring
 from lti_tool.services.sharing import Sharing
 from lti_tool.services.staffing import Staffing
 from lti_tool.services.syncing import Syncing
@@ -70,6 +71,7 @@ class Tool:
     syncing: Syncing
     awarding: Awarding
     issuing: Issuing
+    scoring: Scoring
     wallet: Wallet
     progress: CourseProgress
     sharing: Sharing
@@ -150,6 +152,7 @@ def build_tool(
     registrations = Registrations(database, clock)
     awarding = Awarding(database, clock)
     issuing = Issuing(database, IssuerKeyring(keyring), clock, urls, queue)
+    scoring = Scoring(database, connector, clock, queue, awarding, issuing, call_budgets)
     public = PublicRecords(database, issuing, urls)
     return Tool(
         settings=settings,
@@ -166,9 +169,10 @@ def build_tool(
         launching=Launching(database, clock, secret),
         configuring=Configuring(database, clock, lambda: keyring.signer(LTI), settings.base_url),
         columns=Columns(database, connector, clock),
-        syncing=Syncing(database, connector, clock, queue, awarding, issuing, call_budgets),
+        syncing=Syncing(database, connector, clock, queue, awarding, issuing, call_budgets, scoring),
         awarding=awarding,
         issuing=issuing,
+        scoring=scoring,
         wallet=Wallet(database, awarding, urls),
         progress=CourseProgress(database, awarding),
         sharing=Sharing(database, clock, urls),

@@ -116,6 +116,11 @@ class ErrorCode(StrEnum):
     PLATFORM_HOST_FOREIGN = "platform_host_foreign"
     PLATFORM_PAGING_BROKEN = "platform_paging_broken"
     COLUMN_MISSING = "column_missing"
+    AWARD_COLUMN_REFUSED = "award_column_refused"
+    SCORE_NOT_A_STUDENT = "score_not_a_student"
+    SCORE_STALE = "score_stale"
+    SCORE_LOCKED = "score_locked"
+    SCORE_REFUSED = "score_refused"
 
     # -- outgoing HTTP policy
     OUTBOUND_URL_REFUSED = "outbound_url_refused"

@@ -30,9 +30,19 @@ PATIENCE = timedelta(minutes=2)
 """How long an offered message is left alone before this process offers the same work again."""
 
 SYNC_PATIENCE = timedelta(seconds=2 * EVERY_SECONDS)
-"""Shorter for a course's scheduled sync: it may be done, and rightly due again, within the minute."""
+"""Shorter for a course's scheduled sync: it may be done, and rightly due again, within the minute. None at
+all once the queue is empty: a message that is gone was done, or is owed again."""
+
+FIRST_PORTION = 100
+"""Scheduled syncs that a first pass offers. The next offers twice as many where all were worked off, half as
+many where they were too many: nobody waits behind a queue that takes minutes."""
+LEAST_PORTION = 10
 
 PURGE_SECONDS = 3600.0
+
+SCORES_SECONDS = 60.0
+"""Between two searches for awards that are not written back. It looks at every award, and finds only what
+was put off or whose hint was lost: decisions give one."""
 
 
 class Offer(NamedTuple):
@@ -50,6 +60,7 @@ class Reconcile:
         self._tool = tool
         self._holder = uuid.uuid4().hex
         self._offered: dict[Offer, datetime] = {}
+        self._portion = FIRST_PORTION
 
     def run(self) -> int:
         """Make one pass; returns how much was offered, 0 also where another worker makes the passes."""
@@ -59,13 +70,17 @@ class Reconcile:
                 return 0
             # Kept, not given back: who takes it next finds an hour gone by.
             is_purge_due = runs.take_lease(session, "purge", uuid.uuid4().hex, now, PURGE_SECONDS)
+            is_search_due = runs.take_lease(session, "scores", uuid.uuid4().hex, now, SCORES_SECONDS)
         if is_purge_due:
             with self._tool.database.write() as session:
                 log.info("purged", **runs.purge(session, now))
         self._offered = {offer: at for offer, at in self._offered.items() if now - at < offer.patience}
-        room = BACKLOG - self._tool.queue.length()
+        waiting = self._tool.queue.length()
+        room = BACKLOG - waiting
+        self._weigh(waiting)
+        self._measure(now)
         count = 0
-        for offer in self._due(now, max(0, room) + len(self._offered)):
+        for offer in self._due(now, max(0, room) + len(self._offered), search_scores=is_search_due):
             if count >= room:
                 break
             if offer in self._offered:
@@ -77,12 +92,28 @@ class Reconcile:
             log.info("reconciled", offered=count)
         return count
 
+    def _weigh(self, waiting: int) -> None:
+        if waiting == 0:
+            self._portion = min(BACKLOG, self._portion * 2)
+            self._offered = {
+                offer: at for offer, at in self._offered.items() if offer.patience != SYNC_PATIENCE
+            }
+        elif waiting > self._portion // 2:
+            self._portion = max(LEAST_PORTION, self._portion // 2)
+
+    def _measure(self, now: datetime) -> None:
+        owed = self._tool.syncing.arrears(now)
+        telemetry.CONTEXTS_DUE.set(owed.due)
+        waits = (now - owed.oldest_due_at).total_seconds() if owed.oldest_due_at else 0.0
+        telemetry.OLDEST_DUE_SECONDS.set(waits)
+        self._tool.call_budgets.measure()
+
     def stop(self) -> None:
         """Let another worker make the passes at once, instead of after the lease."""
         with self._tool.database.write() as session:
             runs.release_lease(session, "reconcile", self._holder)
 
-    def _due(self, now: datetime, limit: int) -> Iterator[Offer]:
+    def _due(self, now: datetime, limit: int, *, search_scores: bool) -> Iterator[Offer]:
         """Everything that is owed: what is quick and what people wait for first."""
         tool = self._tool
         if limit == 0:
@@ -96,8 +127,10 @@ class Reconcile:
         for run in lost:
             if run.kind == "sync" and run.context_id is not None:
                 yield Offer("sync_context", (("context_id", run.context_id), ("run_id", run.id)))
+        for line_item_id in tool.scoring.columns_due(now, limit) if search_scores else ():
+            yield Offer("write_scores", (("line_item_id", line_item_id),), timedelta(seconds=SCORES_SECONDS))
         watched = {run.context_id for run in lost}
-        for context in tool.syncing.contexts_due(now, limit):
+        for context in tool.syncing.contexts_due(now, min(limit, self._portion + len(self._offered))):
             if context.context_id in watched:
                 continue  # its run reads it; two tasks for one course would get in each other's way
             yield Offer("sync_context", (("context_id", context.context_id),), SYNC_PATIENCE)

@@ -33,7 +33,11 @@ def register(tool: Tool, reconcile: Reconcile) -> None:
     def sign_status_list(status_list_id: str) -> None:
         tool.issuing.sign_status_list(status_list_id)
 
+    def write_scores(line_item_id: str) -> None:
+        tool.scoring.write_scores(line_item_id)
+
     tool.queue.register("sync_context", sync_context)
+    tool.queue.register("write_scores", write_scores)
     tool.queue.register("issue_credential", issue_credential)
     tool.queue.register("sign_status_list", sign_status_list)
     tool.queue.register("reconcile", reconcile.run)

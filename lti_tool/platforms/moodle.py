@@ -21,6 +21,7 @@ class Moodle(Platform):
 
     product: ClassVar[str] = "moodle"
     supports_mirror: ClassVar[bool] = True
+    roster_tells_staff: ClassVar[bool] = False
     may_have_storage: ClassVar[bool] = False
     quirks: ClassVar[tuple[Quirk, ...]] = (
         Quirk(

@@ -388,6 +388,31 @@ TEXTS: dict[ErrorCode, ErrorText] = {
         _("The column was deleted in the learning platform, or was never created."),
         _("A teacher can create it again on the badge page of the course."),
     ),
+    ErrorCode.AWARD_COLUMN_REFUSED: ErrorText(
+        _("No gradebook column for this badge"),
+        _("The learning platform made no gradebook column for this activity."),
+        _("Let the activity be graded in the learning platform, then choose “Look again”."),
+    ),
+    ErrorCode.SCORE_NOT_A_STUDENT: ErrorText(
+        _("Not a student"),
+        _("The learning platform takes no score for this person, as it does for students only."),
+        _("Enrol the person as a student, or confirm on the badge page that they learn here."),
+    ),
+    ErrorCode.SCORE_STALE: ErrorText(
+        _("A later score is there"),
+        _("The gradebook holds something with a later date, and takes no score from before it."),
+        _("Nothing needs to be done; it is tried again by itself."),
+    ),
+    ErrorCode.SCORE_LOCKED: ErrorText(
+        _("The grade is locked"),
+        _("The column, or this person's grade in it, is locked in the gradebook."),
+        _("Unlock it in the gradebook, then choose “Look again”."),
+    ),
+    ErrorCode.SCORE_REFUSED: ErrorText(
+        _("The score was refused"),
+        _("The learning platform did not take the score of the award."),
+        _("It is tried again by itself for some days; then choose “Look again”. The badge is not touched."),
+    ),
     # -- outgoing HTTP policy
     ErrorCode.OUTBOUND_URL_REFUSED: ErrorText(
         _("This address may not be opened"),

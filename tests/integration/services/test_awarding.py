@@ -15,7 +15,6 @@ import sqlalchemy as sa
 
 from lti_tool.domain.awarding import Candidate, Decision, Exclusion, Verdict, decide_award
 from lti_tool.domain.criteria import AllOf, Channel, Reason, ScoreAtLeast, State
-from lti_tool.platforms.moodle import Moodle
 from lti_tool.services import awarding as awarding_module
 from lti_tool.services.awarding import AwardingReport
 from lti_tool.services.criteria_format import parse_criteria, parse_evidence
@@ -330,13 +329,6 @@ STANDINGS: Mapping[str, tuple[type[tables.Base], dict[str, Any], Exclusion]] = {
 }
 
 
-@pytest.fixture
-def doubtful_rosters(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The courses' platform lists people who teach as learners."""
-    monkeypatch.setattr(Moodle, "roster_tells_staff", False)
-
-
-@pytest.mark.usefixtures("doubtful_rosters")
 def test_whom_only_the_roster_calls_a_learner_waits_until_it_is_proved(school: School) -> None:
     course = school.course()
     placed = factories.placed(school.database, course)
@@ -359,7 +351,6 @@ def test_whom_only_the_roster_calls_a_learner_waits_until_it_is_proved(school: S
         assert holders(school) == {known, listed}
 
 
-@pytest.mark.usefixtures("doubtful_rosters")
 def test_a_badge_from_before_the_question_was_asked_stays(school: School) -> None:
     course = school.course()
     placed = factories.placed(school.database, course)

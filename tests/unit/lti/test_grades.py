@@ -352,10 +352,12 @@ def test_nothing_here_replaces_columns_and_a_score_is_written_in_one_place_only(
     offered = {name for name in vars(grades) if not name.startswith("_")}
     assert not {name for name in offered if name.startswith(("put", "update", "replace_", "delete"))}
     assert {name for name in offered if name.startswith("post")} == {"post_score"}
+    # Of columns, ``scoring`` reads award columns only (tests/integration/test_scoring.py); ``opening`` grades
+    # nobody.
     package = Path(lti_tool.__file__).parent
-    callers = [path.stem for path in package.rglob("*.py") if "post_score" in path.read_text()]
-    # Of columns, the service below reads award columns only (tests/integration/test_scoring.py).
-    assert set(callers) <= {"grades", "scoring"}
+    texts = {path.stem: path.read_text() for path in package.rglob("*.py")}
+    assert {stem for stem, text in texts.items() if "FullScore" in text} == {"grades", "scoring"}
+    assert {stem for stem, text in texts.items() if "post_score(" in text} == {"grades", "scoring", "opening"}
 
 
 def test_line_items_as_moodle_really_sends_them(moodle):

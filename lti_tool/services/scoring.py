@@ -1,0 +1,548 @@
+"""Writing awards back to the LMS, as scores into the award column of their badge link.
+
+The LMS's own completion follows from the score, so that a badge may open the next activity. And where the
+roster cannot tell staff from learners, the score *proves*: an LMS takes one for students only.
+
+What is due is read from the database (:mod:`lti_tool.store.scores`). Before each score a row says that it
+is about to be sent; each answer is kept at once. Killed anywhere between, the next worker reads the column
+before it sends anything, and finds the score there, or does not. A value that is not the tool's is a
+teacher's: it is kept. A score is never lowered and never taken back, also not when a badge is revoked.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+from lti_tool import telemetry
+from lti_tool.domain.awarding import Proof
+from lti_tool.domain.registrations import RegistrationView
+from lti_tool.domain.scoring import ScoreState, meaning_of, next_try_at, timestamp_after
+from lti_tool.errors import CredentialInvalid, ErrorCode, NotAllowed, NotFound, PlatformFailed
+from lti_tool.lti import grades
+from lti_tool.lti.connector import PlatformConnector, ServiceAccess, is_silent
+from lti_tool.lti.grades import FullScore, LineItemOnPlatform, LineItemSpec, PlatformResult
+from lti_tool.platforms import ScoreRefusal
+from lti_tool.services import Hints
+from lti_tool.services.columns import service_access
+from lti_tool.services.launching import SessionView
+from lti_tool.services.syncing import AwardingPort, IssuingPort
+from lti_tool.store import audit, rosters, runs
+from lti_tool.store import scores as store
+from lti_tool.store.database import Database
+from lti_tool.store.rosters import ContextPlan
+from lti_tool.store.scores import AwardColumn, DueScore
+
+log = telemetry.get_logger(__name__)
+
+AT_ONCE: Final = 100
+"""Scores of one task; what is left is offered again, so that no course keeps a worker to itself."""
+FEW: Final = 5
+"""For so many learners each own result is read; for more the whole column once."""
+LEASE_SECONDS: Final = 120.0
+"""How long a worker may be silent before another takes its column over; renewed with each score."""
+FAILURES: Final = 3
+"""Failures in a row, each with an answer, after which a column is left alone: it is not the learners."""
+PASSING: Final = timedelta(minutes=10)
+LASTING: Final = timedelta(hours=6)
+"""How long a column with trouble is left alone: what passes by itself, and what a person has to mend."""
+REST: Final = 60.0
+LONGEST_REST: Final = 3600.0
+"""Seconds that a platform gets which is too busy: where it does not say for how long, and at most."""
+RESTING: Final = frozenset({ErrorCode.PLATFORM_BUSY, ErrorCode.PLATFORM_CALLS_SPENT})
+LISTED: Final = 200
+"""People that the instructor's page lists at most for each reason."""
+
+REFUSALS: Final[Mapping[ScoreRefusal, ErrorCode]] = {
+    ScoreRefusal.NOT_A_STUDENT: ErrorCode.SCORE_NOT_A_STUDENT,
+    ScoreRefusal.STALE: ErrorCode.SCORE_STALE,
+    ScoreRefusal.LOCKED: ErrorCode.SCORE_LOCKED,
+    ScoreRefusal.OTHER: ErrorCode.SCORE_REFUSED,
+}
+
+
+class Room(Protocol):
+    """How many calls the schedule may make; :class:`~lti_tool.services.call_budgets.CallBudgets`."""
+
+    def room(self, registration: RegistrationView) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class AwardColumnView:
+    """The award column of one badge link, as its instructor sees it."""
+
+    placement_id: str
+    state: str
+    """``none`` (made with the first badge), ``written`` (it exists), ``trouble``, or ``not_allowed`` (the LMS
+    lets the tool write no scores)."""
+    trouble: ErrorCode | None
+    counts: Mapping[ScoreState, int]
+    waiting: tuple[store.Doubted, ...]
+    """Whose badge waits for a proof that they are learners."""
+    refused: tuple[store.Doubted, ...]
+    """Who gets no badge, since the LMS says that they are no students."""
+    given_up: tuple[store.GivenUp, ...]
+    """Who has the badge, and whose score the LMS does not take."""
+
+
+class _Stopped(Exception):
+    """Nothing more is to be sent for now.
+
+    :param trouble: why; ``None`` where nothing is wrong.
+    :param rest: seconds for which the column is left alone, where the platform asked for rest.
+    """
+
+    def __init__(self, trouble: ErrorCode | None, rest: float | None = None) -> None:
+        super().__init__(trouble)
+        self.trouble = trouble
+        self.rest = rest
+
+
+@dataclass
+class _Work:
+    """One task on one column."""
+
+    plan: ContextPlan
+    column: AwardColumn
+    holder: str
+    access: ServiceAccess = field(init=False)
+    read: dict[str, PlatformResult] | None = None
+    """What the column said of everybody, where it was read whole."""
+    failures: int = 0
+
+    def __post_init__(self) -> None:
+        self.access = service_access(self.plan)
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """Writes scores, and proves learners by them or by the word of an instructor."""
+
+    database: Database
+    connector: PlatformConnector
+    clock: Callable[[], datetime]
+    hints: Hints
+    awarding: AwardingPort
+    issuing: IssuingPort
+    budgets: Room | None = None
+
+    # -- what is due
+
+    def columns_due(self, now: datetime, limit: int) -> tuple[str, ...]:
+        """Ids of the award columns (``line_items``) into which something is to be written."""
+        with self.database.read() as session:
+            is_lacking = store.lacks_columns(session)
+        if is_lacking:
+            with self.database.write() as session:
+                store.add_missing_columns(session, now)
+        since = {"passing": now - PASSING, "lasting": now - LASTING}
+        with self.database.read() as session:
+            return store.columns_due(session, now, since, limit)
+
+    def offer_due(self, organisation_id: str, context_id: str, learner_id: str | None = None) -> None:
+        """Have what a decision made due (for one learner) written soon; called after its commit."""
+        now = self.clock()
+        with self.database.read() as session:
+            is_lacking = store.lacks_columns(session, context_id)
+        if is_lacking:
+            with self.database.write() as session:
+                store.add_missing_columns(session, now, context_id)
+        with self.database.read() as session:
+            due = store.columns_due_in(session, organisation_id, context_id, now, learner_id)
+        for line_item_id in due:
+            self.hints.offer("write_scores", line_item_id=line_item_id)
+
+    # -- writing
+
+    def write_scores(self, line_item_id: str) -> None:
+        """Write what is due into one award column; a no-op where nothing is, or another worker is at it.
+
+        What the platform does wrong is kept with the column or the learner's score, and raises nothing.
+        """
+        holder = uuid.uuid4().hex
+        now = self.clock()
+        with self.database.write() as session:
+            column = store.award_column(session, line_item_id)
+            plan = (
+                rosters.context_plan(session, column.organisation_id, column.context_id) if column else None
+            )
+            if column is None or plan is None or not plan.is_approved or not _may_write(plan):
+                return
+            if column.trouble in store.UNTIL_ASKED or not store.due_scores(session, column, now, 1):
+                return
+            if not runs.take_lease(session, _lease(column), holder, now, LEASE_SECONDS):
+                return
+        rest: float | None = None
+        try:
+            rest = self._write(_Work(plan, column, holder))
+        finally:
+            with self.database.write() as session:
+                if rest is None:
+                    runs.release_lease(session, _lease(column), holder)
+                else:
+                    # Nobody, in whichever process, asks before the platform has had its rest.
+                    runs.take_lease(session, _lease(column), holder, self.clock(), min(rest, LONGEST_REST))
+
+    def _write(self, work: _Work) -> float | None:
+        """Do the work; for how many seconds the platform wants to be left alone, if it does."""
+        trouble: ErrorCode | None = None
+        rest: float | None = None
+        is_more = False
+        try:
+            self._find_column(work)
+            is_more = self._write_due(work)
+        except _Stopped as stopped:
+            trouble, rest = stopped.trouble, stopped.rest
+        except PlatformFailed as failure:
+            if failure.code in RESTING:
+                rest = failure.retry_after or REST
+            else:
+                trouble = failure.code
+        with self.database.write() as session:
+            store.record_outcome(session, work.column, trouble and trouble.value, self.clock())
+        if trouble is not None:
+            log.warning("scores_stopped", line_item_id=work.column.id, trouble=trouble.value)
+        elif is_more and rest is None:
+            self.hints.offer("write_scores", line_item_id=work.column.id)
+        return rest
+
+    def _write_due(self, work: _Work) -> bool:
+        """Write some of what is due; whether there may be more."""
+        with self.database.read() as session:
+            due = store.due_scores(session, work.column, self.clock(), AT_ONCE)
+        if len(due) > FEW:
+            work.read = self._read_column(work)
+        for one in due:
+            if self.budgets is not None and self.budgets.room(work.plan.registration) < 1:
+                return False  # the reconcile pass comes back when there is room again
+            self._write_one(work, one)
+        return len(due) == AT_ONCE
+
+    def _read_column(self, work: _Work, sub: str | None = None) -> dict[str, PlatformResult]:
+        assert work.column.url is not None
+        read = grades.read_results(self.connector, work.access, work.column.url, user_id=sub)
+        if not read.complete:
+            # A row that is missing may be a teacher's value: nothing is written over what was not read.
+            code = read.trouble or ErrorCode.PLATFORM_ANSWER_INVALID
+            if code in RESTING:
+                raise _Stopped(None, read.retry_after or REST)
+            raise _Stopped(code)
+        return {row.sub: row for row in read.rows}
+
+    def _write_one(self, work: _Work, due: DueScore) -> None:
+        if work.read is None:
+            found = self._read_column(work, due.sub).get(due.sub)
+        else:
+            found = work.read.get(due.sub)
+        if found is not None:
+            state = meaning_of(found.score, found.maximum, was_sent=due.sent_at is not None)
+            if state is not None:
+                self._settle(work, due, state, due.sent_at)
+                return
+        self._post(work, due)
+
+    def _post(self, work: _Work, due: DueScore) -> None:
+        now = self.clock()
+        sent_at = timestamp_after(due.sent_at, now)
+        with self.database.write() as session:
+            if not runs.take_lease(session, _lease(work.column), work.holder, now, LEASE_SECONDS):
+                raise _Stopped(None)  # somebody took over while this worker slept
+            store.keep_score(
+                session,
+                work.column,
+                due.learner_id,
+                ScoreState.WAITING,
+                sent_at=sent_at,
+                tried_at=now,
+                attempts=due.attempts,
+                next_try_at=now + timedelta(seconds=LEASE_SECONDS),
+            )
+        assert work.column.url is not None
+        score = FullScore(due.sub, work.column.score_maximum, sent_at)
+        try:
+            refusal = grades.post_score(self.connector, work.access, work.column.url, score)
+        except PlatformFailed as failure:
+            self._put_off(work, due, sent_at, failure)
+            return
+        work.failures = 0
+        if refusal is None:
+            self._settle(work, due, ScoreState.WRITTEN, sent_at)
+        elif refusal is ScoreRefusal.NOT_A_STUDENT:
+            self._settle(work, due, ScoreState.REFUSED, sent_at, ErrorCode.SCORE_NOT_A_STUDENT)
+        else:
+            self._try_again(work, due, sent_at, REFUSALS[refusal])
+
+    def _put_off(self, work: _Work, due: DueScore, sent_at: datetime, failure: PlatformFailed) -> None:
+        """Neither yes nor no: the score may have arrived, and the column is read before the next one.
+
+        An error that was answered is this score's own until it has come :data:`FAILURES` times in a row;
+        everything else is the platform's, and no fault of the learner's.
+        """
+        is_own = not is_silent(failure) and failure.code in (
+            ErrorCode.PLATFORM_UNREACHABLE,
+            ErrorCode.PLATFORM_ANSWER_INVALID,
+        )
+        if is_own and work.failures + 1 < FAILURES:
+            work.failures += 1
+            self._try_again(work, due, sent_at, failure.code)
+            return
+        now = self.clock()
+        with self.database.write() as session:
+            store.keep_score(
+                session,
+                work.column,
+                due.learner_id,
+                ScoreState.WAITING,
+                sent_at=sent_at,
+                tried_at=now,
+                attempts=due.attempts,
+            )
+        raise failure
+
+    def _try_again(self, work: _Work, due: DueScore, sent_at: datetime, code: ErrorCode) -> None:
+        now = self.clock()
+        tries = due.attempts + 1
+        again_at = next_try_at(tries, now)
+        state = ScoreState.WAITING if again_at is not None else ScoreState.REFUSED
+        with self.database.write() as session:
+            store.keep_score(
+                session,
+                work.column,
+                due.learner_id,
+                state,
+                sent_at=sent_at,
+                tried_at=now,
+                attempts=tries,
+                next_try_at=again_at,
+                error_code=code,
+            )
+        telemetry.SCORES.labels(state.value).inc()
+
+    def _settle(
+        self,
+        work: _Work,
+        due: DueScore,
+        state: ScoreState,
+        sent_at: datetime | None,
+        code: ErrorCode | None = None,
+    ) -> None:
+        """Keep an answer, and in the same transaction what it proves; then decide anew."""
+        column, now = work.column, self.clock()
+        proof: Proof | None = None
+        if state is ScoreState.WRITTEN:
+            proof = Proof.SCORE
+        elif state is ScoreState.REFUSED and due.is_proof:
+            proof = Proof.REFUSED
+        with self.database.write() as session:
+            store.keep_score(
+                session,
+                column,
+                due.learner_id,
+                state,
+                sent_at=sent_at,
+                tried_at=now,
+                attempts=due.attempts,
+                error_code=code,
+            )
+            if proof is not None:
+                store.prove(session, column.organisation_id, column.context_id, [due.learner_id], proof, now)
+        telemetry.SCORES.labels(state.value).inc()
+        if due.is_proof and proof is not None:
+            self._decide(column.organisation_id, column.context_id, [due.learner_id], "score")
+
+    def _decide(
+        self, organisation_id: str, context_id: str, learner_ids: Collection[str], origin: str
+    ) -> None:
+        """Decide about people of whom it is now known whether they are learners, and issue what follows."""
+        award_ids: list[str] = []
+        for learner_id in learner_ids:
+            award_ids += self.awarding.decide_learner(organisation_id, context_id, learner_id).award_ids
+        telemetry.AWARDS.labels(origin).inc(len(award_ids))
+        if not award_ids:
+            return
+        try:
+            self.issuing.issue_for(award_ids)
+        except CredentialInvalid as error:
+            # Nobody else's score waits for it; the reconcile pass offers the award again.
+            log.warning("credential_not_issued", error=str(error))
+
+    # -- the column
+
+    def _find_column(self, work: _Work) -> None:
+        """Know the column's address: as found before, else found on the platform, else made there, once.
+
+        :raises PlatformFailed: as the platform answered. :raises _Stopped: AWARD_COLUMN_REFUSED.
+        """
+        if work.column.url is not None:
+            return
+        column, url = work.column, work.plan.line_items_url
+        assert url is not None
+        found = _own(grades.list_line_items(self.connector, work.access, url), column)
+        if found is None:
+            if column.created_on_platform_at is not None:
+                # It was there, and a teacher deleted it: not made again unless somebody asks for it.
+                raise _Stopped(ErrorCode.COLUMN_MISSING)
+            found = self._make(work, url)
+        maximum = found.score_maximum if found.score_maximum else store.POINTS
+        now = self.clock()
+        with self.database.write() as session:
+            store.record_found(session, column, url=found.url, score_maximum=maximum, now=now)
+            again = store.award_column(session, column.id)
+        if again is None:
+            raise _Stopped(None)
+        work.column = again
+
+    def _make(self, work: _Work, url: str) -> LineItemOnPlatform:
+        column = work.column
+        if column.link_id_on_platform is None:
+            raise _Stopped(ErrorCode.AWARD_COLUMN_REFUSED)
+        spec = LineItemSpec(
+            column.label, store.POINTS, column.badge_link_key, store.AWARD_TAG, column.link_id_on_platform
+        )
+        try:
+            return grades.create_line_item(self.connector, work.access, url, spec)
+        except PlatformFailed as failure:
+            if failure.code is not ErrorCode.PLATFORM_REFUSED:
+                raise
+            # Somebody was quicker (409), or this link can have no column (Canvas: it is no assignment).
+            found = _own(grades.list_line_items(self.connector, work.access, url), column)
+            if found is None:
+                raise _Stopped(ErrorCode.AWARD_COLUMN_REFUSED) from failure
+            return found
+
+    # -- the instructor's page
+
+    def award_columns(self, session: SessionView) -> dict[str, AwardColumnView]:
+        """The award column of each badge link of a course, by placement, and whose badge waits for it.
+
+        :raises NotAllowed: unless the person may see everybody's progress.
+        """
+        if not session.can_view_progress or session.context_id is None:
+            raise NotAllowed(ErrorCode.NOT_ALLOWED, "no right to see progress")
+        organisation_id, context_id = session.organisation_id, session.context_id
+        with self.database.read() as reading:
+            plan = rosters.context_plan(reading, organisation_id, context_id)
+            columns = store.award_columns(reading, organisation_id, context_id)
+            line_item_ids = [column.id for column in columns.values()]
+            placement_ids = store.active_placements(reading, organisation_id, context_id)
+            counts = store.counts(reading, organisation_id, line_item_ids)
+            waiting = store.waiting_for_proof(reading, organisation_id, context_id, placement_ids, LISTED)
+            refused = store.refused_as_staff(reading, organisation_id, context_id, placement_ids, LISTED)
+            given_up = store.given_up(reading, organisation_id, line_item_ids, LISTED)
+        may_write = plan is not None and _may_write(plan)
+        shown = {}
+        for placement_id in placement_ids:
+            column = columns.get(placement_id)
+            shown[placement_id] = AwardColumnView(
+                placement_id,
+                _state(column, may_write=may_write),
+                ErrorCode(column.trouble) if column is not None and column.trouble and may_write else None,
+                counts[column.id] if column is not None else {},
+                tuple(one for one in waiting if one.placement_id == placement_id),
+                tuple(one for one in refused if one.placement_id == placement_id),
+                tuple(one for one in given_up if one.placement_id == placement_id and one.has_badge),
+            )
+        return shown
+
+    def confirm_learners(self, session: SessionView, learner_ids: Collection[str]) -> int:
+        """An instructor's word that people are learners of this course; how many it was news about.
+
+        Who was staff of the course, has left it or is not listed as learner in it stays what they are.
+
+        :raises NotAllowed: unless the person may configure the course's badges.
+        """
+        if not session.can_configure or session.is_read_only or session.context_id is None:
+            raise NotAllowed(ErrorCode.NOT_ALLOWED, "confirming learners needs an editing role in a course")
+        organisation_id, context_id = session.organisation_id, session.context_id
+        now = self.clock()
+        with self.database.write() as writing:
+            confirmed = store.prove(
+                writing,
+                organisation_id,
+                context_id,
+                # Nobody vouches for themselves.
+                [id_ for id_ in dict.fromkeys(learner_ids) if id_ != session.learner_id],
+                Proof.STAFF,
+                now,
+                instead_of=(Proof.NONE, Proof.REFUSED),
+            )
+            for learner_id in confirmed:
+                audit.record(
+                    writing,
+                    organisation_id,
+                    at=now,
+                    actor=f"{audit.LEARNER}{session.learner_id}",
+                    action="learner.confirmed",
+                    subject_kind="learner",
+                    subject_id=learner_id,
+                    detail={"context_id": context_id},
+                )
+        self._decide(organisation_id, context_id, confirmed, "staff")
+        self.offer_due(organisation_id, context_id)
+        return len(confirmed)
+
+    def ask_again(self, session: SessionView, placement_id: str) -> None:
+        """Look for the column anew, make it if it is gone, and try again what was given up.
+
+        :raises NotAllowed: as :meth:`confirm_learners`. :raises NotFound: ``placement_not_found``.
+        """
+        if not session.can_configure or session.is_read_only or session.context_id is None:
+            raise NotAllowed(ErrorCode.NOT_ALLOWED, "the award column needs an editing role in a course")
+        organisation_id, context_id = session.organisation_id, session.context_id
+        now = self.clock()
+        with self.database.write() as writing:
+            store.add_missing_columns(writing, now, context_id)
+            column = store.award_columns(writing, organisation_id, context_id).get(placement_id)
+            if column is None:
+                raise NotFound(ErrorCode.PLACEMENT_NOT_FOUND)
+            store.ask_again(writing, column)
+            audit.record(
+                writing,
+                organisation_id,
+                at=now,
+                actor=f"{audit.LEARNER}{session.learner_id}",
+                action="award_column.asked_again",
+                subject_kind="placement",
+                subject_id=placement_id,
+            )
+        self.hints.offer("write_scores", line_item_id=column.id)
+
+
+def _lease(column: AwardColumn) -> str:
+    return f"scores:{column.id}"
+
+
+def _may_write(plan: ContextPlan) -> bool:
+    """Whether the LMS lets the tool read and write scores; what cannot be read is not written over."""
+    needed = {grades.SCORE_SCOPE, grades.RESULT_SCOPE}
+    return plan.line_items_url is not None and needed <= plan.ags_scopes
+
+
+def _own(listed: tuple[LineItemOnPlatform, ...], column: AwardColumn) -> LineItemOnPlatform | None:
+    """The award column among the tool's columns: of this link and our tag, else just of this link.
+
+    Some platforms keep neither tag nor resourceId of the column that they make with a link. A column that
+    is for evidence is none of those, nor is any that belongs to no link.
+    """
+    coupled = [item for item in listed if item.resource_link_id is not None]
+    ours = [
+        item for item in coupled if item.tag == store.AWARD_TAG and item.resource_id == column.badge_link_key
+    ]
+    of_link = [
+        item
+        for item in coupled
+        if item.resource_link_id == column.link_id_on_platform and not (item.tag or item.resource_id)
+    ]
+    candidates = [item for item in ours if item.resource_link_id == column.link_id_on_platform]
+    return next(iter([*candidates, *ours, *of_link]), None)
+
+
+def _state(column: AwardColumn | None, *, may_write: bool) -> str:
+    if not may_write:
+        return "not_allowed"
+    if column is None or (column.url is None and column.trouble is None):
+        return "none"
+    return "trouble" if column.trouble is not None else "written"
