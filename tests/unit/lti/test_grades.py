@@ -355,9 +355,11 @@ def test_nothing_here_replaces_columns_and_a_score_is_written_in_one_place_only(
     # Of columns, ``scoring`` reads award columns only (tests/integration/test_scoring.py); ``opening`` grades
     # nobody.
     package = Path(lti_tool.__file__).parent
-    texts = {path.stem: path.read_text() for path in package.rglob("*.py")}
-    assert {stem for stem, text in texts.items() if "FullScore" in text} == {"grades", "scoring"}
-    assert {stem for stem, text in texts.items() if "post_score(" in text} == {"grades", "scoring", "opening"}
+    texts = {str(path.relative_to(package)): path.read_text() for path in package.rglob("*.py")}
+    named = {name for name, text in texts.items() if "FullScore" in text}
+    posting = {name for name, text in texts.items() if "post_score(" in text}
+    assert named == {"lti/grades.py", "services/scoring.py"}
+    assert posting == {*named, "services/opening.py"}
 
 
 def test_line_items_as_moodle_really_sends_them(moodle):
