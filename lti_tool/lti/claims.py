@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -108,6 +109,7 @@ def origin_of(url: str | None) -> str | None:
     return None if parts is None else f"{parts[0]}://{parts[1]}"
 
 
+@lru_cache(maxsize=1024)
 def _split(url: str) -> tuple[str, str] | None:
     """Scheme and host[:port] of a URL that both this tool and a browser read the same way."""
     if len(url) > URL_LENGTH or _NOT_IN_URLS.search(url):

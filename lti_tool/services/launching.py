@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, Final
 
+from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -94,6 +95,8 @@ class AcceptedLaunch:
 
     token: str
     session: SessionView
+    has_columns: bool
+    """Whether the course has evidence columns that this person's grades can be read from."""
 
 
 @dataclass(frozen=True)
@@ -123,8 +126,8 @@ class Launching:
             the nonce stay recorded); REGISTRATION_UNKNOWN, REGISTRATION_NOT_APPROVED.
         """
         now = self.clock()
-        with self.database.write() as session:
-            outcome = _Acceptance(session, launch, now, self._hash).accept()
+        with self.database.write_rows() as connection:
+            outcome = _Acceptance(connection, launch, now, self._hash).accept()
         if isinstance(outcome, LaunchRefused):
             raise outcome
         return outcome
@@ -148,8 +151,8 @@ class Launching:
         """
         if not token or len(token) > TOKEN_LENGTH:
             raise NotAllowed(ErrorCode.SESSION_MISSING, "no session token")
-        with self.database.read() as session:
-            stored = launches.session_by_token_hash(session, self._hash(token))
+        with self.database.read_rows() as connection:
+            stored = launches.session_by_token_hash(connection, self._hash(token))
         if stored is None:
             raise NotAllowed(ErrorCode.SESSION_MISSING, "no such session")
         now = self.clock()
@@ -182,9 +185,9 @@ class _Acceptance:
     """One launch inside its transaction."""
 
     def __init__(
-        self, session: Session, launch: Launch, now: datetime, hash_token: Callable[[str], str]
+        self, connection: Connection, launch: Launch, now: datetime, hash_token: Callable[[str], str]
     ) -> None:
-        self.session = session
+        self.connection = connection
         self.launch = launch
         self.now = now
         self.hash_token = hash_token
@@ -199,10 +202,21 @@ class _Acceptance:
         )
         self.known: launches.Known
 
+    @cached_property
+    def session(self) -> Session:
+        """For what few launches have to say: most tell nothing new, and are accepted without one."""
+        return Session(self.connection, expire_on_commit=False)
+
     def accept(self) -> AcceptedLaunch | LaunchRefused:
         """Record everything; a refusal that is returned, not raised, leaves its traces."""
-        known = launches.find_known(self.session, self.keys)
-        if not launches.consume_nonce(self.session, self.launch.nonce, self.now + NONCE_LIFETIME):
+        outcome = self._accept()
+        if "session" in self.__dict__:
+            self.session.flush()
+        return outcome
+
+    def _accept(self) -> AcceptedLaunch | LaunchRefused:
+        known = launches.find_known(self.connection, self.keys)
+        if not launches.consume_nonce(self.connection, self.launch.nonce, self.now + NONCE_LIFETIME):
             raise self._refused(ErrorCode.LAUNCH_REPLAYED, "this nonce was used before")
         if known is None:
             raise self._refused(ErrorCode.REGISTRATION_UNKNOWN, "the registration was removed")
@@ -212,7 +226,7 @@ class _Acceptance:
             )
         if known.deployment is None:
             self._record_deployment(known)
-            known = launches.find_known(self.session, self.keys)
+            known = launches.find_known(self.connection, self.keys)
             assert known is not None
         self.known = known
         deployment = known.deployment
@@ -420,7 +434,7 @@ class _Acceptance:
             expires_at=self.now + SESSION_LIFETIME,
             is_administrator=launch.rights.is_administrator and not self.is_read_only,
         )
-        launches.add_session(self.session, row, self.hash_token(token))
+        launches.add_session(self.connection, row, self.hash_token(token))
         stored = launches.StoredSession(
             session=row,
             learner_name=launch.user.name or (self.known.learner.name if self.known.learner else None),
@@ -431,7 +445,7 @@ class _Acceptance:
             product=registration.product,
             issuer=registration.issuer,
         )
-        return AcceptedLaunch(token, _view(stored))
+        return AcceptedLaunch(token, _view(stored), self.known.has_columns)
 
     def _frame_origins(self, deployment: launches.KnownDeployment) -> list[str]:
         """Who may frame the pages of this session."""

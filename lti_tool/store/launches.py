@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple, cast
 
 from sqlalchemy import Table, and_, bindparam, exists, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import CursorResult
+from sqlalchemy.engine import Connection, CursorResult
 from sqlalchemy.orm import Session
 from sqlalchemy.sql import ColumnElement
 
@@ -30,6 +30,7 @@ from lti_tool.store.tables import (
     Deployment,
     LaunchSession,
     Learner,
+    LineItem,
     Membership,
     Nonce,
     Placement,
@@ -54,6 +55,7 @@ _learners = _table(Learner)
 _memberships = _table(Membership)
 _placements = _table(Placement)
 _sessions = _table(LaunchSession)
+_line_items = _table(LineItem)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +157,8 @@ class Known:
     learner: KnownLearner | None
     membership: KnownMembership | None
     placement: KnownPlacement | None
+    has_columns: bool
+    """Whether any evidence column of the context exists on the platform."""
 
 
 class SessionRow(NamedTuple):
@@ -206,9 +210,8 @@ def _use_nonce(dialect: str) -> Any:
     return sqlite.insert(table).on_conflict_do_nothing(index_elements=["value_hash"])
 
 
-def consume_nonce(session: Session, nonce: str, expires_at: datetime) -> bool:
+def consume_nonce(connection: Connection, nonce: str, expires_at: datetime) -> bool:
     """Use a nonce up; False where it was used before. Of two that try at once, one gets True."""
-    connection = session.connection()
     value_hash = hashlib.sha256(nonce.encode()).hexdigest()
     used = connection.execute(
         _use_nonce(connection.dialect.name),
@@ -230,8 +233,18 @@ _PARTS: Final = (
     (_placements, KnownPlacement),
 )
 
+_HAS_COLUMNS: Final = (
+    exists()
+    .where(
+        _line_items.c.context_id == _contexts.c.id,
+        _line_items.c.tag != "award",
+        _line_items.c.id_on_platform.is_not(None),
+    )
+    .correlate(_contexts)
+)
+
 _FIND_KNOWN: Final = (
-    select(*(table.c[name] for table, part in _PARTS for name in part._fields))
+    select(*(table.c[name] for table, part in _PARTS for name in part._fields), _HAS_COLUMNS)
     .select_from(
         _registrations.outerjoin(
             _deployments,
@@ -281,27 +294,23 @@ _FIND_KNOWN: Final = (
 )
 
 
-def find_known(session: Session, keys: LaunchKeys) -> Known | None:
+def find_known(connection: Connection, keys: LaunchKeys) -> Known | None:
     """Everything a launch touches, in one statement; ``None`` where the registration is gone.
 
     Each row is sought within the one that owns it: a context within its deployment, a learner within the
     deployment's organisation and the registration, a placement within the context.
     """
-    row = (
-        session.connection()
-        .execute(
-            _FIND_KNOWN,
-            {
-                "registration_id": keys.registration_id,
-                "deployment_id": keys.deployment_id,
-                "sub": keys.sub,
-                "context_id": keys.context_id,
-                "resource_link_id": keys.resource_link_id,
-                "badge_link_key": keys.badge_link_key,
-            },
-        )
-        .one_or_none()
-    )
+    row = connection.execute(
+        _FIND_KNOWN,
+        {
+            "registration_id": keys.registration_id,
+            "deployment_id": keys.deployment_id,
+            "sub": keys.sub,
+            "context_id": keys.context_id,
+            "resource_link_id": keys.resource_link_id,
+            "badge_link_key": keys.badge_link_key,
+        },
+    ).one_or_none()
     if row is None:
         return None
     parts: list[Any] = []
@@ -311,6 +320,7 @@ def find_known(session: Session, keys: LaunchKeys) -> Known | None:
         # An outer join that found nothing gives nulls, the key's included.
         parts.append(None if row[start] is None else part(*row[start:end]))
         start = end
+    parts.append(bool(row[start]))
     return Known(*parts)
 
 
@@ -377,9 +387,9 @@ def activate_placement(session: Session, organisation_id: str, placement_id: str
     )
 
 
-def add_session(session: Session, row: SessionRow, token_hash: str) -> None:
+def add_session(connection: Connection, row: SessionRow, token_hash: str) -> None:
     """A new launch session."""
-    session.connection().execute(_ADD_SESSION, {**row._asdict(), "token_hash": token_hash})
+    connection.execute(_ADD_SESSION, {**row._asdict(), "token_hash": token_hash})
 
 
 _ADD_SESSION: Final = insert(_sessions)
@@ -447,9 +457,9 @@ def prolong_session(session: Session, session_id: str, expires_at: datetime) -> 
     )
 
 
-def session_by_token_hash(session: Session, token_hash: str) -> StoredSession | None:
+def session_by_token_hash(connection: Connection, token_hash: str) -> StoredSession | None:
     """The launch session of a token, expired or not; none once its deployment or registration is shut."""
-    found = session.connection().execute(_SESSION_BY_TOKEN, {"token_hash": token_hash}).one_or_none()
+    found = connection.execute(_SESSION_BY_TOKEN, {"token_hash": token_hash}).one_or_none()
     if found is None:
         return None
     end = len(SessionRow._fields)

@@ -85,7 +85,8 @@ def launch() -> AnyResponse:
         is_cookie_bound=session.is_cookie_bound,
         is_deep_linking=session.deep_linking is not None,
     )
-    if session.is_learner and session.context_id is not None and not session.is_read_only:
+    is_own_visit = session.is_learner and session.context_id is not None and not session.is_read_only
+    if is_own_visit and accepted.has_columns:
         try:
             tool.syncing.refresh_learner(session)
         except ToolError as error:

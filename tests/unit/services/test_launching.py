@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from lti_tool.domain.identity import (
     CourseContext,
@@ -351,3 +352,24 @@ def test_neither_a_test_user_nor_a_masquerader_proves_anything(small: World) -> 
     small.accept(sub=sub, roles=(LEARNER, TEST_USER))
     small.accept(sub=sub, is_masquerading=True)
     assert small.row(tables.Membership, learner_id=learner_id).learner_proof == "none"
+
+
+def test_a_launch_tells_whether_there_is_a_column_to_read(world: World) -> None:
+    assert not world.accept().has_columns
+    placed = factories.placed(world.database, world.course)
+    assert world.accept().has_columns
+    with world.database.write() as session:
+        column = sa.update(tables.LineItem).where(tables.LineItem.id == placed.line_item_id)
+        session.execute(column.values(id_on_platform=None))
+    assert not world.accept().has_columns, "the column is not there yet"
+
+
+def test_a_launch_that_tells_nothing_new_takes_three_statements(world: World) -> None:
+    world.accept()
+    with world.database.statements() as statements:
+        world.accept()
+    assert [statement.split()[0] for statement in statements if not statement.startswith("BEGIN")] == [
+        "SELECT",
+        "INSERT",
+        "INSERT",
+    ]

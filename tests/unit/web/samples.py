@@ -65,7 +65,7 @@ class Launching:
         self.is_expired = False
 
     def accept_launch(self, launch: object) -> AcceptedLaunch:
-        return AcceptedLaunch(SECRET, self.view)
+        return AcceptedLaunch(SECRET, self.view, has_columns=True)
 
     def open_session(self, session_id: str, token: str, *, even_expired: bool = False) -> SessionView:
         if session_id != self.view.id:
