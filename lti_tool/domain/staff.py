@@ -26,8 +26,6 @@ class Permission(StrEnum):
     """What an issuer's public page says."""
     REVOKE = "revoke"
     """Withdraw a badge, with a reason."""
-    MANAGE_KEYS = "manage_keys"
-    """Give an issuer a new signing key."""
     MANAGE_REGISTRATIONS = "manage_registrations"
     """Say which platforms and deployments may launch, and from where they may be framed."""
     MANAGE_ORGANISATION = "manage_organisation"

@@ -263,7 +263,7 @@ class Registrations:
                     organisation_id,
                     at=self.clock(),
                     actor=actor,
-                    action="administrator_role_changed",
+                    action="registration.administrator_role_changed",
                     subject_kind="registration",
                     subject_id=registration_id,
                     detail={"role": role.value if role else None},

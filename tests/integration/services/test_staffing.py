@@ -679,8 +679,8 @@ def test_a_deployment_that_changes_hands_takes_its_administrators_out(small_camp
 
 def test_what_administrators_may_be_stands_in_the_log_of_whom_it_concerns(small_campus: Campus) -> None:
     events = small_campus.events(small_campus.course.organisation_id)
-    assert ("administrator_role_changed", "cli", small_campus.course.registration_id) in events
-    assert "administrator_role_changed" not in small_campus.actions()
+    assert ("registration.administrator_role_changed", "cli", small_campus.course.registration_id) in events
+    assert "registration.administrator_role_changed" not in small_campus.actions()
 
 
 def test_an_unknown_registration_lets_nobody_in(small_campus: Campus) -> None:

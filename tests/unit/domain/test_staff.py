@@ -37,5 +37,4 @@ def test_only_owners_say_who_comes_in(role: StaffRole) -> None:
         Permission.MANAGE_MEMBERS,
         Permission.MANAGE_REGISTRATIONS,
         Permission.MANAGE_ORGANISATION,
-        Permission.MANAGE_KEYS,
     }
