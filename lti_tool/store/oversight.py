@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Select, exists, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from lti_tool.store.dialects import contains_text
 from lti_tool.store.tables import (
@@ -153,10 +153,15 @@ class UnwrittenScore:
     tried_at: datetime | None
 
 
+_EveryDeployment = aliased(Deployment)
+"""Beside the one that a statement is about."""
+
+
 def _owns(organisation_id: str) -> ColumnElement[bool]:
     """A deployment of this organisation stands under the registration at hand."""
     return exists().where(
-        Deployment.registration_id == Registration.id, Deployment.organisation_id == organisation_id
+        _EveryDeployment.registration_id == Registration.id,
+        _EveryDeployment.organisation_id == organisation_id,
     )
 
 
@@ -164,7 +169,8 @@ def _is_shared(organisation_id: str) -> ColumnElement[bool]:
     return or_(
         func.coalesce(Registration.default_organisation_id, organisation_id) != organisation_id,
         exists().where(
-            Deployment.registration_id == Registration.id, Deployment.organisation_id != organisation_id
+            _EveryDeployment.registration_id == Registration.id,
+            _EveryDeployment.organisation_id != organisation_id,
         ),
     )
 

@@ -1,0 +1,342 @@
+"""What the staff of an organisation changes, on both databases: by right, its own only, on record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lti_tool.domain.staff import Permission, StaffRole, permits
+from lti_tool.errors import Conflict, ErrorCode, NotAllowed, NotFound, RequestInvalid
+from lti_tool.services.micromodule_form import FormProblem
+from lti_tool.store import credentials, micromodules, tables
+from lti_tool.store.database import Database
+from tests.integration.services.office import Office, Organisation
+
+
+@pytest.fixture
+def office(database: Database, tmp_path: Path) -> Office:
+    return Office(database, tmp_path / "keys")
+
+
+@pytest.fixture
+def small_office(sqlite_database: Database, tmp_path: Path) -> Office:
+    """Where the kind of database does not matter."""
+    return Office(sqlite_database, tmp_path / "keys")
+
+
+PROFILE = {
+    "name": "College",
+    "url": "https://www.example.edu",
+    "email": "a@example.edu",
+    "description": "Us.",
+}
+
+CHANGES: dict[str, tuple[Permission, Callable[[Office, Any, Organisation], object]]] = {
+    "rename_organisation": (
+        Permission.MANAGE_ORGANISATION,
+        lambda office, staff, _: office.administering.rename_organisation(staff, "Renamed"),
+    ),
+    "approve_registration": (
+        Permission.MANAGE_REGISTRATIONS,
+        lambda office, staff, of: office.administering.approve_registration(staff, of.course.registration_id),
+    ),
+    "disable_registration": (
+        Permission.MANAGE_REGISTRATIONS,
+        lambda office, staff, of: office.administering.disable_registration(staff, of.course.registration_id),
+    ),
+    "set_administrator_role": (
+        Permission.MANAGE_REGISTRATIONS,
+        lambda office, staff, of: office.administering.set_administrator_role(
+            staff, of.course.registration_id, StaffRole.READER
+        ),
+    ),
+    "approve_deployment": (
+        Permission.MANAGE_REGISTRATIONS,
+        lambda office, staff, of: office.administering.approve_deployment(staff, of.course.deployment_id),
+    ),
+    "disable_deployment": (
+        Permission.MANAGE_REGISTRATIONS,
+        lambda office, staff, of: office.administering.disable_deployment(staff, of.course.deployment_id),
+    ),
+    "set_frame_origins": (
+        Permission.MANAGE_REGISTRATIONS,
+        lambda office, staff, of: office.administering.set_frame_origins(
+            staff, of.course.deployment_id, "https://lms.example.edu"
+        ),
+    ),
+    "change_issuer": (
+        Permission.EDIT_ISSUERS,
+        lambda office, staff, of: office.administering.change_issuer(staff, of.course.issuer_id, PROFILE),
+    ),
+    "add_category": (
+        Permission.EDIT_MICROMODULES,
+        lambda office, staff, _: office.administering.add_category(staff, "New"),
+    ),
+    "rename_category": (
+        Permission.EDIT_MICROMODULES,
+        lambda office, staff, of: office.administering.rename_category(staff, of.category_id, "Renamed"),
+    ),
+    "delete_category": (
+        Permission.EDIT_MICROMODULES,
+        lambda office, staff, of: office.administering.delete_category(staff, of.category_id),
+    ),
+    "set_categories": (
+        Permission.EDIT_MICROMODULES,
+        lambda office, staff, of: office.administering.set_categories(staff, of.micromodule_id, []),
+    ),
+    "archive_micromodule": (
+        Permission.EDIT_MICROMODULES,
+        lambda office, staff, of: office.administering.archive_micromodule(staff, of.micromodule_id, True),
+    ),
+    "revoke_credential": (
+        Permission.REVOKE,
+        lambda office, staff, of: office.administering.revoke_credential(
+            staff, of.credential_id, "By mistake."
+        ),
+    ),
+}
+"""Every change: what it asks for, and how it is made."""
+OF_NOBODY_ELSE = ("rename_organisation", "add_category")
+"""Changes that name no id."""
+
+
+def everything_stored(office: Office) -> str:
+    with office.database.read() as session:
+        return repr(
+            [
+                sorted(map(repr, session.execute(table.select())))
+                for table in tables.Base.metadata.sorted_tables
+            ]
+        )
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_role_changes_what_it_permits_and_nothing_else(change: str, small_office: Office) -> None:
+    permission, make = CHANGES[change]
+    ours = small_office.ours
+    before = everything_stored(small_office)
+    refused = [role for role in StaffRole if permission not in permits(role)]
+    assert refused
+    for role in refused:
+        with pytest.raises(NotAllowed) as caught:
+            make(small_office, ours.staff(role), ours)
+        assert caught.value.code is ErrorCode.STAFF_NOT_ALLOWED
+        assert everything_stored(small_office) == before
+    permitted = next(role for role in reversed(StaffRole) if permission in permits(role))
+    make(small_office, ours.staff(permitted), ours)
+    (event,) = small_office.school.rows(tables.AuditEvent, tables.AuditEvent.organisation_id == ours.id)
+    assert event.actor == "staff:somebody"
+    assert event.subject_id
+
+
+@pytest.mark.parametrize("change", [name for name in CHANGES if name not in OF_NOBODY_ELSE])
+def test_an_owner_of_another_organisation_changes_nothing_here(change: str, office: Office) -> None:
+    _, make = CHANGES[change]
+    before = everything_stored(office)
+    with pytest.raises(NotFound) as caught:
+        make(office, office.theirs.staff(), office.ours)
+    assert caught.value.code is ErrorCode.NOT_FOUND
+    assert everything_stored(office) == before
+
+
+# -- registrations and deployments
+
+
+def test_a_disabled_registration_is_known_as_such_at_once(office: Office) -> None:
+    ours = office.ours
+    assert office.registrations.by_id(ours.course.registration_id).is_approved  # type: ignore[union-attr]
+    office.administering.disable_registration(ours.staff(), ours.course.registration_id)
+    assert not office.registrations.by_id(ours.course.registration_id).is_approved  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("change", ["approve_registration", "disable_registration", "set_administrator_role"])
+def test_a_registration_that_others_use_is_the_operators(change: str, office: Office) -> None:
+    ours, theirs = office.ours, office.theirs
+    office.deployment(ours.course, "approved", organisation_id=theirs.id)
+    for organisation in (ours, theirs):
+        with pytest.raises(NotAllowed):
+            CHANGES[change][1](office, organisation.staff(), ours)
+
+
+def test_a_deployment_that_nobody_owns_becomes_ours(office: Office) -> None:
+    ours = office.ours
+    held = office.deployment(ours.course)
+    office.administering.approve_deployment(ours.staff(), held)
+    row = office.row(tables.Deployment, held)
+    assert (row.status, row.organisation_id) == ("approved", ours.id)
+
+
+def test_nobody_takes_a_deployment_of_a_registration_that_others_use(office: Office) -> None:
+    """Canvas shares one client_id between institutions: the next one's people are not ours to let in."""
+    ours, theirs = office.ours, office.theirs
+    office.deployment(ours.course, "approved", organisation_id=theirs.id)
+    held = office.deployment(ours.course)
+    for organisation in (ours, theirs):
+        with pytest.raises(NotFound):
+            office.administering.approve_deployment(organisation.staff(), held)
+    assert office.row(tables.Deployment, held).organisation_id is None
+
+
+def test_a_stranger_takes_no_deployment(office: Office) -> None:
+    held = office.deployment(office.ours.course)
+    with pytest.raises(NotFound):
+        office.administering.approve_deployment(office.theirs.staff(), held)
+
+
+def test_frame_origins_are_kept_as_browsers_write_them(office: Office) -> None:
+    ours = office.ours
+    typed = "https://LMS.example.edu/course/1\n\n https://lms.example.edu \nhttps://other.example.edu:8443/\n"
+    office.administering.set_frame_origins(ours.staff(), ours.course.deployment_id, typed)
+    assert office.row(tables.Deployment, ours.course.deployment_id).frame_origins == [
+        "https://lms.example.edu",
+        "https://other.example.edu:8443",
+    ]
+    office.administering.set_frame_origins(ours.staff(), ours.course.deployment_id, "")
+    assert office.row(tables.Deployment, ours.course.deployment_id).frame_origins == []
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "*",
+        "https://*",
+        "http://lms.example.edu",
+        "lms.example.edu",
+        "javascript:alert(1)",
+        "https://a.example;script-src *",
+        "https://user@lms.example.edu",
+        "'self'",
+    ],
+)
+def test_what_is_no_origin_never_gets_into_a_header(origin: str, small_office: Office) -> None:
+    ours = small_office.ours
+    with pytest.raises(RequestInvalid) as caught:
+        small_office.administering.set_frame_origins(ours.staff(), ours.course.deployment_id, origin)
+    assert [problem.field for problem in caught.value.params["problems"]] == ["frame_origins"]  # type: ignore[attr-defined]
+
+
+def test_a_deployment_names_a_bounded_number_of_origins(small_office: Office) -> None:
+    ours = small_office.ours
+    many = "\n".join(f"https://lms{number}.example.edu" for number in range(21))
+    with pytest.raises(RequestInvalid):
+        small_office.administering.set_frame_origins(ours.staff(), ours.course.deployment_id, many)
+
+
+# -- issuers, categories, micromodules
+
+
+@pytest.mark.parametrize(
+    "changes, field, code",
+    [
+        ({"name": " "}, "name", FormProblem.REQUIRED),
+        ({"name": "x" * 201}, "name", FormProblem.TOO_LONG),
+        ({"name": "Col\u202elege"}, "name", FormProblem.CONTROL_CHARACTER),
+        ({"url": "http://www.example.edu"}, "url", FormProblem.NOT_A_URL),
+        ({"url": "javascript:alert(1)"}, "url", FormProblem.NOT_A_URL),
+        ({"email": "nobody"}, "email", FormProblem.NOT_AN_ADDRESS),
+        ({"email": "a@b.example\nBcc: c@d.example"}, "email", FormProblem.NOT_AN_ADDRESS),
+        ({"description": "x" * 2001}, "description", FormProblem.TOO_LONG),
+    ],
+)
+def test_an_issuers_profile_is_checked_field_by_field(
+    changes: dict[str, str], field: str, code: FormProblem, small_office: Office
+) -> None:
+    ours = small_office.ours
+    with pytest.raises(RequestInvalid) as caught:
+        small_office.administering.change_issuer(ours.staff(), ours.course.issuer_id, PROFILE | changes)
+    problems: Any = caught.value.params["problems"]
+    assert [(problem.field, problem.code) for problem in problems] == [(field, code)]
+
+
+def test_an_empty_field_of_an_issuer_is_none(office: Office) -> None:
+    ours = office.ours
+    office.administering.change_issuer(
+        ours.staff(), ours.course.issuer_id, {"name": "  New   name ", "url": "", "email": " "}
+    )
+    row = office.row(tables.Issuer, ours.course.issuer_id)
+    assert (row.name, row.url, row.email, row.description) == ("New name", None, None, None)
+
+
+def test_two_categories_never_have_one_name(office: Office) -> None:
+    ours = office.ours
+    first = office.administering.add_category(ours.staff(), "Data")
+    for attempt in (
+        lambda: office.administering.add_category(ours.staff(), " Data "),
+        lambda: office.administering.rename_category(ours.staff(), ours.category_id, "Data"),
+    ):
+        with pytest.raises(RequestInvalid) as caught:
+            attempt()
+        problems: Any = caught.value.params["problems"]
+        assert [problem.code for problem in problems] == [FormProblem.NAME_TAKEN]
+    office.administering.rename_category(ours.staff(), first, "Data")
+    office.administering.add_category(office.theirs.staff(), "Data")
+
+
+def test_a_micromodule_is_in_the_categories_that_were_ticked(office: Office) -> None:
+    ours = office.ours
+    second = office.administering.add_category(ours.staff(), "Second")
+    for chosen in ([ours.category_id, second], [second], []):
+        office.administering.set_categories(ours.staff(), ours.micromodule_id, chosen)
+        assert office.overview.micromodule(ours.id, ours.micromodule_id).chosen == frozenset(chosen)
+
+
+def test_a_category_of_another_organisation_is_not_ticked(office: Office) -> None:
+    ours = office.ours
+    with pytest.raises(NotFound):
+        office.administering.set_categories(
+            ours.staff(), ours.micromodule_id, [ours.category_id, office.theirs.category_id]
+        )
+    assert office.overview.micromodule(ours.id, ours.micromodule_id).chosen == frozenset()
+
+
+def test_a_deleted_category_leaves_its_micromodules(office: Office) -> None:
+    ours = office.ours
+    office.administering.set_categories(ours.staff(), ours.micromodule_id, [ours.category_id])
+    office.administering.delete_category(ours.staff(), ours.category_id)
+    assert office.overview.categories(ours.id) == ()
+    assert [row.id for row in office.overview.micromodules(ours.id).micromodules] == [ours.micromodule_id]
+
+
+def test_an_archived_micromodule_is_offered_to_no_course_and_stays_where_it_is(office: Office) -> None:
+    ours = office.ours
+    office.administering.archive_micromodule(ours.staff(), ours.micromodule_id, True)
+    with office.database.read() as session:
+        assert micromodules.current_versions(session, ours.id) == ()
+    assert office.overview.micromodules(ours.id, is_archived=True).micromodules[0].courses == 1
+    office.administering.archive_micromodule(ours.staff(), ours.micromodule_id, False)
+    with office.database.read() as session:
+        assert len(micromodules.current_versions(session, ours.id)) == 1
+
+
+# -- revocation
+
+
+def test_a_badge_is_revoked_with_its_reason(office: Office) -> None:
+    ours = office.ours
+    learner_id = office.administering.revoke_credential(ours.staff(), ours.credential_id, " By mistake.\r\n ")
+    assert learner_id == ours.learner_id
+    with office.database.read() as session:
+        found = credentials.credential(session, ours.credential_id)
+    assert found is not None
+    assert found.revoked_at is not None
+    assert found.revocation_reason == "By mistake."
+    assert office.actions(ours) == ["credential.revoked"]
+
+
+@pytest.mark.parametrize("reason", ["", "  \n ", "x" * 501, "turned \u202e around"])
+def test_no_badge_is_revoked_without_a_reason_to_show(reason: str, small_office: Office) -> None:
+    ours = small_office.ours
+    with pytest.raises(RequestInvalid):
+        small_office.administering.revoke_credential(ours.staff(), ours.credential_id, reason)
+    assert small_office.row(tables.Credential, ours.credential_id).revoked_at is None
+
+
+def test_a_revoked_badge_is_not_revoked_again(small_office: Office) -> None:
+    ours = small_office.ours
+    small_office.administering.revoke_credential(ours.staff(), ours.credential_id, "By mistake.")
+    with pytest.raises(Conflict):
+        small_office.administering.revoke_credential(ours.staff(), ours.credential_id, "Another reason.")
+    assert small_office.row(tables.Credential, ours.credential_id).revocation_reason == "By mistake."
