@@ -66,7 +66,7 @@ class PlacementProgress:
     criterion: Criterion
     columns: tuple[ColumnProgress, ...]
     counts: Mapping[str, int]
-    """``learners``, ``earned``, ``not_met``, ``unknown``, ``review``, ``undecided``."""
+    """``learners``, ``earned``, ``waiting`` (for proof), ``not_met``, ``unknown``, ``review``, ``undecided``."""
     rows: tuple[LearnerRow, ...]
 
 
@@ -219,13 +219,15 @@ def _counts(counted: Mapping[tuple[str, str], int], learners: int) -> dict[str, 
         )
 
     earned = of((Verdict.AWARD, Verdict.HELD, Verdict.REVIEW))
+    waiting = of((Verdict.UNPROVED,))
     not_met = of((Verdict.NOT_YET,), State.NOT_MET)
     unknown = of((Verdict.NOT_YET,), State.UNKNOWN)
     return {
         "learners": learners,
         "earned": earned,
+        "waiting": waiting,
         "review": of((Verdict.REVIEW,)),
         "not_met": not_met,
         "unknown": unknown,
-        "undecided": max(0, learners - earned - not_met - unknown),
+        "undecided": max(0, learners - earned - waiting - not_met - unknown),
     }

@@ -25,7 +25,8 @@ def show() -> str:
     page = request.args.get("page", 1, type=int)
     view = current_tool().progress.view(session, page=max(1, page), per_page=PER_PAGE)
     placements = sorted(view.placements, key=lambda placement: placement.placement_id != session.placement_id)
-    return render_template("pages/course/show.html", view=view, placements=placements)
+    awards = current_tool().scoring.award_columns(session)
+    return render_template("pages/course/show.html", view=view, placements=placements, awards=awards)
 
 
 @blueprint.page("/course/sync", methods=["POST"])
@@ -71,6 +72,23 @@ def poll_columns(placement_id: str) -> AnyResponse:
         ]
         return jsonify({"columns": columns})
     return redirect(url_for("course.show", _anchor=f"setup-{placement_id}"), 303)
+
+
+@blueprint.page("/course/placements/<placement_id>/learners", methods=["POST"])
+def confirm_learners(placement_id: str) -> AnyResponse:
+    """Take an instructor's word that people learn in this course, and give them what waits for it."""
+    session = _configuring_session()
+    _own(session, placement_id)
+    current_tool().scoring.confirm_learners(session, request.form.getlist("learner_id"))
+    return redirect(url_for("course.show", _anchor=f"award-{placement_id}"), 303)
+
+
+@blueprint.page("/course/placements/<placement_id>/award-column", methods=["POST"])
+def ask_again(placement_id: str) -> AnyResponse:
+    """Look for the award column again, and try the scores that were given up."""
+    session = _configuring_session()
+    current_tool().scoring.ask_again(session, _own(session, placement_id))
+    return redirect(url_for("course.show", _anchor=f"award-{placement_id}"), 303)
 
 
 def _configuring_session() -> SessionView:

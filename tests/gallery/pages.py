@@ -27,6 +27,7 @@ from lti_tool.services.launching import SessionView
 from lti_tool.services.micromodule_form import FormProblem, Problem
 from tests.gallery.staff_pages import NO_STAFF_PAGES, staff_pages
 from tests.unit.web.sample_views import (
+    AWARDS,
     COURSES,
     FORM,
     PICKERS,
@@ -103,6 +104,12 @@ def _in_frame() -> Iterator[SamplePage]:
     yield SamplePage("wallet/teacher", f"{MEMBER}/wallet", session=visitor("usual"))
     for state, course in COURSES.items():
         yield SamplePage(f"course/{state}", f"{MEMBER}/course", _put("course_view", course), visitor(state))
+    for state, awards in AWARDS.items():
+        yield SamplePage(
+            f"course/award-{state}", f"{MEMBER}/course", _put("award_views", awards), visitor("usual")
+        )
+        put = _put("award_views", awards)
+        yield SamplePage(f"course/award-{state}-grader", f"{MEMBER}/course", put, visitor("grader"))
     for state, picker in PICKERS.items():
         put = _put("picker_view", picker)
         yield SamplePage(f"picker/{state}", f"{MEMBER}/picker", put, PICKING)
@@ -247,6 +254,8 @@ NO_PAGES = NO_STAFF_PAGES | frozenset(
         ("GET", "public.issuer_did"),
         ("GET", "public.status_list"),
         ("GET", "wallet.download"),
+        ("POST", "course.ask_again"),
+        ("POST", "course.confirm_learners"),
         ("POST", "course.create_columns"),
         ("POST", "course.poll_columns"),
         ("POST", "course.start_sync"),

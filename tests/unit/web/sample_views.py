@@ -28,6 +28,7 @@ from lti_tool.domain.criteria import (
 )
 from lti_tool.domain.evidence import Evidence, Score
 from lti_tool.domain.identity import DeepLinkingSettings
+from lti_tool.domain.scoring import ScoreState
 from lti_tool.errors import ErrorCode
 from lti_tool.platforms import ColumnGuidance
 from lti_tool.services.configuring import MicromoduleSummary, PickerView
@@ -35,9 +36,11 @@ from lti_tool.services.issuing import PublishedDocument
 from lti_tool.services.launching import SessionView
 from lti_tool.services.progress import ColumnProgress, CourseProgressView, LearnerRow, PlacementProgress
 from lti_tool.services.public import PublicCredential
+from lti_tool.services.scoring import AwardColumnView
 from lti_tool.services.wallet import EarnedBadge, ProgressCard, WalletView
 from lti_tool.store.micromodules import AchievementVersionView
 from lti_tool.store.runs import RunView
+from lti_tool.store.scores import Doubted, GivenUp
 from tests.factories import rule_fields
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
@@ -202,6 +205,7 @@ WALLETS = {
     ),
     "read-only": wallet(is_read_only=True),
     "excluded": wallet(in_progress=(progress_card(exclusion=Exclusion.LEFT, verdict=Verdict.EXCLUDED),)),
+    "unproved": wallet(in_progress=(progress_card(verdict=Verdict.UNPROVED),), is_read_only=True),
     "copied": wallet(in_progress=(), is_copied_link=True, issues_badges_here=False),
     "staff": wallet(in_progress=(), is_staff_view=True, earned=()),
     "long-words": wallet(
@@ -271,6 +275,7 @@ LEARNERS = (
     learner(3, Verdict.REVIEW, "20"),
     learner(4, Verdict.EXCLUDED, "80", exclusion=Exclusion.TEST_USER),
     learner(5, Verdict.HELD, "77", is_revoked=True),
+    learner(6, Verdict.UNPROVED, "90"),
 )
 
 
@@ -347,6 +352,32 @@ COURSES = {
     "grader": course(placement(column("waiting"))),
     "nothing": replace(course(), placements=()),
     "long-words": course(placement(column("waiting", label=LONG_WORD), name=LONG_WORD, skills=(LONG_WORD,))),
+}
+
+
+def award(state: str, **changes: Any) -> dict[str, AwardColumnView]:
+    """The award column of the course's badge."""
+    plain = AwardColumnView("placement-1", state, None, {}, (), (), ())
+    return {"placement-1": replace(plain, **changes)}
+
+
+WAITING = (
+    Doubted("placement-1", "learner-8", "Ida Sommer"),
+    Doubted("placement-1", "learner-9", None),
+)
+REFUSED = (Doubted("placement-1", "learner-10", "Noel Tutor"),)
+GIVEN_UP = (
+    GivenUp("placement-1", "learner-11", "Finn Locke", "score_locked", has_badge=True),
+    GivenUp("placement-1", "learner-12", LONG_WORD, "score_not_a_student", has_badge=True),
+)
+AWARDS = {
+    "usual": award("written", counts={ScoreState.WRITTEN: 11, ScoreState.KEPT: 1}),
+    "none": award("none"),
+    "not-allowed": award("not_allowed", waiting=WAITING),
+    "waiting": award("written", counts={ScoreState.WRITTEN: 1}, waiting=WAITING, refused=REFUSED),
+    "given-up": award("written", given_up=GIVEN_UP),
+    "trouble": award("trouble", trouble=ErrorCode.AWARD_COLUMN_REFUSED),
+    "lost": award("trouble", trouble=ErrorCode.COLUMN_MISSING, refused=REFUSED),
 }
 
 

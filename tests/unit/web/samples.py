@@ -25,6 +25,7 @@ from lti_tool.store.runs import RunView
 from lti_tool.web import register
 from tests.unit.web.sample_views import (
     ACHIEVEMENT,
+    AWARDS,
     BASE_URL,
     COURSES,
     CREDENTIAL,
@@ -153,6 +154,12 @@ class Sample:
             require_placement=self._placement,
             create_columns=self._called("create_columns"),
             poll=self._called("poll", (column(),)),
+        )
+        self.award_views = AWARDS["usual"]
+        self.scoring = SimpleNamespace(
+            award_columns=lambda session: self.award_views,
+            confirm_learners=self._called("confirm_learners", 1),
+            ask_again=self._called("ask_again"),
         )
         answer = DeepLinkingAnswer(
             "https://moodle.example.edu/mod/lti/contentitem_return.php?course=2", "a.b.c"

@@ -7,9 +7,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from tests.gallery.app import gallery_app, put
-from tests.gallery.pages import COOKIES, NO_PAGES, PAGES, SamplePage
+from tests.gallery.pages import COOKIES, CSRF, NO_PAGES, PAGES, SamplePage
 from tests.unit.web.conftest import LintingClient
-from tests.unit.web.sample_views import COURSES, TEACHER, WALLETS, visitor
+from tests.unit.web.sample_views import AWARDS, COURSES, TEACHER, WALLETS, visitor
 from tests.unit.web.samples import Sample, sample_app
 
 
@@ -99,3 +99,64 @@ def test_the_criteria_of_a_form_are_said_in_words(gallery: Flask, visitor_of_all
     shown = visitor_of_all.post(page.path, data=page.fields).text
     assert "Quiz 1: at least 60 %" in shown
     assert "One of these:" in shown
+
+
+# -- the award column
+
+
+def course_page(member: FlaskClient, tool: Sample, awards: str, who: str = "usual") -> str:
+    tool.launching.view = visitor(who)
+    tool.award_views = AWARDS[awards]
+    return " ".join(member.get("/l/session-1/course").text.split())
+
+
+def test_who_waits_for_proof_and_who_was_refused_are_told_by_name_with_what_to_do(
+    member: FlaskClient, tool: Sample
+) -> None:
+    shown = course_page(member, tool, "waiting")
+    assert "Ida Sommer" in shown
+    assert "Name not given" in shown
+    assert "Noel Tutor" in shown
+    assert "give them that role in the course" in shown
+    assert 'action="/l/session-1/course/placements/placement-1/learners"' in shown
+
+
+def test_a_grader_sees_the_lists_and_no_button(member: FlaskClient, tool: Sample) -> None:
+    shown = course_page(member, tool, "waiting", "grader")
+    assert "Ida Sommer" in shown
+    assert "<form" not in shown
+
+
+def test_the_page_says_what_a_revocation_does_not_do(member: FlaskClient, tool: Sample) -> None:
+    assert "Revoking a badge leaves its points" in course_page(member, tool, "usual")
+
+
+def test_before_a_column_is_made_the_page_says_what_it_does_to_the_total(
+    member: FlaskClient, tool: Sample
+) -> None:
+    assert "one of 1 point is made. It counts towards the course total" in course_page(member, tool, "none")
+
+
+def test_a_column_in_trouble_can_be_looked_for_again(member: FlaskClient, tool: Sample) -> None:
+    shown = course_page(member, tool, "trouble")
+    assert "award_column_refused" in shown
+    fields = {"csrf_token": CSRF}
+    path = "/l/session-1/course/placements/placement-1/award-column"
+    assert member.post(path, data=fields).status_code == 303
+    assert tool.calls[-1][0] == "ask_again"
+    assert member.post(path).status_code == 400
+    assert member.post(path.replace("placement-1", "placement-9"), data=fields).status_code == 404
+
+
+def test_an_instructors_word_is_taken_with_the_token_only(member: FlaskClient, tool: Sample) -> None:
+    tool.launching.view = TEACHER
+    path = "/l/session-1/course/placements/placement-1/learners"
+    fields = {"csrf_token": CSRF, "learner_id": ["learner-8", "learner-9"]}
+    assert member.post(path, data=fields).status_code == 303
+    assert tool.calls[-1][0] == "confirm_learners"
+    assert tool.calls[-1][-1] == ["learner-8", "learner-9"]
+    before = len(tool.calls)
+    assert member.post(path, data={"learner_id": "learner-8"}).status_code == 400
+    tool.launching.view = visitor("grader")
+    assert member.post(path, data=fields).status_code == 403
+    assert len(tool.calls) == before
