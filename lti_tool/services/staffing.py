@@ -419,7 +419,8 @@ class Staffing:
         expires_at = datetime.fromtimestamp(int(seconds), UTC)
         with self.database.write() as session:
             is_over = expires_at <= now
-            if not is_over and launches.consume_nonce(session, f"staff hand-over {said}", expires_at):
+            nonce = f"staff hand-over {said}"
+            if not is_over and launches.consume_nonce(session.connection(), nonce, expires_at):
                 return self._begin_administrator(session, launch_session_id, now)
             reason = "expired" if is_over else "used"
             came = store.launched_as(session, launch_session_id)

@@ -366,8 +366,9 @@ def test_a_launch_tells_whether_there_is_a_column_to_read(world: World) -> None:
 
 def test_a_launch_that_tells_nothing_new_takes_three_statements(world: World) -> None:
     world.accept()
+    again = world.launch()
     with world.database.statements() as statements:
-        world.accept()
+        world.launching.accept_launch(again)
     assert [statement.split()[0] for statement in statements if not statement.startswith("BEGIN")] == [
         "SELECT",
         "INSERT",
