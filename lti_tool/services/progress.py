@@ -66,7 +66,8 @@ class PlacementProgress:
     criterion: Criterion
     columns: tuple[ColumnProgress, ...]
     counts: Mapping[str, int]
-    """``learners``, ``earned``, ``waiting`` (for proof), ``not_met``, ``unknown``, ``review``, ``undecided``."""
+    """``learners``, ``earned``, ``waiting`` (for proof), ``not_met``, ``unknown``, ``review`` and
+    ``undecided``."""
     rows: tuple[LearnerRow, ...]
 
 
