@@ -182,6 +182,7 @@ def _raise(error: Exception) -> Callable[..., Any]:
 
 NO_STAFF_PAGES = frozenset(
     {
+        ("GET", "staff.holders.credential"),
         ("GET", "staff.trail.download"),
         ("POST", "staff.use_link"),
         ("POST", "staff.sign_out"),

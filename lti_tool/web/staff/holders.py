@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from lti_tool.domain.staff import Permission
@@ -37,6 +37,13 @@ def show() -> Response:
 def holder(learner_id: str) -> Response:
     """One person: badges, and the reasons of each decision."""
     return page("holder", view=current_tool().overview.holder(current_staff().organisation_id, learner_id))
+
+
+@blueprint.get("/credentials/<credential_id>")
+def credential(credential_id: str) -> AnyResponse:
+    """Whose badge it is: the audit log knows badges by their ids only."""
+    _, learner = current_tool().overview.credential(current_staff().organisation_id, credential_id)
+    return redirect(url_for("staff.holders.holder", learner_id=learner.id), 303)
 
 
 @blueprint.get("/credentials/<credential_id>/revoke")

