@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
 from lti_tool.domain.freshness import STORM_INTERVAL, SyncOutcome, next_sync_at
+from lti_tool.domain.turns import DueContext, Turns
 from lti_tool.errors import ErrorCode, NotFound, ToolError
 from lti_tool.lti import grades, memberships
 from lti_tool.lti.connector import REST, PlatformConnector, is_silent
@@ -29,7 +30,7 @@ from lti_tool.store.database import Database
 from lti_tool.store.results import EvidenceColumn, GradeRow
 from lti_tool.store.rosters import ContextPlan, RosterEntry
 from lti_tool.store.runs import RunView, SyncStep
-from lti_tool.store.schedule import Arrears, DueContext
+from lti_tool.store.schedule import Arrears
 from lti_tool.telemetry import AWARDS
 
 LEASE_SECONDS: Final = 120.0
@@ -164,6 +165,7 @@ class Syncing:
     budgets: CallBudgets
     scoring: ScoringPort | None = None
     _slots: _Slots = field(default_factory=_Slots, compare=False, repr=False)
+    _turns: Turns = field(default_factory=Turns, compare=False, repr=False)
 
     # -- runs
 
@@ -201,8 +203,11 @@ class Syncing:
         with self.database.read() as session:
             products = schedule.products_due(session, now)
         reads = self.budgets.reads(products) if within_budget else dict.fromkeys(products, limit)
+        reads = {registration_id: count for registration_id, count in reads.items() if count > 0}
+        most = min(limit, max(reads.values(), default=0))
         with self.database.read() as session:
-            return schedule.contexts_due(session, now, limit, reads)
+            due = schedule.contexts_due(session, now, reads, most)
+        return self._turns.take(due, reads, limit)
 
     def arrears(self, now: datetime) -> Arrears:
         """How much the schedule owes, whether or not platforms have calls left for it."""

@@ -1,15 +1,16 @@
-"""Which contexts are owed a read, in an order that is fair to everybody.
+"""Which contexts are owed a read, and when the next is.
 
-Organisations take turns, and within one the platforms: who has five thousand courses due delays nobody who
-has one. Within both, the course comes first whose promise is broken the furthest, as a share of the promise:
-when a platform's calls are short, all its intervals stretch alike.
+Of an organisation's courses on one platform that one comes first whose promise is broken furthest, as a share
+of the promise: where a platform's calls are short, all its intervals stretch alike. Between organisations,
+:mod:`lti_tool.domain.turns` decides.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, cast
 
 import sqlalchemy as sa
@@ -17,16 +18,8 @@ from sqlalchemy import Float, case, func, literal, select
 from sqlalchemy.orm import Session
 
 from lti_tool.domain.freshness import ACTIVE_FOR, ACTIVE_INTERVAL, NIGHT, RECENT_FOR, RECENT_INTERVAL
+from lti_tool.domain.turns import DueContext
 from lti_tool.store.tables import Context, Deployment, Placement, Registration
-
-
-@dataclass(frozen=True, slots=True)
-class DueContext:
-    """A context whose next sync is owed."""
-
-    organisation_id: str
-    context_id: str
-    registration_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,62 +36,30 @@ class Arrears:
 
 def products_due(session: Session, now: datetime) -> dict[str, str]:
     """The approved registrations with a context that is owed a sync, and their products."""
-    rows = session.execute(
-        select(Registration.id, Registration.product).where(
-            Registration.status == "approved",
-            Registration.id.in_(select(Context.registration_id).where(Context.sync_due_at <= now)),
-        )
-    )
+    rows = session.execute(_PRODUCTS_DUE, {"now": now})
     return {row.id: row.product for row in rows}
 
 
 def contexts_due(
-    session: Session, now: datetime, limit: int, reads: Mapping[str, int]
+    session: Session, now: datetime, registration_ids: Collection[str], most: int
 ) -> tuple[DueContext, ...]:
-    """Contexts whose next sync is owed, as their turns come.
+    """Contexts of these registrations whose next sync is owed, those of one organisation together.
 
-    :param reads: how many reads may begin on each registration; none on one that is not named.
+    Within it its platforms alternate, and of each the course comes first whose promise is broken furthest.
+
+    :param most: how many of one organisation on one platform.
     """
-    allowed = {registration_id: count for registration_id, count in reads.items() if count > 0}
-    if not allowed or limit <= 0:
+    if not registration_ids or most <= 0:
         return ()
-    lateness = _lateness(session, now)
-    by_lateness = (lateness.desc(), Context.id)
-    # The index on sync_due_at finds those that are due; the others are not looked at.
-    due = (
-        select(
-            Context.organisation_id,
-            Context.registration_id,
-            Context.id,
-            lateness.label("lateness"),
-            _place(Context.organisation_id, Context.registration_id, order_by=by_lateness).label("place"),
-        )
-        .join(Deployment, Deployment.id == Context.deployment_id)
-        .where(
-            Context.sync_due_at <= now,
-            Context.registration_id.in_(list(allowed)),
-            Deployment.status == "approved",
-        )
-        .subquery()
-    )
-    in_turn = (due.c.place, due.c.lateness.desc(), due.c.id)
-    turns = select(
-        due,
-        _place(due.c.organisation_id, order_by=in_turn).label("turn"),
-        _place(due.c.registration_id, order_by=in_turn).label("platform_turn"),
-    ).subquery()
-    rows = session.execute(
-        select(turns.c.organisation_id, turns.c.id, turns.c.registration_id, turns.c.platform_turn)
-        .where(turns.c.platform_turn <= min(limit, max(allowed.values())))
-        .order_by(turns.c.turn, turns.c.lateness.desc(), turns.c.id)
-    )
-    found = []
-    for organisation_id, context_id, registration_id, platform_turn in rows:
-        if platform_turn <= allowed[registration_id]:
-            found.append(DueContext(organisation_id, context_id, registration_id))
-            if len(found) == limit:
-                break
-    return tuple(found)
+    given = {
+        "now": now,
+        "active_since": now - ACTIVE_FOR,
+        "recent_since": now - RECENT_FOR,
+        "registration_ids": list(registration_ids),
+        "most": most,
+    }
+    rows = session.execute(_contexts_due(session.get_bind().dialect.name), given)
+    return tuple(DueContext(*row) for row in rows)
 
 
 def arrears(session: Session, now: datetime) -> Arrears:
@@ -112,44 +73,77 @@ def arrears(session: Session, now: datetime) -> Arrears:
     return Arrears(due, oldest_due_at)
 
 
-def _place(*group: Any, order_by: tuple[Any, ...]) -> sa.Over[int]:
-    return func.row_number().over(partition_by=group, order_by=order_by)
+# Statements are built once: a pass comes every few seconds, and building costs more than running.
+
+_MOMENT = Context.__table__.c.sync_due_at.type
+_NOW = sa.bindparam("now", type_=_MOMENT)
+_PRODUCTS_DUE = select(Registration.id, Registration.product).where(
+    Registration.status == "approved",
+    Registration.id.in_(select(Context.registration_id).where(Context.sync_due_at <= _NOW)),
+)
 
 
-def _lateness(session: Session, now: datetime) -> sa.ColumnElement[float]:
-    """How long a context has been owed a read, as a share of the interval that it was promised."""
-    interval = case(
-        (Context.last_launched_at >= now - ACTIVE_FOR, literal(_seconds(ACTIVE_INTERVAL), Float)),
-        (Context.last_launched_at >= now - RECENT_FOR, literal(_seconds(RECENT_INTERVAL), Float)),
-        else_=literal(_seconds(NIGHT), Float),
+@functools.cache
+def _contexts_due(dialect: str) -> sa.Select[Any]:
+    lateness = _lateness(dialect)
+    place = func.row_number().over(
+        partition_by=(Context.organisation_id, Context.registration_id),
+        order_by=(lateness.desc(), Context.id),
     )
-    moment = literal(now, Context.__table__.c.sync_due_at.type)
+    # The index on sync_due_at finds those that are due; the others are not looked at.
+    due = (
+        select(
+            Context.organisation_id,
+            Context.id,
+            Context.registration_id,
+            lateness.label("lateness"),
+            place.label("place"),
+        )
+        .join(Deployment, Deployment.id == Context.deployment_id)
+        .where(
+            Context.sync_due_at <= _NOW,
+            Context.registration_id.in_(sa.bindparam("registration_ids", type_=sa.String, expanding=True)),
+            Deployment.status == "approved",
+        )
+        .subquery()
+    )
+    return (
+        select(due.c.organisation_id, due.c.id, due.c.registration_id)
+        .where(due.c.place <= sa.bindparam("most", type_=sa.Integer))
+        .order_by(due.c.organisation_id, due.c.place, due.c.lateness.desc(), due.c.id)
+    )
+
+
+def _lateness(dialect: str) -> sa.ColumnElement[float]:
+    """How long a context has been owed a read, as a share of the interval that it was promised."""
+    active_since = sa.bindparam("active_since", type_=_MOMENT)
+    recent_since = sa.bindparam("recent_since", type_=_MOMENT)
+    interval = case(
+        (Context.last_launched_at >= active_since, literal(ACTIVE_INTERVAL.total_seconds(), Float)),
+        (Context.last_launched_at >= recent_since, literal(RECENT_INTERVAL.total_seconds(), Float)),
+        else_=literal(NIGHT.total_seconds(), Float),
+    )
     overdue: sa.ColumnElement[float]
-    if session.get_bind().dialect.name == "postgresql":
-        overdue = sa.cast(sa.extract("epoch", moment - Context.sync_due_at), Float)
+    if dialect == "postgresql":
+        overdue = sa.cast(sa.extract("epoch", _NOW - Context.sync_due_at), Float)
     else:
-        overdue = (func.julianday(moment) - func.julianday(Context.sync_due_at)) * 86_400.0
+        overdue = (func.julianday(_NOW) - func.julianday(Context.sync_due_at)) * 86_400.0
     return overdue / interval
 
 
-def _seconds(interval: timedelta) -> float:
-    return interval.total_seconds()
-
-
-# -- one context. Statements are built once: every sync runs them, and building costs more than running.
+# -- one context
 
 _ID, _ORGANISATION_ID = (
     sa.bindparam("own_id", type_=sa.String),
     sa.bindparam("own_organisation_id", type_=sa.String),
 )
 _IS_OWN = sa.and_(Context.organisation_id == _ORGANISATION_ID, Context.id == _ID)
-_MOMENT = Context.__table__.c.sync_due_at.type
 _SCHEDULE = (
     sa.update(cast(sa.Table, Context.__table__))
     .where(_IS_OWN)
     .values(sync_due_at=sa.bindparam("due_at", type_=_MOMENT))
 )
-_CLAIM = _SCHEDULE.where(Context.sync_due_at <= sa.bindparam("now", type_=_MOMENT))
+_CLAIM = _SCHEDULE.where(Context.sync_due_at <= _NOW)
 _HASTEN = _SCHEDULE.where(Context.sync_due_at > sa.bindparam("due_at", type_=_MOMENT))
 _LAST_LAUNCHED = select(
     Context.last_launched_at,

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from lti_tool.domain.turns import DueContext, Turns
 from lti_tool.store import schedule
 from lti_tool.store.database import Database
 from lti_tool.store.tables import Context, Deployment, Registration, new_id
@@ -20,13 +21,12 @@ from tests.factories import NOW
 MANY = 5_000
 
 
-def due(
-    database: Database, limit: int = 100, *, reads: dict[str, int] | None = None
-) -> list[schedule.DueContext]:
+def due(database: Database, limit: int = 100, *, reads: dict[str, int] | None = None) -> list[DueContext]:
     with database.read() as session:
         if reads is None:
             reads = dict.fromkeys(schedule.products_due(session, NOW), 10_000)
-        return list(schedule.contexts_due(session, NOW, limit, reads))
+        most = min(limit, max(reads.values(), default=0))
+        return list(Turns().take(schedule.contexts_due(session, NOW, list(reads), most), reads, limit))
 
 
 def more_courses(database: Database, course: factories.Course, count: int, **columns: Any) -> None:
