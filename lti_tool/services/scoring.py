@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
@@ -55,6 +55,9 @@ LONGEST_REST: Final = 3600.0
 RESTING: Final = frozenset({ErrorCode.PLATFORM_BUSY, ErrorCode.PLATFORM_CALLS_SPENT})
 LISTED: Final = 200
 """People that the instructor's page lists at most for each reason."""
+
+LINK_WITHOUT_COLUMN: Final = (404, 412)
+"""Canvas, of a link that is no assignment: then the column stands by itself."""
 
 REFUSALS: Final[Mapping[ScoreRefusal, ErrorCode]] = {
     ScoreRefusal.NOT_A_STUDENT: ErrorCode.SCORE_NOT_A_STUDENT,
@@ -407,11 +410,13 @@ class Scoring:
         except PlatformFailed as failure:
             if failure.code is not ErrorCode.PLATFORM_REFUSED:
                 raise
-            # Somebody was quicker (409), or this link can have no column (Canvas: it is no assignment).
+            # Somebody may have been quicker.
             found = _own(grades.list_line_items(self.connector, work.access, url), column)
-            if found is None:
+            if found is not None:
+                return found
+            if failure.http_status not in LINK_WITHOUT_COLUMN:
                 raise _Stopped(ErrorCode.AWARD_COLUMN_REFUSED) from failure
-            return found
+        return grades.create_line_item(self.connector, work.access, url, replace(spec, resource_link_id=None))
 
     # -- the instructor's page
 
@@ -522,22 +527,21 @@ def _may_write(plan: ContextPlan) -> bool:
 
 
 def _own(listed: tuple[LineItemOnPlatform, ...], column: AwardColumn) -> LineItemOnPlatform | None:
-    """The award column among the tool's columns: of this link and our tag, else just of this link.
+    """The award column among the tool's columns: ours and of this link, else ours, else just of this link.
 
-    Some platforms keep neither tag nor resourceId of the column that they make with a link. A column that
-    is for evidence is none of those, nor is any that belongs to no link.
+    Some platforms keep neither tag nor resourceId of the column that they make with a link; a column with
+    other marks, such as evidence, is never taken.
     """
-    coupled = [item for item in listed if item.resource_link_id is not None]
     ours = [
-        item for item in coupled if item.tag == store.AWARD_TAG and item.resource_id == column.badge_link_key
+        item for item in listed if item.tag == store.AWARD_TAG and item.resource_id == column.badge_link_key
     ]
     of_link = [
         item
-        for item in coupled
-        if item.resource_link_id == column.link_id_on_platform and not (item.tag or item.resource_id)
+        for item in listed
+        if item.resource_link_id is not None and item.resource_link_id == column.link_id_on_platform
     ]
-    candidates = [item for item in ours if item.resource_link_id == column.link_id_on_platform]
-    return next(iter([*candidates, *ours, *of_link]), None)
+    unmarked = [item for item in of_link if not (item.tag or item.resource_id)]
+    return next(iter([*(item for item in ours if item in of_link), *ours, *unmarked]), None)
 
 
 def _state(column: AwardColumn | None, *, may_write: bool) -> str:

@@ -36,8 +36,8 @@ class AwardBook(Gradebook):
     """``sub`` of each score that was taken."""
     instead: list[Reply | Callable[[dict[str, Any]], Reply | None]] = field(default_factory=list)
     """What the next scores are answered, one after the other; after that as usual."""
-    couples: bool = True
-    """Whether a link may get a column of its own."""
+    uncoupled: int | None = None
+    """The status by which a column for a link is refused, if it is."""
 
     def award_column(self, key: str, *, tag: str = "award", maximum: float = 1, link: str = LINK) -> str:
         """The column that the platform made with the link."""
@@ -104,8 +104,8 @@ class AwardBook(Gradebook):
         return 200, {}, ""
 
     def _create(self, spec: dict[str, Any]) -> Reply:
-        if spec.get("resourceLinkId") is not None and not self.couples:
-            return 412, {}, ""
+        if spec.get("resourceLinkId") is not None and self.uncoupled is not None:
+            return self.uncoupled, {}, ""
         return super()._create(spec)
 
 

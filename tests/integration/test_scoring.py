@@ -659,8 +659,9 @@ def test_without_a_first_badge_no_column_is_made(bare: World) -> None:
         {"tag": "award", "resourceId": "KEY", "resourceLinkId": "another link"},
         {"tag": "", "resourceId": "", "resourceLinkId": LINK},
         {"resourceLinkId": LINK},
+        {"tag": "award", "resourceId": "KEY"},
     ],
-    ids=["of a moved link", "without our marks", "without marks"],
+    ids=["of a moved link", "without our marks", "without marks", "by itself"],
 )
 def test_columns_that_are_this_one_are_adopted(bare: World, column: dict[str, str]) -> None:
     url = bare.book.award_column("x")
@@ -679,8 +680,9 @@ def test_columns_that_are_this_one_are_adopted(bare: World, column: dict[str, st
         {"tag": "mirror", "resourceId": "KEY"},
         {"tag": "attest", "resourceId": "KEY"},
         {"tag": "mirror", "resourceId": "KEY", "resourceLinkId": LINK},
-        {"tag": "award", "resourceId": "KEY"},
         {"tag": "award", "resourceId": "another key", "resourceLinkId": "another link"},
+        {"tag": "award", "resourceId": "another key"},
+        {"tag": "", "resourceId": ""},
         {"tag": "quiz", "resourceId": "foreign", "resourceLinkId": LINK},
     ],
     ids=str,
@@ -703,8 +705,7 @@ def test_an_evidence_column_is_never_written_whoever_asks(world: World) -> None:
 
 
 def test_a_link_that_can_have_no_column_is_told_and_asked_for_again(bare: World) -> None:
-    """Canvas: a link in a module is no assignment."""
-    bare.book.couples = False
+    bare.book.uncoupled = 403
     bare.award(bare.learners[0])
     bare.work()
     assert bare.column.trouble == ErrorCode.AWARD_COLUMN_REFUSED
@@ -712,10 +713,23 @@ def test_a_link_that_can_have_no_column_is_told_and_asked_for_again(bare: World)
     asked = len(bare.book.asked)
     bare.later(days=7)
     assert len(bare.book.asked) == asked, "not until a person asks"
-    bare.book.couples = True
+    bare.book.uncoupled = None
     bare.scoring.ask_again(bare.teacher(), bare.placed.placement_id)
     assert bare.hints.offered[-1] == ("write_scores", {"line_item_id": bare.column.id})
     bare.later(minutes=1)
+    assert len(bare.book.taken) == 1
+
+
+def test_the_column_of_a_link_that_is_no_assignment_stands_by_itself(bare: World) -> None:
+    """Canvas: a link in a module has no column, and 412 says so."""
+    bare.book.uncoupled = 412
+    bare.book.creates = False  # made, and answered with 504
+    bare.award(bare.learners[0])
+    bare.work()
+    bare.later(minutes=11)
+    (made,) = bare.book.columns
+    assert (made["tag"], made["resourceId"]) == ("award", bare.placed.badge_link_key)
+    assert "resourceLinkId" not in made
     assert len(bare.book.taken) == 1
 
 
