@@ -21,7 +21,7 @@ from lti_tool.lti.grades import LineItemOnPlatform, LineItemSpec, PlatformResult
 from lti_tool.platforms import Platform, platform_for
 from lti_tool.services.opening import open_results
 from lti_tool.services.progress import ColumnProgress, column_progress
-from lti_tool.store import placements, results, rosters, runs
+from lti_tool.store import placements, results, rosters, runs, schedule
 from lti_tool.store.database import Database
 from lti_tool.store.results import EvidenceColumn, GradeRow
 from lti_tool.store.rosters import ContextPlan
@@ -218,7 +218,7 @@ class Columns:
     def _make_due(self, plan: ContextPlan) -> None:
         """What has arrived is worth deciding over now, not at the next turn."""
         with self.database.write() as session:
-            rosters.schedule_sync(session, plan.organisation_id, plan.id, self.clock())
+            schedule.schedule_sync(session, plan.organisation_id, plan.id, self.clock())
 
     def _plan(
         self, organisation_id: str, placement_id: str
