@@ -12,7 +12,7 @@ from tests.databases import postgres_template as postgres_template
 from tests.databases import sqlite_template as sqlite_template
 from tests.journeys.campus import Campus, Product, open_campus
 
-BOTH_PRODUCTS: tuple[Product, ...] = ("moodle",)
+BOTH_PRODUCTS: tuple[Product, ...] = ("moodle", "canvas")
 
 
 def _campus(

@@ -19,6 +19,7 @@ from lti_tool.errors import ErrorCode
 from lti_tool.store.tables import LaunchSession
 from tests.databases import fresh_database_url
 from tests.journeys.campus import LMS_URL, TOOL_URL, Campus, open_campus
+from tests.journeys.conftest import BOTH_PRODUCTS
 from tests.simulator.browser import Cookie, Page
 from tests.simulator.keys import b64url_bytes, public_pem, rsa_key, sign_rs256, signing_input
 from tests.simulator.lms import Activity, User
@@ -27,11 +28,14 @@ from tests.unit.lti.tokens import INSTRUCTOR, LEARNER, LTI, MISSING, changed, si
 NO_NAMES = {"name": MISSING, "given_name": MISSING, "family_name": MISSING}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", params=BOTH_PRODUCTS)
 def campus(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Campus]:
     """One campus for all cases: what is refused leaves nothing behind that another case could see."""
     folder = tmp_path_factory.mktemp("certification")
-    with fresh_database_url("sqlite", request, folder) as url, open_campus(url, Path(folder, "data")) as one:
+    with (
+        fresh_database_url("sqlite", request, folder) as url,
+        open_campus(url, Path(folder, "data"), request.param) as one,
+    ):
         yield one
 
 
@@ -156,6 +160,8 @@ def foreign_key(campus: Campus, claims: dict[str, Any]) -> str:
 
 
 def neighbour_s_key(campus: Campus, claims: dict[str, Any]) -> str:
+    if campus.product == "canvas":
+        pytest.skip("institutions of one cloud share its keys: what a launch says is what keeps them apart")
     assert campus.neighbour is not None
     return campus.neighbour.lms.keys.sign(claims)
 
@@ -221,9 +227,10 @@ def test_a_token_posted_again_by_the_same_browser_is_refused(campus: Campus, act
     first = browser.launch(activity.id, tamper=note)
     assert first.status == 200
     before = sessions(campus)
-    # The launch took its login's cookie away; who kept it is stopped by the nonce.
+    # The launch took its login's cookie away; who kept it is stopped by the nonce. Canvas's storage keeps it.
+    bare = ErrorCode.LAUNCH_STATE_UNBOUND if campus.product == "moodle" else ErrorCode.LAUNCH_REPLAYED
     for tamper, code in (
-        (lambda _: posted[0], ErrorCode.LAUNCH_STATE_UNBOUND),
+        (lambda _: posted[0], bare),
         (again_with_the_cookie, ErrorCode.LAUNCH_REPLAYED),
     ):
         again = browser.launch(activity.id, tamper=tamper)
@@ -249,6 +256,9 @@ def test_a_launch_begun_in_another_browser_is_refused(campus: Campus, activity: 
 
 
 def test_where_no_cookie_survives_a_fresh_launch_is_offered(campus: Campus, activity: Activity) -> None:
+    if campus.product == "canvas":
+        assert campus.browser(campus.learner("ada"), cookies="none").launch(activity.id).status == 200
+        return
     page = campus.browser(campus.learner("ada"), cookies="none").launch(activity.id)
     assert 400 <= page.status < 500
     assert ErrorCode.LAUNCH_STATE_UNBOUND.value in page.text

@@ -65,7 +65,10 @@ def earn(campus: Campus, teacher: Person, picker: Page) -> str:
 
 
 @pytest.mark.parametrize("by_rule", [False, True], ids=["held", "approved by rule"])
-def test_what_is_copied_from_the_page_connects_once_it_is_approved(campus: Campus, by_rule: bool) -> None:
+def test_what_is_copied_from_the_page_connects_once_it_is_approved(
+    moodle_campus: Campus, by_rule: bool
+) -> None:
+    campus = moodle_campus
     side = configured_by_hand(campus)
     registration_id = register(campus, side, by_rule=by_rule)
 

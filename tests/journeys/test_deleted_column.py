@@ -22,7 +22,7 @@ def test_a_deleted_column_is_made_again_from_the_page_and_its_grades_arrive(camp
     campus.pass_time(seconds=200)
     assert campus.holders() == ["Ada Learner"]
 
-    (deleted,) = campus.mirrors()
+    (deleted,) = campus.evidence()
     campus.lms.gradebook.delete_item(deleted)
     campus.pass_time(seconds=400)
     page = teacher.launch(badge.id)
@@ -30,7 +30,7 @@ def test_a_deleted_column_is_made_again_from_the_page_and_its_grades_arrive(camp
     assert "Grades arrive" not in page.words
 
     page = teacher.submit(page, form="/columns")
-    (made,) = campus.mirrors()
+    (made,) = campus.evidence()
     assert made.id != deleted.id
     assert not has_button(page)
     assert "Waiting for values" in page.words
@@ -40,8 +40,8 @@ def test_a_deleted_column_is_made_again_from_the_page_and_its_grades_arrive(camp
 
     campus.pass_time(seconds=200)
     page = teacher.submit(teacher.launch(badge.id), form="/columns/poll")
-    assert "Waiting for values" in page.words, "its formula is still to be typed"
-    campus.lms.set_formula(made, "=[[quiz1]]")
+    assert "Waiting for values" in page.words, "its formula, or the grades, are still to be typed"
+    campus.fill_columns()
     campus.take_quiz("bob", 90)
     campus.pass_time(seconds=20)
     page = teacher.submit(page, form="/columns/poll")
@@ -58,13 +58,13 @@ def test_while_the_lms_will_not_make_it_the_page_says_why_and_keeps_the_button(s
     campus.take_quiz("ada", 85)
     campus.browser(campus.teacher).launch(badge.id)
     campus.pass_time(seconds=200)
-    (deleted,) = campus.mirrors()
+    (deleted,) = campus.evidence()
     campus.lms.gradebook.delete_item(deleted)
     campus.pass_time(seconds=400)
 
     teacher = campus.browser(campus.teacher)
     page = teacher.launch(badge.id)
-    campus.lms.chaos.switch_on("status", value=403, path="/lineitems")
+    campus.lms.chaos.switch_on("status", value=403, path=campus.lms.columns_path)
     page = teacher.submit(page, form="/columns")
     assert has_button(page)
     assert "platform_refused" in page.words
@@ -73,6 +73,6 @@ def test_while_the_lms_will_not_make_it_the_page_says_why_and_keeps_the_button(s
     page = teacher.submit(page, form="/columns")
     assert "Waiting for values" in page.words
     with campus.tool.database.read() as session:
-        (column,) = session.execute(select(LineItem).where(LineItem.tag == "mirror")).scalars()
+        (column,) = session.execute(select(LineItem).where(LineItem.tag == campus.channel)).scalars()
         assert column.trouble is None
         assert not session.execute(select(Result.id)).scalars().all()

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.journeys.campus import Campus, credential_of, micromodule_fields
+from tests.journeys.campus import Campus, credential_of
 from tests.simulator.browser import Page
 from tests.simulator.client import Person
 from tests.simulator.gradebook import GradeItem
 from tests.simulator.lms import Activity
 
-FORM = micromodule_fields("Open Data Basics", "Quiz 1", "60")
-SENT = "contentitem_return.php"
 NO_PARTICIPANTS = "The first request from a course brings no participants."
 
 
@@ -39,7 +37,10 @@ def columns(campus: Campus) -> dict[str, GradeItem]:
     }
 
 
-def test_the_first_request_of_a_course_brings_no_participants_and_the_page_says_so(campus: Campus) -> None:
+def test_the_first_request_of_a_course_brings_no_participants_and_the_page_says_so(
+    moodle_campus: Campus,
+) -> None:
+    campus = moodle_campus
     teacher = campus.browser(campus.teacher)
     assert NO_PARTICIPANTS in teacher.deep_link(campus.course).words
 
@@ -50,7 +51,7 @@ def test_the_first_request_of_a_course_brings_no_participants_and_the_page_says_
 
 def test_cancelling_keeps_what_was_typed_for_the_next_time(campus: Campus) -> None:
     teacher = campus.browser(campus.teacher)
-    typed = FORM | {"name": "Half a thought", "description": ""}
+    typed = campus.form_fields() | {"name": "Half a thought", "description": ""}
     cancelled = teacher.submit(open_form(campus, teacher), typed, form="micromodules/new", button="cancel")
     assert teacher.save_selected(cancelled) == []
 
@@ -63,12 +64,12 @@ def test_cancelling_keeps_what_was_typed_for_the_next_time(campus: Campus) -> No
 
     placed = teacher.submit(
         form,
-        {"name": FORM["name"], "description": FORM["description"]},
+        {"name": campus.form_fields()["name"], "description": campus.form_fields()["description"]},
         form="micromodules/new",
         button="place",
     )
     (activity,) = teacher.save_selected(placed)
-    assert activity.name == FORM["name"]
+    assert activity.name == campus.form_fields()["name"]
     assert "Describe a new micromodule" in teacher.deep_link(campus.course).words
 
 
@@ -77,9 +78,11 @@ def test_when_the_lms_refuses_the_selection_the_micromodule_waits_in_the_list(
     campus: Campus, refusal: str
 ) -> None:
     teacher = campus.browser(campus.teacher)
-    sent = teacher.submit(open_form(campus, teacher), FORM, form="micromodules/new", button="place")
+    sent = teacher.submit(
+        open_form(campus, teacher), campus.form_fields(), form="micromodules/new", button="place"
+    )
     if refusal == "server error":
-        campus.lms.chaos.switch_on("status", path=SENT, value=503, times=1)
+        campus.lms.chaos.switch_on("status", path=campus.lms.selection_path, value=503, times=1)
     else:
         campus.lms.sessions.clear()
     with pytest.raises(LookupError):
@@ -88,7 +91,7 @@ def test_when_the_lms_refuses_the_selection_the_micromodule_waits_in_the_list(
     teacher.sign_in()
 
     picker = teacher.deep_link(campus.course)
-    assert FORM["name"] in picker.words
+    assert campus.form_fields()["name"] in picker.words
     answer = teacher.submit(picker, form=0, button="Add to the course")
     (activity,) = teacher.save_selected(answer)
     campus.set_up(activity)
@@ -97,13 +100,13 @@ def test_when_the_lms_refuses_the_selection_the_micromodule_waits_in_the_list(
 
     assert credential_of(wallet)
     assert campus.holders() == ["Ada Learner"]
-    assert len(campus.mirrors()) == 1, "the link that was never saved made no column"
+    assert len(campus.evidence()) == 1, "the link that was never saved made no column"
 
 
 def test_a_form_with_mistakes_keeps_every_field_and_names_what_to_mend(campus: Campus) -> None:
     """The picture too: without a description, or too pale to see, it is not made."""
     teacher = campus.browser(campus.teacher)
-    wrong = FORM | {"image_alt": "", "background": "#ffffff", "criteria-0-threshold": "sixty"}
+    wrong = campus.form_fields() | {"image_alt": "", "background": "#ffffff", "criteria-0-threshold": "sixty"}
     page = teacher.submit(open_form(campus, teacher), wrong, form="micromodules/new", button="place")
 
     assert page.status == 422
@@ -114,7 +117,7 @@ def test_a_form_with_mistakes_keeps_every_field_and_names_what_to_mend(campus: C
 
     page = teacher.submit(
         page,
-        {"image_alt": FORM["image_alt"], "criteria-0-threshold": "60"},
+        {"image_alt": campus.form_fields()["image_alt"], "criteria-0-threshold": "60"},
         form="micromodules/new",
         button="place",
     )
@@ -122,10 +125,12 @@ def test_a_form_with_mistakes_keeps_every_field_and_names_what_to_mend(campus: C
     assert "too similar to tell apart" in page.words
     assert "Contrast 1 to 1: too weak" in page.words
 
-    page = teacher.submit(page, {"background": FORM["background"]}, form="micromodules/new", button="place")
+    page = teacher.submit(
+        page, {"background": campus.form_fields()["background"]}, form="micromodules/new", button="place"
+    )
     (activity,) = teacher.save_selected(page)
     wallet = campus.open_wallet("ada", activity)
-    (image,) = wallet.soup.find_all("img", alt=FORM["image_alt"])
+    (image,) = wallet.soup.find_all("img", alt=campus.form_fields()["image_alt"])
     picture = campus.browser(campus.learner("ada")).get(str(image["src"]), page=wallet)
     assert picture.status == 200
     assert picture.headers["Content-Type"].startswith("image/")
@@ -133,13 +138,13 @@ def test_a_form_with_mistakes_keeps_every_field_and_names_what_to_mend(campus: C
 
 def test_nested_rules_over_several_columns_are_said_explained_and_decided(campus: Campus) -> None:
     """All of: Quiz 1, one of (Essay, Project), and two of (Talk, Review, Quiz 1 again for practice)."""
-    fields = FORM | {
-        **rule(0, "Quiz 1", "mirror", "60"),
+    fields = campus.form_fields() | {
+        **rule(0, "Quiz 1", campus.channel, "60"),
         **rule(1, "Essay", "attest", "50", group="A"),
         **rule(2, "Project", "attest", "7", unit="points", group="A"),
         **rule(3, "Talk", "attest", "50", group="B"),
         **rule(4, "Review", "attest", "50", purpose="formative", group="B"),
-        **rule(5, "Quiz 1", "mirror", "90", purpose="formative", group="B"),
+        **rule(5, "Quiz 1", campus.channel, "90", purpose="formative", group="B"),
         "combination": "all",
         "group-A-combination": "any",
         "group-B-combination": "at_least",
@@ -163,6 +168,9 @@ def test_nested_rules_over_several_columns_are_said_explained_and_decided(campus
     campus.set_up(badge)
     made = columns(campus)
     assert len(made) == 5, "a quiz that two rules ask about has one column"
+
+    campus.learner("ada")
+    campus.read_now()
 
     def attest(assessment: str, score: float) -> None:
         (item,) = (item for name, item in made.items() if name.startswith(f"attest {assessment}"))

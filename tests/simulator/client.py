@@ -286,8 +286,8 @@ class Person:
 
         Raises `LookupError` where the LMS refuses it.
         """
-        returned = self.return_selected(page)
         before = set(self.lms.activities)
+        returned = self.return_selected(page)
         _SAVE[self.lms.product](self, page, returned)
         return [activity for cmid, activity in self.lms.activities.items() if cmid not in before]
 

@@ -153,10 +153,14 @@ class ToolType:
     """Deployed in this course alone; None: in the whole site."""
     placements: tuple[str, ...] = ()
     """Where a Canvas shows the tool."""
+    key_scopes: tuple[str, ...] | None = None
+    """What a Canvas developer key allows; None: what the settings above come to."""
 
     @property
     def scopes(self) -> list[str]:
         """The service scopes this tool may ask a token for, in Moodle's order."""
+        if self.key_scopes is not None:
+            return list(self.key_scopes)
         scopes = []
         if self.grade_service == GRADES_MANAGE:
             scopes.append(SCOPE_LINEITEM)

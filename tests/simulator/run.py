@@ -2,8 +2,9 @@
 
 One process watches everything: it serves the demo LMS itself, starts ``lti-tool serve`` (which runs its own
 worker), and then walks the demo's set-up as its people would do it in a browser: the teacher places
-micromodules by deep linking, makes the mirror columns and types their formulas; learners open their wallets,
-and one of them shares a badge. Nothing is written past the tool's own doors.
+micromodules by deep linking, makes the columns and types their formulas (Moodle) or grades (Canvas); learners
+open their wallets, and one of them shares a badge. Nothing is written past the tool's own doors.
+``LMS=canvas`` shows two institutions of one cloud, each an organisation of its own.
 
 The LMS lives in memory. Each start registers it anew and disables the registration of the one before;
 whatever else is in the development database stays.
@@ -19,29 +20,37 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
+from flask import Flask
 from werkzeug.serving import make_server
 
 from lti_tool.bootstrap import NOT_READY, Tool, build_tool
+from lti_tool.lti.registration import custom_parameters
 from lti_tool.settings import load_settings
 from lti_tool.store import micromodules
-from tests.simulator.app import application
+from tests.simulator.app import applications
 from tests.simulator.browser import Page
+from tests.simulator.canvas.lms import Canvas, Cloud
 from tests.simulator.client import Person
-from tests.simulator.lms import Activity, Course, Lms, User
+from tests.simulator.gradebook import GradeItem
+from tests.simulator.lms import Activity, Course, User
 from tests.simulator.moodle.lms import Moodle
 from tests.simulator.seed import Demo, seed_demo
 
 ROOT = Path(__file__).resolve().parents[2]
 ORGANISATION = "Open Learning"
+NEIGHBOUR = "Neighbour University"
 CATEGORY = "Open Data"
 STARTING_SECONDS = 60.0
 SEEDING_SECONDS = 180.0
+Wait = Callable[[Callable[[], bool], float], None]
+"""Waits for a condition, so many seconds at most; ends when somebody wants all to end."""
 HOP_BY_HOP = frozenset({"connection", "transfer-encoding", "content-length", "content-encoding"})
 
 
@@ -122,11 +131,37 @@ RECIPES = (
 )
 
 
+@dataclass(frozen=True)
+class Site:
+    """One LMS of the demo, and the organisation that it belongs to."""
+
+    lms: Moodle | Canvas
+    demo: Demo
+    organisation: str
+    recipes: tuple[Recipe, ...]
+
+
+def sites_of(product: str, lms_port: int) -> list[Site]:
+    """As Moodle one site; as Canvas two institutions of one cloud, on this port and the next two."""
+    first, second = (f"http://127.0.0.1:{lms_port + offset}" for offset in (0, 1))
+    if product == "moodle":
+        moodle = Moodle(first, seed=7)
+        return [Site(moodle, seed_demo(moodle), ORGANISATION, RECIPES)]
+    cloud = Cloud(f"http://127.0.0.1:{lms_port + 2}", client_id=secrets.randbelow(10**9))
+    ours = Canvas(first, cloud, seed=7, name="Open University")
+    theirs = Canvas(second, cloud, seed=8, name="Neighbour University")
+    return [
+        Site(ours, seed_demo(ours), ORGANISATION, RECIPES),
+        Site(theirs, seed_demo(theirs), NEIGHBOUR, RECIPES[:1]),
+    ]
+
+
 def main() -> int:
     """Start everything, seed it, and wait for a signal; returns the exit status."""
     port, lms_port = int(os.environ.get("PORT", "8000")), int(os.environ.get("LMS_PORT", "9000"))
-    if os.environ.get("LMS", "moodle") != "moodle":
-        sys.stderr.write("The demo LMS plays Moodle only for now: LMS=moodle.\n")
+    product = os.environ.get("LMS", "moodle")
+    if product not in ("moodle", "canvas"):
+        sys.stderr.write("The demo LMS is LMS=moodle or LMS=canvas.\n")
         return 2
     tool_url = f"http://localhost:{port}"
     environment = {**os.environ, "LTI_TOOL_ENV": "development", "LTI_TOOL_BASE_URL": tool_url}
@@ -139,22 +174,30 @@ def main() -> int:
     marker = seeding_marker(tool)
     marker.parent.mkdir(parents=True, exist_ok=True)
     marker.write_text("The demo is being seeded.\n")
-    lms = Moodle(f"http://127.0.0.1:{lms_port}", seed=7)
-    server = _serve(lms, lms_port)
+    sites = sites_of(product, lms_port)
+    served = {url: app for site in sites for url, app in applications(site.lms).items()}
+    servers = [_serve(app, urlsplit(url).port or 0) for url, app in served.items()]
     serving = subprocess.Popen(
         [sys.executable, "-m", "lti_tool.cli", "serve", "--host", "127.0.0.1", "--port", str(port)],
         cwd=ROOT,
         env=environment,
     )
+
+    def wait(condition: Callable[[], bool], seconds: float) -> None:
+        if stopping.is_set():
+            raise _Stopped(0)
+        _wait(condition, seconds, stopping, serving)
+
     try:
-        demo = seed_demo(lms)
-        register(tool, lms, tool_url)
-        _wait(lambda: _answers(f"{tool_url}/healthz"), STARTING_SECONDS, stopping, serving)
-        say(f"Seeding the demo ({len(RECIPES)} micromodules, {len(demo.learners)} learners) …")
-        seed(tool, lms, demo, tool_url, stopping)
+        wait(lambda: _answers(f"{tool_url}/healthz"), STARTING_SECONDS)
+        register(tool, sites, tool_url)
+        learners = sum(len(site.demo.learners) for site in sites)
+        say(f"Seeding the demo ({len(RECIPES)} micromodules, {learners} learners) …")
+        for site in sites:
+            seed(tool, site, tool_url, wait)
         marker.unlink(missing_ok=True)
-        _wait(lambda: _answers(f"{tool_url}/readyz"), STARTING_SECONDS, stopping, serving)
-        _announce(tool_url, lms, demo)
+        wait(lambda: _answers(f"{tool_url}/readyz"), STARTING_SECONDS)
+        _announce(tool_url, sites)
         while not stopping.wait(0.5):
             if serving.poll() is not None:
                 sys.stderr.write("The tool has stopped; see its messages above.\n")
@@ -165,7 +208,8 @@ def main() -> int:
     finally:
         marker.unlink(missing_ok=True)
         _stop(serving)
-        server.shutdown()
+        for server in servers:
+            server.shutdown()
         tool.database.dispose()
 
 
@@ -188,41 +232,50 @@ def seeding_marker(tool: Tool) -> Path:
     return tool.settings.data_dir / NOT_READY
 
 
-def register(tool: Tool, lms: Lms, tool_url: str) -> None:
-    """Connect the fresh LMS with the tool, as ``lti-tool registrations add`` and Moodle's form do."""
+def register(tool: Tool, sites: Sequence[Site], tool_url: str) -> None:
+    """Connect the fresh LMS with the tool, as ``lti-tool registrations add`` and the LMS's own form do."""
+    issuers = {site.lms.endpoints["issuer"] for site in sites}
     for known in tool.registrations.list():
-        if known.issuer == lms.base_url:
+        if known.issuer in issuers:
             tool.registrations.disable(known.id)
-    lms_side = lms.register_tool(
-        tool_url,
-        client_id=secrets.token_urlsafe(11).replace("-", "x").replace("_", "y"),
-        custom={"context_history": "$Context.id.history", "locale": "$Message.locale"},
-    )
-    tool.registrations.add(
-        name="Demo Moodle",
-        **lms.endpoints,
-        client_id=lms_side.client_id,
-        product="moodle",
-        deployments=[str(lms_side.id)],
-        organisation=ORGANISATION,
-        approve=True,
-    )
+    for site in sites:
+        lms = site.lms
+        if isinstance(lms, Canvas):
+            configuration = requests.get(f"{tool_url}/lti/canvas.json", timeout=30).json()
+            side = lms.install(configuration, client_id=lms.cloud.shared_client_id)
+        else:
+            side = lms.register_tool(
+                tool_url,
+                client_id=secrets.token_urlsafe(11).replace("-", "x").replace("_", "y"),
+                custom=custom_parameters(lms.product),
+            )
+        tool.registrations.add(
+            name=f"Demo {lms.product.title()}",
+            **lms.endpoints,
+            client_id=side.client_id,
+            product=lms.product,
+            deployments=[lms.deployment_id(side)],
+            organisation=site.organisation,
+            approve=True,
+        )
 
 
-def seed(tool: Tool, lms: Lms, demo: Demo, tool_url: str, stopping: threading.Event) -> None:
+def seed(tool: Tool, site: Site, tool_url: str, wait: Wait) -> None:
     """Walk the demo's set-up as its people would; every step goes through the tool's own pages."""
+    lms, demo = site.lms, site.demo
     browser = over_http(tool_url)
     teacher = Person(lms, browser, demo.teacher)
     placed: dict[str, Activity] = {}
-    for recipe in RECIPES:
-        if stopping.is_set():
-            raise _Stopped(0)
+    for recipe in site.recipes:
+        wait(lambda: True, 0)  # somebody may want it to stop
         course = next(course for course in demo.courses if course.short_name == recipe.short_name)
         placed[recipe.short_name] = place(teacher, course, recipe)
-        set_up_columns(teacher, lms, course, placed[recipe.short_name])
-    gather(tool)
-    first = placed[RECIPES[0].short_name]
-    passed = _passed(lms, demo, demo.courses[0])
+        page = teacher.launch(placed[recipe.short_name].id)
+        teacher.submit(page, form="columns")
+        fill_columns(teacher, site, course, placed[recipe.short_name], wait)
+    gather(tool, site.organisation)
+    first = placed[site.recipes[0].short_name]
+    passed = _passed(site, demo.courses[0])
     for learner in passed[:2]:
         Person(lms, browser, learner).launch(first.id)
     sharer = Person(lms, browser, passed[0])
@@ -230,9 +283,9 @@ def seed(tool: Tool, lms: Lms, demo: Demo, tool_url: str, stopping: threading.Ev
     share_first_badge(sharer, wallet)
 
 
-def gather(tool: Tool) -> None:
+def gather(tool: Tool, name: str) -> None:
     """Put the demo's micromodules into one category, as the organisation's staff would."""
-    organisation = tool.registrations.ensure_organisation(ORGANISATION)
+    organisation = tool.registrations.ensure_organisation(name)
     named = {recipe.name for recipe in RECIPES}
     with tool.database.read() as session:
         versions = micromodules.current_versions(session, organisation.id)
@@ -268,7 +321,7 @@ def place(teacher: Person, course: Course, recipe: Recipe) -> Activity:
             fields |= {
                 f"criteria-{number}-label": label,
                 f"criteria-{number}-threshold": percent,
-                f"criteria-{number}-channel": "mirror",
+                f"criteria-{number}-channel": "mirror" if teacher.lms.product == "moodle" else "attest",
             }
         answer = teacher.submit(page, fields, form="micromodule", button="place")
     (activity,) = teacher.save_selected(answer)
@@ -283,22 +336,40 @@ def _version_called(picker: Page, name: str) -> str | None:
     return None
 
 
-def set_up_columns(teacher: Person, lms: Lms, course: Course, activity: Activity) -> None:
-    """What the teacher does after placing: make the columns, type their formulas, ask for a sync."""
-    page = teacher.launch(activity.id)
-    teacher.submit(page, form="columns")
-    items = lms.gradebook.of_course(course.id)
-    by_name = {item.label: item for item in items if item.id_number or item.module}
-    for item in items:
-        if item.service is None or item.service.tag != "mirror":
-            continue
-        source = next(native for label, native in by_name.items() if label and label in item.label)
-        if not source.id_number:
-            source.id_number = source.label.lower().replace(" ", "")
-        lms.set_formula(item, f"=[[{source.id_number}]]")
-        item.weight, item.is_hidden = 0.0, True
-    page = teacher.launch(activity.id)
-    teacher.submit(page, form="sync")
+def fill_columns(teacher: Person, site: Site, course: Course, activity: Activity, wait: Wait) -> None:
+    """What the teacher does for the columns: Moodle's formulas, or grades typed; then a sync."""
+    items = site.lms.gradebook.of_course(course.id)
+    natives = [item for item in items if item.module in ("quiz", "assign")]
+    columns = [item for item in items if item.service and item.service.tag in ("mirror", "attest")]
+    pairs = [(c, n) for c in columns for n in natives if n.label and n.label in str(c.label)]
+    if isinstance(site.lms, Canvas):
+        _type_grades(teacher, site, site.lms, activity, pairs, wait)
+    else:
+        for column, native in pairs:
+            if not native.id_number:
+                native.id_number = str(native.label).lower().replace(" ", "")
+            site.lms.set_formula(column, f"=[[{native.id_number}]]")
+            column.weight, column.is_hidden = 0.0, True
+    teacher.submit(teacher.launch(activity.id), form="sync")
+
+
+def _type_grades(
+    teacher: Person,
+    site: Site,
+    lms: Canvas,
+    activity: Activity,
+    pairs: Sequence[tuple[GradeItem, GradeItem]],
+    wait: Wait,
+) -> None:
+    """Once the tool has opened the results: Canvas lists nothing that was typed before."""
+    teacher.submit(teacher.launch(activity.id), form="sync")
+    keys = {(column.id, learner.id) for column, _ in pairs for learner in site.demo.learners}
+    wait(lambda: keys <= lms.results.keys(), SEEDING_SECONDS)
+    for column, native in pairs:
+        for learner in site.demo.learners:
+            grade = lms.gradebook.final(native, learner.id)
+            if grade is not None:
+                lms.set_grade(learner, column, grade * column.maximum / native.maximum)
 
 
 def share_first_badge(learner: Person, wallet: Page) -> None:
@@ -306,13 +377,14 @@ def share_first_badge(learner: Person, wallet: Page) -> None:
     learner.submit(wallet, form="/sharing")
 
 
-def _passed(lms: Lms, demo: Demo, course: Course) -> list[User]:
+def _passed(site: Site, course: Course) -> list[User]:
     """Learners whose first quiz in ``course`` reaches 60 percent."""
-    quiz = next(item for item in lms.gradebook.of_course(course.id) if item.id_number == "quiz1")
+    gradebook = site.lms.gradebook
+    quiz = next(item for item in gradebook.of_course(course.id) if item.id_number == "quiz1")
     return [
         learner
-        for learner in demo.learners
-        if (grade := lms.gradebook.final(quiz, learner.id)) is not None and grade >= 60
+        for learner in site.demo.learners
+        if (grade := gradebook.final(quiz, learner.id)) is not None and grade >= 60
     ]
 
 
@@ -346,10 +418,10 @@ def over_http(base_url: str) -> Callable[[Mapping[str, Any], Callable[..., Any]]
     return app
 
 
-def _serve(lms: Lms, port: int) -> Any:
+def _serve(app: Flask, port: int) -> Any:
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
-    server = make_server("127.0.0.1", port, application(lms), threaded=True)
-    threading.Thread(target=server.serve_forever, name="demo-lms", daemon=True).start()
+    server = make_server("127.0.0.1", port, app, threaded=True)
+    threading.Thread(target=server.serve_forever, name=f"demo-lms-{port}", daemon=True).start()
     return server
 
 
@@ -385,25 +457,35 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
             process.wait()
 
 
-def _announce(tool_url: str, lms: Lms, demo: Demo) -> None:
-    course, learner, others = demo.courses[0], demo.learners[0], len(demo.learners) - 1
+def _announce(tool_url: str, sites: Sequence[Site]) -> None:
     # The tool's address is part of every badge: a command on this data has to be told one of another port.
     port = "" if tool_url == "http://localhost:8000" else f"LTI_TOOL_BASE_URL={tool_url} "
-    say(
-        f"""
-Ready.
-  Demo LMS   {lms.base_url}/          log in by clicking a name
-  Course     {lms.base_url}/course/view.php?id={course.id}
-  The tool   {tool_url}/
-  Verify     {tool_url}/verify
-
-  teacher    {demo.teacher.name} (teacher): places badges, sees who is how far
-  learner    {learner.name} ({learner.username}), and {others} more: the badge wallet
-
-  {port}LTI_TOOL_ENV=development .venv/bin/lti-tool credentials list     works on this data
-  Ctrl-C ends both.
-"""
-    )
+    lines = ["", "Ready."]
+    for site in sites:
+        lms, course = site.lms, site.demo.courses[0]
+        path = f"courses/{course.id}" if lms.product == "canvas" else f"course/view.php?id={course.id}"
+        lines += [
+            f"  Demo LMS   {lms.base_url}/          {lms.name}: log in by clicking a name",
+            f"  Course     {lms.base_url}/{path}",
+        ]
+    demo = sites[0].demo
+    learner, others = demo.learners[0], len(demo.learners) - 1
+    lines += [
+        f"  The tool   {tool_url}/",
+        f"  Verify     {tool_url}/verify",
+        "",
+        f"  teacher    {demo.teacher.name} (teacher): places badges, sees who is how far",
+        f"  learner    {learner.name} ({learner.username}), and {others} more: the badge wallet",
+    ]
+    if len(sites) > 1:
+        lines += ["", "  Both institutions share an issuer and a client_id, and see nothing of each other."]
+    lines += [
+        "",
+        f"  {port}LTI_TOOL_ENV=development .venv/bin/lti-tool credentials list     works on this data",
+        "  Ctrl-C ends all.",
+        "",
+    ]
+    say("\n".join(lines))
 
 
 if __name__ == "__main__":

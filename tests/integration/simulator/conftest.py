@@ -108,7 +108,7 @@ class ProbeTool:
             }
             query |= self.auth_overrides
             given = {name: value for name, value in query.items() if value is not None}
-            answer = redirect(lms().base_url + "/mod/lti/auth.php?" + urlencode(given))
+            answer = redirect(lms().endpoints["auth_url"] + "?" + urlencode(given))
             answer.headers.add("Set-Cookie", "plain=1; Path=/")
             answer.headers.add("Set-Cookie", "none=1; Path=/; Secure; HttpOnly; SameSite=None")
             answer.headers.add("Set-Cookie", "part=1; Path=/; Secure; HttpOnly; SameSite=None; Partitioned")

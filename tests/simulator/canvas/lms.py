@@ -14,6 +14,7 @@ from flask import Flask, Response
 from tests.simulator.gradebook import GradeItem, ServiceRecord
 from tests.simulator.keys import PlatformKeys
 from tests.simulator.lms import (
+    SCOPE_MEMBERSHIPS,
     Activity,
     Course,
     Endpoints,
@@ -36,7 +37,8 @@ FIRST_CLIENT_ID = 10_000_000_000_000
 class Cloud:
     """What all institutions share: issuer, keys, and the host that logins and the storage frame go by."""
 
-    def __init__(self, base_url: str, *, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(self, base_url: str, *, clock: Callable[[], datetime] = utc_now, client_id: int = 0) -> None:
+        """`client_id`: number of the last developer key before this cloud's first."""
         self.base_url = base_url.rstrip("/")
         self.issuer = self.base_url
         self.clock = clock
@@ -46,7 +48,7 @@ class Cloud:
         self.institutions: dict[str, Canvas] = {}
         """By domain."""
         self.application: Flask | None = None
-        self._client_ids = FIRST_CLIENT_ID
+        self._client_ids = FIRST_CLIENT_ID + client_id
         self.shared_client_id = self.new_client_id()
         """A developer key that every institution may switch on."""
 
@@ -230,6 +232,29 @@ class Canvas(Lms):
         base = f"{self.base_url}/courses/{course.id}"
         return Opening(
             f"{base}/{page}", f"{base}/external_tools/{tool.id}/resource_selection?placement={asked}"
+        )
+
+    def install(
+        self, configuration: JsonObject, *, client_id: str | None = None, course: Course | None = None
+    ) -> ToolType:
+        """A developer key from its JSON configuration, switched on here; `course`: in that course alone."""
+        (extension,) = configuration["extensions"]
+        privacy, settings = extension["privacy_level"], extension["settings"]
+        return self.register_tool(
+            "",
+            name=str(configuration["title"]),
+            client_id=client_id,
+            custom={str(k): str(v) for k, v in configuration["custom_fields"].items()},
+            url=str(configuration["target_link_uri"]),
+            initiate_login_url=str(configuration["oidc_initiation_url"]),
+            redirect_uris=tuple(configuration["redirect_uris"]),
+            jwks_url=str(configuration["public_jwk_url"]),
+            sends_name=privacy in ("public", "name_only"),
+            sends_email=privacy in ("public", "email_only"),
+            key_scopes=tuple(configuration["scopes"]),
+            has_memberships=SCOPE_MEMBERSHIPS in configuration["scopes"],
+            placements=tuple(one["placement"] for one in settings["placements"]),
+            course_id=course.id if course else None,
         )
 
     def save_link(

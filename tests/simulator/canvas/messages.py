@@ -1,4 +1,4 @@
-"""The LTI messages a Canvas sends (lib/lti/messages: jwt_message, resource_link_request, deep_linking_request).
+"""The LTI messages a Canvas sends (lib/lti/messages: jwt_message, resource_link_request, deep_linking_…).
 
 A message is made when the login begins and waits for its nonce. Every object in it carries Canvas's own
 ``errors`` and ``validation_context`` members, as its gem serialises them.

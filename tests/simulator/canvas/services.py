@@ -155,7 +155,7 @@ def _links(response: Response, pages: dict[str, str | None], **kept: Any) -> Non
     entries = []
     for relation, cursor in pages.items():
         if cursor is not None:
-            query = urlencode([(name, value) for name, value in kept.items()] + [("page", cursor)])
+            query = urlencode({**kept, "page": cursor})
             entries.append(f'<{base}?{query}>; rel="{relation}"')
     response.headers["Link"] = ",".join(entries)
 
