@@ -4,6 +4,7 @@
 
     ToolError
     ├── RequestInvalid        400  a form, parameter, body or file that a person or program sent
+    │   └── RequestTooLarge   413  more of it than is read
     ├── LaunchRefused         4xx  a login or launch that failed one of its checks
     ├── NotAllowed            403  somebody known who has not this right
     ├── NotFound              404  no such thing, or none that this organisation may see
@@ -169,6 +170,12 @@ class RequestInvalid(ToolError):
     """Something that a person or a program sent cannot be used as it is."""
 
     status = 400
+
+
+class RequestTooLarge(RequestInvalid):
+    """More was sent than this place reads."""
+
+    status = 413
 
 
 class LaunchRefused(ToolError):

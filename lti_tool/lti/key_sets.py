@@ -77,7 +77,9 @@ class KeySets:
             finally:
                 entry.lock.release()
         if _age(entry.read_at, now) > GRACE_SECONDS:
-            raise LaunchRefused(ErrorCode.LAUNCH_KEYS_UNREACHABLE, "the platform's key set cannot be read")
+            raise LaunchRefused(
+                ErrorCode.LAUNCH_KEYS_UNREACHABLE, "the platform's key set cannot be read", status=502
+            )
         found = entry.keys.get(kid)
         if not found:
             raise LaunchRefused(ErrorCode.LAUNCH_KEY_UNKNOWN, "the platform publishes no such key")

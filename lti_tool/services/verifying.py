@@ -20,7 +20,14 @@ from urllib.parse import urlsplit
 
 from lti_tool.credentials.errors import FetchFailed
 from lti_tool.credentials.verification import Report, verify
-from lti_tool.errors import Busy, ErrorCode, OutboundRefused, PlatformFailed, RequestInvalid
+from lti_tool.errors import (
+    Busy,
+    ErrorCode,
+    OutboundRefused,
+    PlatformFailed,
+    RequestInvalid,
+    RequestTooLarge,
+)
 from lti_tool.outbound import Outbound
 from lti_tool.services.issuing import Issuing
 from lti_tool.services.public import PublicRecords
@@ -99,11 +106,11 @@ class Verifying:
         """Judge a credential given as JSON, JWT, baked PNG or baked SVG.
 
         :raises NotACredential: for bytes that are no credential at all.
-        :raises RequestInvalid: ``request_too_large``.
+        :raises RequestTooLarge: ``request_too_large``.
         :raises Busy: ``verifier_busy``.
         """
         if len(data) > MAXIMUM_BYTES:
-            raise RequestInvalid(ErrorCode.REQUEST_TOO_LARGE, "credential file")
+            raise RequestTooLarge(ErrorCode.REQUEST_TOO_LARGE, "credential file")
         with self.turnstile.pass_through():
             return self._judge(data, time.monotonic() + READING_SECONDS)
 

@@ -26,6 +26,7 @@ class ErrorText:
 
 
 _AGAIN = _("Go back to the course page and open the activity again.")
+_BACK = _("Go back to the page that you came from and load it again. In a course, open the activity again.")
 _ADMINISTRATOR = _(
     "Please tell the people who look after your learning platform, and give them the code shown here."
 )
@@ -41,7 +42,7 @@ TEXTS: dict[ErrorCode, ErrorText] = {
     # -- anywhere
     ErrorCode.INTERNAL: ErrorText(
         _("Something went wrong on our side"),
-        _("The tool met a problem that it did not expect. Nothing that you entered was used."),
+        _("The tool met a problem that it did not expect. What you did last may not have been saved."),
         _(
             "Please try again. If it happens again, tell the people who run this badge "
             "service the code shown here."
@@ -56,13 +57,13 @@ TEXTS: dict[ErrorCode, ErrorText] = {
     ErrorCode.METHOD_NOT_ALLOWED: ErrorText(
         _("This address works differently"),
         _("The page was asked for in a way that it does not offer."),
-        _AGAIN,
+        _BACK,
         advice_on_staff_pages=_STAFF_AGAIN,
     ),
     ErrorCode.REQUEST_INVALID: ErrorText(
         _("This request cannot be understood"),
         _("A part of the request is missing or is not what it should be."),
-        _AGAIN,
+        _BACK,
         advice_on_staff_pages=_STAFF_AGAIN,
     ),
     ErrorCode.REQUEST_TOO_LARGE: ErrorText(
@@ -73,7 +74,7 @@ TEXTS: dict[ErrorCode, ErrorText] = {
     ErrorCode.FORM_INVALID: ErrorText(
         _("Please check what you entered"),
         _("Some fields need your attention."),
-        _("The fields are marked below; everything that you entered is still there."),
+        _("Go back to the form and correct what is missing, too long or not what it should be."),
     ),
     ErrorCode.CSRF_INVALID: ErrorText(
         _("This form is no longer valid"),
@@ -339,7 +340,9 @@ TEXTS: dict[ErrorCode, ErrorText] = {
     ),
     ErrorCode.PLATFORM_BUSY: ErrorText(_PLATFORM, _("The learning platform asked us to wait."), _LATER),
     ErrorCode.PLATFORM_CALLS_SPENT: ErrorText(
-        _PLATFORM, _("As many people visit as this learning platform is asked for at once."), _LATER
+        _PLATFORM,
+        _("So many people visit at once that the learning platform is not asked for everybody right away."),
+        _LATER,
     ),
     ErrorCode.PLATFORM_REFUSED: ErrorText(
         _PLATFORM, _("The learning platform refused to answer."), _ADMINISTRATOR
@@ -395,7 +398,7 @@ TEXTS: dict[ErrorCode, ErrorText] = {
     ),
     ErrorCode.SCORE_NOT_A_STUDENT: ErrorText(
         _("Not a student"),
-        _("The learning platform takes no score for this person, as it does for students only."),
+        _("The learning platform takes scores for students only, and this person is none there."),
         _("Enrol the person as a student, or confirm on the badge page that they learn here."),
     ),
     ErrorCode.SCORE_STALE: ErrorText(
@@ -486,12 +489,15 @@ TEXTS: dict[ErrorCode, ErrorText] = {
     ErrorCode.MICROMODULE_NOT_FOUND: ErrorText(
         _("There is no such micromodule"),
         _("It does not exist, or it belongs to another organisation."),
-        _AGAIN,
+        _("Open the list of micromodules again and choose another one."),
     ),
     ErrorCode.PLACEMENT_NOT_FOUND: ErrorText(
         _("This badge is not part of the course"),
         _("It was removed, or it belongs to another course."),
-        _AGAIN,
+        _(
+            "If you found it on the page of this course, tell a teacher of the course: it has to be "
+            "added again."
+        ),
     ),
     ErrorCode.CONTEXT_NOT_FOUND: ErrorText(
         _("There is no such course"),
