@@ -14,7 +14,7 @@ from lti_tool.domain.registrations import DeploymentStatus, RegistrationView
 from lti_tool.errors import ConfigurationInvalid, OutboundRefused, PlatformFailed
 from lti_tool.keyring import LTI
 from lti_tool.lti.key_sets import read_key_set
-from lti_tool.platforms import platform_for
+from lti_tool.platforms import SHARED_BY_INSTITUTIONS, platform_for
 from lti_tool.services.registration import has_token_url
 
 CLOCK_WARN_SECONDS, CLOCK_FAIL_SECONDS = 10, 60
@@ -184,6 +184,8 @@ def _registration(tool: Tool, registration: RegistrationView) -> Iterator[Findin
     for deployment in tool.registrations.show(registration.id).deployments:
         approve = f"lti-tool deployments approve {registration.id} {deployment.id_on_platform}"
         if deployment.status is DeploymentStatus.HELD:
+            if registration.product in SHARED_BY_INSTITUTIONS:
+                approve += " --organisation ITS-OWN"
             yield Finding(part, "warn", f"deployment {deployment.id_on_platform} waits for approval", approve)
         elif deployment.status is DeploymentStatus.APPROVED and not has_token_url(registration, deployment):
             yield Finding(

@@ -12,12 +12,27 @@ from lti_tool.platforms.canvas import Canvas
 from lti_tool.platforms.moodle import Moodle
 from lti_tool.platforms.spec import ColumnGuidance, Platform, Quirk, ScoreRefusal
 
-__all__ = ["PLATFORMS", "QUIRKS", "ColumnGuidance", "Platform", "Quirk", "ScoreRefusal", "platform_for"]
+__all__ = [
+    "PLATFORMS",
+    "QUIRKS",
+    "SHARED_BY_INSTITUTIONS",
+    "ColumnGuidance",
+    "Platform",
+    "Quirk",
+    "ScoreRefusal",
+    "platform_for",
+]
 
 PLATFORMS: Mapping[str, Platform] = {
     platform.product: platform for platform in (Moodle(), Canvas(), Platform())
 }
 """Every platform by the ``product`` that a registration stores."""
+
+SHARED_BY_INSTITUTIONS: tuple[str, ...] = tuple(
+    product for product, platform in PLATFORMS.items() if platform.has_token_url_per_institution
+)
+"""Products of which one registration may serve several institutions: whose a new deployment is, only the
+operator can say."""
 
 QUIRKS: tuple[Quirk, ...] = tuple(quirk for platform in PLATFORMS.values() for quirk in platform.quirks)
 """Every departure from the standard that the tool allows for; each has an entry in the documentation."""

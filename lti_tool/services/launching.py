@@ -262,7 +262,11 @@ class _Acceptance:
             self.session, known.registration.id, self.launch.deployment_id, self.now
         )
         organisation_id = known.registration.default_organisation_id
-        is_approved = known.registration.approves_deployments and organisation_id is not None
+        is_approved = (
+            known.registration.approves_deployments
+            and organisation_id is not None
+            and registrations.owners(self.session, known.registration.id) <= {organisation_id}
+        )
         if is_approved:
             assert organisation_id is not None
             registrations.approve_deployment(self.session, row.id, organisation_id, self.now)

@@ -27,7 +27,7 @@ from lti_tool.domain.registrations import (
 from lti_tool.domain.staff import StaffRole
 from lti_tool.errors import Conflict, ErrorCode, NotFound, RequestInvalid
 from lti_tool.lti.claims import ID_LENGTH, http_url, identifier, origin_of
-from lti_tool.platforms import PLATFORMS, platform_for
+from lti_tool.platforms import PLATFORMS, SHARED_BY_INSTITUTIONS, platform_for
 from lti_tool.store import audit
 from lti_tool.store import registrations as store
 from lti_tool.store.database import Database
@@ -198,6 +198,8 @@ class Registrations:
             )
             for id_on_platform in deployments:
                 deployment = store.save_deployment(session, registration_id, id_on_platform, now)
+                if known is not None and organisation is None:
+                    _require_known_owner(product, deployment)
                 if theirs and deployment.organisation_id not in (None, owner.id):
                     raise Conflict(
                         ErrorCode.CONFLICT, f"deployment {deployment.id} belongs to another organisation"
@@ -302,7 +304,8 @@ class Registrations:
         A deployment that was approved before stays with its organisation: its courses are that one's.
 
         :param id_on_platform: the platform's id of it; recorded if it was not seen yet.
-        :param organisation: name of the organisation; without it the registration's default.
+        :param organisation: name of the organisation; without it the registration's default, but where
+            institutions can share the registration (Canvas) nobody else can say whose it is.
         :param token_url: where its institution hands out access tokens; needed where institutions that share
             the registration each do (Canvas), and it is another organisation's than the registration.
         :param frame_origins: the institution's own domains that may frame the tool, instead of those said
@@ -322,6 +325,8 @@ class Registrations:
             if registration is None:
                 raise NotFound(ErrorCode.REGISTRATION_UNKNOWN, registration_id)
             deployment = store.save_deployment(session, registration_id, id_on_platform, now)
+            if organisation is None:
+                _require_known_owner(registration.product, deployment)
             owner_id = registration.default_organisation_id
             if organisation is not None or owner_id is None:
                 owner_id = self._owner(session, organisation, now).id
@@ -408,6 +413,16 @@ def has_token_url(registration: RegistrationView, deployment: DeploymentView) ->
     return token_url_of(registration, deployment, per_institution=per_institution) is not None
 
 
+def _require_known_owner(product: str, deployment: DeploymentView) -> None:
+    """Refuse to guess whose a new deployment is: its people would become another institution's."""
+    if product in SHARED_BY_INSTITUTIONS and deployment.organisation_id is None:
+        raise _invalid(
+            [
+                f"organisation: say whose deployment {deployment.id_on_platform} is; institutions can share it"
+            ]
+        )
+
+
 def _set_addresses(
     session: Session, deployment_id: str, token_url: str | None, frame_origins: Sequence[str] | None
 ) -> None:
@@ -419,8 +434,7 @@ def _set_addresses(
 
 def _is_further_institution(known: RegistrationView, product: str, owner_id: str) -> bool:
     """Whether an organisation joins a registration that is another's already."""
-    per_institution = platform_for(product).has_token_url_per_institution
-    return per_institution and known.default_organisation_id not in (None, owner_id)
+    return product in SHARED_BY_INSTITUTIONS and known.default_organisation_id not in (None, owner_id)
 
 
 def _invalid(problems: Sequence[str]) -> RequestInvalid:

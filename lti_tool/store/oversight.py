@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Select, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
+from lti_tool.platforms import SHARED_BY_INSTITUTIONS
 from lti_tool.store.dialects import contains_text
 from lti_tool.store.tables import (
     Award,
@@ -76,7 +77,7 @@ class RegistrationRow:
     deployments: int
     """Those of this organisation."""
     held: int
-    """Those nobody owns yet; always 0 where the registration is shared."""
+    """Those nobody owns yet; always 0 where the registration is shared, or institutions can share it."""
     last_launched_at: datetime | None
 
 
@@ -183,10 +184,13 @@ def _is_reachable(organisation_id: str) -> ColumnElement[bool]:
     """A deployment that this organisation owns, or may take: it and its registration are nobody else's."""
     return or_(
         Deployment.organisation_id == organisation_id,
-        Deployment.organisation_id.is_(None)
-        & _is_seen(organisation_id)
-        & sa.not_(_is_shared(organisation_id)),
+        Deployment.organisation_id.is_(None) & _is_seen(organisation_id) & _is_own(organisation_id),
     )
+
+
+def _is_own(organisation_id: str) -> ColumnElement[bool]:
+    """No deployment of this registration can be another institution's."""
+    return sa.not_(_is_shared(organisation_id)) & Registration.product.not_in(SHARED_BY_INSTITUTIONS)
 
 
 def _in_use(organisation_id: str) -> ColumnElement[bool]:
@@ -284,7 +288,7 @@ def _registrations(organisation_id: str) -> Select[Any]:
         shared.label("is_shared"),
         select(func.count()).select_from(Deployment).where(*own).scalar_subquery().label("deployments"),
         sa.case(
-            (shared, 0),
+            (sa.not_(_is_own(organisation_id)), 0),
             else_=select(func.count())
             .select_from(Deployment)
             .where(

@@ -189,6 +189,16 @@ def deployments(session: Session, registration_id: str) -> tuple[DeploymentView,
     return tuple(deployment_view(row) for row in rows)
 
 
+def owners(session: Session, registration_id: str) -> frozenset[str]:
+    """The organisations that have deployments of a registration."""
+    found = session.scalars(
+        select(Deployment.organisation_id)
+        .where(Deployment.registration_id == registration_id, Deployment.organisation_id.is_not(None))
+        .distinct()
+    )
+    return frozenset(owner for owner in found if owner is not None)
+
+
 def save_deployment(
     session: Session, registration_id: str, id_on_platform: str, now: datetime
 ) -> DeploymentView:

@@ -11,8 +11,8 @@ from lti_tool.domain.identity import CourseContext, MembershipService
 from lti_tool.domain.registrations import DeploymentStatus, DeploymentView, token_url_of
 from lti_tool.errors import Conflict, ErrorCode, RequestInvalid
 from lti_tool.services.registration import Registrations, has_token_url
+from lti_tool.store import oversight, rosters, tables
 from lti_tool.store import registrations as store
-from lti_tool.store import rosters, tables
 from lti_tool.store.database import Database
 from tests.unit.lti.tokens import NOW, Clock
 from tests.unit.services.launches import World
@@ -156,9 +156,26 @@ def test_a_deployment_of_another_institution_needs_a_token_url_of_its_own(
 
 def test_a_further_deployment_of_the_first_institution_needs_none(registrations: Registrations) -> None:
     first = north(registrations)
-    approved = registrations.approve_deployment(first, "3:course")
+    approved = registrations.approve_deployment(first, "3:course", "North")
     assert approved.token_url is None
     assert token_url(registrations, first, "3:course") == NORTH
+
+
+def test_nobody_guesses_whose_a_new_deployment_is(registrations: Registrations) -> None:
+    """The first institution's organisation would get the people of another, and its token their hosts."""
+    first = north(registrations)
+    for attempt in (
+        lambda: registrations.approve_deployment(first, "2:south"),
+        lambda: registrations.approve_deployment(first, "2:south", token_url=SOUTH),
+        lambda: south(registrations, organisation=None),
+    ):
+        with pytest.raises(RequestInvalid) as refused:
+            attempt()
+        assert problem(refused).startswith("organisation: ")
+    assert registrations.show(first).registration.token_url == NORTH
+    assert [each.id_on_platform for each in registrations.show(first).deployments] == ["1:north"]
+    north(registrations, organisation=None)
+    assert registrations.approve_deployment(first, "1:north").organisation_id is not None
 
 
 @pytest.mark.parametrize(
@@ -200,7 +217,30 @@ def test_a_deployment_approved_without_an_address_gets_no_token_of_another(
     )
 
 
+def test_staff_of_one_institution_cannot_take_what_may_be_anothers(world: World) -> None:
+    """Its id is in a signed launch, but whose it is nobody has said; staff see it, and take it, elsewhere."""
+    world.change(tables.Registration, default_organisation_id=world.course.organisation_id)
+    world.refused(world.launch(deployment_id="new"))
+    for product, seen in (("moodle", 2), ("canvas", 1)):
+        world.change(tables.Registration, product=product)
+        with world.database.read() as session:
+            found = oversight.deployments(session, world.course.organisation_id, world.course.registration_id)
+            row = oversight.registration(session, world.course.organisation_id, world.course.registration_id)
+        assert len(found) == seen, product
+        assert row is not None
+        assert row.held == seen - 1, product
+
+
 # -- launches
+
+
+def test_the_rule_for_new_deployments_ends_where_another_institution_joins(world: World) -> None:
+    world.change(
+        tables.Registration, approves_deployments=True, default_organisation_id=world.course.organisation_id
+    )
+    assert world.accept(deployment_id="a course").session.organisation_id == world.course.organisation_id
+    world.share_registration("2:south")
+    assert world.refused(world.launch(deployment_id="another")).code is ErrorCode.DEPLOYMENT_HELD
 
 
 def test_hosts_and_frames_of_one_institution_are_not_the_others(world: World) -> None:
