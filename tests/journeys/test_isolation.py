@@ -30,7 +30,7 @@ def ids_of_everything(campus: Campus) -> dict[str, str]:
     """One id of each kind that a URL or a form may name."""
     kinds = (Placement, Credential, MicromoduleVersion, Run, Award, Context, ResourceLink)
     with campus.tool.database.read() as session:
-        return {kind.__tablename__: session.execute(select(kind.id)).scalars().one() for kind in kinds}
+        return {kind.__tablename__: session.execute(select(kind.id)).scalars().all()[0] for kind in kinds}
 
 
 def victim(campus: Campus) -> dict[str, str]:
