@@ -24,6 +24,7 @@ from lti_tool.services.awarding import Awarding
 from lti_tool.services.call_budgets import CallBudgets
 from lti_tool.services.columns import Columns
 from lti_tool.services.configuring import Configuring
+from lti_tool.services.freshness import Ages
 from lti_tool.services.issuing import Issuing, PublicUrls
 from lti_tool.services.launching import Launching
 from lti_tool.services.overview import Overview
@@ -146,6 +147,7 @@ def build_tool(
     )
     secret = _secret(settings)
     call_budgets = CallBudgets(database, clock, settings.calls_per_minute)
+    ages = Ages(database, clock, call_budgets)
     connector = PlatformConnector(outbound, keyring, clock, budget=call_budgets)
     key_sets = KeySets(lambda url: ask_for_key_set(outbound, url).body, clock)
     urls = PublicUrls(settings.base_url)
@@ -173,8 +175,8 @@ def build_tool(
         awarding=awarding,
         issuing=issuing,
         scoring=scoring,
-        wallet=Wallet(database, awarding, urls),
-        progress=CourseProgress(database, awarding),
+        wallet=Wallet(database, awarding, urls, ages),
+        progress=CourseProgress(database, awarding, ages),
         sharing=Sharing(database, clock, urls),
         verifying=Verifying(outbound, issuing, public, clock, settings.base_url),
         public=public,

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from enum import StrEnum
 
+from lti_tool.domain.call_budget import CallBudget
+
 ACTIVE_FOR = timedelta(hours=1)
 ACTIVE_INTERVAL = timedelta(seconds=90)
 """Two minutes are promised: this, plus the reconcile pass that notices it and the reading itself."""
@@ -22,6 +24,8 @@ NIGHT = timedelta(days=1)
 NIGHT_BEGINS_AT = time(1, 0)
 """UTC; the night's reads are spread over the hours that follow."""
 NIGHT_SPREAD = timedelta(hours=4)
+GRACE = timedelta(minutes=1)
+"""A read that is owed for less is on its way."""
 STORM_INTERVAL = timedelta(minutes=1)
 """A course that more people visit than may be read one by one is read as a whole, at most so often."""
 
@@ -110,3 +114,71 @@ def _place_in_night(now: datetime, spread: float) -> datetime:
     """The context's next place; tonight's where that is still to come, so that no night is left out."""
     tonight = datetime.combine(now.date(), NIGHT_BEGINS_AT, now.tzinfo) + NIGHT_SPREAD * spread
     return tonight if tonight > now else tonight + timedelta(days=1)
+
+
+class Staleness(StrEnum):
+    """Why a course is shown older than was promised."""
+
+    NEVER_READ = "never_read"
+    PLATFORM_RESTS = "platform_rests"
+    """The platform was too busy, and is left alone for the time that it asked for."""
+    PLATFORM_SILENT = "platform_silent"
+    """It did not answer for the last time."""
+    CALLS_SPENT = "calls_spent"
+    """As many calls as it is sent are used up, for a while."""
+    PLATFORM_SLOWED = "platform_slowed"
+    """It was too busy lately, and is asked more slowly."""
+    LATE = "late"
+    """Nothing of this: the tool itself is behind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """How old what is shown of a course is, and when it is read next."""
+
+    read_at: datetime | None
+    next_at: datetime | None
+    """As far as can be told; ``None`` where nothing in the course is read."""
+    staleness: Staleness | None
+    """``None`` while it is as fresh as was promised."""
+
+
+def freshness_of(
+    read_at: datetime | None,
+    due_at: datetime | None,
+    used_at: datetime,
+    now: datetime,
+    *,
+    budget: CallBudget,
+    per_minute: float,
+    is_silent: bool,
+) -> Freshness:
+    """What to tell about the age of a course.
+
+    :param read_at: when the oldest of what is shown was read.
+    :param due_at: when the next read is owed; ``None`` where nothing is to be read.
+    :param used_at: the last launch.
+    :param budget: the platform's, as it stands now.
+    :param is_silent: whether the platform did not answer for the last time.
+    """
+    if due_at is None:
+        return Freshness(read_at, None, None)
+    next_at = max(due_at, now + timedelta(seconds=budget.wait_for_schedule(now, per_minute)))
+    if read_at is None:
+        return Freshness(None, next_at, Staleness.NEVER_READ)
+    is_promise_kept = now - read_at <= PROMISED[Activity.of(used_at, now)]
+    # Somebody came after a long time: what is shown is old, and about to be read.
+    is_due_soon = due_at > now - GRACE and not is_silent and not budget.rests(now)
+    if is_promise_kept or is_due_soon:
+        return Freshness(read_at, next_at, None)
+    if budget.rests(now):
+        staleness = Staleness.PLATFORM_RESTS
+    elif is_silent:
+        staleness = Staleness.PLATFORM_SILENT
+    elif budget.calls_left < 1:
+        staleness = Staleness.CALLS_SPENT
+    elif budget.pace < 1:
+        staleness = Staleness.PLATFORM_SLOWED
+    else:
+        staleness = Staleness.LATE
+    return Freshness(read_at, next_at, staleness)

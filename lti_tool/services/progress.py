@@ -8,9 +8,11 @@ from datetime import datetime
 
 from lti_tool.domain.awarding import Decision, Exclusion, Verdict
 from lti_tool.domain.criteria import Channel, Criterion, Finding, State
+from lti_tool.domain.freshness import Freshness
 from lti_tool.errors import ErrorCode, NotAllowed, NotFound
 from lti_tool.platforms import ColumnGuidance, Platform, platform_for
 from lti_tool.services.awarding import Awarding
+from lti_tool.services.freshness import Ages
 from lti_tool.services.launching import SessionView
 from lti_tool.store import credentials, decisions, placements, runs
 from lti_tool.store.database import Database
@@ -83,6 +85,8 @@ class CourseProgressView:
     page: int
     pages: int
     learners: int
+    freshness: Freshness | None = None
+    """Of the roster and the columns, by the oldest of them."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,7 @@ class CourseProgress:
 
     database: Database
     awarding: Awarding
+    ages: Ages
 
     def view(self, session: SessionView, *, page: int = 1, per_page: int = 50) -> CourseProgressView:
         """The state of every active placement of the course, and one page of its learners.
@@ -156,7 +161,13 @@ class CourseProgress:
             page,
             pages,
             total,
+            self.ages.of(organisation_id, context_id, _oldest(course, shown)),
         )
+
+
+def _oldest(course: placements.CourseView, shown: list[PlacementProgress]) -> datetime | None:
+    columns = (column.read_at for placement in shown for column in placement.columns)
+    return min((at for at in (course.roster_read_at, *columns) if at is not None), default=None)
 
 
 def column_progress(

@@ -8,8 +8,10 @@ from datetime import datetime
 
 from lti_tool.domain.awarding import Decision, Exclusion, Verdict
 from lti_tool.domain.criteria import Finding
+from lti_tool.domain.freshness import Freshness
 from lti_tool.errors import ErrorCode
 from lti_tool.services.awarding import Awarding
+from lti_tool.services.freshness import Ages
 from lti_tool.services.issuing import PublicUrls
 from lti_tool.services.launching import SessionView
 from lti_tool.store import credentials, placements
@@ -67,6 +69,8 @@ class WalletView:
     is_read_only: bool
     is_staff_view: bool
     is_copied_link: bool
+    freshness: Freshness | None = None
+    """Of the progress that is shown; ``None`` where none is."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,7 @@ class Wallet:
     database: Database
     awarding: Awarding
     urls: PublicUrls
+    ages: Ages
 
     def view(self, session: SessionView) -> WalletView:
         """The wallet of the person of this session, in the course of this session."""
@@ -107,6 +112,14 @@ class Wallet:
             is_read_only=session.is_read_only,
             is_staff_view=session.can_view_progress,
             is_copied_link=session.is_copied_link,
+            freshness=self._freshness(session, in_progress),
+        )
+
+    def _freshness(self, session: SessionView, cards: list[ProgressCard]) -> Freshness | None:
+        if session.context_id is None or not cards:
+            return None
+        return self.ages.of(
+            session.organisation_id, session.context_id, _oldest(card.read_at for card in cards)
         )
 
 

@@ -17,8 +17,10 @@ import sqlalchemy as sa
 from sqlalchemy import Float, case, func, literal, select
 from sqlalchemy.orm import Session
 
+from lti_tool.domain.call_budget import CallBudget
 from lti_tool.domain.freshness import ACTIVE_FOR, ACTIVE_INTERVAL, NIGHT, RECENT_FOR, RECENT_INTERVAL
 from lti_tool.domain.turns import DueContext
+from lti_tool.store import tables
 from lti_tool.store.tables import Context, Deployment, Placement, Registration
 
 
@@ -32,6 +34,18 @@ class Arrears:
 
     due: int
     oldest_due_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How one context stands in the schedule."""
+
+    sync_due_at: datetime | None
+    last_launched_at: datetime
+    roster_trouble: str | None
+    product: str
+    budget: CallBudget | None
+    """Its platform's, as last counted; ``None`` where it was never asked."""
 
 
 def products_due(session: Session, now: datetime) -> dict[str, str]:
@@ -71,6 +85,17 @@ def arrears(session: Session, now: datetime) -> Arrears:
         .where(Context.sync_due_at <= now, Registration.status == "approved", Deployment.status == "approved")
     ).one()
     return Arrears(due, oldest_due_at)
+
+
+def standing(session: Session, organisation_id: str, context_id: str) -> Standing | None:
+    """How a context stands in the schedule; ``None`` for one of another organisation."""
+    row = session.execute(
+        _STANDING, {"own_id": context_id, "own_organisation_id": organisation_id}
+    ).one_or_none()
+    if row is None:
+        return None
+    budget = None if row.counted_at is None else CallBudget(*row[4:])
+    return Standing(*row[:4], budget)
 
 
 # Statements are built once: a pass comes every few seconds, and building costs more than running.
@@ -155,6 +180,22 @@ _LAST_LAUNCHED = select(
     )
     .label("has_placements"),
 ).where(_IS_OWN)
+
+_STANDING = (
+    select(
+        Context.sync_due_at,
+        Context.last_launched_at,
+        Context.roster_trouble,
+        Registration.product,
+        tables.CallBudget.calls_left,
+        tables.CallBudget.visit_calls_left,
+        tables.CallBudget.pace,
+        tables.CallBudget.counted_at,
+    )
+    .join(Registration, Registration.id == Context.registration_id)
+    .outerjoin(tables.CallBudget, tables.CallBudget.registration_id == Registration.id)
+    .where(_IS_OWN)
+)
 
 
 def claim_sync(

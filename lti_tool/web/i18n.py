@@ -22,7 +22,7 @@ def register(app: Flask) -> None:
     Babel(app, locale_selector=select_locale)  # type: ignore[no-untyped-call]
 
     # Globals and not context: macros that are imported see no context.
-    app.jinja_env.globals.update(ago=ago, day=day, number=number)
+    app.jinja_env.globals.update(ago=ago, soon=soon, day=day, number=number)
 
     @app.context_processor
     def _language() -> dict[str, object]:
@@ -94,6 +94,14 @@ def ago(moment: datetime) -> str:
     if passed < timedelta(seconds=45):
         return gettext("just now")
     return str(format_timedelta(-passed, granularity="second", threshold=1.2, add_direction=True))
+
+
+def soon(moment: datetime) -> str:
+    """ "in 3 minutes", never in the past."""
+    left = moment - now()
+    if left < timedelta(seconds=45):
+        return gettext("within a minute")
+    return str(format_timedelta(left, granularity="second", threshold=1.2, add_direction=True))
 
 
 def day(moment: datetime) -> str:

@@ -29,6 +29,7 @@ from lti_tool.domain.criteria import (
     parts_needed,
 )
 from lti_tool.domain.evidence import Score
+from lti_tool.domain.freshness import Staleness
 from lti_tool.store.runs import SyncStep
 from lti_tool.web.error_texts import text_of
 from lti_tool.web.i18n import number
@@ -66,6 +67,7 @@ def register(app: Flask) -> None:
         verdict_word=verdict_word,
         verdict_kind=verdict_kind,
         run_step=run_step,
+        staleness_sentence=staleness_sentence,
         field_label=field_label,
         exclusion_sentence=exclusion_sentence,
     )
@@ -192,6 +194,27 @@ def verdict_kind(verdict: Verdict | str, state: State | str) -> str:
     if verdict in (Verdict.REVIEW, Verdict.UNPROVED):
         return "wait"
     return "plain" if verdict is Verdict.EXCLUDED or State(state) is State.UNKNOWN else "open"
+
+
+def staleness_sentence(staleness: Staleness | str) -> str:
+    """Why a course is shown older than was promised, for those who look at it."""
+    sentences: dict[str, str] = {
+        Staleness.NEVER_READ: _("Nothing has been read from the learning platform yet."),
+        Staleness.PLATFORM_RESTS: _(
+            "The learning platform is busy and asked to be left alone, so this is older than usual."
+        ),
+        Staleness.PLATFORM_SILENT: _(
+            "The learning platform did not answer for the last time, so this is older than usual."
+        ),
+        Staleness.CALLS_SPENT: _(
+            "So much is read from the learning platform at present that every course waits a little longer."
+        ),
+        Staleness.PLATFORM_SLOWED: _(
+            "The learning platform was too busy lately and is asked more slowly, so this is older than usual."
+        ),
+        Staleness.LATE: _("Reading from the learning platform is late."),
+    }
+    return sentences[Staleness(staleness)]
 
 
 def run_step(run: RunView) -> str:

@@ -13,6 +13,8 @@ import sqlalchemy as sa
 from lti_tool.bootstrap import IssuerKeyring
 from lti_tool.keyring import Keyring
 from lti_tool.services.awarding import Awarding
+from lti_tool.services.call_budgets import CallBudgets
+from lti_tool.services.freshness import Ages
 from lti_tool.services.issuing import Issuing, PublicUrls
 from lti_tool.services.launching import SessionView
 from lti_tool.store import tables
@@ -41,6 +43,10 @@ class School:
     @property
     def awarding(self) -> Awarding:
         return Awarding(self.database, self.clock)
+
+    @property
+    def ages(self) -> Ages:
+        return Ages(self.database, self.clock, CallBudgets(self.database, self.clock))
 
     @property
     def issuing(self) -> Issuing:

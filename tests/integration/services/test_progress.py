@@ -19,7 +19,9 @@ def view(
     school: School, course: Course, page: int = 1, per_page: int = 50, **changes: Any
 ) -> CourseProgressView:
     session = session_of(course, "0" * 32, **{"can_view_progress": True, "can_configure": True, **changes})
-    return CourseProgress(school.database, school.awarding).view(session, page=page, per_page=per_page)
+    return CourseProgress(school.database, school.awarding, school.ages).view(
+        session, page=page, per_page=per_page
+    )
 
 
 def test_everybody_is_counted_and_listed_with_their_reasons(school: School) -> None:

@@ -14,7 +14,7 @@ ANSWERED_BY = 6
 """Statements of the wallet at most (the page opens its session with one more)."""
 
 
-COURSE_ANSWERED_BY = 11
+COURSE_ANSWERED_BY = 12
 """Statements of the instructor's page at most."""
 
 
@@ -26,7 +26,7 @@ def wallet_statements(school: School, badges: int) -> tuple[int, int]:
         placed = factories.placed(school.database, course, status="active" if number < 5 else "removed")
         factories.award(school.database, course, placed, learner_id)
     factories.placed(school.database, course)
-    wallet = Wallet(school.database, school.awarding, school.urls)
+    wallet = Wallet(school.database, school.awarding, school.urls, school.ages)
     with school.database.statements() as statements:
         view = wallet.view(session_of(course, learner_id))
     assert len(view.in_progress) == 1
@@ -50,7 +50,7 @@ def test_a_course_page_of_many_learners_asks_no_more_than_one_of_few(school: Sch
         school.awarding.decide_context(course.organisation_id, course.context_id)
         session = session_of(course, learner_ids[0], can_view_progress=True, is_learner=False)
         with school.database.statements() as statements:
-            view = CourseProgress(school.database, school.awarding).view(session)
+            view = CourseProgress(school.database, school.awarding, school.ages).view(session)
         assert view.learners == size
         counted[size] = len(statements)
     assert counted[10] == counted[1000]
@@ -67,7 +67,7 @@ def test_a_course_page_of_many_micromodules_asks_no_more_than_one_of_one(school:
         school.awarding.decide_context(course.organisation_id, course.context_id)
         session = session_of(course, learner_ids[0], can_view_progress=True, is_learner=False)
         with school.database.statements() as statements:
-            view = CourseProgress(school.database, school.awarding).view(session)
+            view = CourseProgress(school.database, school.awarding, school.ages).view(session)
         assert [sum(row.awarded_at is not None for row in one.rows) for one in view.placements] == [
             3
         ] * number
@@ -85,7 +85,7 @@ def test_no_page_goes_through_all_an_organisation_has(sqlite_database: Database,
     factories.grade(school.database, course, placed, learner_ids, 90)
     teacher = session_of(course, learner_ids[0], can_view_progress=True, is_learner=False)
     with school.database.statements() as statements:
-        CourseProgress(school.database, school.awarding).view(teacher)
+        CourseProgress(school.database, school.awarding, school.ages).view(teacher)
         school.awarding.decide_context(course.organisation_id, course.context_id)
         school.awarding.decide_learner(course.organisation_id, course.context_id, learner_ids[0])
     large = ("FROM memberships", "FROM results", "FROM decisions", "JOIN memberships")

@@ -18,7 +18,7 @@ from tests.integration.services.school import BASE_URL, School, session_of
 
 
 def view(school: School, course: Course, learner: str, **changes: object) -> WalletView:
-    wallet = Wallet(school.database, school.awarding, school.urls)
+    wallet = Wallet(school.database, school.awarding, school.urls, school.ages)
     return wallet.view(session_of(course, learner, **changes))
 
 

@@ -9,11 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lti_tool.domain.call_budget import CallBudget
 from lti_tool.domain.freshness import (
     LONGEST_REST,
     PROMISED,
     Activity,
+    Freshness,
+    Staleness,
     SyncOutcome,
+    freshness_of,
     next_sync_at,
 )
 
@@ -120,3 +124,69 @@ def test_the_next_read_is_always_ahead_and_never_lost(idle, failing, last_good, 
     assert NOW < due <= NOW + timedelta(days=1)
     calm = next_sync_at(NOW - idle, NOW, spread=spread)
     assert due >= calm, "trouble never hastens"
+
+
+# -- what pages tell
+
+FULL = CallBudget.full(600, NOW)
+
+
+def told(
+    age: timedelta | None,
+    due_in: timedelta | None,
+    *,
+    idle: timedelta = timedelta(),
+    budget: CallBudget = FULL,
+    is_silent: bool = False,
+) -> Freshness:
+    return freshness_of(
+        None if age is None else NOW - age,
+        None if due_in is None else NOW + due_in,
+        NOW - idle,
+        NOW,
+        budget=budget,
+        per_minute=600,
+        is_silent=is_silent,
+    )
+
+
+def test_what_is_fresh_says_only_when_it_is_read_next():
+    fresh = told(timedelta(minutes=1), timedelta(seconds=30))
+    assert (fresh.staleness, fresh.next_at) == (None, NOW + timedelta(seconds=30))
+    assert told(timedelta(hours=20), timedelta(hours=4), idle=timedelta(days=30)).staleness is None
+
+
+def test_a_course_that_is_not_read_promises_nothing():
+    assert told(None, None) == Freshness(None, None, None)
+
+
+def test_what_was_never_read_says_so():
+    assert told(None, timedelta()).staleness is Staleness.NEVER_READ
+
+
+def test_a_course_that_somebody_has_just_come_back_to_is_about_to_be_read():
+    assert told(timedelta(days=3), timedelta(seconds=90)).staleness is None
+
+
+@pytest.mark.parametrize(
+    "budget, is_silent, reason",
+    [
+        (FULL.slowed(NOW, 600), False, Staleness.PLATFORM_RESTS),
+        (FULL.slowed(NOW, 600), True, Staleness.PLATFORM_RESTS),
+        (FULL, True, Staleness.PLATFORM_SILENT),
+        (FULL.spent(500, 600), False, Staleness.CALLS_SPENT),
+        (FULL.warned(), False, Staleness.PLATFORM_SLOWED),
+        (FULL, False, Staleness.LATE),
+    ],
+)
+def test_what_is_older_than_promised_says_why(budget, is_silent, reason):
+    late = told(timedelta(minutes=9), -timedelta(minutes=5), budget=budget, is_silent=is_silent)
+    assert late.staleness is reason
+    assert late.next_at is not None
+    assert late.next_at >= NOW, "nothing is read in the past"
+
+
+def test_a_platform_that_rests_is_not_read_before_its_rest_is_over():
+    late = told(timedelta(minutes=9), -timedelta(minutes=5), budget=FULL.slowed(NOW, 600))
+    assert late.next_at is not None
+    assert late.next_at > NOW + timedelta(minutes=10)

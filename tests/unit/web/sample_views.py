@@ -27,6 +27,7 @@ from lti_tool.domain.criteria import (
     evaluate,
 )
 from lti_tool.domain.evidence import Evidence, Score
+from lti_tool.domain.freshness import Freshness, Staleness
 from lti_tool.domain.identity import DeepLinkingSettings
 from lti_tool.domain.scoring import ScoreState
 from lti_tool.errors import ErrorCode
@@ -175,6 +176,14 @@ def progress_card(
     return replace(plain, **changes)
 
 
+def freshness(staleness: Staleness | None = None) -> Freshness:
+    """Read two minutes ago and again soon; hours ago where something is in the way."""
+    if staleness is None:
+        return Freshness(NOW - timedelta(minutes=2), NOW + timedelta(seconds=20), None)
+    read_at = None if staleness is Staleness.NEVER_READ else NOW - timedelta(hours=3)
+    return Freshness(read_at, NOW + timedelta(minutes=12), staleness)
+
+
 def wallet(**changes: Any) -> WalletView:
     """A wallet with two badges and one on the way."""
     plain = WalletView(
@@ -187,6 +196,7 @@ def wallet(**changes: Any) -> WalletView:
         is_read_only=False,
         is_staff_view=False,
         is_copied_link=False,
+        freshness=freshness(),
     )
     return replace(plain, **changes)
 
@@ -203,6 +213,7 @@ WALLETS = {
     "trouble": wallet(
         in_progress=(progress_card({"quiz-1": score(None)}, troubles=(ErrorCode.PLATFORM_TIMED_OUT,)),)
     ),
+    "busy-platform": wallet(freshness=freshness(Staleness.PLATFORM_RESTS)),
     "read-only": wallet(is_read_only=True),
     "excluded": wallet(in_progress=(progress_card(exclusion=Exclusion.LEFT, verdict=Verdict.EXCLUDED),)),
     "unproved": wallet(in_progress=(progress_card(verdict=Verdict.UNPROVED),), is_read_only=True),
@@ -329,6 +340,7 @@ def course(*placements: PlacementProgress, **changes: Any) -> CourseProgressView
         page=1,
         pages=1,
         learners=30,
+        freshness=freshness(),
     )
     return replace(plain, **changes)
 
@@ -346,6 +358,7 @@ COURSES = {
         roster_trouble=ErrorCode.PLATFORM_PAGING_BROKEN,
         run=run("failed", error_code="platform_timed_out"),
     ),
+    **{f"freshness-{staleness}": course(freshness=freshness(staleness)) for staleness in Staleness},
     "running": course(run=run()),
     "queued": course(run=run("waiting", total=None)),
     "pages": course(page=2, pages=3),
