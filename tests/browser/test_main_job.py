@@ -17,7 +17,7 @@ from tests.databases import fresh_database_url
 from tests.databases import sqlite_template as sqlite_template
 from tests.journeys import campus as campuses
 from tests.journeys.campus import Campus, open_campus
-from tests.simulator.app import application
+from tests.simulator.app import application, applications
 
 pytestmark = pytest.mark.chromium
 
@@ -38,6 +38,43 @@ def campus(
         yield campus
 
 
+CLOUD_URLS = ("LMS_URL", "NEIGHBOUR_URL", "CLOUD_URL")
+
+
+def keeping_no_cookie(app: Any) -> Any:
+    """The tool, for a browser that takes none of its cookies, not even in a partition of their own."""
+
+    def served(environ: Any, start_response: Any) -> Any:
+        def start(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
+            return start_response(status, [h for h in headers if h[0].lower() != "set-cookie"], *more)
+
+        return app(environ, start)
+
+    return served
+
+
+@pytest.fixture(params=["with partitioned cookies", "without any cookie"])
+def canvas_campus(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Campus]:
+    """Two institutions and the host they share, each on a port of its own; the tool on another site."""
+    with ExitStack() as stack:
+        tool_door, *doors = (stack.enter_context(listening()) for _ in range(1 + len(CLOUD_URLS)))
+        monkeypatch.setattr(campuses, "TOOL_URL", f"http://localhost:{tool_door.getsockname()[1]}")
+        for name, door in zip(CLOUD_URLS, doors, strict=True):
+            monkeypatch.setattr(campuses, name, f"http://127.0.0.1:{door.getsockname()[1]}")
+        url = stack.enter_context(fresh_database_url("sqlite", request, tmp_path))
+        campus = stack.enter_context(open_campus(url, tmp_path / "data", "canvas"))
+        tool = keeping_no_cookie(campus.app) if "without" in request.param else campus.app
+        stack.enter_context(serving(tool, tool_door))
+        platform = applications(campus.lms)
+        for name, door in zip(CLOUD_URLS, doors, strict=True):
+            app = platform.get(getattr(campuses, name))
+            if app is not None:
+                stack.enter_context(serving(app, door))
+        yield campus
+
+
 @pytest.fixture
 def people(chromium_type: BrowserType) -> Iterator[Any]:
     """Browser contexts in a Chromium that blocks third-party cookies."""
@@ -48,7 +85,7 @@ def people(chromium_type: BrowserType) -> Iterator[Any]:
 
 def log_in(context: BrowserContext, campus: Campus, name: str) -> Page:
     page = context.new_page()
-    page.goto(f"{campus.lms.base_url}/login/index.php")
+    page.goto(f"{campus.lms.base_url}{campus.lms.login_path}")
     page.get_by_role("button", name=name).click()
     return page
 
@@ -141,6 +178,47 @@ def test_a_quiz_earns_its_badge(campus: Campus, people: Any) -> None:
     stranger = people().new_page()
     assert (answer := stranger.goto(public_url)) is not None
     assert answer.status == 404
+
+
+def test_a_quiz_earns_its_badge_in_canvas(canvas_campus: Campus, people: Any) -> None:
+    """The whole way in the frame of an institution; the login's secret lies in Canvas's storage frame."""
+    campus = canvas_campus
+    teacher = log_in(people(), campus, "Tamara Teacher")
+    teacher.goto(f"{campus.lms.base_url}/courses/{campus.course.id}/assignments/new")
+    teacher.get_by_role("button", name="Find LTI Badges").click()
+    picker = teacher.frame_locator("#tool_content")
+    picker.get_by_role("link", name="Describe a new micromodule").click()
+    picker.get_by_label("Name", exact=True).fill("Open Data Basics")
+    picker.get_by_label("Description", exact=True).fill("Finds, judges and reuses open data.")
+    picker.get_by_label("Assessment").fill("Quiz 1")
+    picker.get_by_label("Description of the picture").fill("A green hexagon with a rosette")
+    picker.get_by_role("button", name="Add to the course").click()
+    expect(teacher.get_by_text("Content selected")).to_be_visible()
+    teacher.get_by_role("button", name="Save").click()
+    teacher.get_by_role("link", name="Open Data Basics").click()
+    course = teacher.frame_locator("#tool_content")
+    course.get_by_role("button", name="Create the column").click()
+    expect(course.get_by_text("Waiting for values")).to_be_visible()
+
+    address = teacher.url
+    campus.learner("ada")
+    campus.take_quiz("ada", 80)
+    context = people()
+    learner = log_in(context, campus, "Ada Learner")
+    learner.goto(address)
+    wallet = learner.frame_locator("#tool_content")
+    expect(wallet.get_by_role("heading", name="Open Data Basics")).to_be_visible()
+    wallet.get_by_text("Only you can see it").click()
+    wallet.get_by_role("button", name="Share this badge").click()
+    public_url = wallet.get_by_role("textbox", name="Address of the badge").input_value()
+    employer = people().new_page()
+    employer.goto(public_url)
+    expect(employer.get_by_role("heading", name="Open Data Basics")).to_be_visible()
+    kept = learner.evaluate("Object.keys(localStorage)")
+    assert [key for key in kept if key.startswith(f"lti|platform_storage|{campuses.TOOL_URL}|")]
+    frames = [frame.url for frame in learner.frames if frame.url.startswith(campuses.TOOL_URL)]
+    cookies = [cookie for cookie in context.cookies() if cookie["name"].startswith("lti_session_")]
+    assert bool(cookies) == ("/s/" not in frames[0]), "a session by cookie, or by path"
 
 
 def test_two_frames_on_one_page_do_not_clash(campus: Campus, people: Any) -> None:
