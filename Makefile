@@ -16,7 +16,7 @@ help: ## this menu
 	@echo "LTI Badges"
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
-	@echo "Variables: PORT=8000 LMS_PORT=9000 LMS=moodle (run) · REQUIRE=all TESTS=path WORKERS=2 (test) · ONLY=name,… (bench)"
+	@echo "Variables: PORT=8000 LMS_PORT=9000 LMS=moodle|canvas (run) · REQUIRE=all TESTS=path WORKERS=2 (test) · ONLY=name,… (bench)"
 
 # ------------------------------------------------------------------------------------------ environment
 .venv/installed: setup.cfg pyproject.toml config/constraints.txt

@@ -52,6 +52,13 @@ class Canvas(Platform):
             "lib/lti/variable_expander.rb",
         ),
         Quirk(
+            "canvas-typed-variables",
+            "Canvas",
+            "cloud",
+            "An expanded variable in a custom parameter may be a JSON number or boolean, not text.",
+            "lib/lti/variable_expander.rb expand_variables!",
+        ),
+        Quirk(
             "canvas-score-attempts",
             "Canvas",
             "cloud",
