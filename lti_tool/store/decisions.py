@@ -6,15 +6,25 @@ trips as one of ten thousand.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, cast
 
 import sqlalchemy as sa
-from sqlalchemy import ColumnElement, Select, String, func, insert, select, type_coerce, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    String,
+    bindparam,
+    func,
+    insert,
+    select,
+    type_coerce,
+    update,
+)
 from sqlalchemy.orm import Session
 from sqlalchemy.types import NullType
 
@@ -61,6 +71,16 @@ def standings(
     session: Session, organisation_id: str, context_id: str, learner_ids: Sequence[str] | None = None
 ) -> tuple[Standing, ...]:
     """Everybody known in a context, or those of ``learner_ids``."""
+    rows = session.connection().execute(
+        _standings(of_some=learner_ids is not None),
+        {"organisation_id": organisation_id, "context_id": context_id, **_some(learner_ids)},
+    )
+    return tuple(Standing(*row) for row in rows)
+
+
+# Statements are built once each: a visit asks five, and building them takes longer than running them.
+@cache
+def _standings(*, of_some: bool) -> Any:
     query = (
         select(
             Membership.learner_id,
@@ -71,11 +91,21 @@ def standings(
             Membership.learner_proof,
         )
         .join(Learner, Learner.id == Membership.learner_id)
-        .where(_is_of(Membership.organisation_id, organisation_id), Membership.context_id == context_id)
+        .where(
+            _is_of(Membership.organisation_id, _ORGANISATION_ID),
+            Membership.context_id == bindparam("context_id", type_=String),
+        )
     )
-    if learner_ids is not None:
-        query = query.where(Membership.learner_id.in_(learner_ids))
-    return tuple(Standing(*row) for row in session.execute(query))
+    return query.where(Membership.learner_id.in_(_LEARNER_IDS)) if of_some else query
+
+
+_ORGANISATION_ID = bindparam("organisation_id", type_=String)
+_LEARNER_IDS = bindparam("learner_ids", type_=String, expanding=True)
+_VERSION_IDS = bindparam("version_ids", type_=String, expanding=True)
+
+
+def _some(learner_ids: Sequence[str] | None) -> dict[str, list[str]]:
+    return {} if learner_ids is None else {"learner_ids": list(learner_ids)}
 
 
 StoredResult = tuple[str, str, str | None, str, str | datetime | None, str | datetime]
@@ -93,6 +123,15 @@ def results(
     A university's course has a million of them: they stay plain tuples of text, which the garbage collector
     need not look at, until it is their learner's turn.
     """
+    found: dict[str, dict[str, StoredResult]] = {id_: {} for id_ in line_item_ids}
+    parameters = {"organisation_id": organisation_id, "line_item_ids": list(line_item_ids)}
+    for row in _raw(session, _results(of_some=learner_ids is not None), {**parameters, **_some(learner_ids)}):
+        found[row[0]][row[1]] = row
+    return found
+
+
+@cache
+def _results(*, of_some: bool) -> Any:
     query = select(
         Result.line_item_id,
         Result.learner_id,
@@ -100,18 +139,16 @@ def results(
         sa.cast(Result.maximum, String),
         type_coerce(Result.graded_at, NullType()),
         type_coerce(Result.read_at, NullType()),
-    ).where(_is_of(Result.organisation_id, organisation_id), Result.line_item_id.in_(line_item_ids))
-    if learner_ids is not None:
-        query = query.where(Result.learner_id.in_(learner_ids))
-    found: dict[str, dict[str, StoredResult]] = {id_: {} for id_ in line_item_ids}
-    for row in _raw(session, query):
-        found[row[0]][row[1]] = row
-    return found
+    ).where(
+        _is_of(Result.organisation_id, _ORGANISATION_ID),
+        Result.line_item_id.in_(bindparam("line_item_ids", type_=String, expanding=True)),
+    )
+    return query.where(Result.learner_id.in_(_LEARNER_IDS)) if of_some else query
 
 
-def _raw(session: Session, query: sa.Executable) -> Sequence[Any]:
+def _raw(session: Session, query: sa.Executable, parameters: Mapping[str, Any]) -> Sequence[Any]:
     """The driver's own tuples."""
-    result = session.connection().execute(query)
+    result = session.connection().execute(query, parameters)
     assert result.cursor is not None
     rows = result.cursor.fetchall()
     result.close()
@@ -133,7 +170,7 @@ def score(row: StoredResult) -> Score:
     )
 
 
-def _is_of(column: Any, organisation_id: str) -> ColumnElement[bool]:
+def _is_of(column: Any, organisation_id: str | BindParameter[str]) -> ColumnElement[bool]:
     """Of this organisation, and never by the organisation's own index.
 
     SQLite has no statistics unless somebody made them; it takes "one of an organisation's million rows" for
@@ -168,13 +205,7 @@ def holders(
     """Who holds each of some achievement versions."""
     if not achievement_version_ids:
         return {}
-    query = select(Award.achievement_version_id, Award.learner_id).where(
-        _is_of(Award.organisation_id, organisation_id),
-        Award.achievement_version_id.in_(achievement_version_ids),
-    )
-    if learner_ids is not None:
-        query = query.where(Award.learner_id.in_(learner_ids))
-    return _by_version(session, query)
+    return _by_version(session, _HOLDING, organisation_id, achievement_version_ids, learner_ids)
 
 
 def completers(
@@ -186,18 +217,34 @@ def completers(
     """Who completed each of some micromodule versions."""
     if not micromodule_version_ids:
         return {}
-    query = select(Completion.micromodule_version_id, Completion.learner_id).where(
-        _is_of(Completion.organisation_id, organisation_id),
-        Completion.micromodule_version_id.in_(micromodule_version_ids),
+    return _by_version(session, _COMPLETED, organisation_id, micromodule_version_ids, learner_ids)
+
+
+_HOLDING = (Award.achievement_version_id, Award.learner_id, Award.organisation_id)
+_COMPLETED = (Completion.micromodule_version_id, Completion.learner_id, Completion.organisation_id)
+
+
+@cache
+def _pairs(version_id: Any, learner_id: Any, owner_id: Any, *, of_some: bool) -> Any:
+    query = select(version_id, learner_id).where(
+        _is_of(owner_id, _ORGANISATION_ID), version_id.in_(_VERSION_IDS)
     )
-    if learner_ids is not None:
-        query = query.where(Completion.learner_id.in_(learner_ids))
-    return _by_version(session, query)
+    return query.where(learner_id.in_(_LEARNER_IDS)) if of_some else query
 
 
-def _by_version(session: Session, query: Select[str, str]) -> dict[str, frozenset[str]]:
+def _by_version(
+    session: Session,
+    columns: tuple[Any, Any, Any],
+    organisation_id: str,
+    version_ids: Sequence[str],
+    learner_ids: Sequence[str] | None,
+) -> dict[str, frozenset[str]]:
     found: dict[str, set[str]] = {}
-    for version_id, learner_id in session.connection().execute(query):
+    rows = session.connection().execute(
+        _pairs(*columns, of_some=learner_ids is not None),
+        {"organisation_id": organisation_id, "version_ids": list(version_ids), **_some(learner_ids)},
+    )
+    for version_id, learner_id in rows:
         found.setdefault(version_id, set()).add(learner_id)
     return {version_id: frozenset(learner_ids) for version_id, learner_ids in found.items()}
 
@@ -213,17 +260,22 @@ def latest(
 
     :param learner_ids: who is asked for; of more than fit into one statement, everybody's are returned.
     """
-    query = select(Decision.placement_id, Decision.learner_id, Decision.id, Decision.digest).where(
-        _is_of(Decision.organisation_id, organisation_id),
-        Decision.placement_id.in_(placement_ids),
-        Decision.is_latest.is_(True),
-    )
-    if learner_ids is not None and len(learner_ids) <= IDS_AT_ONCE:
-        query = query.where(Decision.learner_id.in_(learner_ids))
+    some = learner_ids if learner_ids is not None and len(learner_ids) <= IDS_AT_ONCE else None
+    parameters = {"organisation_id": organisation_id, "placement_ids": list(placement_ids), **_some(some)}
     found: dict[str, dict[str, tuple[str, str]]] = {id_: {} for id_ in placement_ids}
-    for placement_id, learner_id, id_, digest in _raw(session, query):
+    for placement_id, learner_id, id_, digest in _raw(session, _latest(of_some=some is not None), parameters):
         found[placement_id][learner_id] = (id_, digest)
     return found
+
+
+@cache
+def _latest(*, of_some: bool) -> Any:
+    query = select(Decision.placement_id, Decision.learner_id, Decision.id, Decision.digest).where(
+        _is_of(Decision.organisation_id, _ORGANISATION_ID),
+        Decision.placement_id.in_(bindparam("placement_ids", type_=String, expanding=True)),
+        Decision.is_latest.is_(True),
+    )
+    return query.where(Decision.learner_id.in_(_LEARNER_IDS)) if of_some else query
 
 
 def store_decisions(

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import String, bindparam, select
 from sqlalchemy.orm import Session
 
 from lti_tool.store.dialects import insert_if_absent
@@ -64,7 +65,21 @@ def placements(
     session: Session, organisation_id: str, context_id: str, *, active_only: bool = True
 ) -> tuple[PlacementView, ...]:
     """The placements of a context, oldest first."""
-    query = (
+    rows = session.connection().execute(
+        _placements(active_only=active_only), {"organisation_id": organisation_id, "context_id": context_id}
+    )
+    return tuple(
+        PlacementView(
+            **{**row._mapping, "skills": tuple(row.skills), "image_alt": row.image_alt or ""},
+        )
+        for row in rows
+    )
+
+
+@cache
+def _placements(*, active_only: bool) -> Any:
+    """Built once: every visit asks, and building the statement takes longer than running it."""
+    query: Any = (
         select(
             Placement.id,
             Placement.organisation_id,
@@ -85,18 +100,13 @@ def placements(
         .join(Registration, Registration.id == Context.registration_id)
         .join(MicromoduleVersion, MicromoduleVersion.id == Placement.micromodule_version_id)
         .outerjoin(AchievementVersion, AchievementVersion.id == MicromoduleVersion.achievement_version_id)
-        .where(Placement.organisation_id == organisation_id, Placement.context_id == context_id)
+        .where(
+            Placement.organisation_id == bindparam("organisation_id", type_=String),
+            Placement.context_id == bindparam("context_id", type_=String),
+        )
         .order_by(Placement.created_at, Placement.id)
     )
-    if active_only:
-        query = query.where(Placement.status == "active")
-    found = []
-    for row in session.execute(query):
-        values = dict(row._mapping)
-        values["skills"] = tuple(values["skills"])
-        values["image_alt"] = values["image_alt"] or ""
-        found.append(PlacementView(**values))
-    return tuple(found)
+    return query.where(Placement.status == "active") if active_only else query
 
 
 def add_placement(

@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from lti_tool.bootstrap import spare_the_collector
 from lti_tool.domain.awarding import Candidate, decide_award
 from lti_tool.domain.evidence import Evidence, Score
 from lti_tool.services.awarding import Awarding
@@ -26,6 +27,7 @@ ROUNDS = 1
 
 def bench(grounds: Grounds) -> Iterator[Figure]:
     """``decision_…``: the whole course, and one learner of it."""
+    spare_the_collector()
     for kind in grounds.kinds:
         ending = "" if kind == "sqlite" else f"_{kind}"
         with grounds.place(kind) as place:
