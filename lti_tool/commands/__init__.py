@@ -100,6 +100,19 @@ def fields(row: Mapping[str, Any]) -> list[str]:
     return [f"{(name + ':').ljust(width + 1)} {_cell(value)}" for name, value in row.items()]
 
 
+def since(moment: datetime | None, now: datetime, never: str) -> str:
+    """ "3 min ago", "in 2 h": how far a moment is from now."""
+    if moment is None:
+        return never
+    seconds = (now - moment).total_seconds()
+    size, unit = next(
+        ((size, unit) for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")) if abs(seconds) >= size),
+        (1, "s"),
+    )
+    distance = f"{abs(seconds) // size:.0f} {unit}"
+    return f"in {distance}" if seconds < 0 else f"{distance} ago"
+
+
 def to_json(value: Any) -> str:
     """The answer for programs."""
     return json.dumps(value, ensure_ascii=False, indent=2, default=_plain)

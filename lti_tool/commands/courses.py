@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from lti_tool.commands import DONE, FAILED, Answer, Call, fields, table
+from lti_tool.commands import DONE, FAILED, Answer, Call, fields, since, table
 from lti_tool.errors import ErrorCode, NotFound
 from lti_tool.services.awarding import PlacementDecisions
 from lti_tool.store import inventory
@@ -21,13 +21,19 @@ PATIENCE_SECONDS = 900.0
 
 
 def contexts_list(call: Call) -> Answer:
-    """Every course that was launched from."""
+    """Every course that was launched from, with how long ago it was read, and when it is read next."""
+    now = call.tool.clock()
     with call.tool.database.read() as session:
         rows = inventory.contexts(session, call.arguments.organisation)
-    return Answer(
-        rows,
-        table(rows, ("id", "title", "platform", "micromodules", "roster_read_at", "sync_due_at", "trouble")),
-    )
+    shown = [
+        {
+            **row,
+            "read": since(row["roster_read_at"], now, "never"),
+            "next": since(row["sync_due_at"], now, "not read"),
+        }
+        for row in rows
+    ]
+    return Answer(rows, table(shown, ("id", "title", "platform", "micromodules", "read", "next", "trouble")))
 
 
 def contexts_show(call: Call) -> Answer:

@@ -9,7 +9,7 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 from lti_tool.bootstrap import Tool, ask_for_key_set
-from lti_tool.commands import DONE, FAILED, NEXT_STEPS, Answer, Call
+from lti_tool.commands import DONE, FAILED, NEXT_STEPS, Answer, Call, since
 from lti_tool.domain.registrations import DeploymentStatus, RegistrationView
 from lti_tool.errors import ConfigurationInvalid, OutboundRefused, PlatformFailed
 from lti_tool.keyring import LTI
@@ -19,6 +19,9 @@ from lti_tool.services.registration import has_token_url
 
 CLOCK_WARN_SECONDS, CLOCK_FAIL_SECONDS = 10, 60
 """Moodle's id_tokens live 60 seconds: a clock that is further off refuses every launch."""
+
+LATE_SECONDS = 300
+"""A course that is owed its read for longer is not only waiting for the next pass."""
 
 LEAST_FREE_BYTES = 200 * 1024 * 1024
 
@@ -40,7 +43,7 @@ class Finding:
 def doctor(call: Call) -> Answer:
     """Check this installation; fails where something must be mended."""
     findings: list[Finding] = []
-    for check in (_settings, _database, _queue, _keys, _disk, _outbound, _registrations, _staff):
+    for check in (_settings, _database, _queue, _keys, _disk, _outbound, _registrations, _schedule, _staff):
         call.progress.say(f"checking{check.__name__.replace('_', ' ')}")
         findings += check(call.tool)
     call.progress.clear()
@@ -195,6 +198,44 @@ def _registration(tool: Tool, registration: RegistrationView) -> Iterator[Findin
                 f"{approve} --token-url https://its-own-host/login/oauth2/token",
             )
     yield _key_set(tool, registration, part)
+
+
+def _schedule(tool: Tool) -> Iterator[Finding]:
+    """Whether courses are read when they are to be, and which platforms bear less than they are asked for."""
+    try:
+        tool.database.require_migrated()
+    except ConfigurationInvalid:
+        return
+    now = tool.clock()
+    owed = tool.syncing.arrears(now)
+    late = (now - owed.oldest_due_at).total_seconds() if owed.oldest_due_at else 0.0
+    text = f"{owed.due} courses are owed a read"
+    if late <= LATE_SECONDS:
+        yield Finding("schedule", "ok", text)
+    else:
+        yield Finding(
+            "schedule",
+            "warn",
+            f"{text}, the first since {since(owed.oldest_due_at, now, '')}",
+            "see that a worker runs (lti-tool worker), and what the lines about call budgets say",
+        )
+    for registration in tool.registrations.list():
+        budget = tool.call_budgets.standing(registration)
+        if budget.rests(now):
+            text = f"asked to be left alone for {budget.rests(now):.0f} more seconds"
+        elif budget.pace < 1:
+            text = f"was too busy lately, and is asked at {budget.pace:.0%} of its rate"
+        elif budget.calls_left < 1 and late > LATE_SECONDS:
+            text = "its calls are used up"
+        else:
+            continue
+        yield Finding(
+            "call budget",
+            "warn",
+            f"{registration.name}: {text}",
+            "nothing, if it passes; else lower LTI_TOOL_CALLS_PER_MINUTE for a platform that groans, or "
+            "raise it for one that bears more",
+        )
 
 
 def _key_set(tool: Tool, registration: RegistrationView, part: str) -> Finding:

@@ -152,9 +152,9 @@ def answering(book: Gradebook) -> Gradebook:
 
 
 @contextmanager
-def gradebook(course: Course) -> Iterator[Gradebook]:
+def gradebook(course: Course, **connector_options: Any) -> Iterator[Gradebook]:
     """The platform of ``course`` on a mocked network."""
-    with lms() as network:
+    with lms(**connector_options) as network:
         yield answering(Gradebook(network, course))
 
 
