@@ -8,11 +8,12 @@ from flask import Blueprint, Flask, render_template
 
 from lti_tool.domain.criteria import AllOf, AnyOf, AtLeast, evaluate
 from lti_tool.domain.evidence import Evidence
+from lti_tool.domain.freshness import Staleness
 from lti_tool.errors import ErrorCode
 from lti_tool.services.micromodule_form import FormProblem, MicromoduleForm, Problem
 from lti_tool.web.forms import FormView
 from lti_tool.web.wording import describe, explain
-from tests.unit.web.sample_views import ESSAY, FORM, FORUM, LONG_WORD, NOW, PEER, QUIZ, TREE, score
+from tests.unit.web.sample_views import ESSAY, FORM, FORUM, LONG_WORD, NOW, PEER, QUIZ, TREE, freshness, score
 
 blueprint = Blueprint("components", __name__, template_folder="templates")
 
@@ -44,6 +45,8 @@ def show() -> str:
     return render_template(
         "components.html",
         now=NOW,
+        soon_at=NOW + timedelta(minutes=12),
+        freshnesses=[freshness(staleness) for staleness in (None, *Staleness)],
         days_ago=NOW - timedelta(days=12),
         word=LONG_WORD,
         arabic=RIGHT_TO_LEFT,

@@ -234,7 +234,7 @@ PAGES: tuple[SamplePage, ...] = (
     *_public(),
     *_staff(),
     *_errors(),
-    SamplePage("components", "/_components"),
+    SamplePage("components", "/_components?done=saved"),
 )
 
 NO_PAGES = NO_STAFF_PAGES | frozenset(

@@ -40,7 +40,7 @@ QUESTIONS = (
 
 @blueprint.get("/theme/styles.css")
 def styles() -> Response:
-    response = make_response((Path(__file__).parent / "templates" / "styles.css").read_text("utf-8"))
+    response = make_response((Path(__file__).parents[1] / "templates" / "styles.css").read_text("utf-8"))
     response.headers["Content-Type"] = "text/css; charset=utf-8"
     return response
 
