@@ -16,6 +16,7 @@ from lti_tool.domain.identity import DeepLinkingSettings
 from lti_tool.errors import ErrorCode, RequestInvalid
 from lti_tool.lti.deep_linking import LinkItem, build_response
 from lti_tool.lti.grades import LineItemSpec
+from lti_tool.lti.registration import CANVAS_CHOOSING
 from tests.unit.lti.tokens import LTI, MOODLE, NOW, rsa_key
 
 DL = "https://purl.imsglobal.org/spec/lti-dl/claim/"
@@ -138,6 +139,31 @@ def test_a_column_is_left_out_where_the_platform_takes_none() -> None:
     assert "lineItem" not in answer(BADGE, accept_line_item=False)[DL + "content_items"][0]
     assert "lineItem" in answer(BADGE, accept_line_item=True)[DL + "content_items"][0]
     assert "lineItem" not in answer(replace(BADGE, line_item=None))[DL + "content_items"][0]
+
+
+CANVAS = {
+    "assignment_selection": (("ltiResourceLink",), False),
+    "link_selection": (("ltiResourceLink",), True),
+    "editor_button": (("link", "file", "html", "ltiResourceLink", "image"), True),
+}
+"""What Canvas says it takes at each placement (lib/lti/messages/deep_linking_request.rb)."""
+
+
+def test_the_placements_of_the_canvas_key_are_those_that_take_a_link() -> None:
+    assert set(CANVAS_CHOOSING) == CANVAS.keys()
+
+
+@pytest.mark.parametrize("placement", CANVAS)
+def test_canvas_gets_one_link_with_its_column_wherever_it_asks(placement: str) -> None:
+    """It sends neither accept_lineitem nor data: the column goes along, dropped where it has no use."""
+    types, accepts_several = CANVAS[placement]
+    body = answer(BADGE, accept_types=types, accept_multiple=accepts_several)
+    (item,) = body[DL + "content_items"]
+    assert item["type"] == "ltiResourceLink"
+    assert item["url"] == BADGE.url
+    assert item["custom"]["badge_link_key"] == "k-1"
+    assert (item["lineItem"]["resourceId"], item["lineItem"]["tag"]) == ("k-1", "award")
+    assert DL + "data" not in body
 
 
 def test_what_is_empty_is_left_out() -> None:

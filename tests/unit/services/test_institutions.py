@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import sqlalchemy as sa
@@ -77,8 +77,9 @@ def token_url(registrations: Registrations, registration_id: str, id_on_platform
 
 def problem(refused: pytest.ExceptionInfo[RequestInvalid]) -> str:
     assert refused.value.code is ErrorCode.REGISTRATION_INVALID
-    (only,) = refused.value.params["problems"]
-    return str(only)
+    problems = cast("tuple[str, ...]", refused.value.params["problems"])
+    assert len(problems) == 1
+    return problems[0]
 
 
 # -- the same command for each institution
