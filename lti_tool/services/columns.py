@@ -91,7 +91,7 @@ def read_column(
     graded_at: datetime | None = None
     changed = 0
     has_value = False
-    for batch in rosters.batches(read, clock):
+    for batch in rosters.batches(read, clock, database.dialect):
         rows = [grade_row(row) for row in batch]
         present.update((row.sub, row.is_graded) for row in rows)
         graded_at = _newest(graded_at, rows, started_at)

@@ -353,7 +353,7 @@ class Syncing:
         read = memberships.roster_pages(self.connector, service_access(plan), plan.memberships_url)
         present: dict[str, bool] = {}
         added = changed = 0
-        for batch in rosters.batches(read, self.clock):
+        for batch in rosters.batches(read, self.clock, self.database.dialect):
             entries = [_entry(member) for member in batch]
             present.update((entry.sub, entry.is_active) for entry in entries)
             with self.database.write() as session:

@@ -6,6 +6,7 @@ caller brings pages of some thousand rows, so that memory and locks stay small.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -31,7 +32,12 @@ from lti_tool.store.tables import (
 )
 
 CHUNK = 5_000
-"""Rows of one transaction: on SQLite a launch waits for it."""
+"""Rows of one transaction."""
+SQLITE_CHUNK = 1_000
+"""The same on SQLite, where whoever launches waits for it: some hundredths of a second, not some tenths."""
+SQLITE_BREATH = 0.02
+"""Seconds between two transactions in a row. SQLite has no queue of writers: who waits looks now and then
+whether it is free, and one that begins again at once is always before them."""
 PATIENCE = timedelta(seconds=5)
 """How long rows that a slow platform gave wait for more of them."""
 
@@ -393,19 +399,30 @@ def unread_since(session: Session, plan: ContextPlan, troubles: Collection[str])
     return min((at for query in (roster, columns) for at in session.execute(query).scalars()), default=None)
 
 
-def batches(pages: Iterable[Sequence[T]], clock: Callable[[], datetime]) -> Iterator[list[T]]:
+def batches(
+    pages: Iterable[Sequence[T]],
+    clock: Callable[[], datetime],
+    dialect: str,
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Iterator[list[T]]:
     """What a platform gives page by page, in the portions of one transaction each.
 
     Small pages are put together, since each transaction has its price, as long as they come quickly.
+
+    :param dialect: of the database that they are for.
     """
+    size = SQLITE_CHUNK if dialect == "sqlite" else CHUNK
     waiting: list[T] = []
     since = clock()
     for page in pages:
         waiting.extend(page)
-        while len(waiting) >= CHUNK:
-            yield waiting[:CHUNK]
-            del waiting[:CHUNK]
+        while len(waiting) >= size:
+            yield waiting[:size]
+            del waiting[:size]
             since = clock()
+            if waiting and dialect == "sqlite":
+                sleep(SQLITE_BREATH)
         if waiting and clock() - since >= PATIENCE:
             yield waiting
             waiting = []

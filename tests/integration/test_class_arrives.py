@@ -12,6 +12,7 @@ from lti_tool.errors import ErrorCode
 from lti_tool.services.awarding import Awarding
 from lti_tool.services.call_budgets import CallBudgets
 from lti_tool.services.syncing import Syncing
+from lti_tool.store import rosters
 from lti_tool.store.tables import Context, Learner
 from tests import factories
 from tests.integration.gradebook import Clock, Hints, Issued, gradebook
@@ -100,6 +101,16 @@ def test_own_grades_do_not_wait_for_a_read_that_takes_everything(database):
         assert (refresh.read, refresh.troubles) == (1, ())
         clock.forward(minutes=10)
         assert syncing.contexts_due(clock.now, 10)
+
+
+def test_a_long_list_leaves_gaps_for_those_who_launch():
+    """SQLite lets one writer in at a time, and the others in no order."""
+    rests: list[float] = []
+    pages = [list(range(2_500)), list(range(10))]
+    parts = [len(part) for part in rosters.batches(pages, Clock(), "sqlite", sleep=rests.append)]
+    assert parts == [1_000, 1_000, 510]
+    assert rests == [rosters.SQLITE_BREATH] * 2
+    assert [len(part) for part in rosters.batches(pages, Clock(), "postgresql")] == [2_510]
 
 
 def test_a_platforms_wish_for_rest_holds_for_every_process(database):
