@@ -17,7 +17,7 @@ from lti_tool.services.call_budgets import CallBudgets
 from lti_tool.services.syncing import Syncing
 from lti_tool.store import runs
 from lti_tool.store.database import Database
-from lti_tool.store.tables import Award, Context, Learner, LineItem, Membership, Result, Run
+from lti_tool.store.tables import Award, Context, Learner, LineItem, Membership, Registration, Result, Run
 from tests import factories
 from tests.integration.gradebook import Clock, Gradebook, Hints, Issued, gradebook, rows
 
@@ -70,6 +70,8 @@ class World:
 @pytest.fixture
 def world(database: Database) -> Iterator[World]:
     course = factories.course(database, sync_due_at=factories.NOW)
+    with database.write() as session:  # a platform whose roster calls no teacher a learner
+        session.execute(update(Registration).values(product="other"))
     placed = factories.placed(database, course)
     with gradebook(course) as book:
         clock, hints, issued = Clock(), Hints(), Issued()

@@ -10,10 +10,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
+from lti_tool import telemetry
 from lti_tool.bootstrap import Tool
-from lti_tool.jobs.reconcile import BACKLOG, LEASE_SECONDS, PATIENCE, SYNC_PATIENCE, Reconcile
+from lti_tool.jobs.reconcile import BACKLOG, FIRST_PORTION, LEASE_SECONDS, PATIENCE, SYNC_PATIENCE, Reconcile
 from lti_tool.jobs.tasks import register
-from lti_tool.store.tables import Context, Credential, Nonce, StatusList
+from lti_tool.store.tables import CallBudget, Context, Credential, Nonce, Registration, StatusList
 from tests import factories
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -188,3 +189,46 @@ def test_a_course_that_is_gone_is_no_failure(tool: Tool, course: factories.Cours
         session.execute(sa.delete(Context))
     drain(tool)
     assert (tool.queue.length(), tool.queue.put_off()) == (0, 0)
+
+
+def test_the_queue_gets_what_was_worked_off_and_twice_that_when_it_was_empty(
+    tool: Tool, watch: Watch
+) -> None:
+    course = factories.course(tool.database, NOW, sync_due_at=NOW)
+    factories.courses_beside(tool.database, course, 3 * FIRST_PORTION)
+    reconcile = Reconcile(tool)
+    assert reconcile.run() == 150, "the platform bears no more at once: two calls a read, 300 in its bucket"
+    watch.now += timedelta(seconds=20)
+    assert reconcile.run() == 0, "nothing was worked off"
+    assert len({ids["context_id"] for _, ids in offered(tool)}) == 150, "and nothing is offered twice"
+
+
+def test_a_course_whose_message_came_to_nothing_is_offered_at_the_next_pass(
+    tool: Tool, course: factories.Course, watch: Watch
+) -> None:
+    factories.course(tool.database, NOW, sync_due_at=NOW)
+    reconcile = Reconcile(tool)
+    assert reconcile.run() == 1
+    assert tool.queue._huey.storage.dequeue() is not None, "a worker that found no free place gave it back"
+    watch.now += timedelta(seconds=20)
+    assert reconcile.run() == 1, "the queue is empty, and it is owed still"
+
+
+def test_a_pass_measures_what_is_owed(tool: Tool, course: factories.Course, watch: Watch) -> None:
+    late = factories.course(tool.database, NOW, sync_due_at=NOW - timedelta(minutes=7))
+    with tool.database.write() as session:
+        registration = session.get_one(Registration, late.registration_id)
+        session.add(
+            CallBudget(
+                registration_id=registration.id,
+                calls_left=-60.0,
+                visit_calls_left=1.0,
+                pace=0.5,
+                counted_at=NOW + timedelta(seconds=30),
+            )
+        )
+    assert Reconcile(tool).run() == 0, "its platform is left alone"
+    assert telemetry.CONTEXTS_DUE._value.get() == 1
+    assert telemetry.OLDEST_DUE_SECONDS._value.get() == 420
+    assert telemetry.PLATFORMS_RESTING._value.get() == 1
+    assert telemetry.BUDGET_LEFT._value.get() == -0.2, "of 300"
