@@ -239,7 +239,8 @@ class Registrations:
         with self.database.write() as session:
             if not store.set_registration_status(session, registration_id, status):
                 raise NotFound(ErrorCode.REGISTRATION_UNKNOWN, registration_id)
-            self._record(session, actor, f"registration_{status.value}", "registration", registration_id)
+            action = f"registration_{status.value}"
+            self._record_for_all(session, actor, action, registration_id)
         self.forget()
         return self.show(registration_id).registration
 
@@ -258,18 +259,13 @@ class Registrations:
             if store.registration(session, registration_id) is None:
                 raise NotFound(ErrorCode.REGISTRATION_UNKNOWN, registration_id)
             store.set_administrator_role(session, registration_id, role.value if role else None)
-            deployments = store.deployments(session, registration_id)
-            for organisation_id in {each.organisation_id for each in deployments} or {None}:
-                audit.record(
-                    session,
-                    organisation_id,
-                    at=self.clock(),
-                    actor=actor,
-                    action="registration.administrator_role_changed",
-                    subject_kind="registration",
-                    subject_id=registration_id,
-                    detail={"role": role.value if role else None},
-                )
+            self._record_for_all(
+                session,
+                actor,
+                "registration.administrator_role_changed",
+                registration_id,
+                role=role.value if role else None,
+            )
         self.forget()
         return self.show(registration_id).registration
 
@@ -341,7 +337,9 @@ class Registrations:
                 raise _invalid(
                     ["token_url: another institution shares this registration; give this one's own"]
                 )
-            self._record(session, actor, "deployment_approved", "deployment", deployment.id)
+            self._record(
+                session, actor, "deployment_approved", "deployment", deployment.id, approved.organisation_id
+            )
         return self.deployment(deployment.id)
 
     def disable_deployment(self, deployment_id: str, *, actor: str = "cli") -> DeploymentView:
@@ -350,10 +348,13 @@ class Registrations:
         :raises NotFound: REGISTRATION_UNKNOWN.
         """
         with self.database.write() as session:
-            if store.deployment(session, deployment_id) is None:
+            found = store.deployment(session, deployment_id)
+            if found is None:
                 raise NotFound(ErrorCode.REGISTRATION_UNKNOWN, f"deployment {deployment_id}")
             store.disable_deployment(session, deployment_id)
-            self._record(session, actor, "deployment_disabled", "deployment", deployment_id)
+            self._record(
+                session, actor, "deployment_disabled", "deployment", deployment_id, found.organisation_id
+            )
         return self.deployment(deployment_id)
 
     def import_file(self, path: Path, *, actor: str = "cli") -> tuple[RegistrationView, ...]:
@@ -395,16 +396,34 @@ class Registrations:
             )
         return store.find_organisation(session, cleaned) or store.add_organisation(session, cleaned, now)
 
-    def _record(self, session: Session, actor: str, action: str, kind: str, subject_id: str) -> None:
+    def _record(
+        self,
+        session: Session,
+        actor: str,
+        action: str,
+        kind: str,
+        subject_id: str,
+        organisation_id: str | None = None,
+        **detail: Any,
+    ) -> None:
         audit.record(
             session,
-            None,
+            organisation_id,
             at=self.clock(),
             actor=actor,
             action=action,
             subject_kind=kind,
             subject_id=subject_id,
+            detail=detail,
         )
+
+    def _record_for_all(
+        self, session: Session, actor: str, action: str, registration_id: str, **detail: Any
+    ) -> None:
+        """Into the log of every organisation that has deployments of it: their staff is to find it there."""
+        deployments = store.deployments(session, registration_id)
+        for organisation_id in {each.organisation_id for each in deployments} or {None}:
+            self._record(session, actor, action, "registration", registration_id, organisation_id, **detail)
 
 
 def has_token_url(registration: RegistrationView, deployment: DeploymentView) -> bool:
@@ -417,9 +436,7 @@ def _require_known_owner(product: str, deployment: DeploymentView) -> None:
     """Refuse to guess whose a new deployment is: its people would become another institution's."""
     if product in SHARED_BY_INSTITUTIONS and deployment.organisation_id is None:
         raise _invalid(
-            [
-                f"organisation: say whose deployment {deployment.id_on_platform} is; institutions can share it"
-            ]
+            [f"organisation: say whose deployment {deployment.id_on_platform} is; institutions can share it"]
         )
 
 

@@ -74,6 +74,8 @@ class RegistrationRow:
     jwks_url: str
     is_shared: bool
     """Another organisation has deployments of it, or is where its new ones go: the operator's to change."""
+    is_own: bool
+    """Each of its deployments, new ones too, can only be this organisation's."""
     deployments: int
     """Those of this organisation."""
     held: int
@@ -286,6 +288,7 @@ def _registrations(organisation_id: str) -> Select[Any]:
         Registration.token_url,
         Registration.jwks_url,
         shared.label("is_shared"),
+        _is_own(organisation_id).label("is_own"),
         select(func.count()).select_from(Deployment).where(*own).scalar_subquery().label("deployments"),
         sa.case(
             (sa.not_(_is_own(organisation_id)), 0),
@@ -326,7 +329,7 @@ def registration(session: Session, organisation_id: str, registration_id: str) -
 
 
 def _registration(row: Any) -> RegistrationRow:
-    return RegistrationRow(**{**row._mapping, "is_shared": bool(row.is_shared)})
+    return RegistrationRow(**{**row._mapping, "is_shared": bool(row.is_shared), "is_own": bool(row.is_own)})
 
 
 def _deployments(organisation_id: str) -> Select[Any]:

@@ -137,6 +137,8 @@ def action_word(action: str) -> str:
         "credential.revoked": _("Badge revoked"),
         "credential.shared": _("Badge shared"),
         "credential.unshared": _("Badge no longer shared"),
+        "learner.confirmed": _("Person confirmed as a learner"),
+        "award_column.asked_again": _("Writing into the gradebook asked for again"),
         "staff_invited": _("Member invited"),
         "staff_role_changed": _("Role of a member changed"),
         "staff_enabled": _("Member let in again"),

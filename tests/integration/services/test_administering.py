@@ -180,6 +180,37 @@ def test_nobody_takes_a_deployment_of_a_registration_that_others_use(office: Off
     assert office.row(tables.Deployment, held).organisation_id is None
 
 
+def test_whose_a_new_deployment_in_a_cloud_is_the_operator_says(office: Office) -> None:
+    """The next institution may launch before anybody knows that the registration is shared."""
+    ours = office.ours
+    office.school.change(
+        tables.Registration, tables.Registration.id == ours.course.registration_id, product="canvas"
+    )
+    held = office.deployment(ours.course)
+    with pytest.raises(NotFound):
+        office.administering.approve_deployment(ours.staff(), held)
+    view = office.overview.registration(ours.id, ours.course.registration_id)
+    row = view.registration
+    assert (row.is_shared, row.is_own, row.held) == (False, False, 0)
+    assert [one.id for one in view.deployments] == [ours.course.deployment_id]
+    # Their own they still close and open.
+    office.administering.disable_deployment(ours.staff(), ours.course.deployment_id)
+    office.administering.approve_deployment(ours.staff(), ours.course.deployment_id)
+
+
+def test_what_the_operator_does_to_a_platform_stands_in_its_organisations_log(office: Office) -> None:
+    ours, registrations = office.ours, office.registrations
+    registrations.disable(ours.course.registration_id)
+    registrations.approve(ours.course.registration_id)
+    registrations.disable_deployment(ours.course.deployment_id)
+    assert sorted(office.actions(ours)) == [
+        "deployment_disabled",
+        "registration_approved",
+        "registration_disabled",
+    ]
+    assert office.actions(office.theirs) == []
+
+
 def test_a_stranger_takes_no_deployment(office: Office) -> None:
     held = office.deployment(office.ours.course)
     with pytest.raises(NotFound):

@@ -147,6 +147,7 @@ def registration(status: str = "approved", **changes: Any) -> RegistrationRow:
         token_url="https://moodle.example.edu/mod/lti/token.php",
         jwks_url="https://moodle.example.edu/mod/lti/certs.php",
         is_shared=False,
+        is_own=True,
         deployments=1,
         held=0,
         last_launched_at=NOW - timedelta(minutes=5),
@@ -179,7 +180,10 @@ REGISTRATIONS = {
     "usual": RegistrationDetail(registration(administrator_role="editor"), (HELD, deployment())),
     "pending": RegistrationDetail(registration("pending", deployments=0, last_launched_at=None), ()),
     "disabled": RegistrationDetail(registration("disabled"), (deployment("disabled"),)),
-    "shared": RegistrationDetail(registration(is_shared=True, product="canvas"), (deployment(),)),
+    "canvas": RegistrationDetail(registration(is_own=False, product="canvas"), ()),
+    "shared": RegistrationDetail(
+        registration(is_shared=True, is_own=False, product="canvas"), (deployment(),)
+    ),
 }
 
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import ast
 import csv
 import io
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from bs4 import BeautifulSoup
 from flask import Flask
 from flask.testing import FlaskClient
 
+import lti_tool
 from lti_tool.domain.staff import StaffRole
 from lti_tool.store.audit import EventFilter
 from lti_tool.store.holders import HolderFilter
+from lti_tool.web.staff.words import action_word
 from tests.gallery.staff_pages import CSRF, staff_pages
 from tests.unit.web import staff_views as views
 from tests.unit.web.sample_views import BASE_URL, session
@@ -46,6 +52,16 @@ def staff_routes(app: Flask) -> Iterator[tuple[str, str]]:
                 path = path.replace(f"<{name}>", f"{name}-1")
             for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
                 yield method, path
+
+
+def noting(what: Callable[..., Any], asked: list[Any], read: Callable[..., Any]) -> Callable[..., Any]:
+    """``read``, which notes ``what`` of each question in ``asked``."""
+
+    def answer(*arguments: Any, **named: Any) -> Any:
+        asked.append(what(*arguments, **named))
+        return read(*arguments, **named)
+
+    return answer
 
 
 # -- getting in
@@ -263,13 +279,7 @@ def test_services_are_asked_for_ones_own_organisation(staff: FlaskClient, tool: 
     tool.staffing.view = views.staff(organisation_id="organisation-7")
     asked: list[object] = []
     for name, read in vars(tool.overview).items():
-        setattr(
-            tool.overview,
-            name,
-            lambda organisation_id, *a, read=read, **n: (
-                asked.append(organisation_id) or read(organisation_id, *a, **n)
-            ),
-        )
+        setattr(tool.overview, name, noting(lambda organisation_id, *_, **__: organisation_id, asked, read))
     for path in READ:
         staff.get(path)
     staff.get("/staff/audit.csv").get_data()
@@ -331,9 +341,9 @@ def test_the_way_out_needs_the_forms_token(member: FlaskClient, tool: Sample) ->
 
 
 def test_a_filter_is_passed_on_as_it_was_typed(staff: FlaskClient, tool: Sample) -> None:
-    asked = []
-    tool.overview.holders = lambda _, wanted, **paging: (
-        asked.append((wanted, paging["page"])) or views.HOLDER_LISTS["usual"]
+    asked: list[Any] = []
+    tool.overview.holders = noting(
+        lambda _, wanted, **paging: (wanted, paging["page"]), asked, tool.overview.holders
     )
     staff.get("/staff/holders?q=%20l%C3%B6v%20&micromodule=m1&state=revoked&page=3")
     staff.get("/staff/holders?state=evil&page=-4")
@@ -355,7 +365,7 @@ def test_leafing_keeps_the_filter(staff: FlaskClient) -> None:
 @pytest.mark.parametrize("day", ["2026-02-30", "0001-01-01", "9999-12-31", "yesterday", ""])
 def test_a_day_that_is_none_is_not_asked_for(day: str, staff: FlaskClient, tool: Sample) -> None:
     asked: list[EventFilter] = []
-    tool.overview.trail = lambda _, wanted, **__: asked.append(wanted) or views.TRAILS["empty"]
+    tool.overview.trail = noting(lambda _, wanted, **__: wanted, asked, tool.overview.trail)
     assert staff.get("/staff/audit", query_string={"since": day, "until": day}).status_code == 200
     (wanted,) = asked
     assert wanted.until is None or wanted.until.year == 1
@@ -363,7 +373,7 @@ def test_a_day_that_is_none_is_not_asked_for(day: str, staff: FlaskClient, tool:
 
 def test_the_day_until_is_included(staff: FlaskClient, tool: Sample) -> None:
     asked: list[EventFilter] = []
-    tool.overview.trail = lambda _, wanted, **__: asked.append(wanted) or views.TRAILS["empty"]
+    tool.overview.trail = noting(lambda _, wanted, **__: wanted, asked, tool.overview.trail)
     staff.get("/staff/audit?since=2026-11-22&until=2026-11-22")
     (wanted,) = asked
     assert wanted.since is not None
@@ -389,6 +399,29 @@ def test_the_file_holds_every_event(staff: FlaskClient) -> None:
     rows = list(csv.DictReader(io.StringIO(staff.get("/staff/audit.csv").text, newline="")))
     assert [row["subject_kind"] for row in rows] == [one.subject_kind for one in views.EVENTS]
     assert rows[0]["name"] == "Olivia Owner"
+
+
+def recorded_actions() -> Iterator[str]:
+    """What the services write into the audit log, as far as it stands there in full."""
+    for path in (Path(lti_tool.__file__).parent / "services").glob("*.py"):
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
+                continue
+            if call.func.attr not in ("record", "_record", "_record_for_all"):
+                continue
+            said = [*call.args, *(one.value for one in call.keywords if one.arg == "action")]
+            for constant in (part for one in said for part in ast.walk(one)):
+                value = constant.value if isinstance(constant, ast.Constant) else None
+                if isinstance(value, str) and re.fullmatch("[a-z_]+[._][a-z_]*[a-z]", value):
+                    yield value
+
+
+def test_the_log_has_a_word_for_everything_that_is_recorded(app: Flask) -> None:
+    actions = set(recorded_actions())
+    assert len(actions) > 20
+    assert {"credential.revoked", "staff_invited", "learner.confirmed", "deployment_held"} <= actions
+    with app.test_request_context():
+        assert {action for action in actions if action_word(action) == action} == set()
 
 
 def test_a_badges_id_leads_to_its_holder(staff: FlaskClient) -> None:
