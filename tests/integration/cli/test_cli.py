@@ -23,6 +23,9 @@ from requests.adapters import BaseAdapter
 
 from lti_tool import cli
 from lti_tool.bootstrap import Tool, build_tool
+from lti_tool.commands import doctor
+from lti_tool.domain.registrations import DeploymentStatus, DeploymentView
+from lti_tool.lti.connector import ServiceAccess
 from lti_tool.store.tables import Registration
 from tests import factories
 from tests.integration.cli.conftest import CommandLine
@@ -409,6 +412,27 @@ def test_the_doctor_finds_a_well_installation_well(tool: Tool, lti_tool: Command
     assert said.status == 0
     states = {(each["part"], each["state"]) for each in said.json}
     assert {("database", "ok"), ("queue", "ok"), ("keys", "ok"), ("registrations", "warn")} <= states
+
+
+def test_the_doctor_says_what_is_late_and_why(
+    tool: Tool, lti_tool: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answering = doctor.Finding("platform", "ok", "its key set can be read")
+    monkeypatch.setattr(doctor, "_key_set", lambda *_: answering)
+    now = tool.clock()
+    course = factories.course(tool.database, sync_due_at=now - timedelta(minutes=20), roster_read_at=None)
+    factories.course(tool.database, sync_due_at=now + timedelta(hours=2, minutes=5), roster_read_at=now)
+    view = next(one for one in tool.registrations.list() if one.id == course.registration_id)
+    deployment = DeploymentView(course.deployment_id, view.id, "1", None, DeploymentStatus.APPROVED)
+    access = ServiceAccess(view, deployment)
+    tool.call_budgets.slow_down(access, 3000.0)
+    said = lti_tool("doctor")
+    assert "warn  schedule: 1 courses are owed a read, the first since 20 min ago" in said.out
+    assert f"warn  call budget: {view.name}: asked to be left alone for 29" in said.out
+    listed = lti_tool("contexts", "list").out
+    assert "never" in listed
+    assert "20 min ago" in listed
+    assert "in 2 h" in listed
 
 
 def test_the_doctor_says_how_far_calls_may_go(tool: Tool, lti_tool: CommandLine) -> None:
