@@ -93,7 +93,7 @@ def ago(moment: datetime) -> str:
     passed = now() - moment
     if passed < timedelta(seconds=45):
         return gettext("just now")
-    return str(format_timedelta(-passed, granularity="second", threshold=1.2, add_direction=True))
+    return str(format_timedelta(-passed, granularity="second", threshold=1, add_direction=True))
 
 
 def soon(moment: datetime) -> str:
