@@ -13,10 +13,10 @@ from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Final
 
-from lti_tool.errors import PlatformFailed
+from lti_tool.errors import ErrorCode, PlatformFailed
 from lti_tool.lti import grades
 from lti_tool.lti.connector import PlatformConnector, ServiceAccess
-from lti_tool.store import rosters
+from lti_tool.store import results, rosters
 from lti_tool.store.database import Database
 from lti_tool.store.results import EvidenceColumn
 from lti_tool.store.rosters import ContextPlan
@@ -50,10 +50,23 @@ def open_results(
     missing = [sub for sub in subs if sub not in set(listed)]
     deadline = connector.deadline_in(SECONDS)
     opened = 0
-    for sub in missing[:AT_ONCE]:
-        if not open_result(connector, clock, access, column, sub, deadline):
-            break
-        opened += 1
+    try:
+        for sub in missing[:AT_ONCE]:
+            _open(connector, clock, access, column, sub, deadline)
+            opened += 1
+    except PlatformFailed as failure:
+        log.warning("results_not_opened", error_code=failure.code.value, line_item_id=column.id)
+        if failure.code is ErrorCode.PLATFORM_SCOPE_MISSING:
+            # The column can be read, and nothing will ever be in it: its teacher has to know.
+            with database.write() as session:
+                results.record_column(
+                    session,
+                    column,
+                    plan.organisation_id,
+                    read_at=None,
+                    is_complete=False,
+                    trouble=failure.code,
+                )
     if missing:
         log.info("results_opened", line_item_id=column.id, opened=opened, left=len(missing) - opened)
     return opened
@@ -66,20 +79,27 @@ def open_result(
     column: EvidenceColumn,
     sub: str,
     deadline: float,
-) -> bool:
-    """Open one learner's result, who has none; false where nobody answers, or the tool may write no scores.
-
-    Reading went well: what cannot be opened now is tried at the next reading.
-    """
-    if not access.platform.opens_results or column.url is None:
-        return False
-    score = grades.EmptyScore(sub, clock())
+) -> None:
+    """Open one visiting learner's result, who has none; what cannot be opened now is tried again."""
+    if not access.platform.opens_results:
+        return
     try:
-        refusal = grades.post_score(connector, access, column.url, score, deadline=deadline)
+        _open(connector, clock, access, column, sub, deadline)
     except PlatformFailed as failure:
-        log.warning("result_not_opened", error_code=failure.code.value, line_item_id=column.id)
-        return False
+        log.warning("results_not_opened", error_code=failure.code.value, line_item_id=column.id)
+
+
+def _open(
+    connector: PlatformConnector,
+    clock: Callable[[], datetime],
+    access: ServiceAccess,
+    column: EvidenceColumn,
+    sub: str,
+    deadline: float,
+) -> None:
+    assert column.url is not None
+    score = grades.EmptyScore(sub, clock())
+    refusal = grades.post_score(connector, access, column.url, score, deadline=deadline)
     if refusal is not None:
-        log.info("result_not_opened", refusal=refusal.value, line_item_id=column.id)
-    # Somebody the platform calls no student has no result: the next one may.
-    return True
+        # Somebody the platform calls no student has no result: the next one may.
+        log.info("result_refused", refusal=refusal.value, line_item_id=column.id)

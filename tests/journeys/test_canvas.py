@@ -156,6 +156,22 @@ def test_a_grade_typed_before_the_tool_came_stays_and_arrives_when_it_changes(ca
     assert credential_of(campus.open_wallet("ada", badge))
 
 
+def test_a_key_that_may_write_no_scores_is_told_to_the_teacher(canvas_campus: Campus) -> None:
+    """No result could ever be opened, so no grade would ever arrive."""
+    campus = canvas_campus
+    scopes = [scope for scope in campus.lms_side.scopes if not scope.endswith("/score")]
+    campus.lms_side.key_scopes = tuple(scopes)
+    badge = campus.place_badge()
+    campus.learner("ada")
+    teacher = campus.browser(campus.teacher)
+    teacher.submit(teacher.launch(badge.id), form="/columns")
+    campus.run_jobs()
+    campus.pass_time(seconds=120)
+
+    assert canvas(campus).results == {}
+    assert "platform_scope_missing" in teacher.launch(badge.id).words
+
+
 # -- pages and storms
 
 

@@ -78,7 +78,7 @@ def _describe_tool(lms: Lms, tool: ToolType) -> JsonObject:
     return {
         **lms.endpoints,
         "client_id": tool.client_id,
-        "deployment_id": str(tool.id),
+        "deployment_id": lms.deployment_id(tool),
         "name": tool.name,
     }
 
@@ -91,7 +91,7 @@ def _describe_activity(lms: Lms, activity: Activity) -> JsonObject:
         "instance": activity.instance,
         "name": activity.name,
         "item": item.id if item else None,
-        "url": f"{lms.base_url}/mod/{activity.module}/view.php?id={activity.id}",
+        "url": lms.page_of(activity),
     }
 
 
@@ -188,7 +188,7 @@ def set_formula() -> Response:
 
 @blueprint.post("/sessions")
 def sign_in() -> Response:
-    """A session for ``user``: the value of the MoodleSession cookie and the sesskey."""
+    """A session for ``user``: the value of the session cookie and the sesskey."""
     lms, body = current_lms(), _body()
     cookie = lms.sign_in(_user(lms, body))
     return jsonify({"cookie": cookie, "sesskey": lms.sessions[cookie].sesskey})

@@ -221,23 +221,6 @@ class Opening:
     """What the page's frame shows; None where the page's own form posts into it."""
 
 
-@dataclass(frozen=True)
-class ContentForm:
-    """Moodle's activity form as a deep linking response fills it; nothing exists until
-    `Lms.save_activity`.
-    """
-
-    name: str
-    description: str = ""
-    url: str = ""
-    custom: str = ""
-    icon_url: str = ""
-    is_graded: bool = False
-    maximum: float = 100.0
-    resource_id: str = ""
-    tag: str = ""
-
-
 class Lms:
     """One site. `base_url` has no trailing slash; `clock` gives aware UTC times."""
 
@@ -309,6 +292,10 @@ class Lms:
 
     def deployment_id(self, tool: ToolType) -> str:
         """The deployment's id as tools see it."""
+        raise NotImplementedError
+
+    def page_of(self, activity: Activity) -> str:
+        """The address of an activity's own page."""
         raise NotImplementedError
 
     def opening_of_link(self, activity: Activity) -> Opening:

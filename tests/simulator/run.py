@@ -47,8 +47,8 @@ ROOT = Path(__file__).resolve().parents[2]
 ORGANISATION = "Open Learning"
 NEIGHBOUR = "Neighbour University"
 CATEGORY = "Open Data"
-STARTING_SECONDS = 60.0
-SEEDING_SECONDS = 180.0
+STARTING_SECONDS = 180.0
+SEEDING_SECONDS = 300.0
 Wait = Callable[[Callable[[], bool], float], None]
 """Waits for a condition, so many seconds at most; ends when somebody wants all to end."""
 HOP_BY_HOP = frozenset({"connection", "transfer-encoding", "content-length", "content-encoding"})

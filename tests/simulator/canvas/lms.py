@@ -220,9 +220,12 @@ class Canvas(Lms):
 
     # Tools and what they add
 
-    def opening_of_link(self, activity: Activity) -> Opening:
+    def page_of(self, activity: Activity) -> str:
         kind = "modules/items" if self.item_of(activity) is None else "assignments"
-        return Opening(f"{self.base_url}/courses/{activity.course_id}/{kind}/{activity.id}")
+        return f"{self.base_url}/courses/{activity.course_id}/{kind}/{activity.id}"
+
+    def opening_of_link(self, activity: Activity) -> Opening:
+        return Opening(self.page_of(activity))
 
     def opening_of_selection(
         self, course: Course, tool: ToolType, session: Session, placement: str | None

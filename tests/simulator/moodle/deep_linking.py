@@ -10,9 +10,9 @@ from typing import Any
 from flask import Blueprint, Response, redirect, request
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from tests.simulator.lms import Activity, ContentForm, Course, JsonObject, ToolType
+from tests.simulator.lms import Activity, Course, JsonObject, ToolType
 from tests.simulator.moodle import messages
-from tests.simulator.moodle.lms import Moodle
+from tests.simulator.moodle.lms import ContentForm, Moodle
 from tests.simulator.moodle.web import find_course, is_repost_needed, number, repost, require_sesskey, the_lms
 from tests.simulator.tool_jwt import InvalidJwtError, decode_claims, verify_tool_jwt
 from tests.simulator.web import PageError, page, require_session, require_user

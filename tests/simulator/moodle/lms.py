@@ -1,6 +1,7 @@
 """A Moodle site as a model: its endpoints, numbers, restrictions, and the activity form."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Literal
 
@@ -9,7 +10,6 @@ from flask import Response
 from tests.simulator.gradebook import ServiceRecord
 from tests.simulator.lms import (
     Activity,
-    ContentForm,
     Course,
     Endpoints,
     LaunchTicket,
@@ -21,6 +21,23 @@ from tests.simulator.lms import (
     fetch_over_http,
     utc_now,
 )
+
+
+@dataclass(frozen=True)
+class ContentForm:
+    """Moodle's activity form as a deep linking response fills it; nothing exists until
+    `Moodle.save_activity`.
+    """
+
+    name: str
+    description: str = ""
+    url: str = ""
+    custom: str = ""
+    icon_url: str = ""
+    is_graded: bool = False
+    maximum: float = 100.0
+    resource_id: str = ""
+    tag: str = ""
 
 
 class Moodle(Lms):
@@ -69,9 +86,12 @@ class Moodle(Lms):
     def deployment_id(self, tool: ToolType) -> str:
         return str(tool.id)
 
+    def page_of(self, activity: Activity) -> str:
+        return f"{self.base_url}/mod/{activity.module}/view.php?id={activity.id}"
+
     def opening_of_link(self, activity: Activity) -> Opening:
         return Opening(
-            f"{self.base_url}/mod/lti/view.php?id={activity.id}",
+            self.page_of(activity),
             f"{self.base_url}/mod/lti/launch.php?id={activity.id}&triggerview=0",
         )
 
