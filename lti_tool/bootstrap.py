@@ -192,7 +192,7 @@ def build_tool(
         verifying=Verifying(outbound, issuing, public, clock, settings.base_url),
         public=public,
         staffing=Staffing(database, clock, secret, settings.base_url),
-        overview=Overview(database, clock, keyring, urls, queue),
+        overview=Overview(database, clock, keyring, urls, queue, ages),
         administering=Administering(database, clock, registrations, issuing),
     )
 

@@ -12,9 +12,11 @@ from datetime import datetime, timedelta
 from typing import Final, Generic, Protocol, TypeVar
 
 from lti_tool.domain.criteria import Criterion, Finding, State, evaluate
+from lti_tool.domain.freshness import Freshness
 from lti_tool.errors import ConfigurationInvalid, ErrorCode, NotFound
 from lti_tool.keyring import KeyView, issuer_purpose
 from lti_tool.services.criteria_format import parse_criteria, parse_evidence
+from lti_tool.services.freshness import Ages
 from lti_tool.services.issuing import PublicUrls
 from lti_tool.store import audit, catalogue, credentials, holders, oversight
 from lti_tool.store.audit import EventFilter, EventRow
@@ -120,6 +122,7 @@ class CourseDetail:
     course: CourseRow
     placed: tuple[PlacedView, ...]
     scores: tuple[UnwrittenScore, ...]
+    freshness: Freshness | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +233,7 @@ class Overview:
     keys: KeyViews
     urls: PublicUrls
     queue: QueueLength
+    ages: Ages
 
     def health(self, organisation_id: str) -> Health:
         """Everything at a glance."""
@@ -315,7 +319,10 @@ class Overview:
             placed = oversight.placed(session, organisation_id, context_id)
             scores = oversight.unwritten_scores(session, organisation_id, context_id, LISTED)
         return CourseDetail(
-            found, tuple(PlacedView(one, columns.get(one.placement_id, ())) for one in placed), scores
+            found,
+            tuple(PlacedView(one, columns.get(one.placement_id, ())) for one in placed),
+            scores,
+            self.ages.of(organisation_id, context_id, found.roster_read_at),
         )
 
     # -- issuers and micromodules

@@ -70,7 +70,9 @@ class Office:
         self.queue = SampleQueue()
         self.keyring = Keyring(keys_dir)
         self.registrations = Registrations(database, self.school.clock)
-        self.overview = Overview(database, self.school.clock, self.keyring, self.school.urls, self.queue)
+        self.overview = Overview(
+            database, self.school.clock, self.keyring, self.school.urls, self.queue, self.school.ages
+        )
         self.administering = Administering(
             database, self.school.clock, self.registrations, self.school.issuing
         )

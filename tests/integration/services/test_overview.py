@@ -428,7 +428,7 @@ def test_pages_cost_the_same_however_much_they_show(office: Office) -> None:
         "registrations": (1, lambda: overview.registrations(ours.id)),
         "registration": (2, lambda: overview.registration(ours.id, ours.course.registration_id)),
         "courses": (2, lambda: overview.courses(ours.id)),
-        "course": (4, lambda: overview.course(ours.id, ours.course.context_id)),
+        "course": (5, lambda: overview.course(ours.id, ours.course.context_id)),
         "issuers": (1, lambda: overview.issuers(ours.id)),
         "issuer": (1, lambda: overview.issuer(ours.id, ours.course.issuer_id)),
         "micromodules": (3, lambda: overview.micromodules(ours.id)),

@@ -10,6 +10,7 @@ from typing import Any
 from lti_tool.domain.awarding import Verdict
 from lti_tool.domain.criteria import evaluate
 from lti_tool.domain.evidence import Evidence
+from lti_tool.domain.freshness import Staleness
 from lti_tool.domain.staff import StaffRole
 from lti_tool.errors import ErrorCode, NotAllowed
 from lti_tool.services.criteria_format import dump_criteria, dump_evidence
@@ -44,7 +45,7 @@ from lti_tool.store.oversight import (
     UnwrittenScore,
 )
 from lti_tool.store.staff import MemberView
-from tests.unit.web.sample_views import BASE_URL, LONG_WORD, NOW, TREE, score
+from tests.unit.web.sample_views import BASE_URL, LONG_WORD, NOW, TREE, freshness, score
 
 DID = "did:web:badges.example.edu:issuers:issuer-1"
 
@@ -244,7 +245,7 @@ def column(tag: str = "mirror", **changes: Any) -> ColumnRow:
 
 PLACED = PlacedRow("placement-1", "micromodule-1", "Research Data", 1, "active", NOW - timedelta(days=20))
 COURSE_DETAILS = {
-    "usual": CourseDetail(course(), (PlacedView(PLACED, (column("award"), column())),), ()),
+    "usual": CourseDetail(course(), (PlacedView(PLACED, (column("award"), column())),), (), freshness()),
     "troubled": CourseDetail(
         TROUBLED_COURSE,
         (
@@ -262,8 +263,9 @@ COURSE_DETAILS = {
             UnwrittenScore("learner-1", "Ada Lovelace", "placement-1", "refused", "platform_refused", NOW),
             UnwrittenScore("learner-2", None, "placement-1", "kept", None, None),
         ),
+        freshness(Staleness.PLATFORM_RESTS),
     ),
-    "empty": CourseDetail(course(title=None, label=None), (), ()),
+    "empty": CourseDetail(course(title=None, label=None), (), (), None),
 }
 
 
