@@ -292,7 +292,7 @@ def store_decisions(
         for chunk in chunks(replaced_ids):
             session.execute(
                 update(Decision)
-                .where(Decision.organisation_id == organisation_id, Decision.id.in_(chunk))
+                .where(_is_of(Decision.organisation_id, organisation_id), Decision.id.in_(chunk))
                 .values(is_latest=False)
                 .execution_options(synchronize_session=False)
             )
@@ -370,7 +370,7 @@ def store_awards(
 
     Two jobs that decide at once both come here; the unique key lets one row through.
     """
-    insert_all_if_absent(
+    added = insert_all_if_absent(
         session,
         Award,
         [
@@ -388,16 +388,15 @@ def store_awards(
         ],
         on=("achievement_version_id", "learner_id"),
     )
-    return tuple(
-        id_
-        for chunk in chunks([award.id for award in new])
-        for id_ in _existing(session, organisation_id, chunk)
-    )
+    ids = [award.id for award in new]
+    if added == len(ids):
+        return tuple(ids)
+    return tuple(id_ for chunk in chunks(ids) for id_ in _existing(session, organisation_id, chunk))
 
 
 def _existing(session: Session, organisation_id: str, award_ids: Sequence[str]) -> Iterable[str]:
     return session.execute(
-        select(Award.id).where(Award.organisation_id == organisation_id, Award.id.in_(award_ids))
+        select(Award.id).where(_is_of(Award.organisation_id, organisation_id), Award.id.in_(award_ids))
     ).scalars()
 
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from tests.bench import credentials, decisions, launches, pages, services
+from tests.bench import awards, credentials, decisions, launches, pages, services
 from tests.bench.measuring import HEADER, Figure, line, write
 from tests.bench.schools import Grounds
 from tests.databases import POSTGRES_URL
@@ -24,6 +24,7 @@ BENCHMARKS: Mapping[tuple[str, ...], Benchmark] = {
     ("roster", "results"): services.bench,
     ("page",): pages.bench,
     ("decision",): decisions.bench,
+    ("award",): awards.bench,
     ("sign", "award", "status", "verify"): credentials.bench,
 }
 """By the words that stand in the names of their figures."""

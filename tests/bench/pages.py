@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
@@ -24,6 +24,8 @@ from tests.factories import Course
 
 COUNT, ROUNDS, CONCURRENCY = 800, 3, 32
 TOKEN = "a token that only the benchmark knows"
+UNSEEN = 600
+"""Badges asked for in turn: more than the pages that a process keeps."""
 BADGES, COURSE = 200, 10_000
 MOST_QUERIES = 6.0
 
@@ -53,7 +55,8 @@ def _public(
     stack: ExitStack, grounds: Grounds, place: Place, tool: Tool, environment: dict[str, str], port: int,
     ending: str,
 ) -> Iterator[Figure]:  # fmt: skip
-    path = f"/credentials/{_shared_badge(place, tool)}"
+    paths = [f"/credentials/{id_}" for id_ in _shared_badges(place, tool, 1 + UNSEEN)]
+    path = paths[0]
     ours = stack.enter_context(served("lti_tool.app:create_app", environment, grounds.folder, port=port))
     bare = stack.enter_context(
         served("tests.bench.reference_apps:bare_page", {"BENCH_DATABASE_URL": place.url}, grounds.folder)
@@ -61,6 +64,7 @@ def _public(
     etags = {server.port: _etag(server, f"{path}.json") for server in (ours, bare)}
     asked: dict[str, tuple[str, Callable[[Server], dict[str, str]], int]] = {
         "page_public": (path, lambda _: {"Accept": "text/html"}, 200),
+        "page_public_unseen": (path, lambda _: {"Accept": "text/html"}, 200),
         "page_json": (f"{path}.json", lambda _: {}, 200),
         "page_json_304": (f"{path}.json", lambda server: {"If-None-Match": etags[server.port]}, 304),
     }
@@ -69,7 +73,8 @@ def _public(
         taken: dict[str, list[float]] = {"ours": [], "bare": []}
         for number in range(ROUNDS + 1):
             for way, server in (("ours", ours), ("bare", bare)):
-                operation = _get(url, headers(server), status)
+                urls = paths[1:] if name == "page_public_unseen" else [url]
+                operation = _get(urls, headers(server), status)
                 done = load(server, operation, count=COUNT, concurrency=CONCURRENCY)
                 if number:
                     taken[way].append(done.cpu_seconds)
@@ -86,14 +91,14 @@ def _public(
 
 
 def _get(
-    path: str, headers: dict[str, str], status: int
+    paths: Sequence[str], headers: dict[str, str], status: int
 ) -> Callable[[http.client.HTTPConnection, int], None]:
-    def operation(connection: http.client.HTTPConnection, _number: int) -> None:
-        connection.request("GET", path, headers=headers)
+    def operation(connection: http.client.HTTPConnection, number: int) -> None:
+        connection.request("GET", paths[number % len(paths)], headers=headers)
         answer = connection.getresponse()
         answer.read()
         if answer.status != status:
-            raise RuntimeError(f"{path} answered {answer.status}")
+            raise RuntimeError(f"{paths[number % len(paths)]} answered {answer.status}")
 
     return operation
 
@@ -107,16 +112,15 @@ def _etag(server: Server, path: str) -> str:
     return answer.getheader("ETag") or ""
 
 
-def _shared_badge(place: Place, tool: Tool) -> str:
+def _shared_badges(place: Place, tool: Tool, count: int) -> list[str]:
     course = factories.course(place.database)
     placed = factories.placed(place.database, course)
-    (learner_id,) = factories.enrol(place.database, course)
-    award_id = factories.award(place.database, course, placed, learner_id)
-    credential_id = tool.issuing.issue_credential(award_id)
-    assert credential_id is not None
+    learner_ids = factories.enrol(place.database, course, count)
+    award_ids = [factories.award(place.database, course, placed, id_) for id_ in learner_ids]
+    issued = tool.issuing.issue_for(award_ids)
     with place.database.write() as session:
         session.execute(sa.update(tables.Credential).values(is_public=True))
-    return credential_id
+    return list(issued.values())
 
 
 def _framed(place: Place, tool: Tool, ending: str) -> Iterator[Figure]:

@@ -12,6 +12,7 @@ import hmac
 import json
 import os
 import secrets
+import time
 from typing import Any
 from urllib.parse import urlencode
 
@@ -169,6 +170,8 @@ def bare_page() -> Flask:
 
 
 PER_PAGE = 100
+PAGE_SECONDS = 0.05
+"""How long the platform takes for a page of one of its ``/courses``; for others, nothing."""
 
 
 def platform() -> Flask:
@@ -193,8 +196,11 @@ def platform() -> Flask:
         )
 
     @app.get("/members/<int:size>")
-    def members(size: int) -> AnyResponse:
+    @app.get("/courses/<int:course>/members/<int:size>")
+    def members(size: int, course: int = 0) -> AnyResponse:
         page = int(request.args.get("page", 1))
+        if course:
+            time.sleep(PAGE_SECONDS)
         response = Response(
             pages[size, page], mimetype="application/vnd.ims.lti-nrps.v2.membershipcontainer+json"
         )

@@ -170,6 +170,8 @@ def memberships(course: Course, learner_ids: tuple[str, ...]) -> Iterator[dict[s
             "context_id": course.context_id,
             "learner_id": learner_id,
             "is_learner": True,
+            "learner_proof": "launch",
+            "proved_at": NOW,
             "seen_at": NOW,
         }
 

@@ -60,11 +60,17 @@ def free_port() -> int:
 
 @contextmanager
 def served(
-    application: str, environment: Mapping[str, str], folder: Path, *, port: int | None = None
+    application: str,
+    environment: Mapping[str, str],
+    folder: Path,
+    *,
+    port: int | None = None,
+    threads: int = 4,
 ) -> Iterator[Server]:
     """Serve ``module:factory`` with granian on a port of its own until the block ends.
 
     :param port: where the application has to know its own address beforehand.
+    :param threads: of each process.
     :raises RuntimeError: if it does not answer in time; with what it said.
     """
     port = port or free_port()
@@ -72,7 +78,7 @@ def served(
     command = [
         *(sys.executable, "-m", "granian", "--interface", "wsgi", "--factory", "--no-ws"),
         *("--host", "127.0.0.1", "--port", str(port), "--workers", str(WORKERS)),
-        *("--blocking-threads", "4", "--log-level", "warning", application),
+        *("--blocking-threads", str(threads), "--log-level", "warning", application),
     ]
     with said.open("wb") as log:
         process = subprocess.Popen(command, env={**os.environ, **environment}, stdout=log, stderr=log)
