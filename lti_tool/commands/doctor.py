@@ -221,8 +221,9 @@ def _schedule(tool: Tool) -> Iterator[Finding]:
         )
     for registration in tool.registrations.list():
         budget = tool.call_budgets.standing(registration)
-        if budget.rests(now):
-            text = f"asked to be left alone for {budget.rests(now):.0f} more seconds"
+        rest = budget.rests(tool.clock())
+        if rest > 0:
+            text = f"asked to be left alone for {rest:.0f} more seconds"
         elif budget.pace < 1:
             text = f"was too busy lately, and is asked at {budget.pace:.0%} of its rate"
         elif budget.calls_left < 1 and late > LATE_SECONDS:

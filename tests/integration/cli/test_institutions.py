@@ -91,3 +91,12 @@ def test_the_doctor_warns_of_a_copy(tool: Tool, lti_tool: CommandLine, add: Any)
     add(NORTH, "1:north", "North", "--issuer=https://canvas.beta.instructure.com")
     (found,) = (state for state, text, _ in findings(lti_tool) if "a copy of https://canvas.instr" in text)
     assert found == "warn"
+
+
+@pytest.mark.usefixtures("no_lms")
+def test_the_doctor_says_nothing_of_a_budget_that_nobody_has_touched(
+    tool: Tool, lti_tool: CommandLine, add: Any
+) -> None:
+    """A clock that goes on while the budget is read made it rest for nothing."""
+    add(NORTH, "1:north", "North")
+    assert not [each for each in lti_tool("doctor", "--json").json if each["part"] == "call budget"]
