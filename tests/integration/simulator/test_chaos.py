@@ -6,7 +6,7 @@ import pytest
 import requests
 
 from tests.integration.simulator.conftest import LMS_URL, Site
-from tests.simulator.lms import ContentForm
+from tests.simulator.moodle.lms import ContentForm
 
 TOKEN = "/mod/lti/token.php"
 CERTS = "/mod/lti/certs.php"

@@ -5,7 +5,7 @@ import pytest
 from tests.integration.simulator.conftest import LMS_URL, Site
 from tests.simulator.formulas import InvalidFormulaError, evaluate, parse
 from tests.simulator.gradebook import CalculationNotAllowedError, GradeItem
-from tests.simulator.lms import ContentForm
+from tests.simulator.moodle.lms import ContentForm
 
 
 def _mirror(site: Site, formula: str = "=[[quiz1]]", **body: object) -> GradeItem:

@@ -13,7 +13,7 @@ from joserfc.jwk import KeySet
 from tests.integration.simulator.conftest import LMS_URL, TOOL_URL, Site, decode
 from tests.simulator.claims import CLAIM_CONTEXT, CLAIM_CUSTOM, CLAIM_NRPS, CLAIM_ROLES
 from tests.simulator.forgery import FORGERIES, REMOVED, altered, forged
-from tests.simulator.lms import ContentForm
+from tests.simulator.moodle.lms import ContentForm
 
 ROLE = "http://purl.imsglobal.org/vocab/lis/v2/"
 

@@ -18,7 +18,8 @@ import pytest
 from tests.integration.simulator.conftest import LMS_URL, TOOL_URL, Site, decode
 from tests.needs import REFERENCE
 from tests.simulator.claims import CLAIM_CONTENT_ITEMS
-from tests.simulator.lms import GRADES_SYNC, ContentForm, Role
+from tests.simulator.lms import GRADES_SYNC, Role
+from tests.simulator.moodle.lms import ContentForm
 from tests.simulator.moodle.registration import initiation_url
 
 RECORDINGS = REFERENCE / "moodle"

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from tests.integration.simulator.conftest import LMS_URL, Site
-from tests.simulator.lms import GRADES_SYNC, ContentForm
+from tests.simulator.lms import GRADES_SYNC
 from tests.simulator.moodle.backup import copy_course
+from tests.simulator.moodle.lms import ContentForm
 
 NRPS = "application/vnd.ims.lti-nrps.v2.membershipcontainer+json"
 ROSTER = "/CourseSection/2/bindings/1/memberships"
