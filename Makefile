@@ -41,6 +41,14 @@ constraints: ## renew config/constraints.txt with the newest releases
 run: install ## start the tool and the demo LMS; Ctrl-C ends both
 	@exec $(BIN)/python -m tests.simulator.run
 
+.PHONY: gallery
+gallery: install ## every page and component in every state, on http://localhost:8800/_gallery; PORT=…
+	@exec $(BIN)/python -m tests.gallery
+
+.PHONY: screenshots
+screenshots: install ## pictures of every page of the demo: build/screenshots; renews docs/pictures
+	@exec $(BIN)/python -m tests.gallery.screenshots
+
 .PHONY: bench
 bench: install ## the benchmarks; ONLY=name,… for some; writes build/bench.json
 	@exec $(BIN)/python -m tests.bench

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -22,16 +23,15 @@ from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests import needs
-from tests.browser.conftest import listening
 
 ROOT = Path(__file__).resolve().parents[2]
 EVERYTHING = ROOT / "build" / "screenshots"
 PICTURES = ROOT / "docs" / "pictures"
 ORGANISATION = "Open Learning"
 ACTIVITY = "Open Data Basics"
-WIDTHS = {"wide": 960, "narrow": 360}
+WIDTHS = {"wide": 1020, "narrow": 360}
 HEIGHT = 720
-SHARPNESS = 1.5
+SHARPNESS = 1.4
 """Pixels of the picture for each of the page."""
 
 
@@ -46,7 +46,7 @@ class Shown:
 
 
 DOCUMENTED = {
-    "course-with-wallet": Shown(),
+    "course-with-wallet": Shown(tallest=720),
     "wallet-in-progress": Shown(tallest=620),
     "wallet-narrow-dark": Shown("narrow", "dark", 760),
     "picker": Shown(tallest=560),
@@ -66,7 +66,7 @@ DOCUMENTED = {
 @contextmanager
 def demo(folder: Path) -> Iterator[tuple[str, str, dict[str, str]]]:
     """``make run`` on data of its own: (address of the demo course, address of the tool, environment)."""
-    with listening() as one, listening() as other:
+    with door(8000) as one, door(9000) as other:
         ports = {"PORT": str(one.getsockname()[1]), "LMS_PORT": str(other.getsockname()[1])}
     environment = {
         **os.environ,
@@ -97,6 +97,14 @@ def demo(folder: Path) -> Iterator[tuple[str, str, dict[str, str]]]:
     finally:
         running.send_signal(signal.SIGINT)
         running.wait(timeout=60)
+
+
+def door(port: int) -> socket.socket:
+    """The port that ``make run`` has by itself, so that pictures show it; any other where it is taken."""
+    try:
+        return socket.create_server(("127.0.0.1", port))
+    except OSError:
+        return socket.create_server(("127.0.0.1", 0))
 
 
 class Photographer:
