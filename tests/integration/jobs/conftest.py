@@ -12,6 +12,7 @@ import pytest
 from lti_tool.bootstrap import Tool, build_tool, make_keys
 from lti_tool.settings import Settings, load_settings
 from tests import factories
+from tests.integration.award_book import grant
 from tests.integration.jobs.small_lms import SmallLms
 
 
@@ -61,5 +62,7 @@ def tool(open_tool: Callable[..., Tool]) -> Tool:
 
 @pytest.fixture
 def course(tool: Tool) -> factories.Course:
-    """A course that was launched from just now."""
-    return factories.course(tool.database, tool.clock())
+    """A course that was launched from just now, by its teacher."""
+    made = factories.course(tool.database, tool.clock())
+    grant(tool.database, made)
+    return made

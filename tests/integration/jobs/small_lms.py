@@ -1,4 +1,4 @@
-"""The least of an LMS that a sync meets: a token, a roster in two pages, one column of grades.
+"""The least of an LMS that a worker meets: a token, a roster in two pages, columns of grades and of awards.
 
 The simulator is the LMS of the journeys; here what counts is where a worker is killed.
 """
@@ -6,9 +6,11 @@ The simulator is the LMS of the journeys; here what counts is where a worker is 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from requests import PreparedRequest, Response
 from requests.adapters import BaseAdapter
@@ -19,15 +21,23 @@ LEARNERS, PASSING = 6, 4
 ROLE = "http://purl.imsglobal.org/vocab/lis/v2/membership#Learner"
 
 
+AWARD_COLUMN = "/lineitems/900/lineitem"
+LINK = "link-1"
+"""The badge link, to which the award column belongs."""
+
+
 class SmallLms(BaseAdapter):
     """Answers every request in process.
 
-    :param before: told what is asked for before it is answered: ``token``, ``roster``, ``results``…
+    :param before: told what is asked for before it is answered: ``token``, ``roster``, ``results``, ``score``
+        and, when the score is in the book and not answered yet, ``taken``.
+    :param book: a file that outlives the process: who has a score, in order.
     """
 
-    def __init__(self, before: Callable[[str], None] = lambda what: None) -> None:
+    def __init__(self, before: Callable[[str], None] = lambda what: None, book: Path | None = None) -> None:
         super().__init__()
         self._before = before
+        self._book = book
         self.asked: list[str] = []
 
     def send(self, request: PreparedRequest, *_: Any, **__: Any) -> Response:
@@ -43,6 +53,16 @@ class SmallLms(BaseAdapter):
                 return self._answer(request, "roster 2", {"members": _members(half, LEARNERS)})
             following = f'<{url.scheme}://{url.netloc}{url.path}?page=2>; rel="next"'
             return self._answer(request, "roster", {"members": _members(0, half)}, {"Link": following})
+        if url.path.startswith("/lineitems/") and url.path.count("/") == 2:
+            column = {"id": f"{url.scheme}://{url.netloc}{AWARD_COLUMN}", "label": "Badge", "scoreMaximum": 1}
+            return self._answer(request, "line items", [{**column, "resourceLinkId": LINK}])
+        if url.path == f"{AWARD_COLUMN}/results":
+            wanted = parse_qs(url.query).get("user_id")
+            given = [sub for sub in self.scores() if wanted is None or sub in wanted]
+            rows = [{"userId": sub, "resultScore": 1, "resultMaximum": 1} for sub in given]
+            return self._answer(request, "award results", rows)
+        if url.path == f"{AWARD_COLUMN}/scores":
+            return self._take_score(request)
         if url.path.endswith("/results"):
             return self._answer(
                 request,
@@ -58,6 +78,19 @@ class SmallLms(BaseAdapter):
                 ],
             )
         return self._answer(request, "unknown", {}, status=404)
+
+    def scores(self) -> list[str]:
+        """Whose scores have arrived, in order."""
+        return self._book.read_text().split() if self._book is not None and self._book.exists() else []
+
+    def _take_score(self, request: PreparedRequest) -> Response:
+        self._before("score")
+        assert self._book is not None
+        with self._book.open("a") as book:
+            book.write(json.loads(request.body or b"")["userId"] + "\n")
+            book.flush()
+            os.fsync(book.fileno())
+        return self._answer(request, "taken", "")
 
     def close(self) -> None:
         """Nothing is open."""

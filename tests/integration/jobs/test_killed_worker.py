@@ -1,4 +1,7 @@
-"""A worker is killed (SIGKILL) at each step of a sync, and nothing is lost or doubled."""
+"""A worker is killed (SIGKILL) at each step from a sync to the last score, and nothing is lost or doubled.
+
+Nobody opens the course: its roster, a Moodle's, does not tell who teaches, so each badge waits for the score.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +18,22 @@ import sqlalchemy as sa
 from lti_tool.bootstrap import Tool
 from lti_tool.credentials.verification import Verdict, verify
 from lti_tool.store import runs
-from lti_tool.store.tables import Award, Completion, Credential, Decision, Lease, Membership, Result, Run
+from lti_tool.store.tables import (
+    Award,
+    Completion,
+    Credential,
+    Decision,
+    Lease,
+    Membership,
+    Result,
+    Run,
+    Score,
+)
 from tests import factories
+from tests.integration.award_book import link
 from tests.integration.jobs.conftest import Installation
-from tests.integration.jobs.small_lms import LEARNERS, PASSING
-from tests.integration.jobs.worker_process import STEPS, start_worker
+from tests.integration.jobs.small_lms import LEARNERS, LINK, PASSING
+from tests.integration.jobs.worker_process import STEPS, book_of, start_worker
 
 PATIENCE_SECONDS = 100
 LATER = timedelta(minutes=10)
@@ -53,15 +67,22 @@ def is_done(tool: Tool, run_id: str) -> bool:
             .outerjoin(Credential, Credential.award_id == Award.id)
             .where(Credential.document.is_(None))
         )
+        written = session.scalar(sa.select(sa.func.count()).where(Score.state == "written"))
         held = session.scalar(sa.select(sa.func.count()).where(Lease.name.startswith(runs.CONTEXT_LEASE)))
-    return run is not None and run.status not in runs.OPEN and unsigned == 0 and held == 0
+    return run is not None and run.status not in runs.OPEN and unsigned == held == 0 and written == PASSING
+
+
+def placed(tool: Tool, course: factories.Course) -> None:
+    """A badge, whose link was launched."""
+    badge = factories.placed(tool.database, course, tool.clock())
+    link(tool.database, course, badge.badge_link_key, id_on_platform=LINK)
 
 
 @pytest.mark.parametrize("step", STEPS)
 def test_nothing_is_lost_or_doubled(
     installation: Installation, tool: Tool, course: factories.Course, step: str
 ) -> None:
-    factories.placed(tool.database, course, tool.clock())
+    placed(tool, course)
     run = tool.syncing.start_sync(course.organisation_id, course.context_id)
 
     victim = start_worker(installation.environment, step, timedelta())
@@ -88,6 +109,8 @@ def test_nothing_is_lost_or_doubled(
         assert count(Completion) == PASSING
         assert count(Award) == PASSING
         issued = session.scalars(sa.select(Credential)).all()
+    scores = book_of(installation.environment).read_text().split()
+    assert sorted(scores) == [f"user-{number}" for number in range(PASSING)], "each once"
     assert len(issued) == PASSING
     assert len({credential.award_id for credential in issued}) == PASSING
     assert len({(credential.status_list_id, credential.status_index) for credential in issued}) == PASSING
@@ -101,7 +124,7 @@ def test_a_worker_that_is_told_to_stop_ends_in_order(
     installation: Installation, tool: Tool, course: factories.Course
 ) -> None:
     """SIGTERM lets what runs end, and gives the lease of the reconcile pass back."""
-    factories.placed(tool.database, course, tool.clock())
+    placed(tool, course)
     run = tool.syncing.start_sync(course.organisation_id, course.context_id)
     worker = start_worker(installation.environment, None, timedelta())
     wait_for(lambda: is_done(tool, run.id), worker)

@@ -11,6 +11,7 @@ import signal
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any
 
 from lti_tool import telemetry
@@ -19,7 +20,7 @@ from lti_tool.jobs import tasks
 from lti_tool.services.issuing import Issuing
 from lti_tool.services.syncing import Syncing
 from lti_tool.settings import load_settings
-from lti_tool.store import credentials, decisions, runs
+from lti_tool.store import credentials, decisions, runs, scores
 from tests.integration.jobs.small_lms import SmallLms
 
 STEPS = (
@@ -35,6 +36,10 @@ STEPS = (
     "between two signatures",
     "before the signed texts are committed",
     "before the run is closed",
+    "before a score is sent",
+    "before a score arrives",
+    "after a score was taken",
+    "before the answer to a score is kept",
 )
 
 
@@ -71,7 +76,12 @@ def second_call(holder: Any, name: str) -> None:
     setattr(holder, name, counting)
 
 
-def prepare(step: str | None) -> SmallLms:
+def book_of(environment: Mapping[str, str]) -> Path:
+    """Where the LMS of an installation keeps its scores."""
+    return Path(environment["LTI_TOOL_DATA_DIR"]).parent / "scores.txt"
+
+
+def prepare(step: str | None, book: Path) -> SmallLms:
     """Set the trap of a step; the LMS that may hold it."""
     traps: dict[str, tuple[Callable[[Any, str], None], Any, str]] = {
         "before the task": (instead, Syncing, "sync_context"),
@@ -83,18 +93,22 @@ def prepare(step: str | None) -> SmallLms:
         "between two signatures": (second_call, IssuerSigner, "sign"),
         "before the signed texts are committed": (afterwards, credentials, "store_documents"),
         "before the run is closed": (instead, runs, "finish"),
+        "before a score is sent": (instead, scores, "keep_score"),
+        "before the answer to a score is kept": (second_call, scores, "keep_score"),
     }
     requests = {
         "before the roster": "token",
         "between two pages of the roster": "roster 2",
         "before the grades": "results",
+        "before a score arrives": "score",
+        "after a score was taken": "taken",
     }
     if step in traps:
         set_trap, holder, name = traps[step]
         set_trap(holder, name)
     elif step is not None and step not in requests:
         raise SystemExit(f"no such step: {step}")
-    return SmallLms(lambda what: die() if step is not None and requests.get(step) == what else None)
+    return SmallLms(lambda what: die() if step is not None and requests.get(step) == what else None, book)
 
 
 def start_worker(environment: Mapping[str, str], step: str | None, later: timedelta) -> BaseProcess:
@@ -113,7 +127,7 @@ def start_worker(environment: Mapping[str, str], step: str | None, later: timede
 
 def _work(environment: Mapping[str, str], step: str | None, later: timedelta) -> None:
     telemetry.configure_logging("console", "warning")
-    lms = prepare(step)
+    lms = prepare(step, book_of(environment))
     tasks.EVERY_SECONDS = 1
     tool = build_tool(
         load_settings(environment), clock=lambda: datetime.now(UTC) + later, mounts={"https://": lms}
