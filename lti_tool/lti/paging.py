@@ -100,11 +100,6 @@ class PagedRead(Generic[T]):
         """What ended the reading before its end."""
 
     @property
-    def calls(self) -> int:
-        """How often the platform was asked: for each page, and for the one that did not come."""
-        return self.pages_read + (self.failure is not None and not self.is_complete)
-
-    @property
     def trouble(self) -> ErrorCode | None:
         """Why the list is incomplete; ``None`` after a whole one."""
         return None if self.failure is None else self.failure.code
