@@ -217,6 +217,7 @@ class Trail:
     wanted: EventFilter
     actions: tuple[str, ...]
     actors: tuple[str, ...]
+    """To choose from; people in courses are found by their names in the list."""
     names: Mapping[str, str | None]
     """Names by actor; who is not in it is no person, or is forgotten."""
 
@@ -456,7 +457,10 @@ class Overview:
             number, pages, offset = _at(page, total, per_page)
             rows = audit.page(session, organisation_id, wanted, offset=offset, limit=per_page)
             actions, actors = audit.choices(session, organisation_id)
-            names = audit.actor_names(session, organisation_id, actors)
+            if wanted.actor is not None and wanted.actor not in actors:
+                actors = (*actors, wanted.actor)
+            shown = {*actors, *(row.actor for row in rows)}
+            names = audit.actor_names(session, organisation_id, shown)
         return Trail(Page(rows, number, pages, total), wanted, actions, actors, names)
 
     def trail_rows(self, organisation_id: str, wanted: EventFilter) -> Iterator[tuple[EventRow, str | None]]:

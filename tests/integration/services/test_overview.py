@@ -351,6 +351,19 @@ def test_the_log_is_filtered_by_action_actor_and_date(office: Office) -> None:
     assert office.overview.trail(office.theirs.id, EventFilter(action="thing_done")).page.total == 0
 
 
+def test_the_choice_of_actors_stays_short_however_many_people_act(office: Office) -> None:
+    ours = office.ours
+    events(office, 1, actor="staff:somebody")
+    for learner_id in factories.enrol(office.database, ours.course, 30):
+        events(office, 1, actor=f"learner:{learner_id}")
+    learner = f"learner:{learner_id}"
+    assert office.overview.trail(ours.id, EventFilter()).actors == ("staff:somebody",)
+    chosen = office.overview.trail(ours.id, EventFilter(actor=learner))
+    assert chosen.actors == ("staff:somebody", learner)
+    assert chosen.page.total == 1
+    assert chosen.names[learner] == office.row(tables.Learner, learner_id).name
+
+
 def test_a_download_has_every_event_once(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lti_tool.services.overview.AT_ONCE", 4)
     events(office, 13)
