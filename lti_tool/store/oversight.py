@@ -70,7 +70,8 @@ class RegistrationRow:
     approves_deployments: bool
     created_at: datetime
     auth_url: str
-    token_url: str
+    token_url: str | None
+    """Of this organisation's institution; the registration's where that is another's is not told."""
     jwks_url: str
     is_shared: bool
     """Another organisation has deployments of it, or is where its new ones go: the operator's to change."""
@@ -285,7 +286,14 @@ def _registrations(organisation_id: str) -> Select[Any]:
         Registration.approves_deployments,
         Registration.created_at,
         Registration.auth_url,
-        Registration.token_url,
+        sa.case(
+            (
+                Registration.product.in_(SHARED_BY_INSTITUTIONS)
+                & (Registration.default_organisation_id != organisation_id),
+                select(func.min(Deployment.token_url)).where(*own).scalar_subquery(),
+            ),
+            else_=Registration.token_url,
+        ).label("token_url"),
         Registration.jwks_url,
         shared.label("is_shared"),
         _is_own(organisation_id).label("is_own"),

@@ -232,6 +232,21 @@ def test_staff_of_one_institution_cannot_take_what_may_be_anothers(world: World)
         assert row.held == seen - 1, product
 
 
+def test_staff_of_one_institution_are_not_told_where_the_other_is(registrations: Registrations) -> None:
+    first = north(registrations)
+    south(registrations)
+    seen: dict[str, str | None] = {}
+    with registrations.database.read() as session:
+        for name in ("North", "South"):
+            owner = store.find_organisation(session, name)
+            assert owner is not None
+            row = oversight.registration(session, owner.id, first)
+            assert row is not None
+            assert row.is_shared
+            seen[name] = row.token_url
+    assert seen == {"North": NORTH, "South": SOUTH}
+
+
 # -- launches
 
 
