@@ -32,6 +32,7 @@ from tests.simulator.client import Person, fetch_in_process, mounts
 from tests.simulator.gradebook import GradeItem
 from tests.simulator.lms import Activity, Course, Role, ToolType, User
 from tests.simulator.moodle.lms import Moodle
+from tests.simulator.web import COMPILED
 
 TOOL_URL = "http://localhost:8000"
 LMS_URL = "http://127.0.0.1:9000"
@@ -273,6 +274,7 @@ def open_campus(
     tool.keyring.ensure("lti")
     _take_time(tool, clock)
     app = create_app(tool=tool)
+    app.jinja_env.bytecode_cache = COMPILED
     reconcile = Reconcile(tool)
     tasks.register(tool, reconcile)
     made = [

@@ -15,7 +15,7 @@ from tests.simulator.canvas.cloud import cloud_application
 from tests.simulator.canvas.lms import Canvas
 from tests.simulator.lms import Lms
 from tests.simulator.moodle import deep_linking, platform, registration, services, site
-from tests.simulator.web import LoginRequiredError, PageError, page
+from tests.simulator.web import COMPILED, LoginRequiredError, PageError, page
 
 _PARTS = {
     "moodle": (platform, registration, services, deep_linking, site),
@@ -31,6 +31,7 @@ def create_app(lms: Lms) -> Flask:
     app = Flask("tests.simulator", static_folder=None)
     app.config["LMS"] = lms
     app.url_map.strict_slashes = False
+    app.jinja_env.bytecode_cache = COMPILED
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_loader = FileSystemLoader(
         [Path(__file__).parent / lms.templates, Path(__file__).parent / "templates"]

@@ -4,8 +4,27 @@ from http import HTTPStatus
 from typing import cast
 
 from flask import Response, current_app, make_response, render_template, request
+from jinja2.bccache import Bucket, BytecodeCache
 
 from tests.simulator.lms import Lms, Session, User
+
+
+class CompiledTemplates(BytecodeCache):
+    """Compiled templates of every application in this process: tests build applications by the hundred."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str, str], bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        kept = self._kept.get((bucket.key, bucket.checksum))
+        if kept is not None:
+            bucket.bytecode_from_string(kept)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._kept[bucket.key, bucket.checksum] = bucket.bytecode_to_string()
+
+
+COMPILED = CompiledTemplates()
 
 
 class PageError(Exception):
