@@ -374,6 +374,24 @@ TRAITS: tuple[AnyTrait, ...] = (
         "test_services::test_only_learners_hold_scores_suspended_ones_too",
     ),
     Trait(
+        "staff hold no scores",
+        "A score for an editing or non-editing teacher is 400 with the body [], whatever the roster calls them",
+        "MOODLE.md §6, ags_scores_results; seen again with the tool itself",
+        "test_award_scores::test_a_score_for_staff_is_refused_with_the_empty_list",
+    ),
+    Trait(
+        "completion by score",
+        "An activity that is complete with a passing grade follows each score at once, down as well as up",
+        "MOODLE.md §7E, completion_by_ags",
+        "test_award_scores::test_a_passing_score_completes_the_activity_and_a_lower_one_takes_it_back",
+    ),
+    Trait(
+        "next activity by score",
+        "A restriction on that completion opens the next activity with the score",
+        "MOODLE.md §7E; seen with the tool itself",
+        "test_award_scores::test_a_passing_score_opens_the_activity_that_waits_for_it",
+    ),
+    Trait(
         "bad gateway",
         "A userId that is no number is 502",
         "MOODLE.md §6, ags_scores_results",
