@@ -1,4 +1,4 @@
-"""``python -m tests.simulator``: serve one LMS on loopback until it is told to stop."""
+"""``python -m tests.simulator``: serve one Moodle on loopback until it is told to stop."""
 
 import argparse
 import logging
