@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import Select, delete, func, insert, select, update
+from sqlalchemy import Select, Subquery, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from lti_tool.store.dialects import insert_if_absent
@@ -265,8 +265,27 @@ def _micromodules(organisation_id: str) -> Select[Any]:
         .group_by(MicromoduleVersion.micromodule_id)
         .subquery()
     )
-    of_it = MicromoduleVersion.__table__.alias("every_version")
-    return (
+    # Counted once for all, then joined: a count of its own for each row costs the square of their number.
+    placed = _counted(
+        select(MicromoduleVersion.micromodule_id, func.count(Placement.context_id.distinct()).label("number"))
+        .join(Placement, Placement.micromodule_version_id == MicromoduleVersion.id)
+        .where(Placement.organisation_id == organisation_id, Placement.status == "active"),
+        MicromoduleVersion.micromodule_id,
+    )
+    awarded = _counted(
+        select(Achievement.micromodule_id, func.count().label("number"))
+        .join(AchievementVersion, AchievementVersion.achievement_id == Achievement.id)
+        .join(Award, Award.achievement_version_id == AchievementVersion.id)
+        .where(Award.organisation_id == organisation_id),
+        Achievement.micromodule_id,
+    )
+    completed = _counted(
+        select(MicromoduleVersion.micromodule_id, func.count().label("number"))
+        .join(Completion, Completion.micromodule_version_id == MicromoduleVersion.id)
+        .where(Completion.organisation_id == organisation_id),
+        MicromoduleVersion.micromodule_id,
+    )
+    query = (
         select(
             Micromodule.id,
             MicromoduleVersion.name,
@@ -274,19 +293,9 @@ def _micromodules(organisation_id: str) -> Select[Any]:
             MicromoduleVersion.number.label("version"),
             MicromoduleVersion.achievement_version_id,
             func.coalesce(AchievementVersion.image_alt, "").label("image_alt"),
-            select(func.count(Placement.context_id.distinct()))
-            .select_from(Placement)
-            .join(of_it, of_it.c.id == Placement.micromodule_version_id)
-            .where(of_it.c.micromodule_id == Micromodule.id, Placement.status == "active")
-            .scalar_subquery()
-            .label("courses"),
-            _awarded().where(Achievement.micromodule_id == Micromodule.id).scalar_subquery().label("holders"),
-            select(func.count())
-            .select_from(Completion)
-            .join(of_it, of_it.c.id == Completion.micromodule_version_id)
-            .where(of_it.c.micromodule_id == Micromodule.id)
-            .scalar_subquery()
-            .label("completions"),
+            func.coalesce(placed.c.number, 0).label("courses"),
+            func.coalesce(awarded.c.number, 0).label("holders"),
+            func.coalesce(completed.c.number, 0).label("completions"),
             Micromodule.created_at,
             Micromodule.archived_at,
         )
@@ -297,18 +306,17 @@ def _micromodules(organisation_id: str) -> Select[Any]:
             & (MicromoduleVersion.number == newest.c.number),
         )
         .outerjoin(AchievementVersion, AchievementVersion.id == MicromoduleVersion.achievement_version_id)
+        .outerjoin(placed, placed.c.micromodule_id == Micromodule.id)
+        .outerjoin(awarded, awarded.c.micromodule_id == Micromodule.id)
+        .outerjoin(completed, completed.c.micromodule_id == Micromodule.id)
         .where(Micromodule.organisation_id == organisation_id)
     )
+    # SQLAlchemy types a select of more than ten columns by its first ten.
+    return cast("Select[Any]", query)
 
 
-def _awarded() -> Select[int]:
-    """How many awards there are of achievements; the caller says of which."""
-    return (
-        select(func.count())
-        .select_from(Award)
-        .join(AchievementVersion, AchievementVersion.id == Award.achievement_version_id)
-        .join(Achievement, Achievement.id == AchievementVersion.achievement_id)
-    )
+def _counted(query: Select[*tuple[Any, ...]], by: Any) -> Subquery:
+    return query.group_by(by).subquery()
 
 
 def micromodules(
