@@ -11,8 +11,11 @@ teacher's: it is kept. A score is never lowered and never taken back, also not w
 
 from __future__ import annotations
 
+import threading
 import uuid
-from collections.abc import Callable, Collection, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, Protocol
@@ -40,6 +43,8 @@ log = telemetry.get_logger(__name__)
 
 AT_ONCE: Final = 100
 """Scores of one task; what is left is offered again, so that no course keeps a worker to itself."""
+COLUMNS_AT_ONCE: Final = 2
+"""Columns of one registration in one process: a slow platform must not take all of a worker."""
 FEW: Final = 5
 """For so many learners each own result is read; for more the whole column once."""
 LEASE_SECONDS: Final = 120.0
@@ -120,6 +125,26 @@ class _Work:
         self.access = service_access(self.plan)
 
 
+class _Turns:
+    """Lets so many columns of one registration be written at once; who comes later does not wait."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._at_work: Counter[str] = Counter()
+
+    @contextmanager
+    def turn(self, registration_id: str) -> Iterator[bool]:
+        """Whether there is a turn; it is over at the end."""
+        with self._lock:
+            is_free = self._at_work[registration_id] < COLUMNS_AT_ONCE
+            self._at_work[registration_id] += is_free
+        try:
+            yield is_free
+        finally:
+            with self._lock:
+                self._at_work[registration_id] -= is_free
+
+
 @dataclass(frozen=True)
 class Scoring:
     """Writes scores, and proves learners by them or by the word of an instructor."""
@@ -131,6 +156,7 @@ class Scoring:
     awarding: AwardingPort
     issuing: IssuingPort
     budgets: Room | None = None
+    _turns: _Turns = field(default_factory=_Turns, compare=False, repr=False)
 
     # -- what is due
 
@@ -163,8 +189,18 @@ class Scoring:
     def write_scores(self, line_item_id: str) -> None:
         """Write what is due into one award column; a no-op where nothing is, or another worker is at it.
 
-        What the platform does wrong is kept with the column or the learner's score, and raises nothing.
+        What the platform does wrong is kept with the column or the learner's score, and raises nothing. Where
+        :data:`COLUMNS_AT_ONCE` others of the registration are written, it stays due, and is offered again.
         """
+        with self.database.read() as session:
+            registration_id = store.registration_of(session, line_item_id)
+        if registration_id is None:
+            return
+        with self._turns.turn(registration_id) as is_free:
+            if is_free:
+                self._write_alone(line_item_id)
+
+    def _write_alone(self, line_item_id: str) -> None:
         holder = uuid.uuid4().hex
         now = self.clock()
         with self.database.write() as session:
@@ -468,8 +504,8 @@ class Scoring:
                 writing,
                 organisation_id,
                 context_id,
-                # Nobody vouches for themselves.
-                [id_ for id_ in dict.fromkeys(learner_ids) if id_ != session.learner_id],
+                # Nobody vouches for themselves, nor for more people than the page lists.
+                [id_ for id_ in dict.fromkeys(learner_ids) if id_ != session.learner_id][:LISTED],
                 Proof.STAFF,
                 now,
                 instead_of=(Proof.NONE, Proof.REFUSED),

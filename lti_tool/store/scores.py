@@ -159,6 +159,15 @@ def award_column(session: Session, line_item_id: str) -> AwardColumn | None:
     return None if row is None else AwardColumn(**row._mapping)
 
 
+def registration_of(session: Session, line_item_id: str) -> str | None:
+    """The registration on whose platform an award column is."""
+    return session.execute(
+        select(Context.registration_id)
+        .join(LineItem, LineItem.context_id == Context.id)
+        .where(LineItem.id == line_item_id, LineItem.tag == AWARD_TAG)
+    ).scalar_one_or_none()
+
+
 def award_columns(session: Session, organisation_id: str, context_id: str) -> dict[str, AwardColumn]:
     """The award columns of a context's active placements, by placement."""
     rows = session.execute(

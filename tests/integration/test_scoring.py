@@ -604,6 +604,24 @@ def test_two_workers_at_once_write_each_score_once(everywhere: World) -> None:
     assert sorted(everywhere.book.taken) == sorted(everywhere.subs[id_] for id_ in everywhere.learners)
 
 
+def test_a_slow_platform_does_not_take_all_of_a_worker(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.award(*world.learners)
+    (due,) = world.due()
+    monkeypatch.setattr(scoring_module, "COLUMNS_AT_ONCE", 1)
+
+    def meanwhile(_score: dict[str, Any]) -> None:
+        asked = len(world.book.asked)
+        world.scoring.write_scores(due)
+        assert len(world.book.asked) == asked
+
+    world.book.instead = [meanwhile]
+    world.scoring.write_scores(due)
+    assert len(world.book.taken) == 4
+    world.award(*factories.enrol(world.database, world.course))
+    world.later(minutes=1)
+    assert len(world.book.taken) == 5, "a turn ends"
+
+
 def test_who_lost_the_lease_stops(everywhere: World) -> None:
     everywhere.award(*everywhere.learners)
     (due,) = everywhere.due()

@@ -1,4 +1,4 @@
-"""What follows from a score: completion, and the next activity (MOODLE.md §7E, recording completion_by_ags)."""
+"""What follows from a score: completion, and the next activity (MOODLE.md §7E, ``completion_by_ags``)."""
 
 from tests.integration.simulator.conftest import Site
 from tests.simulator.gradebook import GradeItem

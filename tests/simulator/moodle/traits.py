@@ -375,7 +375,7 @@ TRAITS: tuple[AnyTrait, ...] = (
     ),
     Trait(
         "staff hold no scores",
-        "A score for an editing or non-editing teacher is 400 with the body [], whatever the roster calls them",
+        "A score for an editing or non-editing teacher is 400 with the body []",
         "MOODLE.md §6, ags_scores_results; seen again with the tool itself",
         "test_award_scores::test_a_score_for_staff_is_refused_with_the_empty_list",
     ),
