@@ -33,7 +33,7 @@ from lti_tool.services import Hints
 from lti_tool.services.columns import service_access
 from lti_tool.services.launching import SessionView
 from lti_tool.services.syncing import AwardingPort, IssuingPort
-from lti_tool.store import audit, rosters, runs
+from lti_tool.store import audit, proofs, rosters, runs
 from lti_tool.store import scores as store
 from lti_tool.store.database import Database
 from lti_tool.store.rosters import ContextPlan
@@ -88,9 +88,9 @@ class AwardColumnView:
     lets the tool write no scores)."""
     trouble: ErrorCode | None
     counts: Mapping[ScoreState, int]
-    waiting: tuple[store.Doubted, ...]
+    waiting: tuple[proofs.Doubted, ...]
     """Whose badge waits for a proof that they are learners."""
-    refused: tuple[store.Doubted, ...]
+    refused: tuple[proofs.Doubted, ...]
     """Who gets no badge, since the LMS says that they are no students."""
     given_up: tuple[store.GivenUp, ...]
     """Who has the badge, and whose score the LMS does not take."""
@@ -387,7 +387,7 @@ class Scoring:
                 error_code=code,
             )
             if proof is not None:
-                store.prove(session, column.organisation_id, column.context_id, [due.learner_id], proof, now)
+                proofs.prove(session, column.organisation_id, column.context_id, [due.learner_id], proof, now)
         telemetry.SCORES.labels(state.value).inc()
         if due.is_proof and proof is not None:
             self._decide(column.organisation_id, column.context_id, [due.learner_id], "score")
@@ -470,8 +470,8 @@ class Scoring:
             line_item_ids = [column.id for column in columns.values()]
             placement_ids = store.active_placements(reading, organisation_id, context_id)
             counts = store.counts(reading, organisation_id, line_item_ids)
-            waiting = store.waiting_for_proof(reading, organisation_id, context_id, placement_ids, LISTED)
-            refused = store.refused_as_staff(reading, organisation_id, context_id, placement_ids, LISTED)
+            waiting = proofs.waiting_for_proof(reading, organisation_id, context_id, placement_ids, LISTED)
+            refused = proofs.refused_as_staff(reading, organisation_id, context_id, placement_ids, LISTED)
             given_up = store.given_up(reading, organisation_id, line_item_ids, LISTED)
         may_write = plan is not None and _may_write(plan)
         shown = {}
@@ -500,7 +500,7 @@ class Scoring:
         organisation_id, context_id = session.organisation_id, session.context_id
         now = self.clock()
         with self.database.write() as writing:
-            confirmed = store.prove(
+            confirmed = proofs.prove(
                 writing,
                 organisation_id,
                 context_id,

@@ -40,8 +40,9 @@ from lti_tool.services.public import PublicCredential
 from lti_tool.services.scoring import AwardColumnView
 from lti_tool.services.wallet import EarnedBadge, ProgressCard, WalletView
 from lti_tool.store.micromodules import AchievementVersionView
+from lti_tool.store.proofs import Doubted
 from lti_tool.store.runs import RunView
-from lti_tool.store.scores import Doubted, GivenUp
+from lti_tool.store.scores import GivenUp
 from tests.factories import rule_fields
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
