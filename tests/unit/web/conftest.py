@@ -38,6 +38,7 @@ def problems_of(html: str, csp: str) -> Iterator[str]:
     yield from _ids(page)
     yield from _names(page)
     yield from _outline(page)
+    yield from _landmarks(page)
     nonce = re.search(r"'nonce-([^']+)'", csp)
     for script in page.find_all("script"):
         if script.get("nonce") is None and str(script.get("src", "")).startswith("/static/"):
@@ -97,6 +98,19 @@ def _names(page: BeautifulSoup) -> Iterator[str]:
             yield "th without scope"
     if len(page.find_all("main")) != 1:
         yield "not exactly one main"
+
+
+def _landmarks(page: BeautifulSoup) -> Iterator[str]:
+    names = [nav.get("aria-label") or nav.get("aria-labelledby") for nav in page.find_all("nav")]
+    if None in names or len(set(names)) != len(names):
+        yield f"navigations that cannot be told apart: {names}"
+    skip = page.find(class_="skip")
+    if skip is None or skip != page.find(["a", "button", "input"]) or skip.get("href") != "#main":
+        yield "the page does not begin with a way to its content"
+    if page.find(attrs={"data-live": True}) and page.find(id="live-message", role="status") is None:
+        yield "what changes by itself is not said in a live region"
+    if page.find(attrs={"data-poll": True}) and page.find(role="status") is None:
+        yield "what is waited for is not said in a live region"
 
 
 def _outline(page: BeautifulSoup) -> Iterator[str]:
