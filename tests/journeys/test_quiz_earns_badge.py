@@ -200,7 +200,8 @@ def test_the_teacher_is_led_to_the_formula_and_the_tool_never_writes_into_the_mi
         if "/services.php/" in path and method in ("POST", "PUT", "DELETE")
     ]
     (created, award) = written
-    assert created[0] == "POST" and "/scores" not in created[1]
+    assert created[0] == "POST"
+    assert "/scores" not in created[1]
     assert f"/{mirror.id}/" not in award[1], "the award goes into the column of the link, and nothing else"
 
 
