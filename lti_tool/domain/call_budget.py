@@ -22,6 +22,13 @@ LONGEST_DEBT: Final = 600.0
 RECOVERY: Final = 600.0
 """Seconds in which a platform's pace grows from nothing to the full rate."""
 LEAST_PACE: Final = 1 / 16
+LEAST_SHARED_PACE: Final = 1 / 2
+"""However busy one of several institutions behind one registration is, the others lose no more than this."""
+LONGEST_REST: Final = 3600.0
+"""Seconds for which a platform is left alone at most, whatever it asks for."""
+CLOCKS_APART: Final = 2.0
+"""Seconds by which the clocks of two machines may differ, or of two calls that take turns at one budget: what
+the one counted is ahead of the other's now, and nobody asked for rest."""
 SLOW_SECONDS: Final = 2.0
 """A call that takes longer counts for more than one: for as many as this goes into its time."""
 
@@ -36,7 +43,7 @@ class CallBudget:
     pace: float
     """Share of its rate at which the platform is asked at present, 0 < pace ≤ 1."""
     counted_at: datetime
-    """Of these counts; ahead of now while the platform is left alone."""
+    """Of these counts; further ahead of now than clocks are apart while the platform is left alone."""
 
     @classmethod
     def full(cls, per_minute: float, now: datetime) -> CallBudget:
@@ -46,13 +53,13 @@ class CallBudget:
 
     def rests(self, now: datetime) -> float:
         """Seconds for which the platform is still to be left alone; 0 for none."""
-        return max(0.0, (self.counted_at - now).total_seconds())
+        return max(0.0, (self.counted_at - now).total_seconds() - CLOCKS_APART)
 
     def at(self, now: datetime, per_minute: float) -> CallBudget:
         """The budget some time later, with what has flowed in since; unchanged while the platform rests."""
         seconds = (now - self.counted_at).total_seconds()
         if seconds <= 0:
-            return self
+            return replace(self, counted_at=now) if self._is_clock_set_back(now) else self
         bucket = per_minute / 60 * BUCKET_SECONDS
         growing = min(seconds, (1 - self.pace) * RECOVERY)
         pace = self.pace + growing / RECOVERY
@@ -68,6 +75,12 @@ class CallBudget:
             now,
         )
 
+    def _is_clock_set_back(self, now: datetime) -> bool:
+        """Whether the counts are of a time that no rest explains: from there on they are those of now."""
+        rest = self.rests(now)
+        is_left_alone = self.calls_left <= 0 and self.visit_calls_left <= 0
+        return rest > (LONGEST_REST if is_left_alone else 0.0)
+
     def spent(self, calls: float, per_minute: float) -> CallBudget:
         """After so many calls of the schedule, into debt if need be."""
         return replace(self, calls_left=max(self.calls_left - calls, -per_minute / 60 * LONGEST_DEBT))
@@ -82,14 +95,17 @@ class CallBudget:
 
         Several calls under way at once hear the same: the pace is halved once for all of them.
         """
-        until = now + timedelta(seconds=rest)
+        until = now + timedelta(seconds=min(rest, LONGEST_REST) + CLOCKS_APART)
         if self.rests(now) > 0:
             return replace(self, counted_at=max(self.counted_at, until))
         return CallBudget(min(self.calls_left, 0.0), 0.0, max(LEAST_PACE, self.pace / 2), until)
 
-    def warned(self) -> CallBudget:
-        """After the platform said that it will soon be too busy: asked at half the pace."""
-        return replace(self, pace=max(LEAST_PACE, self.pace / 2))
+    def warned(self, least: float = LEAST_PACE) -> CallBudget:
+        """After the platform said that it will soon be too busy: asked at half the pace.
+
+        :param least: the pace below which this warning brings it not.
+        """
+        return replace(self, pace=max(min(least, self.pace), self.pace / 2))
 
     def wait_for_visit(self, now: datetime, per_minute: float) -> float:
         """Seconds until a visit has a call again, at the pace of now."""

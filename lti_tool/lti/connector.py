@@ -25,6 +25,7 @@ import msgspec
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
+from lti_tool.domain.call_budget import LONGEST_REST
 from lti_tool.domain.registrations import DeploymentView, RegistrationView, token_url_of
 from lti_tool.errors import ErrorCode, OutboundRefused, PlatformFailed
 from lti_tool.lti.signing import SigningKeys
@@ -45,7 +46,6 @@ SILENCE: Final = 45.0
 """Seconds for which a platform that did not answer is not asked again by this process."""
 REST: Final = 30.0
 """Seconds that a platform gets which is too busy and does not say for how long."""
-LONGEST_REST: Final = 3600.0
 REASON_BYTES: Final = 2000
 """As much of a refusal is kept as a platform needs to say why."""
 PAGE_BYTES: Final = 32 * 1024 * 1024

@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from lti_tool.domain.call_budget import CallBudget, cost_of
+from sqlalchemy.orm import Session
+
+from lti_tool.domain.call_budget import LEAST_PACE, LEAST_SHARED_PACE, CallBudget, cost_of
 from lti_tool.domain.registrations import RegistrationView
 from lti_tool.errors import ErrorCode, PlatformFailed
 from lti_tool.lti.connector import ServiceAccess
 from lti_tool.platforms import platform_for
-from lti_tool.store import call_budgets
+from lti_tool.store import call_budgets, registrations
 from lti_tool.store.database import Database
 from lti_tool.telemetry import BUDGET_LEFT, PLATFORM_CALLS, PLATFORMS_RESTING
 
@@ -75,7 +77,7 @@ class CallBudgets:
                 return
         # Outside the lock: other platforms' calls need not wait for this one's database.
         try:
-            taken = self._take(access.registration, now, is_visit=access.is_visit)
+            taken = self._take(access.registration, is_visit=access.is_visit)
         except PlatformFailed as failure:
             _count(access, "resting" if failure.code is ErrorCode.PLATFORM_BUSY else "spent")
             raise
@@ -85,12 +87,11 @@ class CallBudgets:
             left = portion.calls if portion is not None and portion.until > now else 0.0
             self._portions[key] = _Portion(left + taken - 1, now + PORTION_LASTS)
 
-    def _take(self, registration: RegistrationView, now: datetime, *, is_visit: bool) -> int:
+    def _take(self, registration: RegistrationView, *, is_visit: bool) -> int:
         per_minute = self.per_minute(registration.product)
         wanted = max(1, min(PORTION, per_minute // 60))
         with self._database.write() as session:
-            full = CallBudget.full(per_minute, now)
-            budget = call_budgets.locked(session, registration.id, full).at(now, per_minute)
+            now, budget = self._locked(session, registration.id, per_minute)
             rest = budget.rests(now)
             if rest <= 0 and is_visit:
                 budget, wanted = budget.visited(wanted)
@@ -119,7 +120,11 @@ class CallBudgets:
         """A call took so long: one that was slow costs more than one."""
         surcharge = cost_of(seconds) - 1
         if surcharge > 0:
-            self._change(access.registration, lambda budget, rate: budget.spent(surcharge, rate))
+            registration = access.registration
+            per_minute = self.per_minute(registration.product)
+            with self._database.write() as session:
+                _, budget = self._locked(session, registration.id, per_minute)
+                call_budgets.keep(session, registration.id, budget.spent(surcharge, per_minute))
 
     def slow_down(self, access: ServiceAccess, rest: float) -> None:
         """The platform refused because it is too busy, and is left alone for so many seconds.
@@ -128,15 +133,19 @@ class CallBudgets:
         alone, and the others are asked more slowly.
         """
         _count(access, "too_busy")
-        if access.deployment.token_url is not None:
+        registration = access.registration
+        per_minute = self.per_minute(registration.product)
+        with self._database.write() as session:
+            is_shared = _is_shared(session, registration)
+            if not is_shared:
+                now, budget = self._locked(session, registration.id, per_minute)
+                call_budgets.keep(session, registration.id, budget.slowed(now, rest))
+        if is_shared:
             self.heed_warning(access)
             return
-        registration = access.registration
-        now = self._clock()
         with self._lock:
             for is_visit in (False, True):
                 self._portions.pop((registration.id, is_visit), None)
-        self._change(registration, lambda budget, _rate: budget.slowed(now, rest))
 
     def heed_warning(self, access: ServiceAccess) -> None:
         """The platform will soon refuse: ask it at half the pace."""
@@ -147,17 +156,21 @@ class CallBudgets:
             if heard_at is not None and now - heard_at < WARNING_LASTS:
                 return
             self._warned_at[registration.id] = now
-        self._change(registration, lambda budget, _rate: budget.warned())
-
-    def _change(
-        self, registration: RegistrationView, change: Callable[[CallBudget, float], CallBudget]
-    ) -> None:
-        now = self._clock()
         per_minute = self.per_minute(registration.product)
         with self._database.write() as session:
-            full = CallBudget.full(per_minute, now)
-            budget = call_budgets.locked(session, registration.id, full).at(now, per_minute)
-            call_budgets.keep(session, registration.id, change(budget, per_minute))
+            is_shared = _is_shared(session, registration)
+            _, budget = self._locked(session, registration.id, per_minute)
+            slower = budget.warned(LEAST_SHARED_PACE if is_shared else LEAST_PACE)
+            call_budgets.keep(session, registration.id, slower)
+
+    def _locked(
+        self, session: Session, registration_id: str, per_minute: float
+    ) -> tuple[datetime, CallBudget]:
+        """Now, and the budget as it stands: the time is taken once nobody else changes the counts."""
+        full = CallBudget.full(per_minute, self._clock())
+        kept = call_budgets.locked(session, registration_id, full)
+        now = self._clock()
+        return now, kept.at(now, per_minute)
 
     # -- looking
 
@@ -201,13 +214,22 @@ class CallBudgets:
         with self._database.read() as session:
             kept = call_budgets.kept(session)
         least, resting = 1.0, 0
-        for product, budget in kept.values():
+        for product, counted in kept.values():
             per_minute = self.per_minute(product)
-            left = budget.at(now, per_minute).calls_left / CallBudget.full(per_minute, now).calls_left
+            budget = counted.at(now, per_minute)
+            left = budget.calls_left / CallBudget.full(per_minute, now).calls_left
             least = min(least, left)
             resting += budget.rests(now) > 0
         BUDGET_LEFT.set(least)
         PLATFORMS_RESTING.set(resting)
+
+
+def _is_shared(session: Session, registration: RegistrationView) -> bool:
+    """Whether several institutions, each with servers of its own, stand behind one registration."""
+    return (
+        platform_for(registration.product).has_token_url_per_institution
+        and len(registrations.owners(session, registration.id)) > 1
+    )
 
 
 def _count(access: ServiceAccess, outcome: str) -> None:

@@ -222,7 +222,7 @@ def test_a_pass_measures_what_is_owed(tool: Tool, course: factories.Course, watc
             CallBudget(
                 registration_id=registration.id,
                 calls_left=-60.0,
-                visit_calls_left=1.0,
+                visit_calls_left=0.0,
                 pace=0.5,
                 counted_at=NOW + timedelta(seconds=30),
             )

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import update
 
 from lti_tool.domain.call_budget import BUCKET_SECONDS
 from lti_tool.errors import ErrorCode, PlatformFailed
@@ -13,7 +14,7 @@ from lti_tool.jobs.reconcile import EVERY_SECONDS
 from lti_tool.lti.connector import ServiceAccess
 from lti_tool.services.call_budgets import CallBudgets
 from lti_tool.services.columns import service_access
-from lti_tool.store import rosters
+from lti_tool.store import rosters, tables
 from lti_tool.store.database import Database
 from tests import factories
 from tests.integration.gradebook import Clock
@@ -90,19 +91,55 @@ def test_a_warning_is_heeded_once_in_a_while(database):
     assert budgets.standing(access.registration).pace < 0.5
 
 
-def test_an_institution_that_shares_a_registration_speaks_for_itself(database):
-    """The others are asked more slowly, and not left alone for what it said."""
+def test_a_platform_that_wants_rest_is_left_alone_by_everybody(database):
     access, clock = access_to(database), Clock()
-    shared = replace(access, deployment=replace(access.deployment, token_url="https://one.example/token"))
-    budgets = CallBudgets(database, clock, RATE)
-    budgets.slow_down(shared, 600)
-    assert budgets.standing(access.registration).rests(clock.now) == 0
-    assert budgets.standing(access.registration).pace == 0.5
-    budgets.slow_down(access, 600)
-    assert budgets.standing(access.registration).rests(clock.now) == 600
+    CallBudgets(database, clock, RATE).slow_down(access, 600)
+    other_process = CallBudgets(database, clock, RATE)
+    assert other_process.standing(access.registration).rests(clock.now) == 600
     with pytest.raises(PlatformFailed) as raised:
-        budgets.spend(access)
+        other_process.spend(access)
     assert (raised.value.code, raised.value.retry_after) == (ErrorCode.PLATFORM_BUSY, 600)
+
+
+def test_a_process_whose_clock_is_a_little_behind_is_not_told_to_wait(database):
+    access, ahead, behind = access_to(database), Clock(), Clock()
+    ahead.forward(seconds=0.5)
+    CallBudgets(database, ahead, RATE).spend(access)
+    CallBudgets(database, behind, RATE).spend(access)
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_an_institution_that_shares_a_registration_speaks_for_itself(database, is_first):
+    """The others are not left alone for what it said, be it for ever, and keep half of their pace; also where
+    it is the first, whose token URL is the registration's."""
+    first, clock = access_to(database), Clock()
+    other = factories.course(database)
+    with database.write() as session:
+        session.execute(
+            update(tables.Registration)
+            .where(tables.Registration.id == first.registration.id)
+            .values(product="canvas")
+        )
+        session.execute(
+            update(tables.Deployment)
+            .where(tables.Deployment.id == other.deployment_id)
+            .values(
+                registration_id=first.registration.id,
+                id_on_platform="2:south",
+                token_url="https://south.example/token",
+            )
+        )
+    canvas = replace(first.registration, product="canvas")
+    own_url = None if is_first else "https://south.example/token"
+    busy = replace(first, registration=canvas, deployment=replace(first.deployment, token_url=own_url))
+    budgets = CallBudgets(database, clock, RATE)
+    for _ in range(40):
+        budgets.slow_down(busy, 600)
+        budgets.heed_warning(busy)
+        clock.forward(seconds=31)
+    assert budgets.standing(canvas).rests(clock.now) == 0
+    assert budgets.standing(canvas).pace >= 0.5
+    budgets.spend(replace(first, registration=canvas))
 
 
 def test_products_have_rates_of_their_own_unless_the_operator_says_otherwise(sqlite_database):

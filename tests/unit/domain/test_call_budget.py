@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lti_tool.domain.call_budget import BUCKET_SECONDS, LEAST_PACE, RECOVERY, CallBudget, cost_of
+from lti_tool.domain.call_budget import (
+    BUCKET_SECONDS,
+    CLOCKS_APART,
+    LEAST_PACE,
+    LONGEST_REST,
+    RECOVERY,
+    CallBudget,
+    cost_of,
+)
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 RATE = 600
@@ -73,7 +81,7 @@ def test_calls_that_hear_the_same_at_once_slow_down_once():
     budget = CallBudget.full(RATE, NOW).slowed(NOW, 60)
     again = budget.slowed(NOW + timedelta(seconds=1), 60)
     assert again.pace == budget.pace
-    assert again.counted_at == NOW + timedelta(seconds=61), "the later wish counts"
+    assert again.rests(NOW) == 61, "the later wish counts"
     assert again.slowed(NOW + timedelta(seconds=2), 5).counted_at == again.counted_at
 
 
@@ -102,9 +110,29 @@ def test_a_lowered_rate_counts_at_once():
     assert budget.calls_left == 60 / 60 * BUCKET_SECONDS
 
 
-def test_a_clock_that_goes_backwards_gives_nothing():
+def test_a_clock_that_goes_backwards_gives_nothing_and_takes_nothing():
+    """What was counted an hour ahead counts from now on; nobody waits for the clock to come back there."""
     budget = CallBudget.full(RATE, NOW).spent(10, RATE)
-    assert budget.at(NOW - timedelta(hours=1), RATE) == budget
+    earlier = NOW - timedelta(hours=1)
+    set_back = budget.at(earlier, RATE)
+    assert (set_back.calls_left, set_back.visit_calls_left) == (budget.calls_left, budget.visit_calls_left)
+    assert set_back.rests(earlier) == 0
+    assert set_back.at(earlier + timedelta(seconds=1), RATE).calls_left > budget.calls_left
+
+
+def test_clocks_that_are_a_little_apart_are_no_wish_for_rest():
+    """Another machine counted a moment ahead of ours: it is counted on, and nothing flows in twice."""
+    budget = CallBudget.full(RATE, NOW).spent(10, RATE)
+    behind = NOW - timedelta(seconds=CLOCKS_APART)
+    assert budget.at(behind, RATE) == budget
+    assert budget.rests(behind) == 0
+
+
+def test_no_rest_outlasts_the_longest_whatever_was_asked_for_or_happens_to_the_clock():
+    budget = CallBudget.full(RATE, NOW).slowed(NOW, 1e9)
+    assert budget.rests(NOW) == LONGEST_REST
+    year_back = NOW - timedelta(days=365)
+    assert budget.at(year_back, RATE).rests(year_back) == 0
 
 
 steps = st.lists(
