@@ -210,6 +210,8 @@ def _check_parameters(form: Mapping[str, str]) -> None:
     for name, length in _BOUNDS.items():
         if len(form.get(name, "")) > length:
             raise LaunchRefused(ErrorCode.LOGIN_PARAMETER_INVALID, f"{name} is too long", parameter=name)
+        if "\0" in form.get(name, ""):  # over which PostgreSQL fails
+            raise LaunchRefused(ErrorCode.LOGIN_PARAMETER_INVALID, f"NUL in {name}", parameter=name)
     if not _FRAME_NAME.fullmatch(form.get("lti_storage_target") or "_parent"):
         raise LaunchRefused(
             ErrorCode.LOGIN_PARAMETER_INVALID, "lti_storage_target", parameter="lti_storage_target"

@@ -116,6 +116,15 @@ def test_parameters_are_bounded(platform: Platform, parameter: str, length: int)
     assert refused.params == {"parameter": parameter}
 
 
+@pytest.mark.parametrize("parameter", ["iss", "client_id"])
+def test_no_parameter_asks_the_database_for_what_it_cannot_compare(
+    platform: Platform, parameter: str
+) -> None:
+    refused = refusal(platform, **{parameter: "a\0"})
+    assert refused.code is ErrorCode.LOGIN_PARAMETER_INVALID
+    assert refused.params == {"parameter": parameter}
+
+
 @pytest.mark.parametrize("frame", ["a b", "a'b", 'a"]; alert(1)//', "é"])
 def test_a_storage_frame_is_a_plain_name(platform: Platform, frame: str) -> None:
     assert refusal(platform, lti_storage_target=frame).code is ErrorCode.LOGIN_PARAMETER_INVALID

@@ -55,6 +55,29 @@ def test_the_log_says_why_somebody_was_refused(app: Flask) -> None:
     assert not line.keys() & SECRET_FIELDS
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/credentials/a%00",
+        "/issuers/%00/did.json",
+        "/l/a%00/wallet",
+        "/staff/holders?q=%00",
+        "/lti/login?iss=%00",
+    ],
+)
+def test_an_address_with_a_character_that_no_database_compares_is_refused(
+    address: str, client: FlaskClient
+) -> None:
+    """PostgreSQL fails over NUL: whoever typed it would see a bug, and the operator would be woken by it."""
+    answer = client.get(address)
+    assert answer.status_code == 400
+    assert "request_invalid" in answer.text
+
+
+def test_a_percent_sign_before_zeros_is_no_such_character(client: FlaskClient) -> None:
+    assert client.get("/credentials/a%2500?q=%2500").status_code == 404
+
+
 def test_programs_get_problem_json(client: FlaskClient) -> None:
     for path, headers in (
         ("/credentials/unknown.json", {}),
