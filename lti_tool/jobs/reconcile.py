@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from lti_tool import telemetry
 from lti_tool.bootstrap import Tool
-from lti_tool.store import runs
+from lti_tool.store import runs, schedule
 
 log = telemetry.get_logger(__name__)
 
@@ -73,8 +73,9 @@ class Reconcile:
             is_search_due = runs.take_lease(session, "scores", uuid.uuid4().hex, now, SCORES_SECONDS)
         if is_purge_due:
             with self._tool.database.write() as session:
-                log.info("purged", **runs.purge(session, now))
-        self._offered = {offer: at for offer, at in self._offered.items() if now - at < offer.patience}
+                log.info("purged", **runs.purge(session, now), recalled=schedule.recall_lost(session, now))
+        # Both ways: after a clock was set back, nothing waits for it to come there again.
+        self._offered = {offer: at for offer, at in self._offered.items() if abs(now - at) < offer.patience}
         waiting = self._tool.queue.length()
         room = BACKLOG - waiting
         self._weigh(waiting)

@@ -153,7 +153,7 @@ class CallBudgets:
         now = self._clock()
         with self._lock:
             heard_at = self._warned_at.get(registration.id)
-            if heard_at is not None and now - heard_at < WARNING_LASTS:
+            if heard_at is not None and abs(now - heard_at) < WARNING_LASTS:
                 return
             self._warned_at[registration.id] = now
         per_minute = self.per_minute(registration.product)

@@ -178,7 +178,7 @@ def _is_open(organisation_id: str, run_id: str) -> sa.ColumnElement[bool]:
 
 def lost_runs(session: Session, now: datetime, waiting_since: datetime, limit: int) -> tuple[RunView, ...]:
     """Open runs that nobody works on: they waited since before that time, or their worker's lease is over."""
-    held = sa.select(Lease.name).where(Lease.expires_at > now)
+    held = sa.select(Lease.name).where(Lease.expires_at > now, Lease.expires_at <= now + LONGEST_LEASE)
     rows = session.scalars(
         sa.select(Run)
         .where(
@@ -217,6 +217,10 @@ def _view(row: Run) -> RunView:
 CONTEXT_LEASE = "context:"
 """Prefix of the lease under which one worker syncs one context."""
 
+LONGEST_LEASE = timedelta(hours=2)
+"""Nothing is leased for so long: a platform's rest, and the pause between two purges, are an hour. A lease
+that ends later was taken before the clock was set back, and is nobody's."""
+
 
 def take_lease(session: Session, name: str, holder: str, now: datetime, seconds: float) -> bool:
     """Take, take over (when the former holder's time is up) or renew a lease; False while another has it."""
@@ -226,7 +230,10 @@ def take_lease(session: Session, name: str, holder: str, now: datetime, seconds:
         return True
     taken = session.connection().execute(
         sa.update(Lease)
-        .where(Lease.name == name, sa.or_(Lease.holder == holder, Lease.expires_at <= now))
+        .where(
+            Lease.name == name,
+            sa.or_(Lease.holder == holder, Lease.expires_at <= now, Lease.expires_at > now + LONGEST_LEASE),
+        )
         .values(holder=holder, expires_at=expires_at)
     )
     return taken.rowcount == 1

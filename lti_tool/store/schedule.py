@@ -23,6 +23,9 @@ from lti_tool.domain.turns import DueContext
 from lti_tool.store import tables
 from lti_tool.store.tables import Context, Deployment, Placement, Registration
 
+LONGEST_INTERVAL = 2 * NIGHT
+"""No sync is put off for so long."""
+
 
 @dataclass(frozen=True, slots=True)
 class Arrears:
@@ -213,6 +216,17 @@ def schedule_sync(session: Session, organisation_id: str, context_id: str, due_a
 def hasten_sync(session: Session, organisation_id: str, context_id: str, due_at: datetime) -> None:
     """Owe the context its next sync no later than ``due_at``, where it is owed one."""
     _run(session, _HASTEN, organisation_id, context_id, due_at=due_at)
+
+
+def recall_lost(session: Session, now: datetime) -> int:
+    """Owe at once every sync that is owed later than any interval allows; how many.
+
+    The clock was set back since: nobody but a visitor would bring these courses back.
+    """
+    recalled = session.connection().execute(
+        sa.update(Context).where(Context.sync_due_at > now + LONGEST_INTERVAL).values(sync_due_at=now)
+    )
+    return recalled.rowcount
 
 
 def last_launched(session: Session, organisation_id: str, context_id: str) -> datetime | None:

@@ -232,3 +232,20 @@ def test_a_pass_measures_what_is_owed(tool: Tool, course: factories.Course, watc
     assert telemetry.OLDEST_DUE_SECONDS._value.get() == 420
     assert telemetry.PLATFORMS_RESTING._value.get() == 1
     assert telemetry.BUDGET_LEFT._value.get() == -0.2, "of 300"
+
+
+def test_a_clock_that_is_set_back_stops_nothing(tool: Tool, course: factories.Course, watch: Watch) -> None:
+    """A machine that started in another year leaves its leases and its schedule there, and dies."""
+    watch.now = NOW + timedelta(days=365)
+    late = factories.course(tool.database, NOW, sync_due_at=watch.now + timedelta(seconds=90))
+    Reconcile(tool).run()
+    watch.now = NOW
+    after = Reconcile(tool)
+    assert after.run() == 1
+    assert offered(tool) == [("sync_context", {"context_id": late.context_id})]
+    with tool.database.write() as session:
+        session.add(Nonce(value_hash="a" * 64, expires_at=NOW))
+    watch.now += timedelta(hours=1)
+    after.run()
+    with tool.database.read() as session:
+        assert session.scalar(sa.select(sa.func.count()).select_from(Nonce)) == 0, "purged hourly, as ever"

@@ -142,6 +142,18 @@ def test_a_lease_is_held_by_one(database: Database) -> None:
         assert runs.take_lease(session, "reconcile", "a", NOW + timedelta(seconds=120), 60)
 
 
+def test_a_lease_from_before_the_clock_was_set_back_is_nobodys(
+    database: Database, course: factories.Course
+) -> None:
+    run = opened(database, course)
+    with database.write() as session:
+        name = runs.CONTEXT_LEASE + course.context_id
+        assert runs.take_lease(session, name, "dead", NOW + timedelta(days=365), 120)
+        assert [lost.id for lost in runs.lost_runs(session, SOON, SOON, 9)] == [run.id]
+        assert runs.take_lease(session, name, "alive", SOON, 120)
+        assert not runs.take_lease(session, name, "another", SOON, 120)
+
+
 def test_of_many_who_want_an_expired_lease_one_gets_it(database: Database) -> None:
     with database.write() as session:
         runs.take_lease(session, "reconcile", "dead", NOW, 1)
