@@ -208,16 +208,8 @@ class Registrations:
                     _set_addresses(session, deployment.id, **theirs)
                 if approve:
                     store.approve_deployment(session, deployment.id, owner.id, now)
-            audit.record(
-                session,
-                None,
-                at=now,
-                actor=actor,
-                action="registration_added" if is_new else "registration_changed",
-                subject_kind="registration",
-                subject_id=registration_id,
-                detail={"is_approved": approve},
-            )
+            action = "registration_added" if is_new else "registration_changed"
+            self._record_for_all(session, actor, action, registration_id, is_approved=approve)
         self.forget()
         return self.show(registration_id).registration
 
@@ -280,9 +272,9 @@ class Registrations:
                 raise Conflict(
                     ErrorCode.CONFLICT, f"registration {registration_id} has courses; disable it instead"
                 )
+            self._record_for_all(session, actor, "registration_removed", registration_id)
             if not store.remove_registration(session, registration_id):
                 raise NotFound(ErrorCode.REGISTRATION_UNKNOWN, registration_id)
-            self._record(session, actor, "registration_removed", "registration", registration_id)
         self.forget()
 
     def approve_deployment(
@@ -420,9 +412,14 @@ class Registrations:
     def _record_for_all(
         self, session: Session, actor: str, action: str, registration_id: str, **detail: Any
     ) -> None:
-        """Into the log of every organisation that has deployments of it: their staff is to find it there."""
-        deployments = store.deployments(session, registration_id)
-        for organisation_id in {each.organisation_id for each in deployments} or {None}:
+        """Into the log of every organisation that has deployments of it, or gets its new ones: their staff is
+        to find it there.
+        """
+        owners: set[str | None] = {*store.owners(session, registration_id)}
+        registration = store.registration(session, registration_id)
+        if registration is not None and registration.default_organisation_id is not None:
+            owners.add(registration.default_organisation_id)
+        for organisation_id in owners or {None}:
             self._record(session, actor, action, "registration", registration_id, organisation_id, **detail)
 
 

@@ -211,6 +211,33 @@ def test_what_the_operator_does_to_a_platform_stands_in_its_organisations_log(of
     assert office.actions(office.theirs) == []
 
 
+def test_whose_platform_is_changed_reads_it_before_anybody_launched(office: Office) -> None:
+    """Rights that were given, and keys that were exchanged, while there was no deployment yet."""
+    ours, registrations = office.ours, office.registrations
+    with office.database.write() as session:
+        session.get_one(tables.Organisation, ours.id).name = "Our college"
+    endpoints = {
+        "issuer": "https://new.example",
+        "client_id": "new",
+        "auth_url": "https://new.example/auth",
+        "token_url": "https://new.example/token",
+        "jwks_url": "https://new.example/keys",
+    }
+    added = registrations.add(**endpoints, organisation="Our college")
+    registrations.let_administrators(added.id, StaffRole.OWNER)
+    registrations.approve(added.id)
+    registrations.add(**{**endpoints, "jwks_url": "https://new.example/other-keys"})
+    registrations.remove(added.id)
+    assert sorted(office.actions(ours)) == [
+        "registration.administrator_role_changed",
+        "registration_added",
+        "registration_approved",
+        "registration_changed",
+        "registration_removed",
+    ]
+    assert office.actions(office.theirs) == []
+
+
 def test_a_stranger_takes_no_deployment(office: Office) -> None:
     held = office.deployment(office.ours.course)
     with pytest.raises(NotFound):
