@@ -134,7 +134,7 @@ class Registrations:
         token_url: str,
         jwks_url: str,
         name: str | None = None,
-        product: str = "other",
+        product: str | None = None,
         token_audience: str | None = None,
         deployments: Sequence[str] = (),
         organisation: str | None = None,
@@ -150,11 +150,12 @@ class Registrations:
 
         Where institutions share (issuer, client_id) and hand out access tokens of their own (Canvas), the
         first one's organisation keeps the registration: of a further one the token URL, the frame origins
-        and the organisation are those of the deployments named with it.
+        and the organisation are those of the deployments named with it, and everything else has to agree.
 
+        :param product: one of :data:`PLATFORMS`; a new registration without it is ``other``.
         :param deployments: the platform's ids of deployments to record.
         :param organisation: name of the organisation that approved deployments belong to; made if there
-            is none. Without it the installation's first one.
+            is none. Without it that of the registration, for a new one the installation's first.
         :param approves_deployments: the rule that deployments seen later are approved at once.
         :raises RequestInvalid: REGISTRATION_INVALID with every problem in ``problems``.
         """
@@ -164,10 +165,10 @@ class Registrations:
             "auth_url": auth_url,
             "token_url": token_url,
             "jwks_url": jwks_url,
-            "product": product,
         }
         optional = {
             "name": name,
+            "product": product,
             "token_audience": token_audience,
             "approves_deployments": approves_deployments,
             "frame_origins": None if frame_origins is None else list(frame_origins),
@@ -178,19 +179,22 @@ class Registrations:
             raise _invalid(problems)
         now = self.clock()
         with self.database.write() as session:
-            owner = self._owner(session, organisation, now)
             known = _only(store.find_registrations(session, issuer, client_id))
+            owner_id = known.default_organisation_id if known is not None and organisation is None else None
+            if owner_id is None:
+                owner_id = self._owner(session, organisation, now).id
+            product = product or (known.product if known is not None else "other")
+            given["product"] = product
             theirs: dict[str, Any] = {}
-            if known is not None and _is_further_institution(known, product, owner.id):
-                if not deployments:
-                    raise _invalid(
-                        ["deployments: name those of this institution, which shares the registration"]
-                    )
+            if known is not None and _is_further_institution(known, product, owner_id):
                 theirs = {"token_url": token_url, "frame_origins": given.pop("frame_origins", None)}
                 given["token_url"] = known.token_url
                 given.pop("name", None)
-            elif known is None or known.default_organisation_id is None or organisation is not None:
-                given["default_organisation_id"] = owner.id
+                problems = _problems_of_sharing(known, given, deployments)
+                if problems:
+                    raise _invalid(problems)
+            else:
+                given["default_organisation_id"] = owner_id
             if approve:
                 given["status"] = RegistrationStatus.APPROVED.value
             registration_id, is_new = store.save_registration(
@@ -200,14 +204,14 @@ class Registrations:
                 deployment = store.save_deployment(session, registration_id, id_on_platform, now)
                 if known is not None and organisation is None:
                     _require_known_owner(product, deployment)
-                if theirs and deployment.organisation_id not in (None, owner.id):
+                if theirs and deployment.organisation_id not in (None, owner_id):
                     raise Conflict(
                         ErrorCode.CONFLICT, f"deployment {deployment.id} belongs to another organisation"
                     )
                 if theirs:
                     _set_addresses(session, deployment.id, **theirs)
                 if approve:
-                    store.approve_deployment(session, deployment.id, owner.id, now)
+                    store.approve_deployment(session, deployment.id, owner_id, now)
             action = "registration_added" if is_new else "registration_changed"
             self._record_for_all(session, actor, action, registration_id, is_approved=approve)
         self.forget()
@@ -448,7 +452,23 @@ def _set_addresses(
 
 def _is_further_institution(known: RegistrationView, product: str, owner_id: str) -> bool:
     """Whether an organisation joins a registration that is another's already."""
-    return product in SHARED_BY_INSTITUTIONS and known.default_organisation_id not in (None, owner_id)
+    is_shared = product in SHARED_BY_INSTITUTIONS or known.product in SHARED_BY_INSTITUTIONS
+    return is_shared and known.default_organisation_id not in (None, owner_id)
+
+
+def _problems_of_sharing(
+    known: RegistrationView, given: Mapping[str, Any], deployments: Sequence[str]
+) -> list[str]:
+    """Why an institution cannot join a registration so: what all share is not its to change, a key set least
+    of all."""
+    problems = [
+        f"{name}: the registration, which another institution shares, has {getattr(known, name)}"
+        for name in ("auth_url", "jwks_url", "product", "token_audience", "approves_deployments")
+        if given.get(name, getattr(known, name)) != getattr(known, name)
+    ]
+    if not deployments:
+        problems.append("deployments: name those of this institution, which shares the registration")
+    return problems
 
 
 def _invalid(problems: Sequence[str]) -> RequestInvalid:

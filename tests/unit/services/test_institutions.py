@@ -128,6 +128,52 @@ def test_a_further_institution_cannot_name_the_first_ones_deployment(registratio
     assert deployment(registrations, first, "1:north").token_url is None
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"jwks_url": "https://south.example/jwks"},
+        {"auth_url": "https://south.example/auth"},
+        {"product": "other"},
+        {"product": "moodle"},
+        {"token_audience": "https://south.example/token"},
+        {"approves_deployments": True},
+    ],
+)
+def test_a_further_institution_changes_nothing_that_all_share(
+    registrations: Registrations, changes: dict[str, Any]
+) -> None:
+    """With a key set of its own it could sign the first one's launches; as another product its token URL
+    would be everybody's. The operator types what its administrator sent."""
+    first = north(registrations)
+    before = registrations.show(first)
+    with pytest.raises(RequestInvalid) as refused:
+        south(registrations, **changes)
+    assert problem(refused).startswith(f"{next(iter(changes))}: ")
+    assert registrations.show(first) == before
+
+
+def test_without_an_organisation_a_registration_stays_with_its_own(registrations: Registrations) -> None:
+    """Not the installation's first one: that is another institution."""
+    north(registrations)
+    moodle: dict[str, Any] = {
+        **CANVAS,
+        "product": "moodle",
+        "issuer": "https://moodle.south.example",
+        "token_url": "https://moodle.south.example/token",
+        "approve": True,
+    }
+    made = registrations.add(**moodle, organisation="South", deployments=["1"])
+    registrations.add(**moodle, deployments=["1", "2"])
+    (south_id,) = {each.organisation_id for each in registrations.show(made.id).deployments}
+    assert south_id == registrations.ensure_organisation("South").id
+    canvas = registrations.add(
+        **{**CANVAS, "client_id": "2", "token_url": SOUTH, "organisation": "South", "approve": True},
+        deployments=["5:x"],
+    )
+    again = registrations.add(**{**CANVAS, "client_id": "2", "token_url": NORTH}, deployments=["5:x"])
+    assert (again.id, again.token_url) == (canvas.id, NORTH), "a correction of its own address"
+
+
 def test_the_first_institution_corrects_its_own_address(registrations: Registrations) -> None:
     first = north(registrations, token_url="https://nroth.instructure.com/login/oauth2/token")
     south(registrations)
@@ -290,3 +336,14 @@ def test_a_plan_of_one_institution_opens_no_course_of_the_other(world: World) ->
         assert plan is not None
         assert plan.deployment.id_on_platform == "2:south"
         assert rosters.context_plan(session, owner, world.course.context_id) is None
+
+
+def test_who_forgets_the_product_hands_no_institution_to_another(registrations: Registrations) -> None:
+    """Taken for another product, the registration would become the joining institution's, tokens and all."""
+    view = registrations.show(north(registrations))
+    said = {name: value for name, value in CANVAS.items() if name != "product"}
+    registrations.add(**said, token_url=SOUTH, deployments=["2:south"], organisation="South", approve=True)
+    again = registrations.show(view.registration.id)
+    assert again.registration == view.registration
+    assert token_url(registrations, again.registration.id, "1:north") == NORTH
+    assert token_url(registrations, again.registration.id, "2:south") == SOUTH
