@@ -304,6 +304,9 @@ class Staffing:
             action = "staff_enabled" if changes["is_active"] else "staff_disabled"
             self._record(session, by, action, member.id)
             store.close_member(session, by.organisation_id, member.id)
+        if "name" in changes:
+            # The log names people by what they are called now: whose name it was must be found in it.
+            self._record(session, by, "staff_renamed", member.id)
         store.change_member(session, by.organisation_id, member.id, **changes)
 
     # -- signing in

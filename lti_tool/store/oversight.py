@@ -289,7 +289,7 @@ def _registrations(organisation_id: str) -> Select[Any]:
         sa.case(
             (
                 Registration.product.in_(SHARED_BY_INSTITUTIONS)
-                & (Registration.default_organisation_id != organisation_id),
+                & Registration.default_organisation_id.is_distinct_from(organisation_id),
                 select(func.min(Deployment.token_url)).where(*own).scalar_subquery(),
             ),
             else_=Registration.token_url,

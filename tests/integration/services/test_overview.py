@@ -166,6 +166,19 @@ def test_a_registration_that_new_deployments_of_others_go_to_is_shared(small_off
     assert small_office.overview.registration(ours.id, ours.course.registration_id).registration.is_shared
 
 
+@pytest.mark.parametrize("is_anybodys", [True, False])
+def test_the_token_url_of_another_institution_is_told_to_nobody(office: Office, is_anybodys: bool) -> None:
+    """Also where it is not known whose registration it was in the beginning."""
+    ours = office.ours
+    office.school.change(
+        tables.Registration,
+        tables.Registration.id == ours.course.registration_id,
+        product="canvas",
+        default_organisation_id=office.theirs.id if is_anybodys else None,
+    )
+    assert office.overview.registration(ours.id, ours.course.registration_id).registration.token_url is None
+
+
 # -- courses
 
 

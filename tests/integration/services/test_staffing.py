@@ -429,6 +429,14 @@ def test_the_log_says_who_came_in_and_who_was_changed(house: House) -> None:
     assert ("staff_link_made", "cli", member_id) in events
 
 
+def test_nobody_gets_another_name_in_secret(house: House) -> None:
+    """The log shows what people are called now: with another's name, deeds would seem to be the other's."""
+    house.staffing.invite(house.ours, StaffRole.READER, name="Ada", email="ada@example.org")
+    again = house.staffing.invite(house.ours, StaffRole.READER, name="Bob", email="ada@example.org").member
+    assert again.name == "Bob"
+    assert ("staff_renamed", "cli", again.id) in house.events(house.ours.organisation_id)
+
+
 def test_nothing_changed_is_nothing_logged(small_house: House) -> None:
     owner = small_house.signed_in().staff
     before = small_house.actions()

@@ -19,7 +19,7 @@ import lti_tool
 from lti_tool.domain.staff import StaffRole
 from lti_tool.store.audit import EventFilter
 from lti_tool.store.holders import HolderFilter
-from lti_tool.web.staff.words import action_word
+from lti_tool.web.staff.words import action_word, subject_word
 from tests.gallery.staff_pages import CSRF, staff_pages
 from tests.unit.web import staff_views as views
 from tests.unit.web.sample_views import BASE_URL, session
@@ -422,6 +422,20 @@ def test_the_log_has_a_word_for_everything_that_is_recorded(app: Flask) -> None:
     assert {"credential.revoked", "staff_invited", "learner.confirmed", "deployment_held"} <= actions
     with app.test_request_context():
         assert {action for action in actions if action_word(action) == action} == set()
+
+
+def test_the_log_has_a_word_for_every_kind_of_thing(app: Flask) -> None:
+    kinds = {
+        str(keyword.value.value)
+        for path in (Path(lti_tool.__file__).parent / "services").glob("*.py")
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call)
+        for keyword in call.keywords
+        if keyword.arg == "subject_kind" and isinstance(keyword.value, ast.Constant)
+    }
+    assert {"credential", "staff_member", "micromodule_version"} <= kinds
+    with app.test_request_context():
+        assert {kind for kind in kinds if subject_word(kind) == kind} == set()
 
 
 def test_a_badges_id_leads_to_its_holder(staff: FlaskClient) -> None:
