@@ -39,9 +39,9 @@ def meaning_of(points: Decimal | None, maximum: Decimal, *, was_sent: bool) -> S
     return ScoreState.WRITTEN if was_sent and 0 < maximum <= points else ScoreState.KEPT
 
 
-def timestamp_after(sent_at: datetime | None, now: datetime) -> datetime:
-    """Now to the millisecond, and strictly later than the last score's timestamp (AGS §3.4.4)."""
-    at = now.replace(microsecond=now.microsecond // 1000 * 1000)
+def timestamp_after(sent_at: datetime | None, read_at: datetime) -> datetime:
+    """When the column was read, to the millisecond, but later than the last timestamp sent (AGS §3.4.4)."""
+    at = read_at.replace(microsecond=read_at.microsecond // 1000 * 1000)
     return at if sent_at is None or at > sent_at else sent_at + timedelta(milliseconds=1)
 
 

@@ -20,6 +20,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
+from sqlalchemy.orm import Session
+
 from lti_tool import telemetry
 from lti_tool.domain.awarding import Proof
 from lti_tool.domain.registrations import RegistrationView
@@ -45,15 +47,19 @@ AT_ONCE: Final = 100
 """Scores of one task; what is left is offered again, so that no course keeps a worker to itself."""
 COLUMNS_AT_ONCE: Final = 2
 """Columns of one registration in one process: a slow platform must not take all of a worker."""
+RENEWED_AFTER: Final = timedelta(seconds=30)
 FEW: Final = 5
 """For so many learners each own result is read; for more the whole column once."""
 LEASE_SECONDS: Final = 120.0
-"""How long a worker may be silent before another takes its column over; renewed with each score."""
+"""How long a worker may be silent before another takes its column over; renewed with each score, and while a
+long column is read."""
 FAILURES: Final = 3
 """Failures in a row, each with an answer, after which a column is left alone: it is not the learners."""
 PASSING: Final = timedelta(minutes=10)
 LASTING: Final = timedelta(hours=6)
 """How long a column with trouble is left alone: what passes by itself, and what a person has to mend."""
+ENROLLED_SINCE: Final = timedelta(days=1)
+"""After so long a score for somebody who was no student is tried again: roles change, and no roster tells."""
 REST: Final = 60.0
 LONGEST_REST: Final = 3600.0
 """Seconds that a platform gets which is too busy: where it does not say for how long, and at most."""
@@ -116,9 +122,13 @@ class _Work:
     plan: ContextPlan
     column: AwardColumn
     holder: str
+    held_at: datetime
+    """When its lease was taken or renewed."""
     access: ServiceAccess = field(init=False)
     read: dict[str, PlatformResult] | None = None
     """What the column said of everybody, where it was read whole."""
+    read_at: datetime | None = None
+    """When the last reading began: what changed since then is not known."""
     failures: int = 0
 
     def __post_init__(self) -> None:
@@ -216,7 +226,8 @@ class Scoring:
                 return
         rest: float | None = None
         try:
-            rest = self._write(_Work(plan, column, holder))
+            if self._has_room(plan):
+                rest = self._write(_Work(plan, column, holder, now))
         finally:
             with self.database.write() as session:
                 if rest is None:
@@ -224,6 +235,10 @@ class Scoring:
                 else:
                     # Nobody, in whichever process, asks before the platform has had its rest.
                     runs.take_lease(session, _lease(column), holder, self.clock(), min(rest, LONGEST_REST))
+
+    def _has_room(self, plan: ContextPlan) -> bool:
+        """Whether calls are left; where not, the reconcile pass comes back when there are again."""
+        return self.budgets is None or self.budgets.room(plan.registration) >= 1
 
     def _write(self, work: _Work) -> float | None:
         """Do the work; for how many seconds the platform wants to be left alone, if it does."""
@@ -255,21 +270,38 @@ class Scoring:
         if len(due) > FEW:
             work.read = self._read_column(work)
         for one in due:
-            if self.budgets is not None and self.budgets.room(work.plan.registration) < 1:
-                return False  # the reconcile pass comes back when there is room again
+            if not self._has_room(work.plan):
+                return False
             self._write_one(work, one)
         return len(due) == AT_ONCE
 
     def _read_column(self, work: _Work, sub: str | None = None) -> dict[str, PlatformResult]:
         assert work.column.url is not None
-        read = grades.read_results(self.connector, work.access, work.column.url, user_id=sub)
-        if not read.complete:
+        work.read_at = self.clock()
+        pages = grades.result_pages(self.connector, work.access, work.column.url, user_id=sub)
+        found: dict[str, PlatformResult] = {}
+        for page in pages:
+            found.update((row.sub, row) for row in page)
+            if self.clock() - work.held_at > RENEWED_AFTER:
+                with self.database.write() as session:
+                    self._renew(session, work)
+        if not pages.is_complete:
             # A row that is missing may be a teacher's value: nothing is written over what was not read.
-            code = read.trouble or ErrorCode.PLATFORM_ANSWER_INVALID
+            code = grades.column_trouble(pages) or ErrorCode.PLATFORM_ANSWER_INVALID
             if code in RESTING:
-                raise _Stopped(None, read.retry_after or REST)
+                raise _Stopped(None, (pages.failure and pages.failure.retry_after) or REST)
             raise _Stopped(code)
-        return {row.sub: row for row in read.rows}
+        return found
+
+    def _renew(self, session: Session, work: _Work) -> None:
+        """Stay the one who writes the column.
+
+        :raises _Stopped: somebody took over while this worker slept.
+        """
+        now = self.clock()
+        if not runs.take_lease(session, _lease(work.column), work.holder, now, LEASE_SECONDS):
+            raise _Stopped(None)
+        work.held_at = now
 
     def _write_one(self, work: _Work, due: DueScore) -> None:
         if work.read is None:
@@ -285,10 +317,15 @@ class Scoring:
 
     def _post(self, work: _Work, due: DueScore) -> None:
         now = self.clock()
-        sent_at = timestamp_after(due.sent_at, now)
+        # Not "now": what a teacher typed since the reading is later, and the platform refuses to put a score
+        # over it (AGS §3.4.4).
+        sent_at = timestamp_after(due.sent_at, work.read_at or now)
         with self.database.write() as session:
-            if not runs.take_lease(session, _lease(work.column), work.holder, now, LEASE_SECONDS):
-                raise _Stopped(None)  # somebody took over while this worker slept
+            self._renew(session, work)
+            still = store.due_scores(session, work.column, now, 1, due.learner_id)
+            if not still:
+                return  # revoked, left or become staff since the list was made
+            (due,) = still
             store.keep_score(
                 session,
                 work.column,
@@ -384,10 +421,19 @@ class Scoring:
                 sent_at=sent_at,
                 tried_at=now,
                 attempts=due.attempts,
+                next_try_at=now + ENROLLED_SINCE if state is ScoreState.REFUSED else None,
                 error_code=code,
             )
             if proof is not None:
-                proofs.prove(session, column.organisation_id, column.context_id, [due.learner_id], proof, now)
+                proofs.prove(
+                    session,
+                    column.organisation_id,
+                    column.context_id,
+                    [due.learner_id],
+                    proof,
+                    now,
+                    instead_of=(Proof.NONE, Proof.REFUSED),
+                )
         telemetry.SCORES.labels(state.value).inc()
         if due.is_proof and proof is not None:
             self._decide(column.organisation_id, column.context_id, [due.learner_id], "score")

@@ -42,8 +42,10 @@ from lti_tool.store.tables import (
 AWARD_TAG: Final = "award"
 POINTS: Final = Decimal(1)
 """What the column asks for where the tool makes it; a teacher may change it."""
-UNTIL_ASKED: Final = (ErrorCode.COLUMN_MISSING.value, ErrorCode.AWARD_COLUMN_REFUSED.value)
+UNTIL_ASKED: Final = (ErrorCode.AWARD_COLUMN_REFUSED.value,)
 """Troubles after which a column is left alone until a person asks for it again."""
+WITHOUT_COLUMN: Final = (ErrorCode.COLUMN_MISSING.value, *UNTIL_ASKED)
+"""Troubles that a new award cannot change."""
 PASSING: Final = (
     ErrorCode.PLATFORM_TIMED_OUT.value,
     ErrorCode.PLATFORM_UNREACHABLE.value,
@@ -212,7 +214,21 @@ _COLUMN = cast(
 def record_found(
     session: Session, column: AwardColumn, *, url: str, score_maximum: Decimal, now: datetime
 ) -> None:
-    """Keep where the column is on the platform."""
+    """Keep where the column is on the platform.
+
+    It may be another one than before, and empty: scores that arrived are due again, and each is sent only
+    where a reading of this one does not find it.
+    """
+    session.execute(
+        update(Score)
+        .where(
+            Score.organisation_id == column.organisation_id,
+            Score.line_item_id == column.id,
+            Score.state.in_((ScoreState.WRITTEN.value, ScoreState.KEPT.value)),
+        )
+        .values(state=ScoreState.WAITING.value, attempts=0, next_try_at=None)
+        .execution_options(synchronize_session=False)
+    )
     session.execute(
         _of(column).values(
             id_on_platform=url,
@@ -235,7 +251,7 @@ def record_outcome(session: Session, column: AwardColumn, trouble: str | None, n
 
 
 def ask_again(session: Session, column: AwardColumn) -> None:
-    """Let everything be tried anew that was given up, but for the scores of people who are no students.
+    """Let everything be tried anew that was given up.
 
     A column that the platform lost may be made again; timestamps stay later than the last.
     """
@@ -246,7 +262,6 @@ def ask_again(session: Session, column: AwardColumn) -> None:
             Score.organisation_id == column.organisation_id,
             Score.line_item_id == column.id,
             Score.state.in_((ScoreState.REFUSED.value, ScoreState.WAITING.value)),
-            Score.error_code.is_distinct_from(ErrorCode.SCORE_NOT_A_STUDENT.value),
         )
         .values(state=ScoreState.WAITING.value, attempts=0, next_try_at=None)
         .execution_options(synchronize_session=False)
@@ -324,7 +339,7 @@ def columns_due_in(
             LineItem.organisation_id == organisation_id,
             LineItem.context_id == context_id,
             LineItem.tag == AWARD_TAG,
-            LineItem.trouble.is_(None) | LineItem.trouble.not_in(UNTIL_ASKED),
+            LineItem.trouble.is_(None) | LineItem.trouble.not_in(WITHOUT_COLUMN),
             Placement.status == "active",
             *_is_writable(),
             exists(
@@ -338,9 +353,15 @@ def columns_due_in(
     return tuple(session.execute(query).scalars())
 
 
-def due_scores(session: Session, column: AwardColumn, now: datetime, limit: int) -> tuple[DueScore, ...]:
-    """Whose score is to be written into a column: those first whose badge waits for it, then the others."""
-    is_proof = and_(Membership.learner_proof == Proof.NONE.value, sa.not_(_has_earned()))
+def due_scores(
+    session: Session, column: AwardColumn, now: datetime, limit: int, learner_id: str | None = None
+) -> tuple[DueScore, ...]:
+    """Whose score is to be written into a column: those first whose badge waits for it, then the others.
+
+    :param learner_id: whether it is (still) this one's.
+    """
+    is_proof = and_(Membership.learner_proof.in_(_OPEN), sa.not_(_has_earned()))
+    of_learner = () if learner_id is None else (Membership.learner_id == learner_id,)
     query = (
         select(Learner.id, Learner.sub, is_proof, Score.sent_at, func.coalesce(Score.attempts, 0))
         .select_from(Membership)
@@ -352,6 +373,7 @@ def due_scores(session: Session, column: AwardColumn, now: datetime, limit: int)
         .where(
             Membership.organisation_id == column.organisation_id,
             Membership.context_id == column.context_id,
+            *of_learner,
             *_is_due(now),
         )
         .order_by(sa.not_(is_proof), Score.tried_at.is_not(None), Score.tried_at, Learner.id)
@@ -378,8 +400,11 @@ def _is_due(now: datetime) -> tuple[ColumnElement[bool], ...]:
     tried = aliased(Score)
     is_over = or_(
         tried.state.in_((ScoreState.WRITTEN.value, ScoreState.KEPT.value)),
-        and_(tried.state == ScoreState.REFUSED.value, sa.not_(_is_proved_since(tried))),
-        tried.next_try_at > now,
+        and_(
+            tried.state == ScoreState.REFUSED.value,
+            tried.error_code.is_distinct_from(ErrorCode.SCORE_NOT_A_STUDENT.value),
+        ),
+        and_(tried.next_try_at > now, sa.not_(_is_proved_since(tried))),
     )
     settled = exists(
         select(tried.id)
@@ -392,7 +417,7 @@ def _is_due(now: datetime) -> tuple[ColumnElement[bool], ...]:
 def _is_proved_since(tried: type[Score]) -> ColumnElement[bool]:
     """Refused as no student, and known to be one since: by a launch, or by the word of staff."""
     return and_(
-        tried.error_code == ErrorCode.SCORE_NOT_A_STUDENT.value,
+        tried.error_code.is_not_distinct_from(ErrorCode.SCORE_NOT_A_STUDENT.value),
         Membership.learner_proof.in_((Proof.LAUNCH.value, Proof.STAFF.value)),
         Membership.proved_at.is_not(None),
         Membership.proved_at > tried.tried_at,
@@ -436,16 +461,24 @@ def _has_earned() -> ColumnElement[bool]:
     return or_(awarded, completed)
 
 
+_OPEN: Final = (Proof.NONE.value, Proof.REFUSED.value)
+"""Who may yet turn out to be a learner: whoever was refused may have been enrolled since."""
+
+
 def _waits_for_proof() -> ColumnElement[bool]:
+    was_refused = Membership.learner_proof == Proof.REFUSED.value
     return and_(
-        Membership.learner_proof == Proof.NONE.value,
+        Membership.learner_proof.in_(_OPEN),
         exists(
             select(Decision.id)
             .where(
                 Decision.placement_id == Placement.id,
                 Decision.learner_id == Membership.learner_id,
                 Decision.is_latest.is_(True),
-                Decision.verdict == Verdict.UNPROVED.value,
+                or_(
+                    Decision.verdict == Verdict.UNPROVED.value,
+                    and_(was_refused, Decision.verdict == Verdict.EXCLUDED.value, Decision.state == "met"),
+                ),
             )
             .correlate(Placement, Membership)
         ),

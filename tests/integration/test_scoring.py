@@ -494,7 +494,7 @@ def test_a_refusal_of_the_tool_stops_the_column_and_blames_nobody(
 
 def test_there_is_room_for_visits_before_scores(database: Database) -> None:
     class Budget:
-        left = 2
+        left = 3
 
         def room(self, _registration: RegistrationView) -> int:
             self.left -= 1
@@ -819,11 +819,12 @@ def test_who_is_no_student_gets_no_badge_and_the_instructor_is_told_by_name(ever
     (refused,) = everywhere.view().refused
     assert (refused.learner_id, refused.name) == (tutor, f"Learner {everywhere.subs[tutor]}")
     assert everywhere.view().waiting == ()
-    for _ in range(3):
+    for day in range(1, 4):
         everywhere.awarding.decide_context(everywhere.course.organisation_id, everywhere.course.context_id)
         everywhere.later(days=1)
-    assert len(everywhere.book.scores) == 2
+        assert len(everywhere.book.scores) == 2 + day, "roles change: asked again once a day"
     assert everywhere.holders() == {eve}
+    assert [one.learner_id for one in everywhere.view().refused] == [tutor]
 
 
 def test_a_refusal_of_unknown_meaning_refuses_nobody(world: World) -> None:
@@ -891,7 +892,7 @@ def test_a_launch_after_a_refusal_has_the_score_tried_again_once(everywhere: Wor
     everywhere.later(minutes=1)
     assert len(everywhere.book.scores) == 2
     assert everywhere.proof(eve) == "launch", "her own launch says more"
-    everywhere.later(days=1)
+    everywhere.later(hours=12)
     assert len(everywhere.book.scores) == 2
     everywhere.book.staff.clear()
     (given_up,) = everywhere.view().given_up
@@ -1017,3 +1018,157 @@ def test_finding_what_is_due_costs_the_same_for_many(world: World) -> None:
     many = factories.enrol(world.database, world.course, 50)
     world.award(*many)
     assert statements() <= few
+
+
+# -- what changes between reading and writing
+
+
+def test_a_grade_typed_after_the_column_was_read_is_not_written_over(everywhere: World) -> None:
+    """In Moodle a grade typed into a column that the tool made is not even marked as overridden."""
+    many = [*everywhere.learners, *factories.enrol(everywhere.database, everywhere.course, 4)]
+    everywhere.award(*many)
+    url = everywhere.book.columns[0]["id"]
+    typed: list[str] = []
+
+    def meanwhile(score: dict[str, Any]) -> None:
+        """While the first score is under way, the teacher grades everybody else."""
+        everywhere.clock.forward(seconds=5)
+        typed.extend(
+            row.sub for row in rows(everywhere.database, tables.Learner) if row.sub != score["userId"]
+        )
+        for sub in typed:
+            everywhere.book.values.setdefault(url, {})[sub] = 0.25
+            everywhere.book.times.setdefault(url, {})[sub] = everywhere.clock.now
+        everywhere.clock.forward(seconds=5)
+
+    everywhere.book.instead = [meanwhile]
+    everywhere.work()
+    assert len(everywhere.book.taken) == 1
+    everywhere.later(minutes=2)
+    assert len(everywhere.book.taken) == 1
+    assert {everywhere.book.values[url][sub] for sub in typed} == {0.25}
+    assert sorted(state for state, _ in everywhere.states().values()) == [*["kept"] * 7, "written"]
+
+
+@pytest.mark.parametrize("change", ["staff", "left", "revoked"])
+def test_who_is_no_longer_due_when_their_turn_comes_is_left_out(everywhere: World, change: str) -> None:
+    credentials = {}
+    for learner_id in everywhere.learners[:2]:
+        award_id = factories.award(everywhere.database, everywhere.course, everywhere.placed, learner_id)
+        credentials[learner_id] = factories.credential(everywhere.database, everywhere.course, award_id)
+
+    def meanwhile(score: dict[str, Any]) -> None:
+        (other,) = [id_ for id_ in credentials if everywhere.subs[id_] != score["userId"]]
+        if change == "revoked":
+            where = tables.Credential.id == credentials[other]
+            everywhere.change(tables.Credential, where, revoked_at=NOW)
+        else:
+            values = {"is_staff": True} if change == "staff" else {"is_active": False}
+            everywhere.change(Membership, Membership.learner_id == other, **values)
+
+    everywhere.book.instead = [meanwhile]
+    everywhere.work()
+    assert len(everywhere.book.scores) == 1
+
+
+def test_who_is_enrolled_as_a_student_after_a_refusal_needs_no_word_of_anybody(everywhere: World) -> None:
+    """No roster tells: Moodle lists them as learner before and after."""
+    (eve,) = unproved(everywhere)
+    everywhere.book.staff = {everywhere.subs[eve]}
+    everywhere.work()
+    assert everywhere.proof(eve) == "refused"
+    everywhere.later(hours=20)
+    assert len(everywhere.book.scores) == 1
+    everywhere.book.staff.clear()
+    everywhere.later(hours=5)
+    assert (everywhere.proof(eve), everywhere.holders()) == ("score", {eve})
+    assert everywhere.states() == {eve: ("written", None)}
+    assert everywhere.view().refused == ()
+
+
+def test_the_score_of_a_holder_who_was_no_student_for_a_while_is_made_up_for(everywhere: World) -> None:
+    """Unenrolled by mistake, and enrolled again: the launch of before is the last that proves anything."""
+    ada, *_ = everywhere.learners
+    everywhere.award(ada)
+    everywhere.book.staff = {everywhere.subs[ada]}
+    everywhere.work()
+    assert everywhere.states() == {ada: ("refused", "score_not_a_student")}
+    everywhere.book.staff.clear()
+    everywhere.scoring.ask_again(everywhere.teacher(), everywhere.placed.placement_id)
+    everywhere.work()
+    assert everywhere.states() == {ada: ("written", None)}
+
+
+def test_a_column_made_anew_is_filled_for_everybody(everywhere: World) -> None:
+    ada, ben, *_ = everywhere.learners
+    everywhere.award(ada)
+    everywhere.work()
+    everywhere.book.columns.clear()
+    everywhere.book.values.clear()
+    everywhere.book.times.clear()
+    everywhere.book.failing["/results"] = (404, {}, "")
+    everywhere.award(ben)
+    everywhere.later(minutes=1)
+    everywhere.book.failing.clear()
+    everywhere.scoring.ask_again(everywhere.teacher(), everywhere.placed.placement_id)
+    everywhere.later(minutes=1)
+    (made,) = everywhere.book.columns
+    assert everywhere.book.values[made["id"]] == {everywhere.subs[ada]: 1, everywhere.subs[ben]: 1}
+
+
+def test_a_column_that_was_away_for_a_while_is_found_again_by_itself(everywhere: World) -> None:
+    """Restored from the LMS's bin, or hidden behind a 404 of somebody in between."""
+    ada, ben, cleo, _ = everywhere.learners
+    everywhere.award(ada, cleo)
+    url = everywhere.book.columns[0]["id"]
+    everywhere.book.values[url] = {everywhere.subs[cleo]: 0.5}
+    everywhere.work()
+    everywhere.book.failing["/results"] = (404, {}, "")
+    everywhere.award(ben)
+    everywhere.later(minutes=1)
+    assert everywhere.column.trouble == ErrorCode.COLUMN_MISSING
+    everywhere.book.failing.clear()
+    asked = len(everywhere.book.asked)
+    everywhere.later(hours=5)
+    assert len(everywhere.book.asked) == asked
+    everywhere.later(hours=2)
+    assert everywhere.column.trouble is None
+    assert everywhere.states() == {ada: ("written", None), ben: ("written", None), cleo: ("kept", None)}
+    assert everywhere.book.taken == [everywhere.subs[ada], everywhere.subs[ben]], "nothing is sent twice"
+
+
+def test_a_platform_without_a_call_left_is_not_even_read(database: Database) -> None:
+    class Spent:
+        def room(self, _registration: RegistrationView) -> int:
+            return 0
+
+    with lms() as network:
+        world = make_world(database, network, budgets=Spent())
+        world.award(*world.learners, *factories.enrol(database, world.course, 4))
+        for _ in range(3):
+            world.later(minutes=1)
+        assert world.book.asked == []
+
+
+def test_a_long_column_is_not_lost_while_it_is_read(
+    everywhere: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = [*everywhere.learners, *factories.enrol(everywhere.database, everywhere.course, 4)]
+    everywhere.award(*many)
+    (due,) = everywhere.due()
+    url = everywhere.book.columns[0]["id"]
+    real, pages = everywhere.book._results, 0
+
+    def slowly(column_url: str, query: dict[str, str]) -> Reply:
+        nonlocal pages
+        pages += 1
+        everywhere.clock.forward(seconds=50)
+        with everywhere.database.write() as session:
+            assert not runs.take_lease(session, f"scores:{due}", "another", everywhere.clock.now, 120)
+        if pages < 6:
+            return 200, {"Link": f'<{url}/results?p={pages}>; rel="next"'}, "[]"
+        return real(column_url, query)
+
+    monkeypatch.setattr(everywhere.book, "_results", slowly)
+    everywhere.scoring.write_scores(due)
+    assert len(everywhere.book.taken) == 8
