@@ -89,10 +89,13 @@ class Administering:
     def set_administrator_role(self, staff: Acting, registration_id: str, role: StaffRole | None) -> None:
         """Say what administrators of this LMS may be on the staff pages; ``None``: nothing.
 
-        :raises NotAllowed: as :meth:`approve_registration`. :raises NotFound: NOT_FOUND.
+        :raises NotAllowed: as :meth:`approve_registration`, and where institutions can share such a
+            registration: the next one's administrators would be what this one said.
+        :raises NotFound: NOT_FOUND.
         """
         with self.database.write() as session:
-            self._own_registration(session, staff, registration_id)
+            if not self._own_registration(session, staff, registration_id).is_own:
+                raise NotAllowed(ErrorCode.STAFF_NOT_ALLOWED, f"registration {registration_id} can be shared")
             store.set_administrator_role(session, registration_id, role.value if role else None)
             self._record(
                 session,

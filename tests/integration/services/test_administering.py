@@ -198,6 +198,19 @@ def test_whose_a_new_deployment_in_a_cloud_is_the_operator_says(office: Office) 
     office.administering.approve_deployment(ours.staff(), ours.course.deployment_id)
 
 
+def test_who_administers_a_cloud_the_operator_lets_in(office: Office) -> None:
+    """The next institution's administrators would be owners there because the first one's owner said so."""
+    ours = office.ours
+    office.school.change(
+        tables.Registration, tables.Registration.id == ours.course.registration_id, product="canvas"
+    )
+    with pytest.raises(NotAllowed):
+        office.administering.set_administrator_role(
+            ours.staff(), ours.course.registration_id, StaffRole.OWNER
+        )
+    assert office.row(tables.Registration, ours.course.registration_id).administrator_role is None
+
+
 def test_what_the_operator_does_to_a_platform_stands_in_its_organisations_log(office: Office) -> None:
     ours, registrations = office.ours, office.registrations
     registrations.disable(ours.course.registration_id)
