@@ -214,7 +214,7 @@ def _add_registrations(commands: Any) -> None:
         "--deployment-id", action="append", default=[], metavar="ID", help="may be given several times"
     )
     add.add_argument("--token-audience", metavar="AUDIENCE", help="where it is not the token URL")
-    add.add_argument("--product", choices=tuple(PLATFORMS), default="other")
+    add.add_argument("--product", choices=tuple(PLATFORMS), help="which LMS it is (default: other)")
     add.add_argument("--name", metavar="NAME", help="what to call it (default: the issuer's host)")
     add.add_argument("--organisation", metavar="NAME", help="who owns its deployments")
     add.add_argument(
