@@ -16,7 +16,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
@@ -29,9 +29,10 @@ from lti_tool.domain.scoring import ScoreState, meaning_of, next_try_at, timesta
 from lti_tool.errors import CredentialInvalid, ErrorCode, NotAllowed, NotFound, PlatformFailed
 from lti_tool.lti import grades
 from lti_tool.lti.connector import PlatformConnector, ServiceAccess, is_silent
-from lti_tool.lti.grades import FullScore, LineItemOnPlatform, LineItemSpec, PlatformResult
+from lti_tool.lti.grades import FullScore, PlatformResult
 from lti_tool.platforms import ScoreRefusal
 from lti_tool.services import Hints
+from lti_tool.services.award_columns import find_or_make
 from lti_tool.services.columns import service_access
 from lti_tool.services.launching import SessionView
 from lti_tool.services.syncing import AwardingPort, IssuingPort
@@ -66,9 +67,6 @@ LONGEST_REST: Final = 3600.0
 RESTING: Final = frozenset({ErrorCode.PLATFORM_BUSY, ErrorCode.PLATFORM_CALLS_SPENT})
 LISTED: Final = 200
 """People that the instructor's page lists at most for each reason."""
-
-LINK_WITHOUT_COLUMN: Final = (404, 412)
-"""Canvas, of a link that is no assignment: then the column stands by itself."""
 
 REFUSALS: Final[Mapping[ScoreRefusal, ErrorCode]] = {
     ScoreRefusal.NOT_A_STUDENT: ErrorCode.SCORE_NOT_A_STUDENT,
@@ -454,51 +452,19 @@ class Scoring:
             # Nobody else's score waits for it; the reconcile pass offers the award again.
             log.warning("credential_not_issued", error=str(error))
 
-    # -- the column
-
     def _find_column(self, work: _Work) -> None:
-        """Know the column's address: as found before, else found on the platform, else made there, once.
-
-        :raises PlatformFailed: as the platform answered. :raises _Stopped: AWARD_COLUMN_REFUSED.
-        """
+        """Know the column's address: as found before, or found or made now."""
         if work.column.url is not None:
             return
-        column, url = work.column, work.plan.line_items_url
-        assert url is not None
-        found = _own(grades.list_line_items(self.connector, work.access, url), column)
-        if found is None:
-            if column.created_on_platform_at is not None:
-                # It was there, and a teacher deleted it: not made again unless somebody asks for it.
-                raise _Stopped(ErrorCode.COLUMN_MISSING)
-            found = self._make(work, url)
+        found = find_or_make(self.connector, work.access, work.plan, work.column)
         maximum = found.score_maximum if found.score_maximum else store.POINTS
         now = self.clock()
         with self.database.write() as session:
-            store.record_found(session, column, url=found.url, score_maximum=maximum, now=now)
-            again = store.award_column(session, column.id)
+            store.record_found(session, work.column, url=found.url, score_maximum=maximum, now=now)
+            again = store.award_column(session, work.column.id)
         if again is None:
             raise _Stopped(None)
         work.column = again
-
-    def _make(self, work: _Work, url: str) -> LineItemOnPlatform:
-        column = work.column
-        if column.link_id_on_platform is None:
-            raise _Stopped(ErrorCode.AWARD_COLUMN_REFUSED)
-        spec = LineItemSpec(
-            column.label, store.POINTS, column.badge_link_key, store.AWARD_TAG, column.link_id_on_platform
-        )
-        try:
-            return grades.create_line_item(self.connector, work.access, url, spec)
-        except PlatformFailed as failure:
-            if failure.code is not ErrorCode.PLATFORM_REFUSED:
-                raise
-            # Somebody may have been quicker.
-            found = _own(grades.list_line_items(self.connector, work.access, url), column)
-            if found is not None:
-                return found
-            if failure.http_status not in LINK_WITHOUT_COLUMN:
-                raise _Stopped(ErrorCode.AWARD_COLUMN_REFUSED) from failure
-        return grades.create_line_item(self.connector, work.access, url, replace(spec, resource_link_id=None))
 
     # -- the instructor's page
 
@@ -606,24 +572,6 @@ def _may_write(plan: ContextPlan) -> bool:
     """Whether the LMS lets the tool read and write scores; what cannot be read is not written over."""
     needed = {grades.SCORE_SCOPE, grades.RESULT_SCOPE}
     return plan.line_items_url is not None and needed <= plan.ags_scopes
-
-
-def _own(listed: tuple[LineItemOnPlatform, ...], column: AwardColumn) -> LineItemOnPlatform | None:
-    """The award column among the tool's columns: ours and of this link, else ours, else just of this link.
-
-    Some platforms keep neither tag nor resourceId of the column that they make with a link; a column with
-    other marks, such as evidence, is never taken.
-    """
-    ours = [
-        item for item in listed if item.tag == store.AWARD_TAG and item.resource_id == column.badge_link_key
-    ]
-    of_link = [
-        item
-        for item in listed
-        if item.resource_link_id is not None and item.resource_link_id == column.link_id_on_platform
-    ]
-    unmarked = [item for item in of_link if not (item.tag or item.resource_id)]
-    return next(iter([*(item for item in ours if item in of_link), *ours, *unmarked]), None)
 
 
 def _state(column: AwardColumn | None, *, may_write: bool) -> str:
