@@ -195,9 +195,13 @@ class Configuring:
     def place(self, session: SessionView, micromodule_version_id: str) -> DeepLinkingAnswer:
         """Place a micromodule of this organisation in the course of this session.
 
-        :raises NotFound: ``micromodule_not_found``, also for another organisation's.
+        :raises NotFound: ``micromodule_not_found``, also for another organisation's, and for one that was
+            archived while the list was open.
         """
         self._require(session)
+        with self.database.read() as reading:
+            if micromodules.is_archived(reading, session.organisation_id, micromodule_version_id):
+                raise NotFound(ErrorCode.MICROMODULE_NOT_FOUND, "archived")
         return self._place(session, micromodule_version_id, new_id())
 
     def _place(self, session: SessionView, micromodule_version_id: str, key: str) -> DeepLinkingAnswer:
@@ -223,7 +227,7 @@ class Configuring:
             ),
         )
         with self.database.write() as writing:
-            placements.add_placement(
+            placement_id = placements.add_placement(
                 writing,
                 session.organisation_id,
                 session.context_id,
@@ -233,6 +237,17 @@ class Configuring:
                 evidence_columns=_columns(criterion),
                 now=now,
             )
+            if placement_id is not None:
+                audit.record(
+                    writing,
+                    session.organisation_id,
+                    at=now,
+                    actor=f"{audit.LEARNER}{session.learner_id}",
+                    action="micromodule.placed",
+                    subject_kind="context",
+                    subject_id=session.context_id,
+                    detail={"placement": placement_id, "micromodule_version": version.id},
+                )
             drafts.remove(writing, session.organisation_id, session.context_id, session.learner_id)
         return answer
 

@@ -122,6 +122,17 @@ def current_versions(session: Session, organisation_id: str) -> tuple[Micromodul
     return tuple(_version_view(row) for row in rows)
 
 
+def is_archived(session: Session, organisation_id: str, version_id: str) -> bool:
+    """Whether the micromodule of this version is put aside."""
+    return bool(
+        session.scalar(
+            select(Micromodule.archived_at.is_not(None))
+            .join(MicromoduleVersion, MicromoduleVersion.micromodule_id == Micromodule.id)
+            .where(Micromodule.organisation_id == organisation_id, MicromoduleVersion.id == version_id)
+        )
+    )
+
+
 def version(session: Session, organisation_id: str, version_id: str) -> MicromoduleVersionView | None:
     """One version, if this organisation owns it."""
     row = session.execute(

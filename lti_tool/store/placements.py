@@ -119,13 +119,13 @@ def add_placement(
     created_by_id: str | None,
     evidence_columns: Sequence[tuple[str, str, str, Decimal]],
     now: datetime,
-) -> str:
+) -> str | None:
     """Record a placement as draft: the platform may still refuse it, and says nothing if it does.
 
     One with this key in this context stays as it is.
 
     :param evidence_columns: (tag, evidence key, label, score maximum) of each column to create later.
-    :returns: the placement's id.
+    :returns: the new placement's id.
     """
     placement_id = new_id()
     is_new = insert_if_absent(
@@ -144,11 +144,7 @@ def add_placement(
         on=("context_id", "badge_link_key"),
     )
     if not is_new:
-        return session.scalars(
-            select(Placement.id).where(
-                Placement.context_id == context_id, Placement.badge_link_key == badge_link_key
-            )
-        ).one()
+        return None
     session.add_all(
         LineItem(
             id=new_id(),

@@ -131,6 +131,7 @@ def action_word(action: str) -> str:
         "category.renamed": _("Category renamed"),
         "category.deleted": _("Category deleted"),
         "micromodule.created": _("Micromodule described"),
+        "micromodule.placed": _("Micromodule placed in a course"),
         "micromodule.categories_changed": _("Categories of a micromodule changed"),
         "micromodule.archived": _("Micromodule archived"),
         "micromodule.restored": _("Micromodule taken back into use"),

@@ -158,7 +158,7 @@ def test_the_same_form_sent_twice_makes_one_micromodule_and_one_placement(school
         (tables.MicromoduleVersion, 1),
         (tables.Placement, 1),
         (tables.LineItem, 2),
-        (tables.AuditEvent, 1),
+        (tables.AuditEvent, 2),
     ):
         assert len(school.rows(table)) == count, table.__tablename__
 
@@ -199,10 +199,27 @@ def test_who_described_what_is_written_down(small_school: School) -> None:
     course = small_school.course()
     session = teacher(small_school, course)
     described(small_school, session)
-    (event,) = small_school.rows(tables.AuditEvent)
+    (event,) = small_school.rows(tables.AuditEvent, tables.AuditEvent.action == "micromodule.created")
     (version,) = small_school.rows(tables.MicromoduleVersion)
-    assert (event.action, event.actor) == ("micromodule.created", f"learner:{session.learner_id}")
+    assert event.actor == f"learner:{session.learner_id}"
     assert (event.subject_id, event.organisation_id) == (version.id, course.organisation_id)
+
+
+def test_who_brought_a_badge_into_a_course_is_written_down(small_school: School) -> None:
+    course = small_school.course()
+    described(small_school, teacher(small_school, course))
+    (version,) = small_school.rows(tables.MicromoduleVersion)
+    other = teacher(small_school, course)
+    configuring(small_school).place(other, version.id)
+    (event,) = small_school.rows(
+        tables.AuditEvent,
+        tables.AuditEvent.action == "micromodule.placed",
+        tables.AuditEvent.actor == f"learner:{other.learner_id}",
+    )
+    (placement,) = small_school.rows(tables.Placement, tables.Placement.created_by_id == other.learner_id)
+    assert (event.subject_kind, event.subject_id) == ("context", course.context_id)
+    assert event.organisation_id == course.organisation_id
+    assert event.detail == {"placement": placement.id, "micromodule_version": version.id}
 
 
 def test_a_micromodule_stays_though_the_lms_never_saves_its_link(school: School) -> None:
@@ -368,9 +385,12 @@ def test_an_archived_micromodule_is_not_offered(small_school: School) -> None:
     course = small_school.course()
     factories.placed(small_school.database, course)
     session = teacher(small_school, course)
-    assert len(configuring(small_school).picker(session).micromodules) == 1
+    (offered,) = configuring(small_school).picker(session).micromodules
     small_school.change(tables.Micromodule, archived_at=NOW)
     assert configuring(small_school).picker(session).micromodules == ()
+    with pytest.raises(NotFound) as refused:  # from a list that stood open meanwhile
+        configuring(small_school).place(session, offered.micromodule_version_id)
+    assert refused.value.code is ErrorCode.MICROMODULE_NOT_FOUND
 
 
 def test_outside_a_course_nothing_is_placed_and_nothing_breaks(small_school: School) -> None:
