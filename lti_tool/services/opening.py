@@ -47,7 +47,8 @@ def open_results(
         return 0
     with database.read() as session:
         subs = rosters.active_learners(session, plan)
-    missing = [sub for sub in subs if sub not in set(listed)]
+    known = frozenset(listed)
+    missing = [sub for sub in subs if sub not in known]
     deadline = connector.deadline_in(SECONDS)
     opened = 0
     try:
