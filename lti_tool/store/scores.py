@@ -288,6 +288,8 @@ def columns_due(
 ) -> tuple[str, ...]:
     """Ids of the award columns into which something is to be written now.
 
+    Institutions take turns: one with thousands of columns, or without a call left, is before nobody's first.
+
     :param unless_since: ``passing`` and ``lasting``: a column with trouble of that kind is left alone where
         it was looked at since then.
     """
@@ -299,6 +301,10 @@ def columns_due(
             LineItem.trouble.not_in(PASSING),
             LineItem.read_at > unless_since["lasting"],
         ),
+    )
+    longest_ago = (LineItem.read_at.is_not(None), LineItem.read_at, LineItem.id)
+    turn = func.row_number().over(
+        partition_by=(LineItem.organisation_id, Context.registration_id), order_by=longest_ago
     )
     query = (
         select(LineItem.id)
@@ -319,7 +325,7 @@ def columns_due(
                 .correlate(LineItem, Placement, MicromoduleVersion)
             ),
         )
-        .order_by(LineItem.read_at, LineItem.id)
+        .order_by(turn, *longest_ago)
         .limit(limit)
     )
     return tuple(session.execute(query).scalars())

@@ -1020,6 +1020,27 @@ def test_finding_what_is_due_costs_the_same_for_many(world: World) -> None:
     assert statements() <= few
 
 
+def test_a_big_institution_keeps_no_small_one_waiting(everywhere: World) -> None:
+    database, ada = everywhere.database, everywhere.learners[0]
+    everywhere.award(ada)
+    small = factories.course(database)
+    grant(database, small)
+    (learner,) = factories.enrol(database, small)
+    placed = factories.placed(database, small)
+    factories.award(database, small, placed, learner)
+    everywhere.due()
+    (of_small,) = [
+        row.id
+        for row in rows(database, LineItem)
+        if row.placement_id == placed.placement_id and row.tag == "award"
+    ]
+    for _ in range(3):
+        factories.award(database, everywhere.course, factories.placed(database, everywhere.course), ada)
+    everywhere.change(LineItem, LineItem.id == of_small, read_at=NOW)
+    assert len(everywhere.due()) == 5
+    assert of_small in everywhere.scoring.columns_due(everywhere.clock.now, 2)
+
+
 # -- what changes between reading and writing
 
 
