@@ -59,8 +59,14 @@ class Administering:
         name = _one_line(name)
         _check(text_problems("name", name, NAME_LENGTH))
         with self.database.write() as session:
+            former = catalogue.organisation_name(session, staff.organisation_id)
+            if former == name:
+                return
             catalogue.rename_organisation(session, staff.organisation_id, name)
-            self._record(session, staff, "organisation.renamed", "organisation", staff.organisation_id)
+            names = {"from": former, "to": name}
+            self._record(
+                session, staff, "organisation.renamed", "organisation", staff.organisation_id, **names
+            )
 
     # -- registrations and deployments
 
@@ -183,12 +189,16 @@ class Administering:
         typed["name"] = _one_line(typed["name"])
         typed["description"] = typed["description"].replace("\r\n", "\n")
         with self.database.write() as session:
-            if catalogue.issuer(session, staff.organisation_id, issuer_id) is None:
+            found = catalogue.issuer(session, staff.organisation_id, issuer_id)
+            if found is None:
                 raise NotFound(ErrorCode.NOT_FOUND)
             _check(_issuer_problems(typed))
-            changes = {key: value or None for key, value in typed.items()}
+            wanted = {key: value or None for key, value in typed.items()}
+            changes = {key: value for key, value in wanted.items() if getattr(found, key) != value}
+            if not changes:
+                return
             catalogue.change_issuer(session, staff.organisation_id, issuer_id, changes)
-            self._record(session, staff, "issuer.changed", "issuer", issuer_id)
+            self._record(session, staff, "issuer.changed", "issuer", issuer_id, fields=list(changes))
 
     # -- categories and micromodules
 

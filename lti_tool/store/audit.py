@@ -1,4 +1,4 @@
-"""The audit trail: who did what to which thing. Ids, never names; rows are only ever added."""
+"""The audit trail: who did what to which thing. Of people ids, never names; rows are only ever added."""
 
 from __future__ import annotations
 

@@ -331,6 +331,26 @@ def test_an_empty_field_of_an_issuer_is_none(office: Office) -> None:
     assert (row.name, row.url, row.email, row.description) == ("New name", None, None, None)
 
 
+def test_the_log_says_what_was_changed_and_nothing_where_nothing_was(office: Office) -> None:
+    """Badges carry these names and addresses: somebody will ask who changed which."""
+    ours = office.ours
+
+    def change() -> None:
+        office.administering.rename_organisation(ours.staff(), "Renamed")
+        office.administering.change_issuer(ours.staff(), ours.course.issuer_id, PROFILE)
+
+    former = office.row(tables.Organisation, ours.id).name
+    change()
+    change()
+    office.administering.change_issuer(ours.staff(), ours.course.issuer_id, PROFILE | {"url": ""})
+    events = office.school.rows(tables.AuditEvent, tables.AuditEvent.organisation_id == ours.id)
+    assert sorted((event.action, *sorted(map(str, event.detail.values()))) for event in events) == [
+        ("issuer.changed", "['name', 'url', 'email', 'description']"),
+        ("issuer.changed", "['url']"),
+        ("organisation.renamed", *sorted((former, "Renamed"))),
+    ]
+
+
 def test_two_categories_never_have_one_name(office: Office) -> None:
     ours = office.ours
     first = office.administering.add_category(ours.staff(), "Data")
