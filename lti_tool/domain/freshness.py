@@ -79,18 +79,26 @@ class SyncOutcome:
 
 
 def next_sync_at(
-    used_at: datetime, now: datetime, *, outcome: SyncOutcome | None = None, spread: float = 0.0
+    used_at: datetime,
+    now: datetime,
+    *,
+    outcome: SyncOutcome | None = None,
+    spread: float = 0.0,
+    took: timedelta = timedelta(),
 ) -> datetime:
     """When a context is to be read next.
 
     :param used_at: the last launch, or the last grade that was given.
     :param spread: 0 ≤ spread < 1, fixed for a context: its place within the night.
+    :param took: how long the sync worked that is over now, and the next one will.
     """
     activity = Activity.of(used_at, now)
     if outcome is not None and outcome.is_put_off:
         return now + _rest(outcome.retry_after or 0.0)
     if activity is Activity.ACTIVE:
-        due_at = now + ACTIVE_INTERVAL
+        # What is shown is as old as the beginning of a read, until the end of the next one: a course that
+        # takes half a minute begins earlier. At least as long as it took, its platform has peace.
+        due_at = now + max(ACTIVE_INTERVAL - 2 * took, min(took, ACTIVE_INTERVAL))
     elif activity is Activity.RECENT:
         due_at = now + RECENT_INTERVAL
     else:

@@ -105,6 +105,7 @@ class LearnerRefresh:
 class _Progress:
     """What one sync has done so far."""
 
+    began_at: datetime
     counts: dict[str, Any] = field(default_factory=dict)
     troubles: list[ErrorCode] = field(default_factory=list)
     retry_after: float | None = None
@@ -269,7 +270,7 @@ class Syncing:
         return True
 
     def _sync(self, plan: ContextPlan, run_id: str | None, holder: str) -> None:
-        progress = _Progress()
+        progress = _Progress(self.clock())
         failure: ToolError | None = None
         try:
             if plan.is_approved:
@@ -330,6 +331,7 @@ class Syncing:
                         is_put_off,
                     ),
                     spread=int(plan.id[:8], 16) / 0x1_0000_0000,
+                    took=max(now - progress.began_at, timedelta()),
                 )
             schedule.schedule_sync(session, plan.organisation_id, plan.id, due_at)
             if run_id is not None:

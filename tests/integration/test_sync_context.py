@@ -432,6 +432,15 @@ def test_a_scheduled_sync_is_done_once_and_owed_again_soon(world):
     assert not rows(world.database, Run), "nobody watches it"
 
 
+def test_a_course_that_takes_long_is_owed_again_the_sooner(world):
+    """Counted from the end, what is shown would be older than the two minutes that are promised."""
+    world.book.enrol(1)
+    world.book.before = lambda _path: world.clock.forward(seconds=12)
+    world.syncing.sync_context(world.course.context_id)
+    assert len(world.book.asked) == 2
+    assert world.context().sync_due_at == world.clock.now + timedelta(seconds=90 - 2 * 24)
+
+
 def test_a_killed_scheduled_sync_is_owed_again(world):
     world.book.before = lambda _path: (_ for _ in ()).throw(KeyboardInterrupt)
     with pytest.raises(KeyboardInterrupt):

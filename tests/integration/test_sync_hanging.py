@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from lti_tool.errors import ErrorCode, PlatformFailed
 from lti_tool.lti.connector import SILENCE
@@ -20,7 +20,7 @@ from lti_tool.services.awarding import Awarding
 from lti_tool.services.call_budgets import CallBudgets
 from lti_tool.services.syncing import AT_ONCE, Syncing
 from lti_tool.store.database import Database
-from lti_tool.store.tables import Award, LineItem
+from lti_tool.store.tables import Award, LineItem, Registration
 from tests import factories
 from tests.integration.gradebook import Clock, Gradebook, Hints, Issued, answering, rows
 from tests.integration.test_sync_learner import Visit
@@ -83,6 +83,8 @@ def world(database: Database) -> Iterator[World]:
     for course in courses[:3]:
         factories.placed(database, course)
     other = factories.course(database, sync_due_at=factories.NOW)
+    with database.write() as session:  # platforms whose roster calls no teacher a learner
+        session.execute(update(Registration).values(product="other"))
     with lms() as network:
         books = {course.platform_issuer: answering(Gradebook(network, course)) for course in (first, other)}
         clock, hints = Clock(), Hints()

@@ -20,6 +20,7 @@ from lti_tool.domain.freshness import (
     freshness_of,
     next_sync_at,
 )
+from lti_tool.jobs.reconcile import EVERY_SECONDS
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 
@@ -31,6 +32,20 @@ def wait(idle: timedelta, outcome: SyncOutcome | None = None, **options: float) 
 @pytest.mark.parametrize("idle", [timedelta(), timedelta(minutes=59), timedelta(minutes=-5)])
 def test_a_course_somebody_just_used_is_read_within_two_minutes(idle):
     assert timedelta(seconds=30) <= wait(idle) < timedelta(seconds=110)
+
+
+@pytest.mark.parametrize("seconds", [0, 5, 20, 30, 33])
+def test_a_course_that_takes_long_to_read_is_no_older_than_promised(seconds):
+    """From the beginning of one read to the end of the next, a reconcile pass's pause between them."""
+    took = timedelta(seconds=seconds)
+    due_at = next_sync_at(NOW, NOW, took=took)
+    assert took + (due_at - NOW) + timedelta(seconds=EVERY_SECONDS) + took <= PROMISED[Activity.ACTIVE]
+
+
+@pytest.mark.parametrize("seconds", [40, 90, 600])
+def test_a_course_that_takes_very_long_leaves_its_platform_peace_meanwhile(seconds):
+    took = timedelta(seconds=seconds)
+    assert next_sync_at(NOW, NOW, took=took) - NOW == min(took, timedelta(seconds=90))
 
 
 @pytest.mark.parametrize("idle", [timedelta(hours=2), timedelta(days=6, hours=23)])
