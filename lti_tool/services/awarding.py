@@ -74,6 +74,12 @@ class Awarding:
         """Decide for one learner in a context; costs the same in a course of any size."""
         return self._decide(organisation_id, context_id, [learner_id])
 
+    def decide_learners(
+        self, organisation_id: str, context_id: str, learner_ids: Sequence[str]
+    ) -> AwardingReport:
+        """Decide for some learners in a context together."""
+        return self._decide(organisation_id, context_id, learner_ids)
+
     def dry_run(self, organisation_id: str, context_id: str) -> Iterator[PlacementDecisions]:
         """What :meth:`decide_context` would decide now, a placement at a time; nothing is written."""
         now = self.clock()

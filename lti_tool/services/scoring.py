@@ -14,7 +14,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -35,7 +35,7 @@ from lti_tool.services import Hints
 from lti_tool.services.award_columns import find_or_make
 from lti_tool.services.columns import service_access
 from lti_tool.services.launching import SessionView
-from lti_tool.services.syncing import AwardingPort, IssuingPort
+from lti_tool.services.syncing import AwardingOutcome, IssuingPort
 from lti_tool.store import audit, proofs, rosters, runs
 from lti_tool.store import scores as store
 from lti_tool.store.database import Database
@@ -80,6 +80,14 @@ class Room(Protocol):
     """How many calls the schedule may make; :class:`~lti_tool.services.call_budgets.CallBudgets`."""
 
     def room(self, registration: RegistrationView) -> int: ...
+
+
+class DecidingPort(Protocol):
+    """Decides over stored evidence; :class:`~lti_tool.services.awarding.Awarding`."""
+
+    def decide_learners(
+        self, organisation_id: str, context_id: str, learner_ids: Sequence[str]
+    ) -> AwardingOutcome: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +169,7 @@ class Scoring:
     connector: PlatformConnector
     clock: Callable[[], datetime]
     hints: Hints
-    awarding: AwardingPort
+    awarding: DecidingPort
     issuing: IssuingPort
     budgets: Room | None = None
     _turns: _Turns = field(default_factory=_Turns, compare=False, repr=False)
@@ -436,13 +444,9 @@ class Scoring:
         if due.is_proof and proof is not None:
             self._decide(column.organisation_id, column.context_id, [due.learner_id], "score")
 
-    def _decide(
-        self, organisation_id: str, context_id: str, learner_ids: Collection[str], origin: str
-    ) -> None:
+    def _decide(self, organisation_id: str, context_id: str, learner_ids: Sequence[str], origin: str) -> None:
         """Decide about people of whom it is now known whether they are learners, and issue what follows."""
-        award_ids: list[str] = []
-        for learner_id in learner_ids:
-            award_ids += self.awarding.decide_learner(organisation_id, context_id, learner_id).award_ids
+        award_ids = self.awarding.decide_learners(organisation_id, context_id, learner_ids).award_ids
         telemetry.AWARDS.labels(origin).inc(len(award_ids))
         if not award_ids:
             return

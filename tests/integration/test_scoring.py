@@ -937,6 +937,18 @@ def test_an_instructors_word_gives_the_badge_and_is_on_record(everywhere: World)
     assert len(rows(everywhere.database, AuditEvent)) == 1
 
 
+def test_confirming_many_decides_about_them_together(world: World) -> None:
+    def reads(count: int) -> int:
+        people = unproved(world, count)
+        with world.database.statements() as made:
+            assert world.scoring.confirm_learners(world.teacher(), people) == count
+        return sum(statement.startswith("SELECT") for statement in made)
+
+    few = reads(10)
+    assert reads(40) <= few
+    assert len(world.holders()) == 50
+
+
 def test_an_instructor_may_overrule_the_platform(world: World) -> None:
     (eve,) = unproved(world)
     world.book.staff = {world.subs[eve]}
