@@ -11,12 +11,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache, lru_cache
-from typing import Any, cast
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import (
-    BindParameter,
-    ColumnElement,
     String,
     bindparam,
     func,
@@ -29,7 +27,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.types import NullType
 
 from lti_tool.domain.evidence import Score
-from lti_tool.store.dialects import insert_all_if_absent
+from lti_tool.store.dialects import insert_all_if_absent, is_of
 from lti_tool.store.staging import IDS_AT_ONCE, chunks
 from lti_tool.store.tables import (
     Award,
@@ -92,7 +90,7 @@ def _standings(*, of_some: bool) -> Any:
         )
         .join(Learner, Learner.id == Membership.learner_id)
         .where(
-            _is_of(Membership.organisation_id, _ORGANISATION_ID),
+            is_of(Membership.organisation_id, _ORGANISATION_ID),
             Membership.context_id == bindparam("context_id", type_=String),
         )
     )
@@ -140,7 +138,7 @@ def _results(*, of_some: bool) -> Any:
         type_coerce(Result.graded_at, NullType()),
         type_coerce(Result.read_at, NullType()),
     ).where(
-        _is_of(Result.organisation_id, _ORGANISATION_ID),
+        is_of(Result.organisation_id, _ORGANISATION_ID),
         Result.line_item_id.in_(bindparam("line_item_ids", type_=String, expanding=True)),
     )
     return query.where(Result.learner_id.in_(_LEARNER_IDS)) if of_some else query
@@ -168,15 +166,6 @@ def score(row: StoredResult) -> Score:
             _same_moment(read_at),
         ),
     )
-
-
-def _is_of(column: Any, organisation_id: str | BindParameter[str]) -> ColumnElement[bool]:
-    """Of this organisation, and never by the organisation's own index.
-
-    SQLite has no statistics unless somebody made them; it takes "one of an organisation's million rows" for
-    as good a start as "this learner's row of this column".
-    """
-    return cast(ColumnElement[bool], column.concat("") == organisation_id)
 
 
 @lru_cache(maxsize=8192)
@@ -227,7 +216,7 @@ _COMPLETED = (Completion.micromodule_version_id, Completion.learner_id, Completi
 @cache
 def _pairs(version_id: Any, learner_id: Any, owner_id: Any, *, of_some: bool) -> Any:
     query = select(version_id, learner_id).where(
-        _is_of(owner_id, _ORGANISATION_ID), version_id.in_(_VERSION_IDS)
+        is_of(owner_id, _ORGANISATION_ID), version_id.in_(_VERSION_IDS)
     )
     return query.where(learner_id.in_(_LEARNER_IDS)) if of_some else query
 
@@ -271,7 +260,7 @@ def latest(
 @cache
 def _latest(*, of_some: bool) -> Any:
     query = select(Decision.placement_id, Decision.learner_id, Decision.id, Decision.digest).where(
-        _is_of(Decision.organisation_id, _ORGANISATION_ID),
+        is_of(Decision.organisation_id, _ORGANISATION_ID),
         Decision.placement_id.in_(bindparam("placement_ids", type_=String, expanding=True)),
         Decision.is_latest.is_(True),
     )
@@ -292,7 +281,7 @@ def store_decisions(
         for chunk in chunks(replaced_ids):
             session.execute(
                 update(Decision)
-                .where(_is_of(Decision.organisation_id, organisation_id), Decision.id.in_(chunk))
+                .where(is_of(Decision.organisation_id, organisation_id), Decision.id.in_(chunk))
                 .values(is_latest=False)
                 .execution_options(synchronize_session=False)
             )
@@ -396,7 +385,7 @@ def store_awards(
 
 def _existing(session: Session, organisation_id: str, award_ids: Sequence[str]) -> Iterable[str]:
     return session.execute(
-        select(Award.id).where(_is_of(Award.organisation_id, organisation_id), Award.id.in_(award_ids))
+        select(Award.id).where(is_of(Award.organisation_id, organisation_id), Award.id.in_(award_ids))
     ).scalars()
 
 
@@ -436,7 +425,7 @@ def count_learners(session: Session, organisation_id: str, context_id: str) -> i
 
 def _taking_part(organisation_id: str, context_id: str) -> tuple[Any, ...]:
     return (
-        _is_of(Membership.organisation_id, organisation_id),
+        is_of(Membership.organisation_id, organisation_id),
         Membership.context_id == context_id,
         Membership.is_learner.is_(True),
         Membership.is_staff.is_(False),
@@ -449,18 +438,19 @@ def counts(
     session: Session, organisation_id: str, context_id: str, placement_ids: Sequence[str]
 ) -> dict[str, dict[tuple[str, str], int]]:
     """How many learners who take part have which (verdict, state), by placement id."""
+    # Not joined: once the list of those who take part is made, the index on decisions answers all else.
+    taking_part = (
+        select(Membership.learner_id)
+        .join(Learner, Learner.id == Membership.learner_id)
+        .where(*_taking_part(organisation_id, context_id))
+    )
     rows = session.execute(
         select(Decision.placement_id, Decision.verdict, Decision.state, func.count())
-        .join(
-            Membership,
-            (Membership.learner_id == Decision.learner_id) & (Membership.context_id == context_id),
-        )
-        .join(Learner, Learner.id == Decision.learner_id)
         .where(
-            _is_of(Decision.organisation_id, organisation_id),
+            is_of(Decision.organisation_id, organisation_id),
             Decision.placement_id.in_(placement_ids),
             Decision.is_latest.is_(True),
-            *_taking_part(organisation_id, context_id),
+            Decision.learner_id.in_(taking_part),
         )
         .group_by(Decision.placement_id, Decision.verdict, Decision.state)
     )

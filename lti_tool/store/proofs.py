@@ -11,6 +11,7 @@ from sqlalchemy import CursorResult, and_, func, select, update
 from sqlalchemy.orm import Session
 
 from lti_tool.domain.awarding import Proof, Verdict
+from lti_tool.store.dialects import is_of
 from lti_tool.store.scores import takes_part
 from lti_tool.store.tables import Decision, Learner, Membership
 
@@ -94,7 +95,7 @@ def _doubted(
         .join(Learner, Learner.id == Decision.learner_id)
         .join(Membership, and_(Membership.learner_id == Learner.id, Membership.context_id == context_id))
         .where(
-            Decision.organisation_id == organisation_id,
+            is_of(Decision.organisation_id, organisation_id),
             Decision.placement_id.in_(placement_ids),
             Decision.is_latest.is_(True),
             *takes_part(),

@@ -39,6 +39,7 @@ def test_everybody_is_counted_and_listed_with_their_reasons(school: School) -> N
     assert shown.counts == {
         "learners": 4,
         "earned": 2,
+        "waiting": 0,
         "review": 1,
         "not_met": 1,
         "unknown": 1,

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
 
 from lti_tool.services.progress import CourseProgress
 from lti_tool.services.wallet import Wallet
+from lti_tool.store import decisions
 from lti_tool.store.database import Database
 from tests import factories
 from tests.integration.services.school import School, session_of
@@ -98,3 +102,23 @@ def test_no_page_goes_through_all_an_organisation_has(sqlite_database: Database,
             )
             steps = " / ".join(str(row[-1]) for row in plan)
             assert "organisation_id (organisation_id" not in steps, f"{steps}: {statement}"
+
+
+def test_how_far_a_course_is_can_be_counted_without_reading_the_reasons(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'plan.sqlite3'}")
+    database.upgrade()
+    asked: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_rest: Any) -> None:
+        asked.append((statement, parameters))
+
+    with database.read() as session:
+        engine = session.get_bind()
+        sa.event.listen(engine, "before_cursor_execute", note)
+        decisions.counts(session, "organisation", "context", ["one", "two", "three"])
+        sa.event.remove(engine, "before_cursor_execute", note)
+        statement, parameters = next(one for one in asked if "GROUP BY" in one[0])
+        plan = session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
+    database.dispose()
+    (of_decisions,) = [row.detail for row in plan if "decisions" in row.detail]
+    assert "COVERING INDEX ix_decisions_standing" in of_decisions

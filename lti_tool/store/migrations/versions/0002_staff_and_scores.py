@@ -82,6 +82,13 @@ def upgrade() -> None:
         sa.Column("pace", sa.Double(), nullable=False),
         sa.Column("counted_at", MOMENT, nullable=False),
     )
+    op.create_index(
+        "ix_decisions_standing",
+        "decisions",
+        ["placement_id", "verdict", "state", "learner_id", "organisation_id", "is_latest"],
+        sqlite_where=sa.text("is_latest IS 1"),
+        postgresql_where=sa.text("is_latest IS TRUE"),
+    )
 
 
 DEPLOYMENTS = sa.table(
@@ -231,6 +238,7 @@ def _create_staff() -> None:
 
 
 def downgrade() -> None:
+    op.drop_index("ix_decisions_standing", "decisions")
     for table in reversed(TABLES):
         op.drop_table(table)
     # The release before knows no "unproved": it shows "not yet", and decides anew since the digest differs.
