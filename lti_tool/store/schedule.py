@@ -18,7 +18,15 @@ from sqlalchemy import Float, case, func, literal, select
 from sqlalchemy.orm import Session
 
 from lti_tool.domain.call_budget import CallBudget
-from lti_tool.domain.freshness import ACTIVE_FOR, ACTIVE_INTERVAL, NIGHT, RECENT_FOR, RECENT_INTERVAL
+from lti_tool.domain.freshness import (
+    ACTIVE_FOR,
+    ACTIVE_INTERVAL,
+    NIGHT,
+    PROMISED,
+    RECENT_FOR,
+    RECENT_INTERVAL,
+    Activity,
+)
 from lti_tool.domain.turns import DueContext
 from lti_tool.store import tables
 from lti_tool.store.tables import Context, Deployment, Placement, Registration
@@ -143,20 +151,39 @@ def _contexts_due(dialect: str) -> sa.Select[Any]:
 
 
 def _lateness(dialect: str) -> sa.ColumnElement[float]:
-    """How long a context has been owed a read, as a share of the interval that it was promised."""
+    """How long a context has been owed a read, as a share of the interval that it was promised.
+
+    In use is what was launched; and what was put off for a short while only, since grades were given in it.
+    """
     active_since = sa.bindparam("active_since", type_=_MOMENT)
     recent_since = sa.bindparam("recent_since", type_=_MOMENT)
+    put_off = _seconds(dialect, Context.roster_read_at, Context.sync_due_at)
     interval = case(
-        (Context.last_launched_at >= active_since, literal(ACTIVE_INTERVAL.total_seconds(), Float)),
-        (Context.last_launched_at >= recent_since, literal(RECENT_INTERVAL.total_seconds(), Float)),
+        (
+            sa.or_(Context.last_launched_at >= active_since, put_off <= _PUT_OFF_ACTIVE),
+            literal(ACTIVE_INTERVAL.total_seconds(), Float),
+        ),
+        (
+            sa.or_(Context.last_launched_at >= recent_since, put_off <= _PUT_OFF_RECENT),
+            literal(RECENT_INTERVAL.total_seconds(), Float),
+        ),
         else_=literal(NIGHT.total_seconds(), Float),
     )
-    overdue: sa.ColumnElement[float]
+    return _seconds(dialect, Context.sync_due_at, _NOW) / interval
+
+
+_PUT_OFF_ACTIVE = 2 * ACTIVE_INTERVAL.total_seconds()
+_PUT_OFF_RECENT = PROMISED[Activity.RECENT].total_seconds()
+"""From the beginning of a read of the roster, so with the time that the sync took."""
+
+
+def _seconds(dialect: str, earlier: Any, later: Any) -> sa.ColumnElement[float]:
+    elapsed: sa.ColumnElement[float]
     if dialect == "postgresql":
-        overdue = sa.cast(sa.extract("epoch", _NOW - Context.sync_due_at), Float)
+        elapsed = sa.cast(sa.extract("epoch", later - earlier), Float)
     else:
-        overdue = (func.julianday(_NOW) - func.julianday(Context.sync_due_at)) * 86_400.0
-    return overdue / interval
+        elapsed = (func.julianday(later) - func.julianday(earlier)) * 86_400.0
+    return elapsed
 
 
 # -- one context

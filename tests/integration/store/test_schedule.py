@@ -134,6 +134,21 @@ def test_within_a_platform_the_promise_that_is_broken_furthest_comes_first(datab
     assert turns == ["many-0", "active", "recent", "idle"], "nobody starves behind those who are in a hurry"
 
 
+def test_a_course_that_is_graded_without_being_opened_does_not_wait_behind_those_that_nobody_uses(database):
+    """Its read was owed within minutes: a promise that is broken further than that of a night."""
+    course = factories.course(database, sync_due_at=None)
+    due_at = NOW - timedelta(minutes=10)
+    used = {"last_launched_at": NOW - timedelta(days=30), "sync_due_at": due_at}
+    for name, minutes in (("idle", 60 * 20), ("graded", 1.7), ("graded this week", 51)):
+        more_courses(database, course, 1, **used, roster_read_at=due_at - timedelta(minutes=minutes))
+        with database.write() as session:
+            session.execute(
+                sa.update(Context).where(Context.id_on_platform == "many-0").values(id_on_platform=name)
+            )
+    turns = [names_of(database)[one.context_id] for one in due(database)]
+    assert turns == ["graded", "graded this week", "idle"]
+
+
 def names_of(database: Database) -> dict[str, str]:
     with database.read() as session:
         rows = session.execute(sa.select(Context.id, Context.id_on_platform))
