@@ -425,7 +425,7 @@ def test_the_doctor_says_what_is_late_and_why(
     view = next(one for one in tool.registrations.list() if one.id == course.registration_id)
     deployment = DeploymentView(course.deployment_id, view.id, "1", None, DeploymentStatus.APPROVED)
     access = ServiceAccess(view, deployment)
-    tool.call_budgets.slow_down(access, 3000.0)
+    tool.call_budgets.slow_down(access, 2990.0)
     said = lti_tool("doctor")
     assert "warn  schedule: 1 courses are owed a read, the first since 20 min ago" in said.out
     assert f"warn  call budget: {view.name}: asked to be left alone for 29" in said.out
