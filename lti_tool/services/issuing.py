@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -141,7 +141,13 @@ class Issuing:
                 for (issuer_id, organisation_id), ids in sorted(unplaced.items()):
                     store.allocate(session, issuer_id, organisation_id, ids, self.clock())
             with self.database.read() as session:
-                awards = store.awards_to_issue(session, award_ids)
+                placed = store.places(session, [id_ for ids in unplaced.values() for id_ in ids])
+            # One without a place was erased meanwhile.
+            awards = tuple(
+                replace(award, **placed[award.award_id]._asdict()) if award.award_id in placed else award
+                for award in awards
+                if award.credential_id is not None or award.award_id in placed
+            )
         issued = {award.award_id: award.credential_id for award in awards if award.credential_id is not None}
         unsigned = [award for award in awards if not award.is_signed]
         if unsigned:
@@ -154,11 +160,14 @@ class Issuing:
                 issuer_id: self.keys.signer(issuer_id, self.urls.did(issuer_id))
                 for issuer_id in {award.issuer_id for award in unsigned}
             }
+            profiles = {id_: self._issuer_profile(version) for id_, version in versions.items()}
+            achievements = {id_: self._achievement(version) for id_, version in versions.items()}
             signed: list[tuple[str, str]] = []
             for award in unsigned:
+                version_id = award.achievement_version_id
                 try:
                     text = self._signed(
-                        award, versions[award.achievement_version_id], signers[award.issuer_id]
+                        award, profiles[version_id], achievements[version_id], signers[award.issuer_id]
                     )
                 except CredentialInvalid as error:
                     refused.append(error)
@@ -171,14 +180,18 @@ class Issuing:
         return issued
 
     def _signed(
-        self, award: store.AwardToIssue, version: micromodules.AchievementVersionView, signer: Signer
+        self,
+        award: store.AwardToIssue,
+        issuer: IssuerProfile,
+        achievement: AchievementDocument,
+        signer: Signer,
     ) -> str:
         if award.credential_id is None or award.status_list_id is None or award.status_index is None:
             raise RuntimeError("an award is signed only after it got its place")
         document = build_credential(
             credential_url=self.urls.credential(award.credential_id),
-            issuer=self._issuer_profile(version),
-            achievement=self._achievement(version),
+            issuer=issuer,
+            achievement=achievement,
             subject=_subject(award),
             valid_from=award.awarded_at,
             awarded_at=award.met_at,

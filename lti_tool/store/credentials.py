@@ -51,6 +51,15 @@ class EarnedView:
     is_public: bool
 
 
+class Place(NamedTuple):
+    """A credential's id and its entry in a status list."""
+
+    credential_id: str
+    status_list_id: str
+    status_index: int
+    is_signed: bool
+
+
 @dataclass(frozen=True, slots=True)
 class AwardToIssue:
     """Everything a credential is built from, and the place that was allocated for it."""
@@ -197,9 +206,10 @@ def awards_of_versions(
 
 def awards_to_issue(session: Session, award_ids: Sequence[str]) -> tuple[AwardToIssue, ...]:
     """Awards with what their credential needs; those already signed are marked so."""
-    rows = session.execute(
+    # In the order of the fields.
+    rows: Iterable[Any] = session.connection().execute(
         select(
-            Award.id.label("award_id"),
+            Award.id,
             Award.organisation_id,
             Award.learner_id,
             Award.achievement_version_id,
@@ -208,11 +218,11 @@ def awards_to_issue(session: Session, award_ids: Sequence[str]) -> tuple[AwardTo
             Award.met_at,
             Learner.email,
             Learner.sub,
-            Registration.issuer.label("platform_issuer"),
-            Credential.id.label("credential_id"),
+            Registration.issuer,
+            Credential.id,
             Credential.status_list_id,
             Credential.status_index,
-            Credential.document.is_not(None).label("is_signed"),
+            Credential.document.is_not(None),
         )
         .join(Learner, Learner.id == Award.learner_id)
         .join(Registration, Registration.id == Learner.registration_id)
@@ -222,7 +232,21 @@ def awards_to_issue(session: Session, award_ids: Sequence[str]) -> tuple[AwardTo
         .where(Award.id.in_(award_ids))
         .order_by(Award.id)
     )
-    return tuple(AwardToIssue(**{**row._mapping, "is_signed": bool(row.is_signed)}) for row in rows)
+    return tuple(AwardToIssue(*row[:-1], bool(row[-1])) for row in rows)
+
+
+def places(session: Session, award_ids: Sequence[str]) -> dict[str, Place]:
+    """What was allocated for awards, by award id; those without a place are left out."""
+    rows: Iterable[Any] = session.connection().execute(
+        select(
+            Credential.award_id,
+            Credential.id,
+            Credential.status_list_id,
+            Credential.status_index,
+            Credential.document.is_not(None),
+        ).where(Credential.award_id.in_(award_ids))
+    )
+    return {row[0]: Place(*row[1:-1], bool(row[-1])) for row in rows}
 
 
 def awards_without_credential(session: Session, limit: int) -> tuple[str, ...]:

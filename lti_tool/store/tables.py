@@ -7,7 +7,7 @@ argument. There are no relationships: a query says what it joins, and nothing lo
 
 from __future__ import annotations
 
-import uuid
+import os
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, ClassVar
@@ -44,7 +44,7 @@ STAFF_ROLES = "('owner', 'editor', 'reviewer', 'reader')"
 
 def new_id() -> str:
     """A key nobody can guess or count: 32 hexadecimal digits."""
-    return uuid.uuid4().hex
+    return os.urandom(16).hex()
 
 
 class UtcDateTime(TypeDecorator[datetime]):

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from lti_tool.credentials import signing
 from lti_tool.credentials.status_list import StatusList
 from lti_tool.errors import CredentialInvalid, NotFound, RequestInvalid
 from lti_tool.keyring import Keyring, issuer_purpose
@@ -73,6 +74,47 @@ def test_an_award_becomes_a_signed_credential(school: School) -> None:
     achievement = written["credentialSubject"]["achievement"]
     assert achievement["id"] == f"{BASE_URL}/achievements/{placed.achievement_version_id}"
     assert (row.issued_at, row.is_public, row.revoked_at) == (NOW, False, None)
+
+
+def test_badges_signed_together_are_byte_for_byte_what_the_full_way_makes_of_each(
+    school: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = [badge(school) for _ in range(2)]
+    award_ids = [id_ for course, placed in made for id_ in awards(school, course, placed, 3)]
+    issued = school.issuing.issue_for(award_ids)
+    assert sorted(issued) == sorted(award_ids)
+    monkeypatch.setattr(signing._shapes, "find", lambda _document: None)
+    owners: dict[str, set[tuple[str, str]]] = {}
+    for credential_id in issued.values():
+        row, unsigned = credential(school, credential_id), document(school, credential_id)
+        del unsigned["proof"]
+        did = unsigned["issuer"]["id"]
+        signer = school.issuing.keys.signer(row.issuer_id, did)
+        assert signing.sign_credential(unsigned, signer, NOW).text == row.document
+        owners.setdefault(row.issuer_id, set()).add((did, unsigned["credentialSubject"]["achievement"]["id"]))
+    assert owners == {
+        course.issuer_id: {
+            (
+                f"did:web:badges.example:issuers:{course.issuer_id}",
+                f"{BASE_URL}/achievements/{placed.achievement_version_id}",
+            )
+        }
+        for course, placed in made
+    }
+
+
+def test_an_award_erased_while_places_are_given_out_holds_up_nobody(
+    small_school: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    course, placed = badge(small_school)
+    first, second = awards(small_school, course, placed, 2)
+    places = store.places
+
+    def erased(session: Any, ids: Any) -> dict[str, store.Place]:
+        return {id_: place for id_, place in places(session, ids).items() if id_ != first}
+
+    monkeypatch.setattr(store, "places", erased)
+    assert set(small_school.issuing.issue_for([first, second])) == {second}
 
 
 def test_nothing_of_the_learner_stands_in_the_credential(school: School) -> None:
