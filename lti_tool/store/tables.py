@@ -140,6 +140,7 @@ class Registration(Base):
         UniqueConstraint("issuer", "client_id"),
         CheckConstraint("status IN ('pending', 'approved', 'disabled')", name="status"),
         CheckConstraint(f"administrator_role IN {STAFF_ROLES}", name="administrator_role"),
+        CheckConstraint("status = 'disabled' OR NOT is_disabled_by_operator", name="disabled_by_operator"),
     )
     id: Mapped[str] = _key()
     name: Mapped[str] = mapped_column(String(200))
@@ -151,6 +152,8 @@ class Registration(Base):
     jwks_url: Mapped[str] = mapped_column(String(2000))
     token_audience: Mapped[str | None] = mapped_column(String(2000))
     status: Mapped[str] = mapped_column(String(10))
+    is_disabled_by_operator: Mapped[bool] = mapped_column(default=False)
+    """Nobody else approves it again."""
     default_organisation_id: Mapped[str | None] = _of("organisations", ondelete="SET NULL", nullable=True)
     """Where deployments approved by rule go."""
     approves_deployments: Mapped[bool] = mapped_column(default=False)
@@ -170,12 +173,15 @@ class Deployment(Base):
         UniqueConstraint("registration_id", "id_on_platform"),
         CheckConstraint("status IN ('held', 'approved', 'disabled')", name="status"),
         CheckConstraint("status <> 'approved' OR organisation_id IS NOT NULL", name="approved_is_owned"),
+        CheckConstraint("status = 'disabled' OR NOT is_disabled_by_operator", name="disabled_by_operator"),
     )
     id: Mapped[str] = _key()
     registration_id: Mapped[str] = _of("registrations")
     id_on_platform: Mapped[str] = mapped_column(String(255))
     organisation_id: Mapped[str | None] = _of("organisations", ondelete="RESTRICT", nullable=True, index=True)
     status: Mapped[str] = mapped_column(String(10))
+    is_disabled_by_operator: Mapped[bool] = mapped_column(default=False)
+    """Nobody else approves it again."""
     token_url: Mapped[str | None] = mapped_column(String(2000))
     """Where this institution hands out access tokens, if not where its registration says: institutions that
     share one issuer and client_id (Canvas) have hosts of their own."""
@@ -714,9 +720,12 @@ class AuditEvent(Base):
     """Who did what to which thing: ids, never names."""
 
     __tablename__ = "audit_events"
-    __table_args__ = (Index("ix_audit_events_subject", "subject_kind", "subject_id"),)
+    __table_args__ = (
+        Index("ix_audit_events_newest", "organisation_id", "at", "id"),
+        Index("ix_audit_events_subject", "subject_kind", "subject_id"),
+    )
     id: Mapped[str] = _key()
-    organisation_id: Mapped[str | None] = _of("organisations", nullable=True, index=True)
+    organisation_id: Mapped[str | None] = _of("organisations", nullable=True)
     at: Mapped[datetime]
     actor: Mapped[str] = mapped_column(String(80))
     """``learner:<id>``, ``staff:<id>``, ``cli``, ``job`` or ``rule``."""

@@ -299,11 +299,31 @@ def test_nobody_gets_a_right_by_a_migration(empty_database: Database) -> None:
         assert session.scalars(sa.select(LaunchSession.is_administrator)).all() == [False]
 
 
+def test_what_was_disabled_before_there_were_staff_pages_the_operator_disabled(
+    empty_database: Database,
+) -> None:
+    empty_database.upgrade()
+    disabled, approved = (factories.course(empty_database, NOW) for _ in range(2))
+    with empty_database.write() as session:
+        session.get_one(Registration, disabled.registration_id).status = "disabled"
+        session.get_one(Deployment, disabled.deployment_id).status = "disabled"
+    empty_database.downgrade("0001")
+    empty_database.upgrade()
+    with empty_database.read() as session:
+        for course in (disabled, approved):
+            registration = session.get_one(Registration, course.registration_id)
+            deployment = session.get_one(Deployment, course.deployment_id)
+            assert registration.is_disabled_by_operator is (course == disabled)
+            assert deployment.is_disabled_by_operator is (course == disabled)
+
+
 @pytest.mark.parametrize(
     "statement",
     [
         "UPDATE registrations SET status = 'open'",
         "UPDATE registrations SET administrator_role = 'admin'",
+        "UPDATE registrations SET is_disabled_by_operator = TRUE",
+        "UPDATE deployments SET is_disabled_by_operator = TRUE",
         "UPDATE deployments SET status = 'approved', organisation_id = NULL",
         "UPDATE memberships SET learner_proof = 'certain'",
         "UPDATE staff_members SET role = 'root'",

@@ -33,6 +33,8 @@ depends_on = None
 KEY = sa.String(32)
 MOMENT = sa.DateTime(timezone=True)
 ROLES = "('owner', 'editor', 'reviewer', 'reader')"
+BY_OPERATOR = "is_disabled_by_operator"
+KEPT_DISABLED = f"status = 'disabled' OR NOT {BY_OPERATOR}"
 
 TABLES = ("scores", "staff_members", "staff_links", "staff_sessions", "call_budgets")
 
@@ -48,16 +50,24 @@ def upgrade() -> None:
         registrations.create_check_constraint(
             op.f("ck_registrations_administrator_role"), f"administrator_role IN {ROLES}"
         )
+        registrations.add_column(sa.Column(BY_OPERATOR, sa.Boolean(), server_default=sa.false()))
     with op.batch_alter_table("deployments") as deployments:
         deployments.add_column(sa.Column("token_url", sa.String(2000)))
         deployments.add_column(sa.Column("frame_origins", sa.JSON(), server_default="[]"))
         deployments.add_column(sa.Column("service_hosts", sa.JSON(), server_default="[]"))
+        deployments.add_column(sa.Column(BY_OPERATOR, sa.Boolean(), server_default=sa.false()))
+    _keep_disabled("registrations")
+    _keep_disabled("deployments")
     with op.batch_alter_table("deployments") as deployments:
         deployments.alter_column("frame_origins", server_default=None, nullable=False)
         deployments.alter_column("service_hosts", server_default=None, nullable=False)
+        deployments.alter_column(BY_OPERATOR, server_default=None, nullable=False)
+        deployments.create_check_constraint(op.f("ck_deployments_disabled_by_operator"), KEPT_DISABLED)
     _give_hosts_to_deployments()
     with op.batch_alter_table("registrations") as registrations:
         registrations.drop_column("service_hosts")
+        registrations.alter_column(BY_OPERATOR, server_default=None, nullable=False)
+        registrations.create_check_constraint(op.f("ck_registrations_disabled_by_operator"), KEPT_DISABLED)
     with op.batch_alter_table("memberships") as memberships:
         memberships.add_column(sa.Column("learner_proof", sa.String(10), server_default="none"))
         memberships.add_column(sa.Column("proved_at", MOMENT))
@@ -82,6 +92,8 @@ def upgrade() -> None:
         sa.Column("pace", sa.Double(), nullable=False),
         sa.Column("counted_at", MOMENT, nullable=False),
     )
+    op.create_index("ix_audit_events_newest", "audit_events", ["organisation_id", "at", "id"])
+    op.drop_index("ix_audit_events_organisation_id", "audit_events")
     op.create_index(
         "ix_decisions_standing",
         "decisions",
@@ -89,6 +101,12 @@ def upgrade() -> None:
         sqlite_where=sa.text("is_latest IS 1"),
         postgresql_where=sa.text("is_latest IS TRUE"),
     )
+
+
+def _keep_disabled(table: str) -> None:
+    """Before there were staff pages, nobody but the operator disabled anything."""
+    rows = sa.table(table, sa.column("status"), sa.column(BY_OPERATOR, sa.Boolean()))
+    op.execute(sa.update(rows).where(rows.c.status == "disabled").values({BY_OPERATOR: sa.true()}))
 
 
 DEPLOYMENTS = sa.table(
@@ -239,6 +257,8 @@ def _create_staff() -> None:
 
 def downgrade() -> None:
     op.drop_index("ix_decisions_standing", "decisions")
+    op.create_index("ix_audit_events_organisation_id", "audit_events", ["organisation_id"])
+    op.drop_index("ix_audit_events_newest", "audit_events")
     for table in reversed(TABLES):
         op.drop_table(table)
     # The release before knows no "unproved": it shows "not yet", and decides anew since the digest differs.
@@ -250,11 +270,15 @@ def downgrade() -> None:
         memberships.drop_column("proved_at")
         memberships.drop_column("learner_proof")
     with op.batch_alter_table("registrations") as registrations:
+        registrations.drop_constraint(op.f("ck_registrations_disabled_by_operator"), type_="check")
+        registrations.drop_column(BY_OPERATOR)
         registrations.add_column(sa.Column("service_hosts", sa.JSON(), server_default="[]"))
     with op.batch_alter_table("registrations") as registrations:
         registrations.alter_column("service_hosts", server_default=None, nullable=False)
     _give_hosts_to_registrations()
     with op.batch_alter_table("deployments") as deployments:
+        deployments.drop_constraint(op.f("ck_deployments_disabled_by_operator"), type_="check")
+        deployments.drop_column(BY_OPERATOR)
         deployments.drop_column("service_hosts")
         deployments.drop_column("frame_origins")
         deployments.drop_column("token_url")
