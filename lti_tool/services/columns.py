@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from sqlalchemy.orm import Session
+
 from lti_tool.errors import Conflict, ErrorCode, NotFound, PlatformFailed
 from lti_tool.lti import grades
 from lti_tool.lti.connector import PlatformConnector, ServiceAccess, is_silent
@@ -77,10 +79,13 @@ def read_column(
     *,
     deadline: float | None = None,
     is_visit: bool = False,
+    note_progress: Callable[[Session], None] | None = None,
 ) -> ColumnRead:
     """Read a whole column and store it; no transaction is open while the platform answers.
 
     A column that was read whole also tells who has no grade any more; one that was cut off only adds.
+
+    :param note_progress: called in the transaction that stores each few pages.
     """
     if column.url is None:
         return ColumnRead(trouble=ErrorCode.COLUMN_MISSING)
@@ -97,6 +102,8 @@ def read_column(
         graded_at = _newest(graded_at, rows, started_at)
         with database.write() as session:
             stored = results.store_grades(session, plan, column, rows, read_at=started_at, now=clock())
+            if note_progress is not None:
+                note_progress(session)
         changed += stored.changed
         has_value = has_value or stored.has_value
     trouble = grades.column_trouble(read)

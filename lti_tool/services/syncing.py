@@ -399,9 +399,13 @@ class Syncing:
         )
         listed = changed = 0
         for done, column in enumerate(created):
-            with self.database.write() as session:
+
+            def advance(session: Any, done: int = done) -> None:
                 self._advance(session, plan, run_id, holder, SyncStep.RESULTS, done, len(created))
-            read = read_column(self.database, self.connector, self.clock, plan, column)
+
+            with self.database.write() as session:
+                advance(session)
+            read = read_column(self.database, self.connector, self.clock, plan, column, note_progress=advance)
             listed += read.grades
             changed += read.changed
             progress.note(

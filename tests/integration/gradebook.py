@@ -130,9 +130,14 @@ class Gradebook:
                 if score is not None:
                     row |= {"resultScore": score, "resultMaximum": 100, "timestamp": NOW.isoformat()}
                 rows.append(row)
+        start, headers = int(query.get("from", "0")), {}
+        if start + self.page_size < len(rows):
+            following = f"{column_url}/results?from={start + self.page_size}"
+            headers = {"Link": f'<{following}>; rel="next"'}
+        rows = rows[start : start + self.page_size]
         return (
             200,
-            {},
+            headers,
             json.dumps(rows, default=lambda value: float(value) if isinstance(value, Decimal) else value),
         )
 

@@ -388,6 +388,29 @@ def test_progress_is_visible_while_the_work_goes_on(world):
     assert seen == [("running", "", 0), ("running", "roster", 2), ("running", "results", 0)]
 
 
+def test_a_course_is_nobody_elses_while_its_long_column_is_read(world):
+    """Ten pages of twenty seconds: longer than a worker may be silent, which it is not."""
+    world.book.enrol(1)
+    world.book.grade(world.placed, **{f"s{number}": 50 for number in range(1, 11)})
+    world.book.page_size = 1
+    pages = 0
+
+    def another_worker(path: str) -> None:
+        nonlocal pages
+        world.clock.forward(seconds=20)
+        pages += 1
+        if path.endswith("/results") and pages > 8:
+            before, world.book.before = world.book.before, lambda _path: None
+            asked = len(world.book.asked)
+            world.syncing.sync_context(world.course.context_id)
+            assert len(world.book.asked) == asked
+            world.book.before = before
+
+    world.book.before = another_worker
+    world.syncing.sync_context(world.course.context_id)
+    assert len(world.book.calls("/results")) == 10
+
+
 def test_small_pages_that_come_quickly_are_stored_together(world):
     world.book.enrol(*range(1, 31))
     world.book.page_size = 3
