@@ -101,7 +101,7 @@ def _signed(credential_id: str, content_type: str) -> Response:
     if request.if_none_match:
         etag = _found(public.etag(credential_id), ErrorCode.CREDENTIAL_NOT_FOUND)
         if request.if_none_match.contains_weak(etag):
-            return not_modified(etag, max_age=SHORT)
+            return not_modified(etag, content_type, max_age=SHORT)
     document = _found(public.document(credential_id), ErrorCode.CREDENTIAL_NOT_FOUND)
     return cacheable(document.body, content_type, max_age=SHORT, etag=document.etag)
 

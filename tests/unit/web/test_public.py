@@ -54,6 +54,11 @@ def test_what_was_read_before_is_not_sent_again(path: str, client: FlaskClient) 
     again = client.get(path, headers={"If-None-Match": first.headers["ETag"]})
     assert again.status_code == 304
     assert again.data == b""
+    # Browsers put these headers over those they kept with the body (RFC 9111 section 3.2).
+    of_body = {"Content-Type", "Content-Length"}
+    assert dict(again.headers) == {
+        name: value for name, value in first.headers.items() if name not in of_body
+    }
 
 
 @pytest.mark.parametrize(
