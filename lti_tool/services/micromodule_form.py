@@ -267,10 +267,11 @@ def evidence_key(label: str) -> str:
 
     A label that is more than plain words ("Évaluation", "C++", "C#") ends in a digest of itself, so that two
     such labels do not meet in one column because their readable parts agree; no plain key holds its "_".
+    Never empty, which is the key of the award column.
     """
     folded = _line(unicodedata.normalize("NFKC", label).casefold())
     readable = "-".join(re.findall(r"[a-z0-9]+", folded))
-    if readable.replace("-", " ") == folded and len(readable) <= 64:
+    if readable and readable.replace("-", " ") == folded and len(readable) <= 64:
         return readable
     digest = hashlib.sha256(folded.encode(errors="surrogatepass")).hexdigest()[:12]
     return f"{readable[:50]}_{digest}"

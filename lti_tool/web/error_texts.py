@@ -162,6 +162,11 @@ TEXTS: dict[ErrorCode, ErrorText] = {
         _("What you may see and change here depends on your role in the organisation."),
         _("Ask an owner of your organisation for the role that includes it."),
     ),
+    ErrorCode.STAFF_OPERATOR_DECIDES: ErrorText(
+        _("This is up to the operator"),
+        _("The operator of this installation disabled it, or other organisations can use it too."),
+        _("Ask the operator, who can do it at the command line."),
+    ),
     ErrorCode.STAFF_MEMBER_NOT_FOUND: ErrorText(
         _("There is no such staff member"),
         _("They do not exist, or they belong to another organisation."),
@@ -399,12 +404,12 @@ TEXTS: dict[ErrorCode, ErrorText] = {
     ErrorCode.SCORE_NOT_A_STUDENT: ErrorText(
         _("Not a student"),
         _("The learning platform takes scores for students only, and this person is none there."),
-        _("Enrol the person as a student, or confirm on the badge page that they learn here."),
+        _("If they learn here, give them a student's role in the course, then choose “Look again”."),
     ),
     ErrorCode.SCORE_STALE: ErrorText(
         _("A later score is there"),
         _("The gradebook holds something with a later date, and takes no score from before it."),
-        _("Nothing needs to be done; it is tried again by itself."),
+        _("It is tried again by itself for some days; then choose “Look again”. The badge is not touched."),
     ),
     ErrorCode.SCORE_LOCKED: ErrorText(
         _("The grade is locked"),

@@ -453,6 +453,11 @@ def test_keys_are_equal_only_for_labels_that_read_alike(one: str, other: str) ->
     assert 1 <= len(evidence_key(one)) <= 64
 
 
+@pytest.mark.parametrize("label", ["", " ", "\t\n", "\u3000"])
+def test_no_label_leads_to_the_key_of_the_award_column(label: str) -> None:
+    assert evidence_key(label)
+
+
 def test_rows_with_labels_that_only_look_alike_are_columns_of_their_own() -> None:
     read = form(
         rule_fields(0, label="C++"), rule_fields(1, label="C#", channel="attest"), rule_fields(2, label="C")
