@@ -232,7 +232,7 @@ def awards_to_issue(session: Session, award_ids: Sequence[str]) -> tuple[AwardTo
         .where(Award.id.in_(award_ids))
         .order_by(Award.id)
     )
-    return tuple(AwardToIssue(*row[:-1], bool(row[-1])) for row in rows)
+    return tuple(AwardToIssue(*(*row[:-1], bool(row[-1]))) for row in rows)
 
 
 def places(session: Session, award_ids: Sequence[str]) -> dict[str, Place]:
@@ -246,7 +246,7 @@ def places(session: Session, award_ids: Sequence[str]) -> dict[str, Place]:
             Credential.document.is_not(None),
         ).where(Credential.award_id.in_(award_ids))
     )
-    return {row[0]: Place(*row[1:-1], bool(row[-1])) for row in rows}
+    return {row[0]: Place(row[1], row[2], row[3], is_signed=bool(row[4])) for row in rows}
 
 
 def awards_without_credential(session: Session, limit: int) -> tuple[str, ...]:
