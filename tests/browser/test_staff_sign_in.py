@@ -33,6 +33,16 @@ def test_a_links_fragment_fills_the_form_and_leaves_the_address(page: Page, site
     expect(page.get_by_label("Sign-in link")).to_have_value("")
 
 
+def test_a_link_is_filled_in_where_the_page_is_open_already(page: Page, site: Site) -> None:
+    page.goto(f"{site.url}/staff/sign-in")
+    page.goto(f"{site.url}/staff/sign-in#good-link")
+    expect(page.get_by_label("Sign-in link")).to_have_value("good-link")
+    assert page.url == f"{site.url}/staff/sign-in"
+    page.get_by_role("link", name="Skip to the content").press("Enter")
+    expect(page).to_have_url(f"{site.url}/staff/sign-in#main")
+    expect(page.get_by_label("Sign-in link")).to_have_value("good-link")
+
+
 def test_a_link_is_pasted_where_no_script_runs(browser: Browser, site: Site) -> None:
     context = browser.new_context(java_script_enabled=False, locale="en")
     page = context.new_page()
