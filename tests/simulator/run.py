@@ -15,6 +15,7 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+import shlex
 import signal
 import subprocess
 import sys
@@ -458,8 +459,11 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def _announce(tool_url: str, sites: Sequence[Site]) -> None:
-    # The tool's address is part of every badge: a command on this data has to be told one of another port.
-    port = "" if tool_url == "http://localhost:8000" else f"LTI_TOOL_BASE_URL={tool_url} "
+    # The tool's address is part of every badge: a command on this data has to be told one of another port, and
+    # in another shell where the data is.
+    said = "" if tool_url == "http://localhost:8000" else f"LTI_TOOL_BASE_URL={tool_url} "
+    if folder := os.environ.get("LTI_TOOL_DATA_DIR"):
+        said += f"LTI_TOOL_DATA_DIR={shlex.quote(folder)} "
     lines = ["", "Ready."]
     for site in sites:
         lms, course = site.lms, site.demo.courses[0]
@@ -481,7 +485,7 @@ def _announce(tool_url: str, sites: Sequence[Site]) -> None:
         lines += ["", "  Both institutions share an issuer and a client_id, and see nothing of each other."]
     lines += [
         "",
-        f"  {port}LTI_TOOL_ENV=development .venv/bin/lti-tool credentials list     works on this data",
+        f"  {said}LTI_TOOL_ENV=development .venv/bin/lti-tool credentials list     works on this data",
         "  Ctrl-C ends all.",
         "",
     ]
