@@ -459,8 +459,8 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def _announce(tool_url: str, sites: Sequence[Site]) -> None:
-    # The tool's address is part of every badge: a command on this data has to be told one of another port, and
-    # in another shell where the data is.
+    # The tool's address is part of every badge: a command on this data has to be told one of another port,
+    # and in another shell where the data is.
     said = "" if tool_url == "http://localhost:8000" else f"LTI_TOOL_BASE_URL={tool_url} "
     if folder := os.environ.get("LTI_TOOL_DATA_DIR"):
         said += f"LTI_TOOL_DATA_DIR={shlex.quote(folder)} "
