@@ -58,6 +58,7 @@ class ErrorCode(StrEnum):
     STAFF_LINK_INVALID = "staff_link_invalid"
     STAFF_SIGN_IN_NEEDED = "staff_sign_in_needed"
     STAFF_NOT_ALLOWED = "staff_not_allowed"
+    STAFF_OPERATOR_DECIDES = "staff_operator_decides"
     STAFF_MEMBER_NOT_FOUND = "staff_member_not_found"
     STAFF_LAST_OWNER = "staff_last_owner"
     ORGANISATION_NOT_FOUND = "organisation_not_found"

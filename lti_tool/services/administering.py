@@ -24,6 +24,7 @@ from lti_tool.services.registration import Registrations
 from lti_tool.services.staffing import Acting
 from lti_tool.store import audit, catalogue, credentials, oversight
 from lti_tool.store import registrations as store
+from lti_tool.store.audit import ACTION_LENGTH, ACTOR_LENGTH, EventFilter
 from lti_tool.store.database import Database
 from lti_tool.store.oversight import DeploymentRow, RegistrationRow
 
@@ -73,7 +74,8 @@ class Administering:
     def approve_registration(self, staff: Acting, registration_id: str) -> None:
         """Let people of this LMS launch.
 
-        :raises NotAllowed: without the right, or where the registration serves other organisations too.
+        :raises NotAllowed: without the right; STAFF_OPERATOR_DECIDES where the registration serves other
+            organisations too, or the operator disabled it.
         :raises NotFound: NOT_FOUND.
         """
         self._set_registration(staff, registration_id, RegistrationStatus.APPROVED)
@@ -88,7 +90,8 @@ class Administering:
     def _set_registration(self, staff: Acting, registration_id: str, status: RegistrationStatus) -> None:
         with self.database.write() as session:
             self._own_registration(session, staff, registration_id)
-            store.set_registration_status(session, registration_id, status)
+            if not store.set_registration_status(session, registration_id, status):
+                raise _operators(f"the operator disabled registration {registration_id}")
             self._record(session, staff, f"registration_{status.value}", "registration", registration_id)
         self.registrations.forget()
 
@@ -101,7 +104,7 @@ class Administering:
         """
         with self.database.write() as session:
             if not self._own_registration(session, staff, registration_id).is_own:
-                raise NotAllowed(ErrorCode.STAFF_NOT_ALLOWED, f"registration {registration_id} can be shared")
+                raise _operators(f"registration {registration_id} can be shared")
             store.set_administrator_role(session, registration_id, role.value if role else None)
             self._record(
                 session,
@@ -119,18 +122,20 @@ class Administering:
         if found is None:
             raise NotFound(ErrorCode.NOT_FOUND, registration_id)
         if found.is_shared:
-            raise NotAllowed(ErrorCode.STAFF_NOT_ALLOWED, f"registration {registration_id} is shared")
+            raise _operators(f"registration {registration_id} is shared")
         return found
 
     def approve_deployment(self, staff: Acting, deployment_id: str) -> DeploymentRow:
         """Let the people of a deployment in; one that nobody owned becomes this organisation's.
 
-        :raises NotAllowed: without the right. :raises NotFound: NOT_FOUND.
+        :raises NotAllowed: without the right; STAFF_OPERATOR_DECIDES where the operator disabled it.
+        :raises NotFound: NOT_FOUND.
         :raises Conflict: CONFLICT where another organisation took it meanwhile.
         """
         with self.database.write() as session:
             found = self._own_deployment(session, staff, deployment_id)
-            store.approve_deployment(session, deployment_id, staff.organisation_id, self.clock())
+            if not store.approve_deployment(session, deployment_id, staff.organisation_id, self.clock()):
+                raise _operators(f"the operator disabled deployment {deployment_id}")
             taken = store.deployment(session, deployment_id)
             if taken is None or taken.organisation_id != staff.organisation_id:
                 raise Conflict(ErrorCode.CONFLICT, f"deployment {deployment_id} was taken")
@@ -140,11 +145,12 @@ class Administering:
     def disable_deployment(self, staff: Acting, deployment_id: str) -> DeploymentRow:
         """Let nobody in from a deployment, and end its sessions; badges stay valid.
 
-        :raises NotAllowed: without the right. :raises NotFound: NOT_FOUND.
+        :raises NotAllowed: as :meth:`approve_deployment`. :raises NotFound: NOT_FOUND.
         """
         with self.database.write() as session:
             found = self._own_deployment(session, staff, deployment_id)
-            store.disable_deployment(session, deployment_id)
+            if not store.disable_deployment(session, deployment_id):
+                raise _operators(f"the operator disabled deployment {deployment_id}")
             self._record(session, staff, "deployment_disabled", "deployment", deployment_id)
         return found
 
@@ -300,22 +306,46 @@ class Administering:
         if found.revoked_at is not None:
             raise Conflict(ErrorCode.CONFLICT, f"credential {credential_id} is revoked already")
         _check(text_problems("reason", reason, REASON_LENGTH))
-        self.issuing.revoke_credential(credential_id, reason, staff.actor)
+        self.issuing.revoke_credential(credential_id, reason, staff.actor, is_repeatable=False)
         return found.learner_id
 
+    # -- the audit log
+
+    def record_download(self, staff: Acting, wanted: EventFilter) -> None:
+        """Say in the audit log who takes its names away, and which part of it.
+
+        :raises NotAllowed: without the right.
+        """
+        staff.require(Permission.VIEW)
+        asked = {
+            "action": wanted.action and wanted.action[:ACTION_LENGTH],
+            "actor": wanted.actor and wanted.actor[:ACTOR_LENGTH],
+            "since": wanted.since and wanted.since.isoformat(),
+            "until": wanted.until and wanted.until.isoformat(),
+        }
+        detail = {name: value for name, value in asked.items() if value}
+        with self.database.write() as session:
+            self._record(
+                session, staff, "audit_log.downloaded", "organisation", staff.organisation_id, **detail
+            )
+
     def _record(
-        self, session: Session, staff: Acting, action: str, kind: str, subject_id: str, **detail: Any
+        self, session: Session, staff: Acting, event: str, kind: str, subject_id: str, **detail: Any
     ) -> None:
         audit.record(
             session,
             staff.organisation_id,
             at=self.clock(),
             actor=staff.actor,
-            action=action,
+            action=event,
             subject_kind=kind,
             subject_id=subject_id,
             detail=detail,
         )
+
+
+def _operators(why: str) -> NotAllowed:
+    return NotAllowed(ErrorCode.STAFF_OPERATOR_DECIDES, why)
 
 
 def _check(problems: Iterator[Problem]) -> None:
@@ -333,9 +363,9 @@ def _one_line(text: str) -> str:
 def _issuer_problems(values: Mapping[str, str]) -> Iterator[Problem]:
     yield from text_problems("name", values["name"], NAME_LENGTH)
     url, email, description = values["url"], values["email"], values["description"]
-    if len(url) > URL_LENGTH:
-        yield Problem("url", FormProblem.TOO_LONG, {"limit": URL_LENGTH})
-    elif url and (origin_of(url) is None or not url.startswith("https://")):
+    unshowable = tuple(text_problems("url", url, URL_LENGTH)) if url else ()
+    yield from unshowable
+    if url and not unshowable and (origin_of(url) is None or not url.startswith("https://")):
         yield Problem("url", FormProblem.NOT_A_URL)
     if len(email) > ADDRESS_LENGTH:
         yield Problem("email", FormProblem.TOO_LONG, {"limit": ADDRESS_LENGTH})

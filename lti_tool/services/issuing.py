@@ -28,7 +28,7 @@ from lti_tool.credentials.documents import (
 )
 from lti_tool.credentials.signing import Signer, sign_credential
 from lti_tool.credentials.status_list import StatusList, build_status_list_credential
-from lti_tool.errors import CredentialInvalid, ErrorCode, NotFound, RequestInvalid
+from lti_tool.errors import Conflict, CredentialInvalid, ErrorCode, NotFound, RequestInvalid
 from lti_tool.services import Hints
 from lti_tool.store import audit, micromodules
 from lti_tool.store import credentials as store
@@ -239,12 +239,17 @@ class Issuing:
 
     # -- revocation and status lists
 
-    def revoke_credential(self, credential_id: str, reason: str, actor: str) -> store.CredentialView:
-        """Revoke a credential for good.
+    def revoke_credential(
+        self, credential_id: str, reason: str, actor: str, *, is_repeatable: bool = True
+    ) -> store.CredentialView:
+        """Revoke a credential for good. One that is revoked already keeps the reason it has.
 
         :param reason: shown on the public page and to the learner, 1 to 500 characters.
-        :param actor: ``cli`` or ``learner:<id>`` of the member of staff; kept in the audit trail.
+        :param actor: ``cli`` or ``staff:<id>``; kept in the audit trail.
+        :param is_repeatable: whether revoking again is harmless; a person who gave a reason must learn that
+            another one stands.
         :raises RequestInvalid: without a reason. :raises NotFound: no such credential.
+        :raises Conflict: CONFLICT where it is revoked already, and revoking is not repeatable.
         """
         reason = reason.strip()
         if not 1 <= len(reason) <= 500:
@@ -264,6 +269,8 @@ class Issuing:
                     subject_kind="credential",
                     subject_id=credential_id,
                 )
+            elif not is_repeatable:
+                raise Conflict(ErrorCode.CONFLICT, f"credential {credential_id} is revoked already")
         self.hints.offer("sign_status_list", status_list_id=found.status_list_id)
         with self.database.read() as session:
             revoked = store.credential(session, credential_id)

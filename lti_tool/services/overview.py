@@ -215,7 +215,6 @@ class Trail:
 
     page: Page[EventRow]
     wanted: EventFilter
-    actions: tuple[str, ...]
     actors: tuple[str, ...]
     """To choose from; people in courses are found by their names in the list."""
     names: Mapping[str, str | None]
@@ -456,12 +455,12 @@ class Overview:
             total = audit.count(session, organisation_id, wanted)
             number, pages, offset = _at(page, total, per_page)
             rows = audit.page(session, organisation_id, wanted, offset=offset, limit=per_page)
-            actions, actors = audit.choices(session, organisation_id)
+            actors = audit.actors(session, organisation_id)
             if wanted.actor is not None and wanted.actor not in actors:
                 actors = (*actors, wanted.actor)
             shown = {*actors, *(row.actor for row in rows)}
             names = audit.actor_names(session, organisation_id, shown)
-        return Trail(Page(rows, number, pages, total), wanted, actions, actors, names)
+        return Trail(Page(rows, number, pages, total), wanted, actors, names)
 
     def trail_rows(self, organisation_id: str, wanted: EventFilter) -> Iterator[tuple[EventRow, str | None]]:
         """Every event a filter finds with the name of its actor, however many: read a thousand at a time."""

@@ -196,7 +196,7 @@ class Registrations:
             else:
                 given["default_organisation_id"] = owner_id
             if approve:
-                given["status"] = RegistrationStatus.APPROVED.value
+                given |= {"status": RegistrationStatus.APPROVED.value, "is_disabled_by_operator": False}
             registration_id, is_new = store.save_registration(
                 session, given, now, name=str(urlsplit(issuer).hostname)
             )
@@ -211,7 +211,7 @@ class Registrations:
                 if theirs:
                     _set_addresses(session, deployment.id, **theirs)
                 if approve:
-                    store.approve_deployment(session, deployment.id, owner_id, now)
+                    store.approve_deployment(session, deployment.id, owner_id, now, by_operator=True)
             action = "registration_added" if is_new else "registration_changed"
             self._record_for_all(session, actor, action, registration_id, is_approved=approve)
         self.forget()
@@ -227,13 +227,15 @@ class Registrations:
     def disable(self, registration_id: str, *, actor: str = "cli") -> RegistrationView:
         """Let nobody launch, and end every session; nothing is deleted, badges stay valid.
 
+        No staff of an organisation approves it again; :meth:`approve` does.
+
         :raises NotFound: REGISTRATION_UNKNOWN.
         """
         return self._set_status(registration_id, RegistrationStatus.DISABLED, actor)
 
     def _set_status(self, registration_id: str, status: RegistrationStatus, actor: str) -> RegistrationView:
         with self.database.write() as session:
-            if not store.set_registration_status(session, registration_id, status):
+            if not store.set_registration_status(session, registration_id, status, by_operator=True):
                 raise NotFound(ErrorCode.REGISTRATION_UNKNOWN, registration_id)
             action = f"registration_{status.value}"
             self._record_for_all(session, actor, action, registration_id)
@@ -327,7 +329,7 @@ class Registrations:
                     ErrorCode.CONFLICT, f"deployment {deployment.id} belongs to another organisation"
                 )
             _set_addresses(session, deployment.id, token_url, frame_origins)
-            store.approve_deployment(session, deployment.id, owner_id, now)
+            store.approve_deployment(session, deployment.id, owner_id, now, by_operator=True)
             approved = store.deployment(session, deployment.id)
             if approved is None or not has_token_url(registration, approved):
                 raise _invalid(
@@ -341,13 +343,15 @@ class Registrations:
     def disable_deployment(self, deployment_id: str, *, actor: str = "cli") -> DeploymentView:
         """Let nobody in from a deployment, and end its sessions.
 
+        No staff of an organisation approves it again; :meth:`approve_deployment` does.
+
         :raises NotFound: REGISTRATION_UNKNOWN.
         """
         with self.database.write() as session:
             found = store.deployment(session, deployment_id)
             if found is None:
                 raise NotFound(ErrorCode.REGISTRATION_UNKNOWN, f"deployment {deployment_id}")
-            store.disable_deployment(session, deployment_id)
+            store.disable_deployment(session, deployment_id, by_operator=True)
             self._record(
                 session, actor, "deployment_disabled", "deployment", deployment_id, found.organisation_id
             )

@@ -311,20 +311,23 @@ class Staffing:
 
     # -- signing in
 
-    def sign_in(self, token: str) -> SignedIn:
+    def sign_in(self, token: str, *, instead_of: str = "") -> SignedIn:
         """Use a link up and begin the session of its member, or of an administrator (:meth:`hand_over`).
 
+        :param instead_of: the token of the session that the browser has already. It ends: its cookie is
+            overwritten, so nobody could sign out of it any more.
         :raises NotAllowed: STAFF_LINK_INVALID: unknown, used before, over, or its member is disabled.
         """
         if not token or len(token) > TOKEN_LENGTH:
             raise NotAllowed(ErrorCode.STAFF_LINK_INVALID, "no sign-in token")
         if "." in token:  # which no link of a member holds
-            return self._sign_in_administrator(token)
+            return self._sign_in_administrator(token, instead_of)
         now = self.clock()
         token_hash = self._hash(self._link_key, token)
         with self.database.write() as session:
             member = store.use_link(session, token_hash, now)
             if member is not None:
+                self._close(session, instead_of)
                 return self._begin(session, member, now)
             reason = self._record_refusal(session, token_hash, now)
         log.info("staff_sign_in_refused", reason=reason)
@@ -413,7 +416,7 @@ class Staffing:
         url = f"{self.base_url}{SIGN_IN_PATH}#{said}.{self._sign_hand_over(said)}"
         return HandOver(url, expires_at)
 
-    def _sign_in_administrator(self, token: str) -> SignedIn:
+    def _sign_in_administrator(self, token: str, instead_of: str) -> SignedIn:
         now = self.clock()
         said, _, signature = token.rpartition(".")
         if not hmac.compare_digest(self._sign_hand_over(said).encode(), signature.encode(errors="replace")):
@@ -424,6 +427,7 @@ class Staffing:
             is_over = expires_at <= now
             nonce = f"staff hand-over {said}"
             if not is_over and launches.consume_nonce(session.connection(), nonce, expires_at):
+                self._close(session, instead_of)
                 return self._begin_administrator(session, launch_session_id, now)
             reason = "expired" if is_over else "used"
             came = store.launched_as(session, launch_session_id)
@@ -478,9 +482,11 @@ class Staffing:
 
     def sign_out(self, token: str) -> None:
         """End a session; of an unknown one, nothing happens."""
-        if not token or len(token) > TOKEN_LENGTH:
-            return
         with self.database.write() as session:
+            self._close(session, token)
+
+    def _close(self, session: Session, token: str) -> None:
+        if token and len(token) <= TOKEN_LENGTH:
             store.close_session(session, self._hash(self._session_key, token))
 
     def csrf_token(self, token: str) -> str:

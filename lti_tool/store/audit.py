@@ -14,6 +14,10 @@ from lti_tool.store.tables import AuditEvent, Learner, StaffMember, new_id
 
 STAFF, LEARNER = "staff:", "learner:"
 """How the actors begin that are people; what follows is an id."""
+OTHER_ACTORS = ("cli", "job", "rule")
+"""The operator, and the tool itself."""
+ACTION_LENGTH, ACTOR_LENGTH = 60, 80
+"""Longer ones are none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,25 +116,27 @@ def page(
     ).where(*_wanted(organisation_id, wanted))
     if after is not None:
         at, id_ = after
-        query = query.where(or_(AuditEvent.at < at, and_(AuditEvent.at == at, AuditEvent.id < id_)))
+        # The first condition follows from the second; databases begin there in the index by the first alone.
+        query = query.where(
+            AuditEvent.at <= at, or_(AuditEvent.at < at, and_(AuditEvent.at == at, AuditEvent.id < id_))
+        )
     rows = session.execute(
         query.order_by(AuditEvent.at.desc(), AuditEvent.id.desc()).offset(offset).limit(limit)
     )
     return tuple(EventRow(**row._mapping) for row in rows)
 
 
-def choices(session: Session, organisation_id: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The actions and the actors that an organisation's trail knows; of people in courses, who are thousands,
-    nobody."""
-    own = AuditEvent.organisation_id == organisation_id
-    actions = session.scalars(select(AuditEvent.action).where(own).distinct().order_by(AuditEvent.action))
-    actors = session.scalars(
-        select(AuditEvent.actor)
-        .where(own, AuditEvent.actor.not_like(f"{LEARNER}%"))
-        .distinct()
-        .order_by(AuditEvent.actor)
+def actors(session: Session, organisation_id: str) -> tuple[str, ...]:
+    """Who may stand in an organisation's trail; of people in courses, who are thousands, nobody.
+
+    Of events there are as many as anybody likes, so they are not asked.
+    """
+    members = session.scalars(
+        select(StaffMember.id)
+        .where(StaffMember.organisation_id == organisation_id)
+        .order_by(StaffMember.name, StaffMember.id)
     )
-    return tuple(actions), tuple(actors)
+    return (*(f"{STAFF}{id_}" for id_ in members), *OTHER_ACTORS)
 
 
 def actor_names(session: Session, organisation_id: str, actors: Collection[str]) -> dict[str, str | None]:

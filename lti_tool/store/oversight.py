@@ -66,6 +66,7 @@ class RegistrationRow:
     client_id: str
     product: str
     status: str
+    is_disabled_by_operator: bool
     administrator_role: str | None
     approves_deployments: bool
     created_at: datetime
@@ -94,6 +95,7 @@ class DeploymentRow:
     id_on_platform: str
     organisation_id: str | None
     status: str
+    is_disabled_by_operator: bool
     frame_origins: tuple[str, ...]
     first_seen_at: datetime
     approved_at: datetime | None
@@ -282,6 +284,7 @@ def _registrations(organisation_id: str) -> Select[Any]:
         Registration.client_id,
         Registration.product,
         Registration.status,
+        Registration.is_disabled_by_operator,
         Registration.administrator_role,
         Registration.approves_deployments,
         Registration.created_at,
@@ -350,6 +353,7 @@ def _deployments(organisation_id: str) -> Select[Any]:
             Deployment.id_on_platform,
             Deployment.organisation_id,
             Deployment.status,
+            Deployment.is_disabled_by_operator,
             Deployment.frame_origins,
             Deployment.first_seen_at,
             Deployment.approved_at,

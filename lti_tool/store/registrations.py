@@ -121,13 +121,16 @@ def save_registration(
     return registration_id, is_new
 
 
-def set_registration_status(session: Session, registration_id: str, status: RegistrationStatus) -> bool:
-    """Change the status; False where there is no such registration."""
+def set_registration_status(
+    session: Session, registration_id: str, status: RegistrationStatus, *, by_operator: bool = False
+) -> bool:
+    """Change the status; False where there is no such registration, or only the operator may."""
+    query = update(Registration).where(Registration.id == registration_id)
+    if not by_operator:
+        query = query.where(Registration.is_disabled_by_operator.is_(False))
+    is_closed = by_operator and status is RegistrationStatus.DISABLED
     changed = session.execute(
-        update(Registration)
-        .where(Registration.id == registration_id)
-        .values(status=status.value)
-        .returning(Registration.id)
+        query.values(status=status.value, is_disabled_by_operator=is_closed).returning(Registration.id)
     )
     return changed.first() is not None
 
@@ -223,17 +226,29 @@ def save_deployment(
     return deployment_view(row)
 
 
-def approve_deployment(session: Session, deployment_id: str, organisation_id: str, now: datetime) -> None:
-    """Give a deployment to an organisation; one that has an organisation keeps it."""
-    session.execute(
-        update(Deployment)
-        .where(Deployment.id == deployment_id)
-        .values(
-            status="approved",
-            organisation_id=func.coalesce(Deployment.organisation_id, organisation_id),
-            approved_at=func.coalesce(Deployment.approved_at, now),
-        )
+def approve_deployment(
+    session: Session, deployment_id: str, organisation_id: str, now: datetime, *, by_operator: bool = False
+) -> bool:
+    """Give a deployment to an organisation; one that has an organisation keeps it.
+
+    :returns: False where the operator disabled it, and somebody else would approve it.
+    """
+    return _change_deployment(
+        session,
+        deployment_id,
+        by_operator,
+        status="approved",
+        is_disabled_by_operator=False,
+        organisation_id=func.coalesce(Deployment.organisation_id, organisation_id),
+        approved_at=func.coalesce(Deployment.approved_at, now),
     )
+
+
+def _change_deployment(session: Session, deployment_id: str, by_operator: bool, **values: Any) -> bool:
+    query = update(Deployment).where(Deployment.id == deployment_id)
+    if not by_operator:
+        query = query.where(Deployment.is_disabled_by_operator.is_(False))
+    return session.execute(query.values(**values).returning(Deployment.id)).first() is not None
 
 
 def set_token_url(session: Session, deployment_id: str, token_url: str) -> None:
@@ -241,9 +256,11 @@ def set_token_url(session: Session, deployment_id: str, token_url: str) -> None:
     session.execute(update(Deployment).where(Deployment.id == deployment_id).values(token_url=token_url))
 
 
-def disable_deployment(session: Session, deployment_id: str) -> None:
-    """Let nobody in from it; what it owns stays."""
-    session.execute(update(Deployment).where(Deployment.id == deployment_id).values(status="disabled"))
+def disable_deployment(session: Session, deployment_id: str, *, by_operator: bool = False) -> bool:
+    """Let nobody in from it; what it owns stays. False where the operator disabled it before."""
+    return _change_deployment(
+        session, deployment_id, by_operator, status="disabled", is_disabled_by_operator=by_operator
+    )
 
 
 def set_frame_origins(session: Session, deployment_id: str, origins: Sequence[str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lti_tool.domain.staff import StaffRole
@@ -153,6 +153,8 @@ def _holders() -> Iterator[StaffPage]:
     problem = _invalid(Problem("reason", FormProblem.REQUIRED))
     fields = {"reason": "", "csrf_token": CSRF}
     yield StaffPage("staff/revoke-problem", path, _refuses("revoke_credential", problem), fields, 422)
+    revoked = replace(views.BADGE, revoked_at=views.NOW, revocation_reason="Awarded by mistake.")
+    yield StaffPage("staff/revoke-already", path, _reads(credential=(revoked, views.LEARNER)))
     for state, trail in views.TRAILS.items():
         yield StaffPage(f"staff/audit-{state}", "/staff/audit", _reads(trail=trail))
 
@@ -164,9 +166,12 @@ def _refusals() -> Iterator[StaffPage]:
     yield StaffPage("staff/error-not-found", "/staff/holders/another", lost, status=404)
     yield StaffPage("staff/error-not-allowed", "/staff/members/new", _reads(READER), status=403)
     fields = {"reason": "x", "csrf_token": CSRF}
+    path = "/staff/deployments/deployment-1/status"
+    conflict, taken = Conflict(ErrorCode.CONFLICT), {"action": "approve", "csrf_token": CSRF}
+    yield StaffPage("staff/error-conflict", path, _refuses("approve_deployment", conflict), taken, 409)
+    closed = NotAllowed(ErrorCode.STAFF_OPERATOR_DECIDES)
+    yield StaffPage("staff/error-operator", path, _refuses("approve_deployment", closed), taken, 403)
     path = "/staff/credentials/credential-1/revoke"
-    conflict = Conflict(ErrorCode.CONFLICT)
-    yield StaffPage("staff/error-conflict", path, _refuses("revoke_credential", conflict), fields, 409)
     refused = NotAllowed(ErrorCode.STAFF_NOT_ALLOWED)
     yield StaffPage("staff/error-refused", path, _refuses("revoke_credential", refused), fields, 403)
     forged = {**fields, "csrf_token": "forged"}

@@ -75,7 +75,9 @@ def use_link() -> AnyResponse:
         raise RequestInvalid(ErrorCode.CSRF_INVALID, "sign-in from another site")
     pasted = request.form.get("token", "").strip()
     try:
-        signed_in = current_tool().staffing.sign_in(pasted.rpartition("#")[2])
+        signed_in = current_tool().staffing.sign_in(
+            pasted.rpartition("#")[2], instead_of=request.cookies.get(COOKIE, "")
+        )
     except NotAllowed as error:
         if error.code is not ErrorCode.STAFF_LINK_INVALID:
             raise

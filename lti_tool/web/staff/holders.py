@@ -6,7 +6,7 @@ from flask import Blueprint, Response, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from lti_tool.domain.staff import Permission
-from lti_tool.errors import RequestInvalid
+from lti_tool.errors import Conflict, RequestInvalid
 from lti_tool.services.administering import REASON_LENGTH
 from lti_tool.store.holders import STATES, HolderFilter
 from lti_tool.web.session import current_tool
@@ -68,4 +68,7 @@ def revoke(credential_id: str) -> AnyResponse:
         )
     except RequestInvalid as error:
         return _revocation(credential_id, Typed(values, problems_of(error)), 422)
+    except Conflict:
+        # Somebody else was faster: the page tells the reason that stands.
+        return _revocation(credential_id, Typed(values), 409)
     return done("staff.holders.holder", "revoked", learner_id=learner_id)

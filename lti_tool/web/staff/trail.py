@@ -35,7 +35,10 @@ def show() -> Response:
 @blueprint.get("/audit.csv")
 def download() -> Response:
     """Everything the filter finds, for a spreadsheet."""
-    rows = current_tool().overview.trail_rows(current_staff().organisation_id, _wanted())
+    tool, staff, wanted = current_tool(), current_staff(), _wanted()
+    if request.method == "GET":
+        tool.administering.record_download(staff, wanted)
+    rows = tool.overview.trail_rows(staff.organisation_id, wanted)
     response = Response(_lines(rows), content_type="text/csv; charset=utf-8")
     response.headers["Content-Disposition"] = 'attachment; filename="audit.csv"'
     return response

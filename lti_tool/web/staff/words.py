@@ -25,6 +25,7 @@ def register(app: Flask) -> None:
         status_kind=status_kind,
         product_word=product_word,
         action_word=action_word,
+        action_words=action_words,
         actor_word=actor_word,
         subject_word=subject_word,
         subject_url=subject_url,
@@ -114,6 +115,11 @@ def column_word(tag: str) -> str:
 
 def action_word(action: str) -> str:
     """What was done, for the audit log; the log's own name where there is no word for it."""
+    return action_words().get(action, action)
+
+
+def action_words() -> dict[str, str]:
+    """Everything that the audit log tells, in words."""
     return {
         "registration_added": _("Registration added"),
         "registration_changed": _("Registration changed"),
@@ -148,7 +154,8 @@ def action_word(action: str) -> str:
         "staff_link_made": _("Sign-in link made"),
         "staff_signed_in": _("Signed in to the staff pages"),
         "staff_sign_in_refused": _("Sign-in link refused"),
-    }.get(action, action)
+        "audit_log.downloaded": _("Audit log downloaded"),
+    }
 
 
 def actor_word(actor: str, name: str | None) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,9 @@ from lti_tool.domain.staff import Permission, StaffRole, permits
 from lti_tool.errors import Conflict, ErrorCode, NotAllowed, NotFound, RequestInvalid
 from lti_tool.services.micromodule_form import FormProblem
 from lti_tool.store import credentials, micromodules, tables
+from lti_tool.store.audit import EventFilter
 from lti_tool.store.database import Database
+from tests.factories import NOW
 from tests.integration.services.office import Office, Organisation
 
 
@@ -211,6 +215,79 @@ def test_who_administers_a_cloud_the_operator_lets_in(office: Office) -> None:
     assert office.row(tables.Registration, ours.course.registration_id).administrator_role is None
 
 
+CLOSED_BY_OPERATOR: dict[str, tuple[Callable[..., object], Callable[..., object]]] = {
+    "registration": (
+        lambda by, course: by.disable(course.registration_id),
+        lambda by, course: by.approve(course.registration_id),
+    ),
+    "deployment": (
+        lambda by, course: by.disable_deployment(course.deployment_id),
+        lambda by, course: by.approve_deployment(
+            course.registration_id, by.deployment(course.deployment_id).id_on_platform
+        ),
+    ),
+}
+"""How the operator disables it, and approves it again."""
+
+
+@pytest.mark.parametrize("is_disabled_already", [False, True])
+@pytest.mark.parametrize("what", CLOSED_BY_OPERATOR)
+def test_what_the_operator_disabled_the_operator_alone_approves_again(
+    what: str, is_disabled_already: bool, office: Office
+) -> None:
+    ours, (close, reopen) = office.ours, CLOSED_BY_OPERATOR[what]
+
+    def change(verb: str) -> None:
+        CHANGES[f"{verb}_{what}"][1](office, ours.staff(), ours)
+
+    def shown() -> tuple[str, bool]:
+        view = office.overview.registration(ours.id, ours.course.registration_id)
+        row = view.registration if what == "registration" else view.deployments[0]
+        return row.status, row.is_disabled_by_operator
+
+    if is_disabled_already:
+        change("disable")
+    close(office.registrations, ours.course)
+    before = everything_stored(office)
+    # Disabling it oneself must not make it one's own to approve.
+    for verb in ("disable", "approve"):
+        with pytest.raises(NotAllowed) as caught:
+            change(verb)
+        assert caught.value.code is ErrorCode.STAFF_OPERATOR_DECIDES
+    assert everything_stored(office) == before
+    assert shown() == ("disabled", True)
+    reopen(office.registrations, ours.course)
+    assert shown() == ("approved", False)
+    change("disable")
+    assert shown() == ("disabled", False)
+    change("approve")
+    assert shown() == ("approved", False)
+
+
+def test_a_script_of_the_operator_approves_what_the_operator_disabled(small_office: Office) -> None:
+    course, registrations = small_office.ours.course, small_office.registrations
+    view = registrations.disable(course.registration_id)
+    deployment = registrations.disable_deployment(course.deployment_id)
+    said = {
+        name: getattr(view, name) for name in ("issuer", "client_id", "auth_url", "token_url", "jwks_url")
+    }
+    registrations.add(**said)
+    assert not registrations.show(view.id).registration.is_approved
+    registrations.add(**said, deployments=[deployment.id_on_platform], approve=True)
+    assert small_office.row(tables.Registration, view.id).is_disabled_by_operator is False
+    assert small_office.row(tables.Deployment, deployment.id).is_disabled_by_operator is False
+
+
+def test_nobody_takes_a_new_deployment_that_the_operator_disabled(small_office: Office) -> None:
+    ours = small_office.ours
+    held = small_office.deployment(ours.course)
+    small_office.registrations.disable_deployment(held)
+    with pytest.raises(NotAllowed):
+        small_office.administering.approve_deployment(ours.staff(), held)
+    row = small_office.row(tables.Deployment, held)
+    assert (row.status, row.organisation_id) == ("disabled", None)
+
+
 def test_what_the_operator_does_to_a_platform_stands_in_its_organisations_log(office: Office) -> None:
     ours, registrations = office.ours, office.registrations
     registrations.disable(ours.course.registration_id)
@@ -307,6 +384,11 @@ def test_a_deployment_names_a_bounded_number_of_origins(small_office: Office) ->
         ({"name": "Col\u202elege"}, "name", FormProblem.CONTROL_CHARACTER),
         ({"url": "http://www.example.edu"}, "url", FormProblem.NOT_A_URL),
         ({"url": "javascript:alert(1)"}, "url", FormProblem.NOT_A_URL),
+        ({"url": "https://www.example.edu/\u202efdp.exe"}, "url", FormProblem.CONTROL_CHARACTER),
+        ({"url": "https://www.example.edu/\u2066x"}, "url", FormProblem.CONTROL_CHARACTER),
+        ({"url": "https://www.example.edu/\u2028x"}, "url", FormProblem.CONTROL_CHARACTER),
+        ({"url": "https://www.example.edu/\nx"}, "url", FormProblem.NOT_A_URL),
+        ({"url": "https://www.example.edu/" + "x" * 2000}, "url", FormProblem.TOO_LONG),
         ({"email": "nobody"}, "email", FormProblem.NOT_AN_ADDRESS),
         ({"email": "a@b.example\nBcc: c@d.example"}, "email", FormProblem.NOT_AN_ADDRESS),
         ({"description": "x" * 2001}, "description", FormProblem.TOO_LONG),
@@ -431,3 +513,55 @@ def test_a_revoked_badge_is_not_revoked_again(small_office: Office) -> None:
     with pytest.raises(Conflict):
         small_office.administering.revoke_credential(ours.staff(), ours.credential_id, "Another reason.")
     assert small_office.row(tables.Credential, ours.credential_id).revocation_reason == "By mistake."
+
+
+def test_of_two_who_revoke_at_once_the_second_learns_it(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both see a badge in force; one reason stands, and the other reviewer must not believe in theirs."""
+    ours = office.ours
+    both_have_read = threading.Barrier(2, timeout=100)
+    really = credentials.credential
+    waited = threading.local()
+
+    def read_and_wait(*arguments: Any) -> Any:
+        found = really(*arguments)
+        if not getattr(waited, "once", False):
+            waited.once = True
+            both_have_read.wait()
+        return found
+
+    def revoke(reason: str) -> str | ErrorCode:
+        try:
+            office.administering.revoke_credential(ours.staff(), ours.credential_id, reason)
+        except Conflict as error:
+            return error.code
+        return reason
+
+    monkeypatch.setattr(credentials, "credential", read_and_wait)
+    with ThreadPoolExecutor(2) as pool:
+        told = list(pool.map(revoke, ["One reason.", "Another reason."]))
+    (stands,) = (one for one in told if one is not ErrorCode.CONFLICT)
+    assert told.count(ErrorCode.CONFLICT) == 1
+    assert office.row(tables.Credential, ours.credential_id).revocation_reason == stands
+    assert office.actions(ours) == ["credential.revoked"]
+
+
+# -- the audit log
+
+
+def test_who_takes_the_log_away_stands_in_it(office: Office) -> None:
+    ours = office.ours
+    office.administering.record_download(ours.staff(StaffRole.READER), EventFilter())
+    (event,) = office.school.rows(tables.AuditEvent, tables.AuditEvent.organisation_id == ours.id)
+    assert (event.actor, event.action, event.detail) == ("staff:somebody", "audit_log.downloaded", {})
+    assert (event.subject_kind, event.subject_id) == ("organisation", ours.id)
+    assert office.actions(office.theirs) == []
+
+
+def test_the_log_says_which_part_was_taken_away_in_few_words(small_office: Office) -> None:
+    ours = small_office.ours
+    wanted = EventFilter(action="x" * 9000, actor="cli", since=NOW)
+    small_office.administering.record_download(ours.staff(), wanted)
+    (event,) = small_office.school.rows(tables.AuditEvent, tables.AuditEvent.organisation_id == ours.id)
+    assert event.detail == {"action": "x" * 60, "actor": "cli", "since": NOW.isoformat()}

@@ -357,7 +357,6 @@ def test_the_log_is_filtered_by_action_actor_and_date(office: Office) -> None:
     trail = office.overview.trail(ours.id, EventFilter(action="badge_shared"))
     assert trail.page.total == 2
     assert trail.names[f"learner:{ours.learner_id}"] == office.row(tables.Learner, ours.learner_id).name
-    assert set(trail.actions) >= {"thing_done", "badge_shared"}
     assert office.overview.trail(ours.id, EventFilter(actor="cli")).page.total == 3
     assert office.overview.trail(ours.id, EventFilter(since=NOW + timedelta(minutes=1))).page.total == 1
     assert office.overview.trail(ours.id, EventFilter(until=NOW)).page.total == 0
@@ -366,13 +365,17 @@ def test_the_log_is_filtered_by_action_actor_and_date(office: Office) -> None:
 
 def test_the_choice_of_actors_stays_short_however_many_people_act(office: Office) -> None:
     ours = office.ours
-    events(office, 1, actor="staff:somebody")
+    with office.database.write() as session:
+        member = tables.StaffMember(organisation_id=ours.id, name="Ada", role="owner", created_at=NOW)
+        session.add(member)
+    staff = (f"staff:{member.id}", "cli", "job", "rule")
     for learner_id in factories.enrol(office.database, ours.course, 30):
         events(office, 1, actor=f"learner:{learner_id}")
     learner = f"learner:{learner_id}"
-    assert office.overview.trail(ours.id, EventFilter()).actors == ("staff:somebody",)
+    assert office.overview.trail(ours.id, EventFilter()).actors == staff
+    assert office.overview.trail(office.theirs.id, EventFilter()).actors == staff[1:]
     chosen = office.overview.trail(ours.id, EventFilter(actor=learner))
-    assert chosen.actors == ("staff:somebody", learner)
+    assert chosen.actors == (*staff, learner)
     assert chosen.page.total == 1
     assert chosen.names[learner] == office.row(tables.Learner, learner_id).name
 
@@ -463,7 +466,7 @@ def test_pages_cost_the_same_however_much_they_show(office: Office) -> None:
         "holders": (3, lambda: overview.holders(ours.id, HolderFilter("learner", ours.micromodule_id))),
         "holder": (3, lambda: overview.holder(ours.id, ours.learner_id)),
         "credential": (2, lambda: overview.credential(ours.id, ours.credential_id)),
-        "audit": (6, lambda: overview.trail(ours.id, EventFilter())),
+        "audit": (5, lambda: overview.trail(ours.id, EventFilter())),
     }
 
     def statements() -> dict[str, int]:

@@ -243,6 +243,31 @@ def test_signing_out_ends_this_session_and_no_other(small_house: House) -> None:
     assert small_house.staffing.open_session(other.token) == other.staff
 
 
+def test_signing_in_again_ends_the_session_that_was_there(house: House) -> None:
+    """Its cookie is overwritten: nobody could sign out of it, and it would open the pages for hours."""
+    former, elsewhere = house.signed_in(), house.signed_in()
+    begun = house.staffing.sign_in(house.token(), instead_of=former.token)
+    refused(ErrorCode.STAFF_SIGN_IN_NEEDED, lambda: house.staffing.open_session(former.token))
+    assert house.staffing.open_session(begun.token) == begun.staff
+    assert house.staffing.open_session(elsewhere.token) == elsewhere.staff
+
+
+@pytest.mark.parametrize("former", ["", "unknown", "é", "x" * 5000])
+def test_whatever_was_in_the_cookie_a_link_signs_in(former: str, small_house: House) -> None:
+    begun = small_house.staffing.sign_in(small_house.token(), instead_of=former)
+    assert small_house.staffing.open_session(begun.token) == begun.staff
+
+
+def test_a_link_that_does_not_work_ends_no_session(small_house: House) -> None:
+    running = small_house.signed_in()
+    for token in ("worthless", "a.worthless.hand-over", ""):
+        refused(
+            ErrorCode.STAFF_LINK_INVALID,
+            partial(small_house.staffing.sign_in, token, instead_of=running.token),
+        )
+    assert small_house.staffing.open_session(running.token) == running.staff
+
+
 def test_another_role_holds_from_the_next_request_on(house: House) -> None:
     owner, other = house.signed_in(), house.signed_in()
     assert other.staff.can(Permission.MANAGE_MEMBERS)
@@ -708,6 +733,13 @@ def test_a_hand_over_works_once(campus: Campus) -> None:
     refused(ErrorCode.STAFF_LINK_INVALID, lambda: campus.staffing.sign_in(token))
     events = campus.events(campus.course.organisation_id)
     assert ("staff_sign_in_refused", f"learner:{campus.learner_id}", campus.learner_id) in events
+
+
+def test_a_hand_over_ends_the_session_that_was_there(campus: Campus) -> None:
+    first = campus.staffing.sign_in(campus.handed_over())
+    second = campus.staffing.sign_in(campus.handed_over(), instead_of=first.token)
+    refused(ErrorCode.STAFF_SIGN_IN_NEEDED, lambda: campus.staffing.open_session(first.token))
+    assert campus.staffing.open_session(second.token) == second.staff
 
 
 def test_of_many_who_use_a_hand_over_at_once_one_gets_in(campus: Campus) -> None:

@@ -54,6 +54,7 @@ ADMINISTERING = (
     "delete_category",
     "set_categories",
     "archive_micromodule",
+    "record_download",
 )
 NONCE = "a" * 43
 

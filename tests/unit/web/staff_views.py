@@ -141,6 +141,7 @@ def registration(status: str = "approved", **changes: Any) -> RegistrationRow:
         client_id="aB3dE6gH9",
         product="moodle",
         status=status,
+        is_disabled_by_operator=False,
         administrator_role=None,
         approves_deployments=False,
         created_at=NOW - timedelta(days=90),
@@ -165,6 +166,7 @@ def deployment(status: str = "approved", **changes: Any) -> DeploymentRow:
         id_on_platform="3",
         organisation_id="organisation-1",
         status=status,
+        is_disabled_by_operator=False,
         frame_origins=(),
         first_seen_at=NOW - timedelta(days=80),
         approved_at=NOW - timedelta(days=79),
@@ -181,6 +183,10 @@ REGISTRATIONS = {
     "usual": RegistrationDetail(registration(administrator_role="editor"), (HELD, deployment())),
     "pending": RegistrationDetail(registration("pending", deployments=0, last_launched_at=None), ()),
     "disabled": RegistrationDetail(registration("disabled"), (deployment("disabled"),)),
+    "closed": RegistrationDetail(
+        registration("disabled", is_disabled_by_operator=True),
+        (deployment("disabled", is_disabled_by_operator=True),),
+    ),
     "canvas": RegistrationDetail(registration(is_own=False, product="canvas"), ()),
     "shared": RegistrationDetail(
         registration(is_shared=True, is_own=False, product="canvas"), (deployment(),)
@@ -498,12 +504,9 @@ EVENTS = (
 )
 ACTORS = ("cli", "learner:learner-1", "rule", "staff:gone", "staff:member-1")
 ACTOR_NAMES = {"staff:member-1": "Olivia Owner", "learner:learner-1": "Ada Lovelace"}
-ACTIONS = tuple(sorted({one.action for one in EVENTS}))
 TRAILS = {
-    "usual": Trail(
-        page_of(*EVENTS, number=1, pages=2, total=60), EventFilter(), ACTIONS, ACTORS, ACTOR_NAMES
-    ),
-    "empty": Trail(page_of(), EventFilter(action="nothing"), (), (), {}),
+    "usual": Trail(page_of(*EVENTS, number=1, pages=2, total=60), EventFilter(), ACTORS, ACTOR_NAMES),
+    "empty": Trail(page_of(), EventFilter(action="nothing"), (), {}),
 }
 
 
@@ -522,8 +525,8 @@ class SampleStaffing:
             raise NotAllowed(ErrorCode.STAFF_SIGN_IN_NEEDED)
         return self.view
 
-    def sign_in(self, token: str) -> SignedIn:
-        self.record("sign_in", token)
+    def sign_in(self, token: str, *, instead_of: str) -> SignedIn:
+        self.record("sign_in", token, instead_of)
         if token != "good-link":
             raise NotAllowed(ErrorCode.STAFF_LINK_INVALID)
         return SignedIn(self.secret, self.view)

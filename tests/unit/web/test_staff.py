@@ -7,6 +7,8 @@ import csv
 import io
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +19,13 @@ from flask.testing import FlaskClient
 
 import lti_tool
 from lti_tool.domain.staff import StaffRole
+from lti_tool.errors import Conflict, ErrorCode, NotAllowed
 from lti_tool.store.audit import EventFilter
 from lti_tool.store.holders import HolderFilter
 from lti_tool.web.staff.words import action_word, subject_word
 from tests.gallery.staff_pages import CSRF, staff_pages
 from tests.unit.web import staff_views as views
-from tests.unit.web.sample_views import BASE_URL, session
+from tests.unit.web.sample_views import BASE_URL, NOW, session
 from tests.unit.web.samples import SECRET, Sample
 
 READ = tuple(
@@ -101,11 +104,17 @@ def test_looking_at_a_link_uses_nothing_up(client: FlaskClient, tool: Sample) ->
 def test_a_link_or_its_end_signs_in(pasted: str, client: FlaskClient, tool: Sample) -> None:
     answer = client.post("/staff/sign-in", data={"token": pasted}, headers={"Origin": BASE_URL})
     assert (answer.status_code, answer.location) == (303, "/staff/")
-    assert tool.calls == [("sign_in", "good-link")]
+    assert tool.calls == [("sign_in", "good-link", "")]
     parts = {part.strip() for part in answer.headers["Set-Cookie"].split(";")}
     assert {f"staff_session={SECRET}", "HttpOnly", "SameSite=Lax", "Secure", "Path=/staff"} <= parts
     assert "Max-Age=43200" in parts
     assert client.get("/staff/").status_code == 200
+
+
+def test_signing_in_again_names_the_session_that_ends(staff: FlaskClient, tool: Sample) -> None:
+    answer = staff.post("/staff/sign-in", data={"token": "good-link"}, headers={"Origin": BASE_URL})
+    assert answer.status_code == 303
+    assert tool.calls == [("sign_in", "good-link", SECRET)]
 
 
 def test_a_link_that_does_not_work_says_where_another_comes_from(client: FlaskClient) -> None:
@@ -246,6 +255,16 @@ def test_nobody_sees_a_control_that_would_be_refused(
         if role in (StaffRole.EDITOR, StaffRole.READER):
             assert not has_revocation, path
     assert (seen > 0) == (allowed != ())
+
+
+def test_what_the_operator_disabled_has_no_control_and_says_who_decides(
+    staff: FlaskClient, tool: Sample
+) -> None:
+    tool.overview.registration = lambda *_: views.REGISTRATIONS["closed"]
+    page = BeautifulSoup(staff.get("/staff/registrations/registration-1").text, "html5lib")
+    assert [form["action"] for form in page.select("form[action$='/status']")] == []
+    for command in ("lti-tool registrations approve", "lti-tool deployments approve"):
+        assert command in page.text
 
 
 @pytest.mark.parametrize(
@@ -393,6 +412,48 @@ def test_no_cell_of_the_file_is_a_formula(start: str, staff: FlaskClient, tool: 
     header, line = csv.reader(io.StringIO(answer.text, newline=""))
     assert header[:3] == ["at", "actor", "name"]
     assert line[2] == f"'{name}"
+
+
+def test_a_file_is_recorded_before_it_is_given(staff: FlaskClient, tool: Sample) -> None:
+    staff.head("/staff/audit.csv")
+    assert tool.calls == []
+    staff.get("/staff/audit.csv?actor=cli").close()
+    assert tool.calls == [("record_download", tool.staffing.view, EventFilter(actor="cli"))]
+    tool.administering.record_download = failing(NotAllowed(ErrorCode.STAFF_NOT_ALLOWED))
+    answer = staff.get("/staff/audit.csv")
+    assert answer.status_code == 403
+    assert "Olivia Owner" not in answer.get_data(as_text=True).partition("<main")[2]
+
+
+def test_a_badge_that_somebody_revoked_first_is_shown_with_the_reason_that_stands(
+    staff: FlaskClient, tool: Sample
+) -> None:
+    badge = replace(views.BADGE, revoked_at=NOW, revocation_reason="It was somebody else's work.")
+    tool.administering.revoke_credential = failing(Conflict(ErrorCode.CONFLICT))
+    tool.overview.credential = lambda *_: (badge, views.LEARNER)
+    answer = staff.post("/staff/credentials/c/revoke", data={"reason": "Mine.", "csrf_token": CSRF})
+    assert answer.status_code == 409
+    assert "This badge is revoked already." in answer.text
+    assert badge.revocation_reason in unescape(answer.text)
+    assert "<textarea" not in answer.text
+
+
+@pytest.mark.parametrize("action", ["credential.revoked", "something_from_a_newer_release"])
+def test_the_filter_offers_every_word_of_the_log_and_keeps_what_was_asked(
+    action: str, staff: FlaskClient
+) -> None:
+    page = BeautifulSoup(staff.get("/staff/audit", query_string={"action": action}).text, "html5lib")
+    offered = [str(option["value"]) for option in page.select("#action option")]
+    assert {"", "staff_signed_in", "audit_log.downloaded", action} <= set(offered)
+    assert len(offered) == len(set(offered))
+    assert [option["value"] for option in page.select("#action option[selected]")] == [action]
+
+
+def failing(error: Exception) -> Callable[..., Any]:
+    def fail(*_: Any, **__: Any) -> Any:
+        raise error
+
+    return fail
 
 
 def test_the_file_holds_every_event(staff: FlaskClient) -> None:
