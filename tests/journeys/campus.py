@@ -39,6 +39,8 @@ LMS_URL = "http://127.0.0.1:9000"
 NEIGHBOUR_URL = "http://127.0.0.1:9001"
 CLOUD_URL = "http://127.0.0.1:9002"
 """What institutions of one Canvas share: the issuer, and the host of logins, keys and the storage frame."""
+SECOND_URL = "http://127.0.0.1:9003"
+"""Another domain of the first institution of a Canvas."""
 
 Product = Literal["moodle", "canvas"]
 
@@ -303,8 +305,11 @@ def platforms(product: Product, clock: Clock) -> tuple[Moodle | Canvas, Moodle |
         return Moodle(LMS_URL, clock=clock), Moodle(NEIGHBOUR_URL, clock=clock)
     cloud = Cloud(CLOUD_URL, clock=clock)
     first, second = (
-        Canvas(url, cloud, clock=clock, name=name, id_space="the same ids")
-        for url, name in ((LMS_URL, "Open University"), (NEIGHBOUR_URL, "Neighbour University"))
+        Canvas(url, cloud, clock=clock, name=name, id_space="the same ids", second_url=second_url)
+        for url, name, second_url in (
+            (LMS_URL, "Open University", SECOND_URL),
+            (NEIGHBOUR_URL, "Neighbour University", None),
+        )
     )
     return first, second
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import func, select
 
-from lti_tool.store.tables import Credential, Learner, Membership
-from tests.journeys.campus import TOOL_URL, Campus, credential_of, row_of
+from lti_tool.store.tables import CallBudget, Credential, Learner, Membership, ResourceLink
+from tests.journeys.campus import SECOND_URL, TOOL_URL, Campus, credential_of, row_of
 from tests.simulator.browser import Page
 from tests.simulator.canvas.lms import Canvas
 from tests.simulator.lms import Role
@@ -26,6 +26,12 @@ def roster(campus: Campus) -> int:
     """How many people the tool knows in the course."""
     with campus.tool.database.read() as session:
         return session.scalar(select(func.count()).select_from(Membership)) or 0
+
+
+def paces(campus: Campus) -> set[float]:
+    """At which part of its pace each platform is asked."""
+    with campus.tool.database.read() as session:
+        return set(session.scalars(select(CallBudget.pace)))
 
 
 # -- launches
@@ -220,6 +226,77 @@ def test_a_concluded_course_takes_nothing_away(canvas_campus: Campus) -> None:
     wallet = campus.open_wallet("ada", badge)
     assert credential_of(wallet)
     assert campus.holders() == ["Ada Learner"]
+
+
+def test_a_warning_is_heeded_before_anything_is_refused(canvas_campus: Campus) -> None:
+    """Every answer says what is left of the bucket; half the pace, and nobody is lost."""
+    campus = canvas_campus
+    campus.placed_badge()
+    for name in ("ada", "bob", "cyd"):
+        campus.take_quiz(name, 85)
+    assert paces(campus) == {1}
+
+    campus.clock.move(minutes=5)
+    canvas(campus).call_cost = 160
+    campus.read_now()
+    assert min(paces(campus)) == 0.5
+    campus.pass_time(minutes=5)
+
+    assert campus.holders() == ["Ada Learner", "Bob Learner", "Cyd Learner"]
+    assert {status for _, path, status in campus.lms.requests if "/api/lti/courses" in path} <= {200, 201}
+
+
+# -- addresses
+
+
+def test_links_in_one_page_are_told_apart(canvas_campus: Campus) -> None:
+    """Both are launched with the course's id for a resource link."""
+    campus = canvas_campus
+    teacher = campus.browser(campus.teacher)
+    badges = []
+    for label in ("Quiz 1", "Quiz 2"):
+        picker = teacher.deep_link(campus.course, placement="editor_button")
+        form = teacher.follow(picker, "micromodules/new")
+        typed = campus.form_fields() | {"name": f"Badge of {label}", "criteria-0-label": label}
+        answer = teacher.submit(form, typed, form="micromodules/new", button="place")
+        badges += teacher.save_selected(answer)
+
+    for badge in badges:
+        campus.open_wallet("ada", badge)
+    with campus.tool.database.read() as session:
+        links = session.execute(select(ResourceLink.id_on_platform, ResourceLink.badge_link_key)).all()
+    assert len({name for name, _ in links}) == len({key for _, key in links}) == 2
+
+    for badge in badges:
+        campus.set_up(badge)
+        campus.open_wallet("ada", badge)
+    campus.take_quiz("ada", 85)
+    for badge in badges:
+        assert credential_of(campus.open_wallet("ada", badge))
+    assert campus.holders() == ["Ada Learner"], "the badge of one quiz, not of both"
+
+
+def test_the_institutions_other_domain_changes_nothing(canvas_campus: Campus) -> None:
+    """The host of a column's address follows the account's domain: no second column, and no badge lost."""
+    campus, lms = canvas_campus, canvas(canvas_campus)
+    badge = campus.placed_badge()
+    campus.take_quiz("ada", 85)
+    assert credential_of(campus.open_wallet("ada", badge))
+    columns = len(lms.gradebook.of_course(campus.course.id))
+
+    lms.service_base_url = SECOND_URL
+    campus.take_quiz("bob", 90)
+    assert credential_of(campus.open_wallet("bob", badge))
+    campus.set_up(campus.place_badge(label="Quiz 2", name="Another badge"))
+    campus.pass_time(minutes=5)
+
+    labels = [item.label for item in lms.gradebook.of_course(campus.course.id)]
+    assert len(labels) == columns + 2, labels
+    assert campus.holders() == ["Ada Learner", "Bob Learner"]
+    award = lms.item_of(badge)
+    assert award is not None
+    assert [lms.gradebook.final(award, campus.people[name].id) for name in ("ada", "bob")] == [1, 1]
+    assert {status for _, path, status in lms.requests if "/api/lti/courses" in path} <= {200, 201}
 
 
 # -- placements and the developer key

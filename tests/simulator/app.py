@@ -70,4 +70,8 @@ def application(lms: Lms) -> Flask:
 def applications(lms: Lms) -> dict[str, Flask]:
     """Everything that answers for the platform of `lms`, by base URL."""
     found = {lms.base_url: application(lms)}
-    return {**found, lms.cloud.base_url: cloud_application(lms.cloud)} if isinstance(lms, Canvas) else found
+    if isinstance(lms, Canvas):
+        found[lms.cloud.base_url] = cloud_application(lms.cloud)
+        if lms.second_url is not None:
+            found[lms.second_url] = application(lms)
+    return found

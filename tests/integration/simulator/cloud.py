@@ -16,6 +16,8 @@ from tests.simulator.client import Person, fetch_in_process, mounts
 from tests.simulator.lms import Activity, Course, Role, ToolType, User
 
 NORTH, SOUTH = "http://127.0.0.1:8091", "http://127.0.0.1:8092"
+NORTH_TOO = "http://127.0.0.1:8093"
+"""North's other domain."""
 SSO = "http://127.0.0.1:8090"
 SUBMISSION = "https://canvas.instructure.com/lti/submission"
 CUSTOM = {
@@ -134,8 +136,8 @@ def institutions() -> tuple[Institution, Institution]:
     clock, probe = Clock(), ProbeTool()
     cloud = Cloud(SSO, clock=clock)
     sites = [
-        Canvas(url, cloud, clock=clock, name=name, id_space="same")
-        for url, name in ((NORTH, "North"), (SOUTH, "South"))
+        Canvas(url, cloud, clock=clock, name=name, id_space="same", second_url=second_url)
+        for url, name, second_url in ((NORTH, "North", NORTH_TOO), (SOUTH, "South", None))
     ]
     app = probe.app(lambda: sites[0])
     north, south = (_settle(site, probe, app, clock) for site in sites)

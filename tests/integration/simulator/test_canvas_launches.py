@@ -182,6 +182,18 @@ def test_course_navigation_has_the_course_for_a_link(north: Institution) -> None
     assert "lineitem" not in claims[CLAIM_AGS]
 
 
+def test_links_in_a_page_have_the_course_for_a_link(north: Institution) -> None:
+    placed = [
+        *north.place({"title": "One"}, {"title": "Two", "custom": {"no": "2"}}, placement="editor_button")
+    ]
+    found = [north.claims_at(north.lms.page_of(activity)) for activity in placed]
+    assert {claims[CLAIM_RESOURCE_LINK]["id"] for claims in found} == {found[0][CLAIM_CONTEXT]["id"]}
+    assert [claims[CLAIM_CUSTOM].get("no") for claims in found] == [None, "2"]
+    (item,) = north.place({"title": "Three"}, placement="link_selection")
+    claims = north.claims_at(north.lms.page_of(item))
+    assert claims[CLAIM_RESOURCE_LINK]["id"] != claims[CLAIM_CONTEXT]["id"]
+
+
 # The storage frame
 
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import requests
 
-from tests.integration.simulator.cloud import SUBMISSION, Institution
+from tests.integration.simulator.cloud import NORTH_TOO, SUBMISSION, Institution
 from tests.integration.simulator.cloud import institutions as institutions
 from tests.integration.simulator.cloud import north as north
-from tests.simulator.claims import CLAIM_CUSTOM, TEST_USER
+from tests.simulator.claims import CLAIM_AGS, CLAIM_CUSTOM, TEST_USER
 from tests.simulator.lms import Activity, Role
 
 
@@ -278,6 +278,39 @@ def test_a_full_bucket_answers_in_words_and_without_retry_after(north: Instituti
     assert storm.text.endswith("(Rate Limit Exceeded)\n")
     assert storm.headers["X-Rate-Limit-Remaining"] == "0.0"
     assert "Retry-After" not in storm.headers
+
+
+def test_the_host_of_a_column_changes_and_its_path_stays(north: Institution) -> None:
+    activity = placed(north)
+    for _ in range(10):
+        north.create_column()
+    old = north.call("GET", "/line_items").json()[0]["id"]
+    north.lms.service_base_url = NORTH_TOO
+    listed = north.call("GET", "/line_items")
+    new = listed.json()[0]["id"]
+    assert old.startswith(north.lms.base_url)
+    assert new == old.replace(north.lms.base_url, NORTH_TOO)
+    assert listed.links["next"]["url"].startswith(north.lms.base_url), "pages stay where they were asked for"
+    for url in (old, new):
+        assert north.call("GET", url).json()["id"] == new
+    claims = north.claims_at(north.lms.page_of(activity))
+    assert claims[CLAIM_AGS]["lineitem"] == new
+    assert claims[CLAIM_AGS]["lineitems"].startswith(NORTH_TOO)
+
+
+def test_a_bucket_fills_counts_down_refuses_and_runs_out(
+    institutions: tuple[Institution, Institution],
+) -> None:
+    north, south = institutions
+    north.lms.call_cost = 200
+    token = str(north.ask_token().json()["access_token"])
+    answers = [north.call("GET", "/line_items", token=token) for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+    left = [float(answer.headers["X-Rate-Limit-Remaining"]) for answer in answers]
+    assert left == pytest.approx([400, 200, 0, 0])
+    assert south.call("GET", "/line_items").status_code == 200, "an institution's bucket is its own"
+    north.clock.tick(30)
+    assert north.call("GET", "/line_items", token=token).status_code == 200
 
 
 def refusal(north: Institution, **headers: str) -> requests.Response:

@@ -32,6 +32,8 @@ from tests.simulator.lms import (
 STORAGE_FRAME = "post_message_forwarding"
 FIRST_CLIENT_ID = 10_000_000_000_000
 """Developer keys have global ids: the shard's number in front of their own."""
+BUCKET_HOLDS, OUTFLOW = 600.0, 10.0
+"""What calls of one key may cost before they are refused, and what runs out of the bucket each second."""
 
 
 class Cloud:
@@ -74,6 +76,19 @@ class LtiResult:
     """What the score was worth on the column's scale; another grade there now is a person's."""
 
 
+@dataclass
+class Bucket:
+    """The leaky bucket of one developer key (``RequestThrottle::LeakyBucket``)."""
+
+    level: float
+    at: datetime
+
+    def leak(self, now: datetime) -> None:
+        """Lose what has run out since the last look."""
+        seconds = max(0.0, (now - self.at).total_seconds())
+        self.level, self.at = max(0.0, self.level - OUTFLOW * seconds), now
+
+
 class Canvas(Lms):
     """One institution, with a domain, deployments and a token endpoint of its own."""
 
@@ -99,9 +114,14 @@ class Canvas(Lms):
         name: str = "Demo University",
         short_name: str = "canvas",
         id_space: str | None = None,
+        second_url: str | None = None,
     ) -> None:
-        """`id_space`: two institutions with the same one give the same people and courses the same ids."""
+        """`id_space`: two institutions with the same one give the same people and courses the same ids.
+
+        `second_url`: another domain of the institution, at which everything answers too.
+        """
         self.cloud = cloud
+        self.second_url = second_url
         self.id_space = id_space or base_url
         # Cookies know no port, and the demo's institutions share a host; Canvas's own is canvas_session.
         self.session_cookie = f"canvas_session_{urlsplit(base_url).port or 0}"
@@ -113,6 +133,14 @@ class Canvas(Lms):
         """Submissions by column and user: what a learner sees as "attempt 2"."""
         self.allowed_attempts: dict[int, int] = {}
         self.concluded: set[int] = set()
+        self.embedded: set[int] = set()
+        """Links that stand inside a page, by their activity."""
+        self.service_base_url = base_url.rstrip("/")
+        """The domain that addresses of services begin with; the account's people may use another."""
+        self.call_cost = 0.0173
+        """What each call of a service costs."""
+        self.buckets: dict[str, Bucket] = {}
+        """By client_id."""
         self.selections: dict[str, str] = {}
         """Return URLs handed out, by their nonce; each is good once."""
         super().__init__(
@@ -303,6 +331,12 @@ class Canvas(Lms):
         if name.isdigit():
             return self.users.get(int(name))
         return next((user for user in self.users.values() if self.sub(user) == name), None)
+
+    def bucket(self, client_id: str) -> Bucket:
+        """The key's bucket as it stands now."""
+        bucket = self.buckets.setdefault(client_id, Bucket(0.0, self.clock()))
+        bucket.leak(self.clock())
+        return bucket
 
     def rate_limited(self, value: Any) -> Response:
         """The leaky bucket is full: 403 until October 2025, 429 since (`value`); no ``Retry-After``."""

@@ -84,7 +84,7 @@ def launch_roles(lms: Canvas, user: User, course: Course) -> list[str]:
 
 
 def service_url(lms: Canvas, course: Course, tail: str) -> str:
-    return f"{lms.base_url}/api/lti/courses/{course.id}/{tail}"
+    return f"{lms.service_base_url}/api/lti/courses/{course.id}/{tail}"
 
 
 def line_item_url(lms: Canvas, course: Course, item_id: int) -> str:
@@ -285,11 +285,12 @@ def resource_link_request(
     activity: Activity | None,
     placement: str | None = None,
 ) -> dict[str, Any]:
-    """A launch; without an activity (course navigation) the link's id is the course's own."""
+    """A launch; without a link of its own (course navigation, in a page) the link's id is the course's."""
     target = (activity.url if activity else "") or tool.url
     claims = _common(lms, session, tool, course, placement, target)
     claims[CLAIM_MESSAGE_TYPE] = "LtiResourceLinkRequest"
-    link_id = lms.resource_link_id(activity) if activity else lms.context_id(course)
+    has_own_id = activity is not None and activity.id not in lms.embedded
+    link_id = lms.resource_link_id(activity) if activity and has_own_id else lms.context_id(course)
     claims[CLAIM_RESOURCE_LINK] = _part(
         id=link_id,
         title=activity.name if activity else course.full_name,

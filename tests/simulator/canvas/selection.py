@@ -88,7 +88,7 @@ def create(lms: Canvas, tool: ToolType, course: Course, item: Mapping[str, Any],
     if placement == "assignment_selection" and points is None:
         points = 0.0
     record = {name: str((line_item or {}).get(name) or "") for name in ("resourceId", "tag")}
-    lms.save_link(
+    link = lms.save_link(
         tool,
         course,
         str(item.get("title") or tool.name),
@@ -97,6 +97,8 @@ def create(lms: Canvas, tool: ToolType, course: Course, item: Mapping[str, Any],
         points=points,
         record=record,
     )
+    if placement == "editor_button":
+        lms.embedded.add(link.id)
 
 
 @blueprint.post("/courses/<int:course_id>/deep_linking_response")

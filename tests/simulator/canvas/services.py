@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, make_response, request
 
 from tests.simulator.canvas import messages
-from tests.simulator.canvas.lms import Canvas, LtiResult
+from tests.simulator.canvas.lms import BUCKET_HOLDS, Canvas, LtiResult
 from tests.simulator.canvas.web import the_lms
 from tests.simulator.claims import CLAIM_CUSTOM, CLAIM_MESSAGE_TYPE, ROLE
 from tests.simulator.gradebook import GradeItem, LockedGradeItemError, ServiceRecord
@@ -131,13 +131,22 @@ def _call(course_id: int, *alternatives: str) -> Call:
 
 
 def _answered(operation: Callable[[], Response]) -> Response:
-    with the_lms().lock:
+    """The answer, paid for out of the key's bucket; where that is full, nobody looks at the call."""
+    lms = the_lms()
+    with lms.lock:
+        token = lms.tokens.get(request.headers.get("Authorization", "").partition(" ")[2].strip())
+        # Calls that say nothing of a key share the bucket of their address.
+        bucket = lms.bucket(lms.tools[token.tool_type_id].client_id if token else "")
+        if bucket.level >= BUCKET_HOLDS:
+            return lms.rate_limited(None)
         try:
             response = operation()
         except ServiceError as error:
             response = _refusal(error)
-    response.headers["X-Request-Cost"] = "0.0173"
-    response.headers["X-Rate-Limit-Remaining"] = "599.98"
+        bucket.level += lms.call_cost
+        left = max(0.0, BUCKET_HOLDS - bucket.level)
+    response.headers["X-Request-Cost"] = f"{lms.call_cost:g}"
+    response.headers["X-Rate-Limit-Remaining"] = f"{left:.2f}"
     return response
 
 
@@ -151,7 +160,7 @@ def _whole(name: str) -> int:
 
 def _links(response: Response, pages: dict[str, str | None], **kept: Any) -> None:
     """``Link`` with several relations in one header, in Canvas's order, parameters of its own included."""
-    base = the_lms().base_url + request.path
+    base = request.base_url
     entries = []
     for relation, cursor in pages.items():
         if cursor is not None:

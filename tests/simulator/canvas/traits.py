@@ -111,6 +111,12 @@ TRAITS: tuple[AnyTrait, ...] = (
         "test_canvas_launches::test_course_navigation_has_the_course_for_a_link",
     ),
     Trait(
+        "links in a page",
+        "A link that the editor put into a page is launched with the course's id for its resource link",
+        "LTI.md §7.2; atomicjolt/lti_starter_app#416",
+        "test_canvas_launches::test_links_in_a_page_have_the_course_for_a_link",
+    ),
+    Trait(
         "storage frame",
         "A frame post_message_forwarding beside the tool's, on the shared host, framed by the institution",
         "LTI.md §6.2; platform_storage_controller.rb",
@@ -227,6 +233,13 @@ TRAITS: tuple[AnyTrait, ...] = (
         "test_canvas_services::test_columns_are_found_by_tag_and_resource",
     ),
     Trait(
+        "hosts of columns",
+        "The host of services' and columns' addresses follows the account's domain; paths stay, and the "
+        "former domain answers too",
+        "LTI.md §7.3; gradebook_services.rb line_item_id",
+        "test_canvas_services::test_the_host_of_a_column_changes_and_its_path_stays",
+    ),
+    Trait(
         "coupled columns stay",
         "DELETE of a coupled column is 401; a foreign resourceLinkId 404",
         "LTI.md §7.3; line_items_controller.rb",
@@ -306,6 +319,13 @@ TRAITS: tuple[AnyTrait, ...] = (
         "answer says what is left",
         "LTI.md §7.6; request_throttle.rb rate_limit_exceeded",
         "test_canvas_services::test_a_full_bucket_answers_in_words_and_without_retry_after",
+    ),
+    Trait(
+        "leaky bucket",
+        "Each call fills the key's bucket of 600, ten run out each second; the answers count down until a "
+        "full one refuses",
+        "LTI.md §7.6; request_throttle.rb LeakyBucket",
+        "test_canvas_services::test_a_bucket_fills_counts_down_refuses_and_runs_out",
     ),
     Trait(
         "who is asking",
