@@ -124,7 +124,10 @@ def _referrer_policy() -> str:
 
 
 def cacheable(body: bytes | str, content_type: str, *, max_age: int, etag: str | None = None) -> Response:
-    """An answer with ETag, ``Cache-Control`` and CORS; 304 where the caller has it already."""
+    """An answer with ETag, ``Cache-Control`` and CORS; 304 where the caller has it already.
+
+    :param max_age: seconds for which it may be shown without asking again; 0: it is asked about each time.
+    """
     raw = body.encode() if isinstance(body, str) else body
     value = (etag or hashlib.sha256(raw).hexdigest()[:32]).strip('"')
     if request.if_none_match.contains_weak(value):
@@ -144,6 +147,6 @@ def not_modified(etag: str, content_type: str, *, max_age: int) -> Response:
 def _kept(etag: str, max_age: int) -> dict[str, str]:
     return {
         "ETag": quote_etag(etag),
-        "Cache-Control": f"public, max-age={max_age}",
+        "Cache-Control": f"public, max-age={max_age}" if max_age else "no-cache",
         "Access-Control-Allow-Origin": "*",
     }

@@ -23,8 +23,11 @@ T = TypeVar("T")
 
 CREDENTIAL_TYPE = "application/vc+ld+json"
 JSON_TYPES = (CREDENTIAL_TYPE, "application/ld+json", "application/json")
+ASK_FIRST = 0
+"""For what is said of one learner's badge: whoever kept it asks before showing it again, since the learner
+may stop sharing at any moment and a revocation has to be seen. The answer to that is a 304 of a few bytes."""
 SHORT = 300
-"""Seconds a public document may be kept: what was revoked or hidden is believed no longer than that."""
+"""Seconds for which a page about no learner may be kept: of an achievement, or of an issuer."""
 LONG = 86400
 PAGES_KEPT = 512
 """Rendered pages, of some 10 kB each, in memory."""
@@ -46,20 +49,16 @@ def _published(document: PublishedDocument, content_type: str | None = None) -> 
     )
 
 
-def _page(template: str, **values: object) -> Response:
-    """A public page: kept for a short while only, since its owner may hide it.
-
-    Its scripts are files of ours, which need no nonce; a nonce that is kept would not be one.
-    """
+def _page(template: str, *, max_age: int = SHORT, **values: object) -> Response:
+    """A public page. Its scripts are files of ours, which need no nonce: one that is kept would be none."""
     base_url = current_tool().settings.base_url
     page = current_app.extensions["lti_tool_pages"](
         template, language_tag(), request.script_root, base_url, **values
     )
-    return Response(
-        page,
-        mimetype="text/html",
-        headers={"Cache-Control": f"public, max-age={SHORT}", "Vary": "Accept, Accept-Language"},
-    )
+    response = cacheable(page, "text/html; charset=utf-8", max_age=max_age)
+    del response.headers["Access-Control-Allow-Origin"]  # a page is for people
+    response.vary.update(["Accept", "Accept-Language"])
+    return response
 
 
 @blueprint.record_once
@@ -86,7 +85,7 @@ def credential(credential_id: str) -> Response:
     if json_type is not None:
         return _varied(_signed(credential_id, json_type))
     record = _found(current_tool().public.credential(credential_id), ErrorCode.CREDENTIAL_NOT_FOUND)
-    return _page("pages/public/credential.html", badge=record)
+    return _page("pages/public/credential.html", max_age=ASK_FIRST, badge=record)
 
 
 @blueprint.get("/credentials/<credential_id>.json")
@@ -101,16 +100,16 @@ def _signed(credential_id: str, content_type: str) -> Response:
     if request.if_none_match:
         etag = _found(public.etag(credential_id), ErrorCode.CREDENTIAL_NOT_FOUND)
         if request.if_none_match.contains_weak(etag):
-            return not_modified(etag, content_type, max_age=SHORT)
+            return not_modified(etag, content_type, max_age=ASK_FIRST)
     document = _found(public.document(credential_id), ErrorCode.CREDENTIAL_NOT_FOUND)
-    return cacheable(document.body, content_type, max_age=SHORT, etag=document.etag)
+    return cacheable(document.body, content_type, max_age=ASK_FIRST, etag=document.etag)
 
 
 @blueprint.get("/credentials/<credential_id>.png")
 def credential_png(credential_id: str) -> Response:
     """The badge's picture with the credential baked in."""
     data = _found(current_tool().public.baked_png(credential_id), ErrorCode.CREDENTIAL_NOT_FOUND)
-    response = cacheable(data, "image/png", max_age=SHORT)
+    response = cacheable(data, "image/png", max_age=ASK_FIRST)
     response.headers["Content-Disposition"] = f'inline; filename="badge-{credential_id[:8]}.png"'
     return response
 
