@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -9,7 +11,7 @@ from flask.testing import FlaskClient
 from tests.gallery.app import gallery_app, put
 from tests.gallery.pages import COOKIES, CSRF, NO_PAGES, PAGES, SamplePage
 from tests.unit.web.conftest import LintingClient
-from tests.unit.web.sample_views import AWARDS, COURSES, TEACHER, WALLETS, visitor
+from tests.unit.web.sample_views import AWARDS, COURSES, TEACHER, WALLETS, earned, visitor
 from tests.unit.web.samples import Sample, sample_app
 
 
@@ -63,6 +65,26 @@ def test_a_revoked_badge_is_listed_but_not_counted_as_earned(member: FlaskClient
     shown = member.get("/l/session-1/wallet").text
     assert "You have earned 1 badge." in shown
     assert "Issued by mistake." in shown
+
+
+@pytest.mark.parametrize("is_public", [True, False])
+def test_sharing_a_revoked_badge_can_end_but_not_begin(
+    is_public: bool, member: FlaskClient, tool: Sample
+) -> None:
+    url = "https://badges.example.org/credentials/credential-1" if is_public else None
+    gone = earned(1, is_revoked=True, revocation_reason="Mistake.", is_public=is_public, public_url=url)
+    tool.wallet_view = replace(WALLETS["revoked"], earned=(gone,))
+    shown = member.get("/l/session-1/wallet").text
+    assert ("Stop sharing" in shown) is is_public
+    assert ('name="is_public" value="no"' in shown) is is_public
+    assert "Share this badge" not in shown
+    assert 'value="yes"' not in shown
+
+
+def test_a_rule_is_said_to_be_put_into_words_by_its_button(member: FlaskClient, tool: Sample) -> None:
+    tool.launching.view = TEACHER
+    shown = member.get("/l/session-1/micromodules/new").text
+    assert "press “Say it in words”" in shown
 
 
 def test_who_may_not_configure_sees_no_button_for_it(member: FlaskClient, tool: Sample) -> None:
