@@ -155,7 +155,8 @@ class Registrations:
         :param product: one of :data:`PLATFORMS`; a new registration without it is ``other``.
         :param deployments: the platform's ids of deployments to record.
         :param organisation: name of the organisation that approved deployments belong to; made if there
-            is none. Without it that of the registration, for a new one the installation's first.
+            is none. Without it that of the registration; for a new one the installation's only one, or, where
+            there are several, one of its own, called as the registration is.
         :param approves_deployments: the rule that deployments seen later are approved at once.
         :raises RequestInvalid: REGISTRATION_INVALID with every problem in ``problems``.
         """
@@ -182,7 +183,7 @@ class Registrations:
             known = _only(store.find_registrations(session, issuer, client_id))
             owner_id = known.default_organisation_id if known is not None and organisation is None else None
             if owner_id is None:
-                owner_id = self._owner(session, organisation, now).id
+                owner_id = self._owner(session, organisation, now, instead=name or _host(issuer)).id
             product = product or (known.product if known is not None else "other")
             given["product"] = product
             theirs: dict[str, Any] = {}
@@ -197,16 +198,15 @@ class Registrations:
                 given["default_organisation_id"] = owner_id
             if approve:
                 given |= {"status": RegistrationStatus.APPROVED.value, "is_disabled_by_operator": False}
-            registration_id, is_new = store.save_registration(
-                session, given, now, name=str(urlsplit(issuer).hostname)
-            )
+            registration_id, is_new = store.save_registration(session, given, now, name=_host(issuer))
             for id_on_platform in deployments:
                 deployment = store.save_deployment(session, registration_id, id_on_platform, now)
                 if known is not None and organisation is None:
                     _require_known_owner(product, deployment)
                 if theirs and deployment.organisation_id not in (None, owner_id):
                     raise Conflict(
-                        ErrorCode.CONFLICT, f"deployment {deployment.id} belongs to another organisation"
+                        ErrorCode.CONFLICT,
+                        f"deployment {deployment.id_on_platform} belongs to another organisation",
                     )
                 if theirs:
                     _set_addresses(session, deployment.id, **theirs)
@@ -323,10 +323,11 @@ class Registrations:
                 _require_known_owner(registration.product, deployment)
             owner_id = registration.default_organisation_id
             if organisation is not None or owner_id is None:
-                owner_id = self._owner(session, organisation, now).id
+                owner_id = self._owner(session, organisation, now, instead=registration.name).id
             if organisation is not None and deployment.organisation_id not in (None, owner_id):
                 raise Conflict(
-                    ErrorCode.CONFLICT, f"deployment {deployment.id} belongs to another organisation"
+                    ErrorCode.CONFLICT,
+                    f"deployment {deployment.id_on_platform} belongs to another organisation",
                 )
             _set_addresses(session, deployment.id, token_url, frame_origins)
             store.approve_deployment(session, deployment.id, owner_id, now, by_operator=True)
@@ -383,10 +384,21 @@ class Registrations:
         with self.database.write() as session:
             return self._owner(session, name, self.clock())
 
-    def _owner(self, session: Session, name: str | None, now: datetime) -> OrganisationView:
+    def _owner(
+        self, session: Session, name: str | None, now: datetime, *, instead: str = ""
+    ) -> OrganisationView:
+        """The organisation of this name; where none is said, the only one there is.
+
+        Where there are several nobody guesses whose an LMS is: it gets an organisation of its own, called
+        ``instead``. Its people and courses would be another institution's otherwise, for good.
+        """
         if name is None:
-            found = store.oldest_organisation(session)
-            return found or store.add_organisation(session, "Organisation", now)
+            there = store.first_organisations(session, 2)
+            if len(there) == 1:
+                return there[0]
+            name = instead if there else "Organisation"
+            if there and store.find_organisation(session, name) is not None:
+                raise _invalid([f"organisation: there are several, one called {name!r} too; say which"])
         cleaned = " ".join(name.split())
         if not cleaned or len(cleaned) > 200:
             raise RequestInvalid(
@@ -435,6 +447,10 @@ def has_token_url(registration: RegistrationView, deployment: DeploymentView) ->
     """Whether it is known where the access tokens of a deployment come from."""
     per_institution = platform_for(registration.product).has_token_url_per_institution
     return token_url_of(registration, deployment, per_institution=per_institution) is not None
+
+
+def _host(issuer: str) -> str:
+    return str(urlsplit(issuer).hostname)
 
 
 def _require_known_owner(product: str, deployment: DeploymentView) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from lti_tool.domain.registrations import (
@@ -283,16 +283,18 @@ def organisation(session: Session, organisation_id: str) -> OrganisationView | N
     return _organisation(session, Organisation.id == organisation_id)
 
 
-def oldest_organisation(session: Session) -> OrganisationView | None:
-    """The one that an installation began with."""
-    return _organisation(session)
+def first_organisations(session: Session, limit: int) -> list[OrganisationView]:
+    """The ones that an installation began with, oldest first."""
+    ids = select(Organisation.id).order_by(Organisation.created_at, Organisation.id).limit(limit)
+    found = [_organisation(session, Organisation.id == id_) for id_ in session.scalars(ids)]
+    return [one for one in found if one is not None]
 
 
-def _organisation(session: Session, *conditions: Any) -> OrganisationView | None:
+def _organisation(session: Session, condition: ColumnElement[bool]) -> OrganisationView | None:
     row = session.execute(
         select(Organisation.id, Organisation.name, Issuer.id.label("issuer_id"))
         .join(Issuer, Issuer.organisation_id == Organisation.id)
-        .where(*conditions)
+        .where(condition)
         .order_by(Organisation.created_at, Organisation.id, Issuer.created_at, Issuer.id)
         .limit(1)
     ).one_or_none()

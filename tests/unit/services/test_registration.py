@@ -84,13 +84,39 @@ def test_a_deployment_named_without_approval_is_held(registrations: Registration
     assert (held.status, held.organisation_id) == (DeploymentStatus.HELD, None)
 
 
-def test_the_first_organisation_is_the_default_of_later_registrations(registrations: Registrations) -> None:
+def test_the_only_organisation_is_the_default_of_later_registrations(registrations: Registrations) -> None:
     organisation = registrations.ensure_organisation("University")
     assert registrations.ensure_organisation(" University ") == organisation
     assert add(registrations).default_organisation_id == organisation.id
     other = add(registrations, client_id="client-2", organisation="College")
     assert other.default_organisation_id == registrations.ensure_organisation("College").id
     assert other.default_organisation_id != organisation.id
+
+
+def test_where_there_are_several_organisations_nobody_guesses_whose_a_new_lms_is(
+    registrations: Registrations,
+) -> None:
+    alpha = registrations.ensure_organisation("Alpha")
+    beta = registrations.ensure_organisation("Beta")
+    theirs = add(registrations, issuer="https://lms.gamma.example", deployments=["1"], approve=True)
+    own = registrations.ensure_organisation("lms.gamma.example")
+    assert theirs.default_organisation_id == own.id
+    assert own.id not in (alpha.id, beta.id)
+    (deployment,) = registrations.show(theirs.id).deployments
+    assert deployment.organisation_id == own.id
+    again = add(registrations, issuer="https://lms.gamma.example", deployments=["1"], approve=True)
+    assert again == theirs, "repeating it changes nothing"
+
+
+def test_an_organisation_that_happens_to_be_called_so_is_not_taken_for_that_of_a_new_lms(
+    registrations: Registrations,
+) -> None:
+    registrations.ensure_organisation("Alpha")
+    registrations.ensure_organisation("Beta")
+    with pytest.raises(RequestInvalid) as refused:
+        add(registrations, name="Beta", deployments=["1"], approve=True)
+    assert "one called 'Beta' too" in str(refused.value.params["problems"])
+    assert registrations.list() == ()
 
 
 def test_an_issuer_alone_names_a_registration_only_where_it_has_one(registrations: Registrations) -> None:
