@@ -393,8 +393,11 @@ TEXTS: dict[ErrorCode, ErrorText] = {
     ),
     ErrorCode.COLUMN_MISSING: ErrorText(
         _("A gradebook column is missing"),
-        _("The column was deleted in the learning platform, or was never created."),
-        _("A teacher can create it again on the badge page of the course."),
+        _(
+            "The column was deleted in the learning platform or was never created, or the course has ended "
+            "there."
+        ),
+        _("If the course still runs, a teacher can create the column again on its badge page."),
     ),
     ErrorCode.AWARD_COLUMN_REFUSED: ErrorText(
         _("No gradebook column for this badge"),

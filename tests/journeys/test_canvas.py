@@ -226,6 +226,9 @@ def test_a_concluded_course_takes_nothing_away(canvas_campus: Campus) -> None:
     wallet = campus.open_wallet("ada", badge)
     assert credential_of(wallet)
     assert campus.holders() == ["Ada Learner"]
+    words = campus.browser(campus.teacher).launch(badge.id).words
+    assert "column_missing" in words
+    assert "or the course has ended there" in words, "nobody deleted anything"
 
 
 def test_a_warning_is_heeded_before_anything_is_refused(canvas_campus: Campus) -> None:
