@@ -21,7 +21,7 @@ from lti_tool.lti import grades
 from lti_tool.lti.connector import PlatformConnector, ServiceAccess, is_silent
 from lti_tool.lti.grades import LineItemOnPlatform, LineItemSpec, PlatformResult
 from lti_tool.platforms import Platform, platform_for
-from lti_tool.services.opening import open_results
+from lti_tool.services.opening import Room, open_results
 from lti_tool.services.progress import ColumnProgress, column_progress
 from lti_tool.store import placements, results, rosters, runs, schedule
 from lti_tool.store.database import Database
@@ -80,12 +80,14 @@ def read_column(
     deadline: float | None = None,
     is_visit: bool = False,
     note_progress: Callable[[Session], None] | None = None,
+    room: Room | None = None,
 ) -> ColumnRead:
     """Read a whole column and store it; no transaction is open while the platform answers.
 
     A column that was read whole also tells who has no grade any more; one that was cut off only adds.
 
     :param note_progress: called in the transaction that stores each few pages.
+    :param room: calls that may be made beside, to open results.
     """
     if column.url is None:
         return ColumnRead(trouble=ErrorCode.COLUMN_MISSING)
@@ -120,7 +122,7 @@ def read_column(
             trouble=trouble,
         )
     if read.is_complete and not is_visit:
-        open_results(database, connector, clock, access, plan, column, present)
+        open_results(database, connector, clock, access, plan, column, present, room)
     retry_after = None if read.failure is None else read.failure.retry_after
     return ColumnRead(
         len(present),
