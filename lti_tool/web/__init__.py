@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from flask import Flask
 
 from lti_tool.web import (
+    answers,
     assets,
     configure,
     course,
@@ -37,6 +38,7 @@ LARGEST_BODY = 512 * 1024
 def register(app: Flask, tool: Tool) -> None:
     """Put pages, headers, errors and languages onto the application."""
     app.extensions["lti_tool"] = tool
+    app.response_class = answers.Answer
     app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = LARGEST_BODY
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
