@@ -53,6 +53,7 @@ class ErrorCode(StrEnum):
     REGISTRATION_UNKNOWN = "registration_unknown"
     REGISTRATION_INVALID = "registration_invalid"
     REGISTRATION_NOT_APPROVED = "registration_not_approved"
+    REGISTRATION_OF_COPY = "registration_of_copy"
 
     # -- staff pages
     STAFF_LINK_INVALID = "staff_link_invalid"

@@ -243,7 +243,8 @@ def _authentication_request(
 def require_approved(registration: RegistrationView | None) -> RegistrationView:
     """The registration, if it may log in and launch.
 
-    :raises LaunchRefused: REGISTRATION_UNKNOWN, REGISTRATION_NOT_APPROVED.
+    :raises LaunchRefused: REGISTRATION_UNKNOWN, REGISTRATION_NOT_APPROVED; REGISTRATION_OF_COPY where the
+        platform's people are copies of another's.
     """
     if registration is None:
         raise LaunchRefused(ErrorCode.REGISTRATION_UNKNOWN, "no registration for this issuer and client_id")
@@ -253,6 +254,13 @@ def require_approved(registration: RegistrationView | None) -> RegistrationView:
             f"registration {registration.id} is {registration.status}",
             status=403,
             registration_status=registration.status.value,
+        )
+    original = platform_for(registration.product).copied_issuer(registration.issuer)
+    if original is not None:
+        raise LaunchRefused(
+            ErrorCode.REGISTRATION_OF_COPY,
+            f"registration {registration.id} is a copy of {original}",
+            status=403,
         )
     return registration
 

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from lti_tool.domain.criteria import Channel
 from lti_tool.domain.registrations import DeploymentStatus, DeploymentView, RegistrationView
+from lti_tool.platforms import platform_for
 from lti_tool.store.launches import TOUCH_INTERVAL
 from lti_tool.store.registrations import deployment_view, registration_view
 from lti_tool.store.staging import Changes, chunks, fresh_id, merge, staged, staging_table
@@ -141,7 +142,9 @@ def _plan(session: Session, statement: sa.Select[Any], given: Mapping[str, str])
         sync_due_at=row.sync_due_at,
         roster_read_at=row.roster_read_at,
         roster_trouble=row.roster_trouble,
-        is_approved=registration.is_approved and deployment.status is DeploymentStatus.APPROVED,
+        is_approved=registration.is_approved
+        and deployment.status is DeploymentStatus.APPROVED
+        and platform_for(registration.product).copied_issuer(registration.issuer) is None,
     )
 
 

@@ -144,6 +144,11 @@ TEXTS: dict[ErrorCode, ErrorText] = {
         _("The learning platform is known, but nobody has approved it yet, or it was switched off."),
         _OPERATOR,
     ),
+    ErrorCode.REGISTRATION_OF_COPY: ErrorText(
+        _("This is a copy for trying things out"),
+        _("This learning platform holds copies of real people and courses. No badges are earned in it."),
+        _("Open the same course in the real learning platform."),
+    ),
     # -- staff pages
     ErrorCode.STAFF_LINK_INVALID: ErrorText(
         _("This sign-in link does not work any more"),

@@ -150,3 +150,16 @@ def test_refusals_are_no_scores_that_staff_have_to_look_after(world):
         world.open()
     (row,) = rows(world.database, Score)
     assert (row.state, row.error_code, row.sent_at) == ("waiting", "score_not_a_student", None)
+
+
+def test_courses_of_a_copy_that_were_known_before_are_read_no_more(world):
+    def is_approved() -> bool:
+        with world.database.read() as session:
+            plan = rosters.context_plan(session, world.course.organisation_id, world.course.context_id)
+        assert plan is not None
+        return plan.is_approved
+
+    assert is_approved()
+    with world.database.write() as session:
+        session.execute(update(Registration).values(issuer="https://canvas.beta.instructure.com"))
+    assert not is_approved()

@@ -183,6 +183,16 @@ def test_a_registration_that_is_not_approved_is_refused(
     assert refused.params == {"registration_status": status.value}
 
 
+@pytest.mark.parametrize("copy", ["beta", "test"])
+def test_a_copy_of_a_production_canvas_is_refused_though_it_is_approved(copy: str) -> None:
+    issuer = f"https://canvas.{copy}.instructure.com"
+    copied = Platform(replace(MOODLE, issuer=issuer, product="canvas"))
+    refused = refusal(copied)
+    assert (refused.code, refused.status) == (ErrorCode.REGISTRATION_OF_COPY, 403)
+    original = Platform(replace(MOODLE, issuer="https://canvas.instructure.com", product="canvas"))
+    assert original.login()
+
+
 def test_a_client_id_may_be_left_out_where_the_issuer_has_one_client() -> None:
     assert auth_parameters(Platform().login(client_id=MISSING))["client_id"] == "client-1"
     several = Platform(MOODLE, replace(MOODLE, id="other", client_id="client-2"))
