@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from lti_tool.platforms.canvas import Canvas
 from lti_tool.platforms.moodle import Moodle
-from lti_tool.platforms.spec import ColumnGuidance, Platform, Quirk, ScoreRefusal
+from lti_tool.platforms.spec import ColumnGuidance, Platform, Quirk, ScoreRefusal, TotalOptOut
 
 __all__ = [
     "PLATFORMS",
@@ -20,6 +20,7 @@ __all__ = [
     "Platform",
     "Quirk",
     "ScoreRefusal",
+    "TotalOptOut",
     "platform_for",
 ]
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import ClassVar
 from urllib.parse import urlsplit
 
-from lti_tool.platforms.spec import Platform, Quirk, ScoreRefusal
+from lti_tool.platforms.spec import Platform, Quirk, ScoreRefusal, TotalOptOut
 
 
 class Canvas(Platform):
@@ -16,6 +16,7 @@ class Canvas(Platform):
 
     product: ClassVar[str] = "canvas"
     may_have_storage: ClassVar[bool] = False
+    total_opt_out: ClassVar[TotalOptOut] = TotalOptOut.ASSIGNMENT_OPTION
     default_frame_origins: ClassVar[tuple[str, ...]] = ("https://*.instructure.com",)
     opens_results: ClassVar[bool] = True
     has_token_url_per_institution: ClassVar[bool] = True

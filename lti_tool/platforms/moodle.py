@@ -8,7 +8,14 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
-from lti_tool.platforms.spec import ColumnGuidance, Platform, Quirk, ScoreRefusal, origin_path
+from lti_tool.platforms.spec import (
+    ColumnGuidance,
+    Platform,
+    Quirk,
+    ScoreRefusal,
+    TotalOptOut,
+    origin_path,
+)
 
 _SEEN = "4.2-5.0"
 _SERVICES = "mod/lti/service"
@@ -21,6 +28,7 @@ class Moodle(Platform):
 
     product: ClassVar[str] = "moodle"
     supports_mirror: ClassVar[bool] = True
+    total_opt_out: ClassVar[TotalOptOut] = TotalOptOut.WEIGHT
     roster_tells_staff: ClassVar[bool] = False
     may_have_storage: ClassVar[bool] = False
     quirks: ClassVar[tuple[Quirk, ...]] = (

@@ -38,6 +38,17 @@ class ScoreRefusal(StrEnum):
     OTHER = "other"
 
 
+class TotalOptOut(StrEnum):
+    """What a teacher does so that a column no longer counts in the course total."""
+
+    WEIGHT = "weight"
+    """Its weight is set to zero in the gradebook."""
+    ASSIGNMENT_OPTION = "assignment_option"
+    """An option of the assignment, "Do not count this assignment towards the final grade", is ticked."""
+    UNKNOWN = "unknown"
+    """The standards say nothing of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class ColumnGuidance:
     """Direct links to the pages on which a teacher finishes a mirror column; each opens in a new tab."""
@@ -60,6 +71,7 @@ class Platform:
     them, before a teacher types a grade."""
     supports_mirror: ClassVar[bool] = False
     """Whether a teacher can give a column of ours a formula over native activities."""
+    total_opt_out: ClassVar[TotalOptOut] = TotalOptOut.UNKNOWN
     roster_tells_staff: ClassVar[bool] = True
     """Whether the roster calls nobody a learner who teaches. Where it cannot be told, somebody known only
     from the roster is awarded once it is proved that they are a learner (:mod:`lti_tool.domain.awarding`)."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,7 +11,7 @@ from lti_tool.domain.awarding import Decision, Exclusion, Verdict
 from lti_tool.domain.criteria import Channel, Criterion, Finding, State
 from lti_tool.domain.freshness import Freshness
 from lti_tool.errors import ErrorCode, NotAllowed, NotFound
-from lti_tool.platforms import ColumnGuidance, Platform, platform_for
+from lti_tool.platforms import ColumnGuidance, Platform, TotalOptOut, platform_for
 from lti_tool.services.awarding import Awarding
 from lti_tool.services.freshness import Ages
 from lti_tool.services.launching import SessionView
@@ -68,8 +69,8 @@ class PlacementProgress:
     criterion: Criterion
     columns: tuple[ColumnProgress, ...]
     counts: Mapping[str, int]
-    """``learners``, ``earned``, ``waiting`` (for proof), ``not_met``, ``unknown``, ``review`` and
-    ``undecided``."""
+    """``learners``, ``earned``, ``revoked``, ``waiting`` (for proof), ``not_met``, ``unknown``, ``review``
+    and ``undecided``. Who is in ``rows`` is counted as the row says; everybody else as was decided last."""
     rows: tuple[LearnerRow, ...]
 
 
@@ -87,6 +88,8 @@ class CourseProgressView:
     learners: int
     freshness: Freshness | None = None
     """Of the roster and the columns, by the oldest of them."""
+    total_opt_out: TotalOptOut = TotalOptOut.UNKNOWN
+    """How a teacher takes a column out of the course total here."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +129,11 @@ class CourseProgress:
         ids = [made.placement.id for made in placed]
         version_ids = [made.placement.achievement_version_id for made in placed]
         with self.database.read() as reading:
-            counted = decisions.counts(reading, organisation_id, context_id, ids)
+            # The rows say what would be decided now, which was not decided yet: they count as shown.
+            elsewhere = decisions.counts(reading, organisation_id, context_id, ids, apart_from=learner_ids)
+            revoked_elsewhere = decisions.counts_of_revoked(
+                reading, organisation_id, context_id, ids, apart_from=learner_ids
+            )
             awards = credentials.awards_of_versions(
                 reading, organisation_id, [id_ for id_ in version_ids if id_ is not None], learner_ids
             )
@@ -135,7 +142,8 @@ class CourseProgress:
         for made in placed:
             placement = made.placement
             awarded = awards.get(placement.achievement_version_id or "", {})
-            rows = {decision.learner_id: _row(decision, names, awarded) for decision in made.decisions}
+            known = {decision.learner_id: _row(decision, names, awarded) for decision in made.decisions}
+            rows = tuple(known[id_] for id_ in learner_ids if id_ in known)
             shown.append(
                 PlacementProgress(
                     placement.id,
@@ -148,8 +156,8 @@ class CourseProgress:
                     placement.status,
                     made.criterion,
                     tuple(column_progress(column, platform, course) for column in made.columns),
-                    _counts(counted[placement.id], total),
-                    tuple(rows[id_] for id_ in learner_ids if id_ in rows),
+                    _counts(elsewhere[placement.id], revoked_elsewhere[placement.id], rows, total),
+                    rows,
                 )
             )
         return CourseProgressView(
@@ -162,6 +170,7 @@ class CourseProgress:
             pages,
             total,
             self.ages.of(organisation_id, context_id, _oldest(course, shown)),
+            platform.total_opt_out,
         )
 
 
@@ -222,7 +231,25 @@ def _row(
     )
 
 
-def _counts(counted: Mapping[tuple[str, str], int], learners: int) -> dict[str, int]:
+def _counts(
+    elsewhere: Mapping[tuple[str, str], int],
+    revoked_elsewhere: Mapping[tuple[str, str], int],
+    rows: Iterable[LearnerRow],
+    learners: int,
+) -> dict[str, int]:
+    """
+    :param elsewhere: those who are not in ``rows``, by verdict and state.
+    :param revoked_elsewhere: those of them whose badge was revoked.
+    """
+    counted = Counter(elsewhere)
+    counted.subtract(revoked_elsewhere)
+    revoked = sum(revoked_elsewhere.values())
+    for row in rows:
+        if row.is_revoked:
+            revoked += 1
+        else:
+            counted[(row.verdict, row.state)] += 1
+
     def of(verdicts: tuple[Verdict, ...], state: State | None = None) -> int:
         return sum(
             number
@@ -237,9 +264,10 @@ def _counts(counted: Mapping[tuple[str, str], int], learners: int) -> dict[str, 
     return {
         "learners": learners,
         "earned": earned,
+        "revoked": revoked,
         "waiting": waiting,
         "review": of((Verdict.REVIEW,)),
         "not_met": not_met,
         "unknown": unknown,
-        "undecided": max(0, learners - earned - waiting - not_met - unknown),
+        "undecided": max(0, learners - earned - revoked - waiting - not_met - unknown),
     }

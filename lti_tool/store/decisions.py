@@ -32,9 +32,12 @@ from lti_tool.store.staging import IDS_AT_ONCE, chunks
 from lti_tool.store.tables import (
     Award,
     Completion,
+    Credential,
     Decision,
     Learner,
     Membership,
+    MicromoduleVersion,
+    Placement,
     Result,
 )
 
@@ -434,27 +437,76 @@ def _taking_part(organisation_id: str, context_id: str) -> tuple[Any, ...]:
     )
 
 
+Counted = dict[str, dict[tuple[str, str], int]]
+"""How many learners have which (verdict, state), by placement id."""
+
+
 def counts(
-    session: Session, organisation_id: str, context_id: str, placement_ids: Sequence[str]
-) -> dict[str, dict[tuple[str, str], int]]:
-    """How many learners who take part have which (verdict, state), by placement id."""
+    session: Session,
+    organisation_id: str,
+    context_id: str,
+    placement_ids: Sequence[str],
+    *,
+    apart_from: Sequence[str] = (),
+) -> Counted:
+    """How many learners who take part have which (verdict, state), by placement id.
+
+    :param apart_from: learners who are left out, since the caller counts them.
+    """
     # Not joined: once the list of those who take part is made, the index on decisions answers all else.
+    query = select(Decision.placement_id, Decision.verdict, Decision.state, func.count())
+    return _counted(session, query, organisation_id, context_id, placement_ids, apart_from)
+
+
+def counts_of_revoked(
+    session: Session,
+    organisation_id: str,
+    context_id: str,
+    placement_ids: Sequence[str],
+    *,
+    apart_from: Sequence[str] = (),
+) -> Counted:
+    """Those of :func:`counts` whose badge was revoked."""
+    query = (
+        select(Decision.placement_id, Decision.verdict, Decision.state, func.count())
+        .join(Placement, Placement.id == Decision.placement_id)
+        .join(MicromoduleVersion, MicromoduleVersion.id == Placement.micromodule_version_id)
+        .join(
+            Award,
+            sa.and_(
+                Award.achievement_version_id == MicromoduleVersion.achievement_version_id,
+                Award.learner_id == Decision.learner_id,
+            ),
+        )
+        .join(Credential, Credential.award_id == Award.id)
+        .where(Credential.revoked_at.is_not(None))
+    )
+    return _counted(session, query, organisation_id, context_id, placement_ids, apart_from)
+
+
+def _counted(
+    session: Session,
+    query: Any,
+    organisation_id: str,
+    context_id: str,
+    placement_ids: Sequence[str],
+    apart_from: Sequence[str],
+) -> Counted:
     taking_part = (
         select(Membership.learner_id)
         .join(Learner, Learner.id == Membership.learner_id)
         .where(*_taking_part(organisation_id, context_id))
     )
-    rows = session.execute(
-        select(Decision.placement_id, Decision.verdict, Decision.state, func.count())
-        .where(
-            is_of(Decision.organisation_id, organisation_id),
-            Decision.placement_id.in_(placement_ids),
-            Decision.is_latest.is_(True),
-            Decision.learner_id.in_(taking_part),
-        )
-        .group_by(Decision.placement_id, Decision.verdict, Decision.state)
+    query = query.where(
+        is_of(Decision.organisation_id, organisation_id),
+        Decision.placement_id.in_(placement_ids),
+        Decision.is_latest.is_(True),
+        Decision.learner_id.in_(taking_part),
     )
-    found: dict[str, dict[tuple[str, str], int]] = {id_: {} for id_ in placement_ids}
+    if apart_from:
+        query = query.where(Decision.learner_id.not_in(apart_from))
+    rows = session.execute(query.group_by(Decision.placement_id, Decision.verdict, Decision.state))
+    found: Counted = {id_: {} for id_ in placement_ids}
     for placement_id, verdict, state, number in rows:
         found[placement_id][(verdict, state)] = number
     return found

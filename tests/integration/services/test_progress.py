@@ -39,6 +39,7 @@ def test_everybody_is_counted_and_listed_with_their_reasons(school: School) -> N
     assert shown.counts == {
         "learners": 4,
         "earned": 2,
+        "revoked": 0,
         "waiting": 0,
         "review": 1,
         "not_met": 1,
@@ -80,7 +81,51 @@ def test_learners_nobody_decided_about_yet_are_counted_as_such(small_school: Sch
     course = small_school.course()
     factories.placed(small_school.database, course)
     factories.enrol(small_school.database, course, 3)
-    assert view(small_school, course).placements[0].counts["undecided"] == 3
+    counts = view(small_school, course, per_page=2).placements[0].counts
+    assert (counts["unknown"], counts["undecided"]) == (2, 1)
+
+
+def test_figures_count_what_the_rows_say_before_anything_is_decided(school: School) -> None:
+    """A poll has read grades; the decision over them is a job that comes later."""
+    course = school.course()
+    placed = factories.placed(school.database, course)
+    above, below, _ungraded = factories.enrol(school.database, course, 3)
+    factories.grade(school.database, course, placed, [above], 90)
+    factories.grade(school.database, course, placed, [below], 10)
+    (shown,) = view(school, course).placements
+    verdicts = sorted(row.verdict for row in shown.rows)
+    assert verdicts == sorted([Verdict.AWARD, Verdict.NOT_YET, Verdict.NOT_YET])
+    assert (shown.counts["earned"], shown.counts["not_met"], shown.counts["unknown"]) == (1, 1, 1)
+    assert shown.counts["undecided"] == 0
+
+
+def test_figures_follow_the_rows_where_grades_changed_since_the_decision(school: School) -> None:
+    course = school.course()
+    placed = factories.placed(school.database, course)
+    learners = factories.enrol(school.database, course, 4)
+    factories.grade(school.database, course, placed, learners, 10)
+    school.awarding.decide_context(course.organisation_id, course.context_id)
+    listed = [row.learner_id for row in view(school, course).placements[0].rows]
+    school.regrade(placed, listed[0], 90)
+    counts = view(school, course, per_page=2).placements[0].counts
+    assert (counts["earned"], counts["not_met"]) == (1, 3)
+
+
+@pytest.mark.parametrize("page", [1, 2])
+def test_a_revoked_badge_is_counted_apart_on_whatever_page_it_is(school: School, page: int) -> None:
+    course = school.course()
+    placed = factories.placed(school.database, course)
+    learners = factories.enrol(school.database, course, 3)
+    factories.grade(school.database, course, placed, learners, 90)
+    report = school.awarding.decide_context(course.organisation_id, course.context_id)
+    school.issuing.issue_for(report.award_ids)
+    first = view(school, course).placements[0].rows[0]
+    assert first.credential_id is not None
+    school.issuing.revoke_credential(first.credential_id, "Mistake", "cli")
+    (shown,) = view(school, course, page, 2).placements
+    counts = shown.counts
+    assert [counts[name] for name in ("learners", "earned", "revoked", "undecided")] == [3, 2, 1, 0]
+    assert any(row.is_revoked for row in shown.rows) is (page == 1)
 
 
 def test_pages_hold_everybody_once_by_name(small_school: School) -> None:

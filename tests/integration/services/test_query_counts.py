@@ -18,7 +18,7 @@ ANSWERED_BY = 6
 """Statements of the wallet at most (the page opens its session with one more)."""
 
 
-COURSE_ANSWERED_BY = 12
+COURSE_ANSWERED_BY = 13
 """Statements of the instructor's page at most."""
 
 

@@ -31,7 +31,7 @@ from lti_tool.domain.freshness import Freshness, Staleness
 from lti_tool.domain.identity import DeepLinkingSettings
 from lti_tool.domain.scoring import ScoreState
 from lti_tool.errors import ErrorCode
-from lti_tool.platforms import ColumnGuidance
+from lti_tool.platforms import ColumnGuidance, TotalOptOut
 from lti_tool.services.configuring import MicromoduleSummary, PickerView
 from lti_tool.services.issuing import PublishedDocument
 from lti_tool.services.launching import SessionView
@@ -342,6 +342,7 @@ def course(*placements: PlacementProgress, **changes: Any) -> CourseProgressView
         pages=1,
         learners=30,
         freshness=freshness(),
+        total_opt_out=TotalOptOut.WEIGHT,
     )
     return replace(plain, **changes)
 

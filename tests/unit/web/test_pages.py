@@ -8,6 +8,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from lti_tool.platforms import TotalOptOut
 from tests.gallery.app import gallery_app, put
 from tests.gallery.pages import COOKIES, CSRF, NO_PAGES, PAGES, SamplePage
 from tests.unit.web.conftest import LintingClient
@@ -113,6 +114,36 @@ def test_only_a_step_that_follows_is_announced(member: FlaskClient, tool: Sample
     shown = member.get("/l/session-1/course").text
     assert "set its weight to 0 in the gradebook" in shown
     assert "A later step does that." not in shown
+
+
+@pytest.mark.parametrize(
+    "way,said",
+    [
+        (TotalOptOut.WEIGHT, "set its weight to 0"),
+        (TotalOptOut.ASSIGNMENT_OPTION, "tick “Do not count this assignment towards the final grade”"),
+        (TotalOptOut.UNKNOWN, "look in the gradebook for a way to leave it out"),
+    ],
+)
+def test_a_column_is_taken_out_of_the_total_as_its_platform_does_it(
+    way: TotalOptOut, said: str, member: FlaskClient, tool: Sample
+) -> None:
+    tool.launching.view = TEACHER
+    tool.course_view = replace(COURSES["attest-first-run"], total_opt_out=way)
+    tool.award_views = AWARDS["none"]
+    shown = member.get("/l/session-1/course").text
+    assert said in shown
+    assert ("weight" in shown) is (way is TotalOptOut.WEIGHT)
+
+
+def test_revoked_badges_have_a_figure_of_their_own(member: FlaskClient, tool: Sample) -> None:
+    tool.launching.view = TEACHER
+    (usual,) = COURSES["usual"].placements
+    tool.course_view = replace(
+        COURSES["usual"], placements=(replace(usual, counts={**usual.counts, "revoked": 3}),)
+    )
+    assert "<dt>Revoked</dt><dd>3</dd>" in member.get("/l/session-1/course").text
+    tool.course_view = COURSES["usual"]
+    assert "<dt>Revoked</dt>" not in member.get("/l/session-1/course").text
 
 
 def test_the_criteria_of_a_form_are_said_in_words(gallery: Flask, visitor_of_all: FlaskClient) -> None:
