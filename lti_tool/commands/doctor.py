@@ -13,6 +13,7 @@ from lti_tool.commands import DONE, FAILED, NEXT_STEPS, Answer, Call, since
 from lti_tool.domain.registrations import DeploymentStatus, RegistrationView
 from lti_tool.errors import ConfigurationInvalid, OutboundRefused, PlatformFailed
 from lti_tool.keyring import LTI
+from lti_tool.lti.connector import host_of
 from lti_tool.lti.key_sets import read_key_set
 from lti_tool.platforms import SHARED_BY_INSTITUTIONS, platform_for
 from lti_tool.services.registration import has_token_url
@@ -181,8 +182,8 @@ def _registration(tool: Tool, registration: RegistrationView) -> Iterator[Findin
         yield Finding(
             part,
             "warn",
-            f"it is a copy of {original}: badges that are earned in it are real ones, of copied people",
-            "connect a copy to an installation that is for trying things out, never to the one that is used",
+            f"it is a copy of {original}: its launches are refused, and nothing is awarded in it",
+            "remove the registration, and connect the original",
         )
     for deployment in tool.registrations.show(registration.id).deployments:
         approve = f"lti-tool deployments approve {registration.id} {deployment.id_on_platform}"
@@ -219,8 +220,8 @@ def _schedule(tool: Tool) -> Iterator[Finding]:
             f"{text}, the first since {since(owed.oldest_due_at, now, '')}",
             "see that a worker runs (lti-tool worker), and what the lines about call budgets say",
         )
-    for registration in tool.registrations.list():
-        budget = tool.call_budgets.standing(registration)
+    for standing in tool.call_budgets.standings():
+        budget = standing.budget
         rest = budget.rests(tool.clock())
         if rest > 0:
             text = f"asked to be left alone for {rest:.0f} more seconds"
@@ -233,7 +234,7 @@ def _schedule(tool: Tool) -> Iterator[Finding]:
         yield Finding(
             "call budget",
             "warn",
-            f"{registration.name}: {text}",
+            f"{standing.registration_name}, {host_of(standing.site.token_url)}: {text}",
             "nothing, if it passes; else lower LTI_TOOL_CALLS_PER_MINUTE for a platform that groans, or "
             "raise it for one that bears more",
         )

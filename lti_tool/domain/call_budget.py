@@ -1,5 +1,8 @@
 """How many calls an LMS is sent: two buckets of tokens for each platform. Pure arithmetic.
 
+A platform here is an institution's LMS (:class:`~lti_tool.domain.registrations.Site`), also where several
+institutions share a registration.
+
 What flows in is the platform's rate. One half fills the bucket of the *schedule*, the other that of *visits*
 (a person waits for the answer); what overflows the one flows into the other. So neither starves the other,
 and at night, when nobody visits, the schedule has the whole rate.
@@ -22,8 +25,6 @@ LONGEST_DEBT: Final = 600.0
 RECOVERY: Final = 600.0
 """Seconds in which a platform's pace grows from nothing to the full rate."""
 LEAST_PACE: Final = 1 / 16
-LEAST_SHARED_PACE: Final = 1 / 2
-"""However busy one of several institutions behind one registration is, the others lose no more than this."""
 LONGEST_REST: Final = 3600.0
 """Seconds for which a platform is left alone at most, whatever it asks for."""
 CLOCKS_APART: Final = 2.0
@@ -100,12 +101,9 @@ class CallBudget:
             return replace(self, counted_at=max(self.counted_at, until))
         return CallBudget(min(self.calls_left, 0.0), 0.0, max(LEAST_PACE, self.pace / 2), until)
 
-    def warned(self, least: float = LEAST_PACE) -> CallBudget:
-        """After the platform said that it will soon be too busy: asked at half the pace.
-
-        :param least: the pace below which this warning brings it not.
-        """
-        return replace(self, pace=max(min(least, self.pace), self.pace / 2))
+    def warned(self) -> CallBudget:
+        """After the platform said that it will soon be too busy: asked at half the pace."""
+        return replace(self, pace=max(LEAST_PACE, self.pace / 2))
 
     def wait_for_visit(self, now: datetime, per_minute: float) -> float:
         """Seconds until a visit has a call again, at the pace of now."""

@@ -76,6 +76,23 @@ class DeploymentView:
     """``host[:port]`` that signed launches of it named for AGS and NRPS: its tokens go nowhere else."""
 
 
+@dataclass(frozen=True, slots=True)
+class Site:
+    """An institution's LMS: what answers, is silent, wants to be left alone, and has a budget of calls.
+
+    Institutions may share a registration (Canvas); what hands out their tokens is their own.
+    """
+
+    registration_id: str
+    token_url: str
+
+
+def site_of(registration: RegistrationView, deployment: DeploymentView) -> Site:
+    """Whose LMS a deployment is on; the registration's own where it names no other token URL."""
+    own = deployment.token_url
+    return Site(registration.id, registration.token_url if own is None else own)
+
+
 def token_url_of(
     registration: RegistrationView, deployment: DeploymentView, *, per_institution: bool
 ) -> str | None:

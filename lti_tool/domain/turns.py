@@ -10,6 +10,8 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from lti_tool.domain.registrations import Site
+
 
 @dataclass(frozen=True, slots=True)
 class DueContext:
@@ -17,22 +19,24 @@ class DueContext:
 
     organisation_id: str
     context_id: str
-    registration_id: str
+    site: Site
 
 
 @dataclass
 class Turns:
     """Remembers who was served when, as long as the process lives; forgetting costs one turn."""
 
-    _served: dict[tuple[str, str], int] = field(default_factory=dict)
-    """(organisation, registration) → number of the last turn."""
+    _served: dict[tuple[str, Site], int] = field(default_factory=dict)
+    """(organisation, site) → number of the last turn."""
     _turn: int = 0
 
-    def take(self, due: Iterable[DueContext], reads: Mapping[str, int], limit: int) -> tuple[DueContext, ...]:
+    def take(
+        self, due: Iterable[DueContext], reads: Mapping[Site, int], limit: int
+    ) -> tuple[DueContext, ...]:
         """As many as may begin, in turns.
 
         :param due: what is owed; of each organisation, in the order in which it is owed.
-        :param reads: how many may begin on each registration; none on one that is not named.
+        :param reads: how many may begin on each site; none on one that is not named.
         """
         waiting: dict[str, deque[DueContext]] = {}
         for one in due:
@@ -45,22 +49,22 @@ class Turns:
                     return tuple(taken)
                 turn = _next(waiting[organisation_id], left)
                 if turn is not None:
-                    left[turn.registration_id] -= 1
+                    left[turn.site] -= 1
                     self._turn += 1
-                    self._served[organisation_id, turn.registration_id] = self._turn
+                    self._served[organisation_id, turn.site] = self._turn
                     taken.append(turn)
                 if not waiting[organisation_id]:
                     del waiting[organisation_id]
         return tuple(taken)
 
     def _last_turn(self, one: DueContext) -> int:
-        return self._served.get((one.organisation_id, one.registration_id), 0)
+        return self._served.get((one.organisation_id, one.site), 0)
 
 
-def _next(waiting: deque[DueContext], left: Mapping[str, int]) -> DueContext | None:
+def _next(waiting: deque[DueContext], left: Mapping[Site, int]) -> DueContext | None:
     """The first whose platform may still be asked; those before it have to wait for another pass."""
     while waiting:
         one = waiting.popleft()
-        if left.get(one.registration_id, 0) > 0:
+        if left.get(one.site, 0) > 0:
             return one
     return None

@@ -26,7 +26,7 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 
 from lti_tool.domain.call_budget import LONGEST_REST
-from lti_tool.domain.registrations import DeploymentView, RegistrationView, token_url_of
+from lti_tool.domain.registrations import DeploymentView, RegistrationView, Site, site_of, token_url_of
 from lti_tool.errors import ErrorCode, OutboundRefused, PlatformFailed
 from lti_tool.lti.signing import SigningKeys
 from lti_tool.outbound import Answer, Outbound
@@ -81,7 +81,7 @@ class NoBudget:
         """Nothing is counted."""
 
     def slow_down(self, access: ServiceAccess, rest: float) -> None:
-        """The connector remembers by itself."""
+        """Nobody remembers."""
 
     def heed_warning(self, access: ServiceAccess) -> None:
         """There is nothing to slow down."""
@@ -110,9 +110,9 @@ class ServiceAccess:
         return token_url_of(self.registration, self.deployment, per_institution=per_institution)
 
     @property
-    def place(self) -> tuple[str, str | None]:
+    def site(self) -> Site:
         """Who answers: an institution that is silent, or wants to be left alone, speaks for itself only."""
-        return self.registration.id, self.deployment.token_url
+        return site_of(self.registration, self.deployment)
 
     def require(self, *alternatives: str) -> frozenset[str]:
         """The scopes to ask for: those of ``alternatives`` that were granted.
@@ -209,7 +209,6 @@ class _Silence:
 
 _Key = tuple[str, str, str, frozenset[str]]
 """Registration, deployment, token URL, scopes."""
-_Place = tuple[str, str | None]
 
 
 def is_silent(failure: PlatformFailed | None) -> bool:
@@ -254,9 +253,8 @@ class PlatformConnector:
         self._monotonic = monotonic
         self._tokens: dict[_Key, _Token] = {}
         self._token_locks: dict[_Key, threading.Lock] = {}
-        self._rests_until: dict[_Place, float] = {}
-        self._silences: dict[_Place, _Silence] = {}
-        self._answered_at: dict[_Place, float] = {}
+        self._silences: dict[Site, _Silence] = {}
+        self._answered_at: dict[Site, float] = {}
         self._lock = threading.Lock()
 
     def deadline_in(self, seconds: float) -> float:
@@ -383,38 +381,30 @@ class PlatformConnector:
                 host=host_of(url) or "",
             ) from error
         now = self._monotonic()
-        self._answered_at[access.place] = now
+        self._answered_at[access.site] = now
         self._budget.note_answer(access, now - asked_at)
-        silence = self._silences.get(access.place)
+        silence = self._silences.get(access.site)
         if silence is not None and now - asked_at < silence.waited:
-            self._silences.pop(access.place, None)
+            self._silences.pop(access.site, None)
         return answer
 
     def _note_silence(self, access: ServiceAccess, code: ErrorCode, asked_at: float, waited: float) -> None:
         """Spare the next calls the wait, unless somebody else's call was answered meanwhile."""
-        if self._answered_at.get(access.place, -math.inf) > asked_at:
+        if self._answered_at.get(access.site, -math.inf) > asked_at:
             return
         if code is ErrorCode.PLATFORM_UNREACHABLE:
             waited = math.inf
-        self._silences[access.place] = _Silence(self._monotonic() + SILENCE, waited, code)
+        self._silences[access.site] = _Silence(self._monotonic() + SILENCE, waited, code)
 
     def _seconds_left(self, access: ServiceAccess, deadline: float | None, most: float) -> float:
         registration = access.registration
         now = self._monotonic()
-        rests_until = self._rests_until.get(access.place, 0.0)
-        if rests_until > now:
-            raise PlatformFailed(
-                ErrorCode.PLATFORM_BUSY,
-                f"registration {registration.id} asked us to wait",
-                retryable=True,
-                retry_after=rests_until - now,
-            )
         seconds = most if deadline is None else min(most, deadline - now)
         if seconds <= 0:
             raise PlatformFailed(
                 ErrorCode.PLATFORM_TIMED_OUT, f"registration {registration.id}: out of time", retryable=True
             )
-        silence = self._silences.get(access.place)
+        silence = self._silences.get(access.site)
         if silence is not None and now < silence.until and silence.bars(seconds):
             raise PlatformFailed(
                 silence.code,
@@ -425,12 +415,11 @@ class PlatformConnector:
         return seconds
 
     def _refusal(self, access: ServiceAccess, answer: Answer) -> PlatformFailed:
-        """What a status that is no success means; a wish to be left alone is kept for the next calls."""
+        """What a status that is no success means; a wish to be left alone goes to the budget."""
         status = answer.status
         detail = f"registration {access.registration.id}: {host_of(answer.url)} answered {status}"
         if access.platform.is_too_busy(status, answer.headers):
             rest = REST if answer.retry_after is None else min(answer.retry_after, LONGEST_REST)
-            self._rests_until[access.place] = self._monotonic() + rest
             self._budget.slow_down(access, rest)
             return PlatformFailed(
                 ErrorCode.PLATFORM_BUSY,

@@ -24,7 +24,7 @@ from sqlalchemy.orm import Session
 
 from lti_tool import telemetry
 from lti_tool.domain.awarding import Proof
-from lti_tool.domain.registrations import RegistrationView
+from lti_tool.domain.registrations import Site
 from lti_tool.domain.scoring import ScoreState, meaning_of, next_try_at, timestamp_after
 from lti_tool.errors import CredentialInvalid, ErrorCode, NotAllowed, NotFound, PlatformFailed
 from lti_tool.lti import grades
@@ -79,7 +79,7 @@ REFUSALS: Final[Mapping[ScoreRefusal, ErrorCode]] = {
 class Room(Protocol):
     """How many calls the schedule may make; :class:`~lti_tool.services.call_budgets.CallBudgets`."""
 
-    def room(self, registration: RegistrationView) -> int: ...
+    def room(self, access: ServiceAccess) -> int: ...
 
 
 class DecidingPort(Protocol):
@@ -142,23 +142,23 @@ class _Work:
 
 
 class _Turns:
-    """Lets so many columns of one registration be written at once; who comes later does not wait."""
+    """Lets so many columns of one platform be written at once; who comes later does not wait."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._at_work: Counter[str] = Counter()
+        self._at_work: Counter[Site] = Counter()
 
     @contextmanager
-    def turn(self, registration_id: str) -> Iterator[bool]:
+    def turn(self, site: Site) -> Iterator[bool]:
         """Whether there is a turn; it is over at the end."""
         with self._lock:
-            is_free = self._at_work[registration_id] < COLUMNS_AT_ONCE
-            self._at_work[registration_id] += is_free
+            is_free = self._at_work[site] < COLUMNS_AT_ONCE
+            self._at_work[site] += is_free
         try:
             yield is_free
         finally:
             with self._lock:
-                self._at_work[registration_id] -= is_free
+                self._at_work[site] -= is_free
 
 
 @dataclass(frozen=True)
@@ -206,13 +206,13 @@ class Scoring:
         """Write what is due into one award column; a no-op where nothing is, or another worker is at it.
 
         What the platform does wrong is kept with the column or the learner's score, and raises nothing. Where
-        :data:`COLUMNS_AT_ONCE` others of the registration are written, it stays due, and is offered again.
+        :data:`COLUMNS_AT_ONCE` others of the platform are written, it stays due, and is offered again.
         """
         with self.database.read() as session:
-            registration_id = store.registration_of(session, line_item_id)
-        if registration_id is None:
+            site = store.site_of(session, line_item_id)
+        if site is None:
             return
-        with self._turns.turn(registration_id) as is_free:
+        with self._turns.turn(site) as is_free:
             if is_free:
                 self._write_alone(line_item_id)
 
@@ -244,7 +244,7 @@ class Scoring:
 
     def _has_room(self, plan: ContextPlan) -> bool:
         """Whether calls are left; where not, the reconcile pass comes back when there are again."""
-        return self.budgets is None or self.budgets.room(plan.registration) >= 1
+        return self.budgets is None or self.budgets.room(service_access(plan)) >= 1
 
     def _write(self, work: _Work) -> float | None:
         """Do the work; for how many seconds the platform wants to be left alone, if it does."""

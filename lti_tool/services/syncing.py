@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
 from lti_tool.domain.freshness import STORM_INTERVAL, SyncOutcome, next_sync_at
+from lti_tool.domain.registrations import Site
 from lti_tool.domain.turns import DueContext, Turns
 from lti_tool.errors import ErrorCode, NotFound, ToolError
 from lti_tool.lti import grades, memberships
@@ -134,17 +135,17 @@ class _Progress:
 
 
 class _Slots:
-    """Lets so many syncs of one registration work at once."""
+    """Lets so many syncs of one platform work at once."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._free: dict[str, threading.Semaphore] = {}
+        self._free: dict[Site, threading.Semaphore] = {}
 
     @contextmanager
-    def one_of(self, registration_id: str) -> Iterator[bool]:
+    def one_of(self, site: Site) -> Iterator[bool]:
         """Whether a slot came free in time; it is given back at the end."""
         with self._lock:
-            free = self._free.setdefault(registration_id, threading.Semaphore(AT_ONCE))
+            free = self._free.setdefault(site, threading.Semaphore(AT_ONCE))
         is_taken = free.acquire(timeout=SLOT_PATIENCE)
         try:
             yield is_taken
@@ -204,7 +205,7 @@ class Syncing:
         with self.database.read() as session:
             products = schedule.products_due(session, now)
         reads = self.budgets.reads(products) if within_budget else dict.fromkeys(products, limit)
-        reads = {registration_id: count for registration_id, count in reads.items() if count > 0}
+        reads = {site: count for site, count in reads.items() if count > 0}
         most = min(limit, max(reads.values(), default=0))
         with self.database.read() as session:
             due = schedule.contexts_due(session, now, reads, most)
@@ -220,7 +221,7 @@ class Syncing:
     def sync_context(self, context_id: str, run_id: str | None = None) -> None:
         """Read a context and decide; a no-op where it is not owed, or another worker is at it.
 
-        Where :data:`AT_ONCE` others of the registration are at work, or the platform's calls are used up, it
+        Where :data:`AT_ONCE` others of the platform are at work, or its calls are used up, it
         stays owed, and is offered again.
         What the platform does wrong is kept with the roster and the columns, and puts off the next sync;
         it raises nothing.
@@ -235,9 +236,9 @@ class Syncing:
         if run_id is None:
             if plan.sync_due_at is None or plan.sync_due_at > self.clock():
                 return
-            if not self.budgets.room(plan.registration):
+            if not self.budgets.room(service_access(plan)):
                 return  # it stays owed; what was offered before it has taken what there was
-        with self._slots.one_of(plan.registration.id) as is_free:
+        with self._slots.one_of(service_access(plan).site) as is_free:
             if is_free:
                 self._sync_alone(plan, run_id)
             elif run_id is not None:
@@ -405,7 +406,15 @@ class Syncing:
 
             with self.database.write() as session:
                 advance(session)
-            read = read_column(self.database, self.connector, self.clock, plan, column, note_progress=advance)
+            read = read_column(
+                self.database,
+                self.connector,
+                self.clock,
+                plan,
+                column,
+                note_progress=advance,
+                room=self.budgets.room,
+            )
             listed += read.grades
             changed += read.changed
             progress.note(

@@ -27,6 +27,7 @@ from lti_tool.domain.freshness import (
     RECENT_INTERVAL,
     Activity,
 )
+from lti_tool.domain.registrations import Site
 from lti_tool.domain.turns import DueContext
 from lti_tool.store import tables
 from lti_tool.store.tables import Context, Deployment, Placement, Registration
@@ -59,32 +60,34 @@ class Standing:
     """Its platform's, as last counted; ``None`` where it was never asked."""
 
 
-def products_due(session: Session, now: datetime) -> dict[str, str]:
-    """The approved registrations with a context that is owed a sync, and their products."""
+def products_due(session: Session, now: datetime) -> dict[Site, str]:
+    """The approved platforms with a context that is owed a sync, and their products."""
     rows = session.execute(_PRODUCTS_DUE, {"now": now})
-    return {row.id: row.product for row in rows}
+    return {Site(row.id, row.token_url): row.product for row in rows}
 
 
 def contexts_due(
-    session: Session, now: datetime, registration_ids: Collection[str], most: int
+    session: Session, now: datetime, sites: Collection[Site], most: int
 ) -> tuple[DueContext, ...]:
-    """Contexts of these registrations whose next sync is owed, those of one organisation together.
+    """Contexts of these platforms whose next sync is owed, those of one organisation together.
 
     Within it its platforms alternate, and of each the course comes first whose promise is broken furthest.
 
     :param most: how many of one organisation on one platform.
     """
-    if not registration_ids or most <= 0:
+    if not sites or most <= 0:
         return ()
     given = {
         "now": now,
         "active_since": now - ACTIVE_FOR,
         "recent_since": now - RECENT_FOR,
-        "registration_ids": list(registration_ids),
+        "sites": [(site.registration_id, site.token_url) for site in sites],
         "most": most,
     }
     rows = session.execute(_contexts_due(session.get_bind().dialect.name), given)
-    return tuple(DueContext(*row) for row in rows)
+    return tuple(
+        DueContext(row.organisation_id, row.id, Site(row.registration_id, row.token_url)) for row in rows
+    )
 
 
 def arrears(session: Session, now: datetime) -> Arrears:
@@ -113,9 +116,17 @@ def standing(session: Session, organisation_id: str, context_id: str) -> Standin
 
 _MOMENT = Context.__table__.c.sync_due_at.type
 _NOW = sa.bindparam("now", type_=_MOMENT)
-_PRODUCTS_DUE = select(Registration.id, Registration.product).where(
-    Registration.status == "approved",
-    Registration.id.in_(select(Context.registration_id).where(Context.sync_due_at <= _NOW)),
+_TOKEN_URL = func.coalesce(Deployment.token_url, Registration.token_url)
+"""As :func:`~lti_tool.domain.registrations.site_of`."""
+_PRODUCTS_DUE = (
+    select(Registration.id, _TOKEN_URL.label("token_url"), Registration.product)
+    .join(Deployment, Deployment.registration_id == Registration.id)
+    .where(
+        Registration.status == "approved",
+        Deployment.status == "approved",
+        Deployment.id.in_(select(Context.deployment_id).where(Context.sync_due_at <= _NOW)),
+    )
+    .distinct()
 )
 
 
@@ -123,7 +134,7 @@ _PRODUCTS_DUE = select(Registration.id, Registration.product).where(
 def _contexts_due(dialect: str) -> sa.Select[Any]:
     lateness = _lateness(dialect)
     place = func.row_number().over(
-        partition_by=(Context.organisation_id, Context.registration_id),
+        partition_by=(Context.organisation_id, Context.registration_id, _TOKEN_URL),
         order_by=(lateness.desc(), Context.id),
     )
     # The index on sync_due_at finds those that are due; the others are not looked at.
@@ -132,19 +143,21 @@ def _contexts_due(dialect: str) -> sa.Select[Any]:
             Context.organisation_id,
             Context.id,
             Context.registration_id,
+            _TOKEN_URL.label("token_url"),
             lateness.label("lateness"),
             place.label("place"),
         )
         .join(Deployment, Deployment.id == Context.deployment_id)
+        .join(Registration, Registration.id == Context.registration_id)
         .where(
             Context.sync_due_at <= _NOW,
-            Context.registration_id.in_(sa.bindparam("registration_ids", type_=sa.String, expanding=True)),
+            sa.tuple_(Context.registration_id, _TOKEN_URL).in_(sa.bindparam("sites", expanding=True)),
             Deployment.status == "approved",
         )
         .subquery()
     )
     return (
-        select(due.c.organisation_id, due.c.id, due.c.registration_id)
+        select(due.c.organisation_id, due.c.id, due.c.registration_id, due.c.token_url)
         .where(due.c.place <= sa.bindparam("most", type_=sa.Integer))
         .order_by(due.c.organisation_id, due.c.place, due.c.lateness.desc(), due.c.id)
     )
@@ -223,7 +236,14 @@ _STANDING = (
         tables.CallBudget.counted_at,
     )
     .join(Registration, Registration.id == Context.registration_id)
-    .outerjoin(tables.CallBudget, tables.CallBudget.registration_id == Registration.id)
+    .join(Deployment, Deployment.id == Context.deployment_id)
+    .outerjoin(
+        tables.CallBudget,
+        sa.and_(
+            tables.CallBudget.registration_id == Registration.id,
+            tables.CallBudget.token_url == _TOKEN_URL,
+        ),
+    )
     .where(_IS_OWN)
 )
 

@@ -18,6 +18,7 @@ from sqlalchemy import ColumnElement, String, and_, exists, func, or_, select, u
 from sqlalchemy.orm import Session, aliased
 
 from lti_tool.domain.awarding import Proof, Verdict
+from lti_tool.domain.registrations import Site
 from lti_tool.domain.scoring import ScoreState
 from lti_tool.errors import ErrorCode
 from lti_tool.store.dialects import insert_if_absent, upsert
@@ -161,13 +162,16 @@ def award_column(session: Session, line_item_id: str) -> AwardColumn | None:
     return None if row is None else AwardColumn(**row._mapping)
 
 
-def registration_of(session: Session, line_item_id: str) -> str | None:
-    """The registration on whose platform an award column is."""
-    return session.execute(
-        select(Context.registration_id)
+def site_of(session: Session, line_item_id: str) -> Site | None:
+    """The platform on which an award column is."""
+    row = session.execute(
+        select(Registration.id, func.coalesce(Deployment.token_url, Registration.token_url))
+        .join(Context, Context.registration_id == Registration.id)
+        .join(Deployment, Deployment.id == Context.deployment_id)
         .join(LineItem, LineItem.context_id == Context.id)
         .where(LineItem.id == line_item_id, LineItem.tag == AWARD_TAG)
-    ).scalar_one_or_none()
+    ).one_or_none()
+    return None if row is None else Site(*row)
 
 
 def award_columns(session: Session, organisation_id: str, context_id: str) -> dict[str, AwardColumn]:

@@ -662,6 +662,8 @@ class CallBudget(Base):
     registration_id: Mapped[str] = mapped_column(
         ForeignKey("registrations.id", ondelete="CASCADE"), primary_key=True
     )
+    token_url: Mapped[str] = mapped_column(String(2000), primary_key=True)
+    """Where the institution's tokens come from: of those that share a registration, each has a budget."""
     calls_left: Mapped[float]
     """Of the schedule; negative where a long read took more than there was."""
     visit_calls_left: Mapped[float]

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,7 +15,9 @@ import pytest
 import responses
 from sqlalchemy import select, update
 
+from lti_tool.domain.freshness import PROMISED, Activity
 from lti_tool.errors import ErrorCode
+from lti_tool.lti.connector import REST
 from lti_tool.services.awarding import Awarding
 from lti_tool.services.call_budgets import CallBudgets
 from lti_tool.services.syncing import Syncing
@@ -23,6 +26,9 @@ from lti_tool.store.database import Database
 from tests import factories
 from tests.integration.gradebook import Clock, Hints, Issued
 from tests.unit.lti.lms import Lms, lms
+
+PAGE = 100
+RATE = 60
 
 
 @dataclass
@@ -36,6 +42,9 @@ class Institution:
     asked: list[tuple[str, str]] = field(default_factory=list)
     """Path and bearer token of each call."""
     next_roster: str | None = None
+    members: int = 0
+    """Of a roster in pages of a hundred; 0: who has a score."""
+    is_too_busy: bool = False
 
     @property
     def token(self) -> str:
@@ -48,16 +57,28 @@ class Institution:
         self.asked.append((path, request.headers["Authorization"].removeprefix("Bearer ")))
         if self.asked[-1][1] != self.token:
             return 401, {}, "{}"
+        if self.is_too_busy:
+            return 429, {}, ""
         if path.endswith("/results"):
             listed = [
                 {"userId": sub, "resultScore": score, "resultMaximum": 100}
                 for sub, score in self.scores.items()
             ]
             return 200, {}, json.dumps(listed)
+        if self.members:
+            return self._page(request.url)
         headers = {"Link": f'<{self.next_roster}>; rel="next"'} if self.next_roster else {}
         members = [
             {"user_id": sub, "roles": ["Learner"], "name": f"{sub} of {self.host}"} for sub in self.scores
         ]
+        return 200, headers, json.dumps({"members": members})
+
+    def _page(self, url: str) -> tuple[int, dict[str, str], str]:
+        base, _, query = url.partition("?page=")
+        page = int(query or 0)
+        following = (page + 1) * PAGE
+        headers = {"Link": f'<{base}?page={page + 1}>; rel="next"'} if following < self.members else {}
+        members = [{"user_id": str(sub), "roles": ["Learner"]} for sub in range(page * PAGE, following)]
         return 200, headers, json.dumps({"members": members})
 
 
@@ -67,6 +88,7 @@ class Cloud:
 
     database: Database
     network: Lms
+    clock: Clock
     syncing: Syncing
     north: Institution
     south: Institution
@@ -140,7 +162,9 @@ def _deployed(database: Database, host: str, beside: factories.Course | None) ->
 def cloud(database: Database) -> Iterator[Cloud]:
     first = _deployed(database, "north.instructure.com", None)
     second = _deployed(database, "south.instructure.com", first)
-    with lms() as network:
+    clock = Clock()
+    budgets = CallBudgets(database, clock, RATE)
+    with lms(budget=budgets) as network:
         made = []
         for course, scores in ((first, {"5": 90.0, "6": 10.0}), (second, {"5": 10.0, "7": 95.0})):
             host = urlsplit(course.platform_issuer).netloc
@@ -148,7 +172,6 @@ def cloud(database: Database) -> Iterator[Cloud]:
             for method in (responses.GET, responses.POST):
                 network.mock.add_callback(method, re.compile(rf"https://{host}/.*"), one.answer)
             made.append(one)
-        clock = Clock()
         syncing = Syncing(
             database,
             network.connector,
@@ -156,9 +179,9 @@ def cloud(database: Database) -> Iterator[Cloud]:
             Hints(),
             Awarding(database, clock),
             Issued(),
-            CallBudgets(database, clock),
+            budgets,
         )
-        yield Cloud(database, network, syncing, *made)
+        yield Cloud(database, network, clock, syncing, *made)
 
 
 def test_each_is_read_with_its_own_token_into_its_own_rows(cloud: Cloud) -> None:
@@ -227,3 +250,37 @@ def test_a_launch_that_names_the_others_services_reads_nothing_of_it(cloud: Clou
     assert {token for _, token in cloud.north.asked} == {cloud.south.token}
     assert cloud.people(cloud.south) == {}
     assert cloud.awards(cloud.south) == set()
+
+
+@pytest.mark.parametrize("is_first_huge", [True, False])
+def test_the_attack_of_a_huge_roster_and_a_storm_leaves_the_others_promise_alone(
+    cloud: Cloud, is_first_huge: bool
+) -> None:
+    """Twenty thousand members in two hundred pages, of which the platform's rate bears sixty a minute; then
+    nothing but 429. The other institution is in use, and read within its two minutes all the while."""
+    pair = (cloud.north, cloud.south)
+    huge, small = pair if is_first_huge else pair[::-1]
+    huge.members = 20_000
+    begin_at = cloud.clock.now
+    with cloud.database.write() as session:
+        session.execute(
+            update(tables.Context).values(
+                last_launched_at=begin_at, roster_read_at=begin_at, sync_due_at=begin_at
+            )
+        )
+    for seconds in range(0, 12 * 60, 20):
+        cloud.clock.now = begin_at + timedelta(seconds=seconds)
+        if seconds == 2 * 60:
+            assert len(huge.asked) == 201, "read to its end, with the column, and paid off before the next"
+            huge.asked.clear()
+            huge.is_too_busy = True
+        for due in cloud.syncing.contexts_due(cloud.clock.now, 500):
+            cloud.syncing.sync_context(due.context_id)
+        with cloud.database.read() as session:
+            context = session.get_one(tables.Context, small.course.context_id)
+            assert context.roster_read_at is not None
+            assert cloud.clock.now - context.roster_read_at <= PROMISED[Activity.ACTIVE]
+            assert context.roster_trouble is None
+    assert 1 <= len(huge.asked) <= 10 * 60 / REST + 2, "left alone, and tried again"
+    assert cloud.people(small).keys() == small.scores.keys()
+    assert cloud.awards(small)

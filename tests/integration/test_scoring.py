@@ -12,9 +12,9 @@ import pytest
 import requests
 import sqlalchemy as sa
 
-from lti_tool.domain.registrations import RegistrationView
 from lti_tool.domain.scoring import MOST_TRIES
 from lti_tool.errors import CredentialInvalid, ErrorCode, NotAllowed, NotFound
+from lti_tool.lti.connector import ServiceAccess
 from lti_tool.services import scoring as scoring_module
 from lti_tool.services.awarding import Awarding
 from lti_tool.services.scoring import AwardColumnView, Scoring
@@ -496,7 +496,7 @@ def test_there_is_room_for_visits_before_scores(database: Database) -> None:
     class Budget:
         left = 3
 
-        def room(self, _registration: RegistrationView) -> int:
+        def room(self, _access: ServiceAccess) -> int:
             self.left -= 1
             return self.left + 1
 
@@ -1172,7 +1172,7 @@ def test_a_column_that_was_away_for_a_while_is_found_again_by_itself(everywhere:
 
 def test_a_platform_without_a_call_left_is_not_even_read(database: Database) -> None:
     class Spent:
-        def room(self, _registration: RegistrationView) -> int:
+        def room(self, _access: ServiceAccess) -> int:
             return 0
 
     with lms() as network:

@@ -18,12 +18,14 @@ import sqlalchemy as sa
 
 from lti_tool.domain.call_budget import BUCKET_SECONDS
 from lti_tool.domain.freshness import ACTIVE_FOR, PROMISED, RECENT_FOR, Activity, next_sync_at
+from lti_tool.domain.registrations import Site
 from lti_tool.errors import ErrorCode, PlatformFailed
 from lti_tool.jobs.reconcile import EVERY_SECONDS
 from lti_tool.lti.connector import REST, ServiceAccess
 from lti_tool.services.call_budgets import CallBudgets
 from lti_tool.services.columns import service_access
 from lti_tool.services.syncing import Syncing
+from lti_tool.store import rosters
 from lti_tool.store.database import Database
 from lti_tool.store.tables import Context, Deployment
 from tests import factories
@@ -95,7 +97,7 @@ class World:
     database: Database
     clock: Clock
     budgets: CallBudgets
-    platforms: dict[str, Platform]
+    platforms: dict[Site, Platform]
     courses: dict[str, Watched] = field(default_factory=dict)
     exempt: Callable[[Watched, datetime], bool] = lambda _watched, _now: False
     launches: list[tuple[datetime, str]] = field(default_factory=list)
@@ -138,7 +140,7 @@ class World:
             self.budgets.spend(access)
         except PlatformFailed as failure:
             return failure
-        if self.platforms[access.registration.id].answer(self.clock.now):
+        if self.platforms[access.site].answer(self.clock.now):
             return None
         self.budgets.slow_down(access, REST)
         return PlatformFailed(ErrorCode.PLATFORM_BUSY, retryable=True)
@@ -196,6 +198,25 @@ class World:
         return self.clock.now + PASS * passes
 
 
+def access_to(database: Database, course: Course) -> ServiceAccess:
+    with database.read() as session:
+        plan = rosters.context_plan_for_job(session, course.context_id)
+    assert plan is not None
+    return service_access(plan)
+
+
+def institution(database: Database, name: str, count: int, beside: Course, **columns: Any) -> list[Course]:
+    """As :func:`school` on the registration of ``beside``, with an LMS of its own."""
+    courses = school(database, count, beside=beside, **columns)
+    with database.write() as session:
+        session.execute(
+            sa.update(Deployment)
+            .where(Deployment.id == courses[0].deployment_id)
+            .values(token_url=f"https://{name}.example/token")
+        )
+    return courses
+
+
 def school(database: Database, count: int, *, beside: Course | None = None, **columns: Any) -> list[Course]:
     """An organisation with so many courses; on a platform of its own, or on that of ``beside``."""
     first = factories.course(database, **columns)
@@ -222,7 +243,7 @@ def world_of(
     database: Database, courses: list[Course], *, used_at: datetime, per_minute: int | None
 ) -> World:
     clock = Clock()
-    platforms = {course.registration_id: Platform() for course in courses}
+    platforms = {access_to(database, course).site: Platform() for course in courses}
     world = World(database, clock, CallBudgets(database, clock, per_minute), platforms)
     for course in courses:
         world.watch(course, used_at=used_at)
@@ -251,7 +272,7 @@ def test_a_week_of_three_schools(sqlite_database):
     small = school(sqlite_database, 6, beside=middle[0], **columns)
     world = world_of(sqlite_database, large + middle + small, used_at=long_ago, per_minute=240)
     lessons(world, large[:3] + middle[:2] + small[:1], 7, random.Random(5))
-    shared = middle[0].registration_id
+    shared = access_to(sqlite_database, middle[0]).site
     storm = NOW + timedelta(days=2, hours=3), NOW + timedelta(days=2, hours=4)
     recovered_at = storm[1] + timedelta(minutes=15)
     world.platforms[shared].refuses = lambda now: storm[0] <= now < storm[1]
@@ -260,7 +281,7 @@ def test_a_week_of_three_schools(sqlite_database):
     world.launches.sort(reverse=True)
     # A course falls behind while its platform refuses; that of the others' is no excuse for any delay.
     world.exempt = lambda watched, now: (
-        watched.course.registration_id == shared and storm[0] <= now < recovered_at
+        watched.course.registration_id == shared.registration_id and storm[0] <= now < recovered_at
     )
     world.work(storm[0])
     before = len(world.platforms[shared].calls)
@@ -312,11 +333,7 @@ def test_visits_are_answered_while_the_schedule_wants_everything(database):
     courses = school(database, 60, last_launched_at=NOW, sync_due_at=NOW)
     world = world_of(database, courses, used_at=NOW, per_minute=60)
     world.exempt = lambda _watched, _now: True
-    with database.read() as session:
-        from lti_tool.store import rosters
-
-        plan = rosters.context_plan_for_job(session, courses[0].context_id)
-    visit = service_access(plan, is_visit=True)
+    visit = replace(access_to(database, courses[0]), is_visit=True)
     for minute in range(30):
         world.work(NOW + timedelta(minutes=minute + 1))
         for _ in range(10):
@@ -335,3 +352,27 @@ def test_the_small_school_does_not_wait_behind_the_large_one(database):
     assert all(world.courses[course.context_id].reads >= 2 for course in small)
     read = sum(world.courses[course.context_id].reads > 0 for course in large)
     assert 10 <= read < 100, "while most of the other's still wait"
+
+
+@pytest.mark.parametrize("trouble", ["storm", "debt"])
+def test_one_institution_keeps_nobody_from_the_promise_of_another(database, trouble):
+    """Both are behind one registration. North answers every call by 429, or is in debt for ten minutes; the
+    lesson at South is read every two minutes all the while."""
+    north = school(database, 30, last_launched_at=NOW, sync_due_at=NOW - timedelta(minutes=30))
+    south = institution(database, "south", 3, north[0], last_launched_at=NOW, sync_due_at=NOW)
+    world = world_of(database, north + south, used_at=NOW, per_minute=60)
+    to_north, to_south = (access_to(database, courses[0]) for courses in (north, south))
+    at_north, at_south = (world.platforms[access.site] for access in (to_north, to_south))
+    if trouble == "storm":
+        at_north.refuses = lambda _now: True
+    else:
+        for _ in range(1_000):
+            world.budgets.spend(to_north)
+    world.exempt = lambda watched, _now: watched.course.deployment_id == north[0].deployment_id
+    world.work(NOW + timedelta(minutes=40))
+    if trouble == "storm":
+        assert 1 <= len(at_north.calls) <= 40 * 60 / REST + 5
+    else:
+        assert at_north.calls[0] >= NOW + timedelta(minutes=10)
+    assert len(at_south.calls) >= 3 * CALLS_OF_A_READ * 40 / 2, "each course every two minutes"
+    assert world.budgets.standing(to_south).pace == 1

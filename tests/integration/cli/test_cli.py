@@ -25,7 +25,7 @@ from lti_tool import cli
 from lti_tool.bootstrap import Tool, build_tool
 from lti_tool.commands import doctor
 from lti_tool.domain.registrations import DeploymentStatus, DeploymentView
-from lti_tool.lti.connector import ServiceAccess
+from lti_tool.lti.connector import ServiceAccess, host_of
 from lti_tool.store.tables import Registration
 from tests import factories
 from tests.integration.cli.conftest import CommandLine
@@ -428,7 +428,8 @@ def test_the_doctor_says_what_is_late_and_why(
     tool.call_budgets.slow_down(access, 2990.0)
     said = lti_tool("doctor")
     assert "warn  schedule: 1 courses are owed a read, the first since 20 min ago" in said.out
-    assert f"warn  call budget: {view.name}: asked to be left alone for 29" in said.out
+    platform = f"{view.name}, {host_of(view.token_url)}"
+    assert f"warn  call budget: {platform}: asked to be left alone for 29" in said.out
     listed = lti_tool("contexts", "list").out
     assert "never" in listed
     assert "20 min ago" in listed

@@ -221,6 +221,7 @@ def test_a_pass_measures_what_is_owed(tool: Tool, course: factories.Course, watc
         session.add(
             CallBudget(
                 registration_id=registration.id,
+                token_url=registration.token_url,
                 calls_left=-60.0,
                 visit_calls_left=0.0,
                 pace=0.5,

@@ -6,15 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import update
 
-from lti_tool.domain.call_budget import BUCKET_SECONDS
+from lti_tool.domain.call_budget import BUCKET_SECONDS, CallBudget
 from lti_tool.errors import ErrorCode, PlatformFailed
 from lti_tool.jobs.reconcile import EVERY_SECONDS
 from lti_tool.lti.connector import ServiceAccess
 from lti_tool.services.call_budgets import CallBudgets
 from lti_tool.services.columns import service_access
-from lti_tool.store import rosters, tables
+from lti_tool.store import rosters
 from lti_tool.store.database import Database
 from tests import factories
 from tests.integration.gradebook import Clock
@@ -61,23 +60,23 @@ def test_a_new_minute_brings_new_calls(database):
 def test_the_schedule_is_counted_and_goes_on(database):
     access, clock = access_to(database), Clock()
     budgets = CallBudgets(database, clock, RATE)
-    assert budgets.room(access.registration) == BUCKET
+    assert budgets.room(access) == BUCKET
     assert spend_all(budgets, access, 200) == 200, "a read that was begun is not cut off"
-    assert budgets.room(access.registration) == 0
-    assert budgets.reads({access.registration.id: "moodle"}) == {access.registration.id: 0}
+    assert budgets.room(access) == 0
+    assert budgets.reads({access.site: "moodle"}) == {access.site: 0}
     clock.forward(minutes=2)
-    assert budgets.room(access.registration) > 0
+    assert budgets.room(access) > 0
 
 
 def test_slow_answers_cost_more(database):
     access, clock = access_to(database), Clock()
     budgets = CallBudgets(database, clock, RATE)
     budgets.spend(access)
-    left = budgets.standing(access.registration).calls_left
+    left = budgets.standing(access).calls_left
     budgets.note_answer(access, 1.5)
-    assert budgets.standing(access.registration).calls_left == left
+    assert budgets.standing(access).calls_left == left
     budgets.note_answer(access, 30.0)
-    assert budgets.standing(access.registration).calls_left == left - 14
+    assert budgets.standing(access).calls_left == left - 14
 
 
 def test_a_warning_is_heeded_once_in_a_while(database):
@@ -85,17 +84,17 @@ def test_a_warning_is_heeded_once_in_a_while(database):
     budgets = CallBudgets(database, clock, RATE)
     for _ in range(5):
         budgets.heed_warning(access)
-    assert budgets.standing(access.registration).pace == 0.5
+    assert budgets.standing(access).pace == 0.5
     clock.forward(seconds=31)
     budgets.heed_warning(access)
-    assert budgets.standing(access.registration).pace < 0.5
+    assert budgets.standing(access).pace < 0.5
 
 
 def test_a_platform_that_wants_rest_is_left_alone_by_everybody(database):
     access, clock = access_to(database), Clock()
     CallBudgets(database, clock, RATE).slow_down(access, 600)
     other_process = CallBudgets(database, clock, RATE)
-    assert other_process.standing(access.registration).rests(clock.now) == 600
+    assert other_process.standing(access).rests(clock.now) == 600
     with pytest.raises(PlatformFailed) as raised:
         other_process.spend(access)
     assert (raised.value.code, raised.value.retry_after) == (ErrorCode.PLATFORM_BUSY, 600)
@@ -108,38 +107,55 @@ def test_a_process_whose_clock_is_a_little_behind_is_not_told_to_wait(database):
     CallBudgets(database, behind, RATE).spend(access)
 
 
+SOUTH = "https://south.example/token"
+
+
+def of_south(access: ServiceAccess, token_url: str | None = SOUTH) -> ServiceAccess:
+    """Another institution's deployment on the same registration."""
+    return replace(access, deployment=replace(access.deployment, id="south", token_url=token_url))
+
+
 @pytest.mark.parametrize("is_first", [True, False])
 def test_an_institution_that_shares_a_registration_speaks_for_itself(database, is_first):
-    """The others are not left alone for what it said, be it for ever, and keep half of their pace; also where
-    it is the first, whose token URL is the registration's."""
+    """Whatever it says, be it for ever: the others keep their calls and their pace; also where it is the one
+    whose token URL is the registration's."""
     first, clock = access_to(database), Clock()
-    other = factories.course(database)
-    with database.write() as session:
-        session.execute(
-            update(tables.Registration)
-            .where(tables.Registration.id == first.registration.id)
-            .values(product="canvas")
-        )
-        session.execute(
-            update(tables.Deployment)
-            .where(tables.Deployment.id == other.deployment_id)
-            .values(
-                registration_id=first.registration.id,
-                id_on_platform="2:south",
-                token_url="https://south.example/token",
-            )
-        )
-    canvas = replace(first.registration, product="canvas")
-    own_url = None if is_first else "https://south.example/token"
-    busy = replace(first, registration=canvas, deployment=replace(first.deployment, token_url=own_url))
+    busy, other = (first, of_south(first)) if is_first else (of_south(first), first)
     budgets = CallBudgets(database, clock, RATE)
     for _ in range(40):
         budgets.slow_down(busy, 600)
         budgets.heed_warning(busy)
         clock.forward(seconds=31)
-    assert budgets.standing(canvas).rests(clock.now) == 0
-    assert budgets.standing(canvas).pace >= 0.5
-    budgets.spend(replace(first, registration=canvas))
+    budgets.slow_down(busy, 600)
+    elsewhere = CallBudgets(database, clock, RATE)
+    assert elsewhere.standing(busy).rests(clock.now) > 0, "every process leaves it alone"
+    assert elsewhere.room(busy) == 0
+    assert elsewhere.standing(other) == CallBudget.full(RATE, clock.now)
+    elsewhere.spend(other)
+    elsewhere.spend(replace(other, is_visit=True))
+
+
+def test_what_one_institution_reads_is_not_paid_by_another(database):
+    first, clock = access_to(database), Clock()
+    south = of_south(first)
+    budgets = CallBudgets(database, clock, RATE)
+    assert spend_all(budgets, south, 500) == 500
+    assert budgets.room(south) == 0
+    assert budgets.room(first) == BUCKET
+    products = {south.site: "canvas", first.site: "canvas"}
+    assert budgets.reads(products) == {south.site: 0, first.site: BUCKET // 2}
+
+
+def test_deployments_of_one_institution_share_its_budget(database):
+    """A course-level placement is a deployment of its own, be the token URL named once more or not."""
+    first, clock = access_to(database), Clock()
+    again = of_south(first, first.registration.token_url)
+    budgets = CallBudgets(database, clock, RATE)
+    budgets.slow_down(again, 600)
+    for same in (again, first, of_south(first, None)):
+        assert budgets.standing(same).rests(clock.now) == 600
+    (kept,) = budgets.standings()
+    assert kept.site == first.site
 
 
 def test_products_have_rates_of_their_own_unless_the_operator_says_otherwise(sqlite_database):

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from lti_tool.domain.registrations import Site
 from lti_tool.domain.turns import DueContext, Turns
 from lti_tool.store import schedule
 from lti_tool.store.database import Database
@@ -21,12 +22,17 @@ from tests.factories import NOW
 MANY = 5_000
 
 
-def due(database: Database, limit: int = 100, *, reads: dict[str, int] | None = None) -> list[DueContext]:
+def due(database: Database, limit: int = 100, *, reads: dict[Site, int] | None = None) -> list[DueContext]:
     with database.read() as session:
         if reads is None:
             reads = dict.fromkeys(schedule.products_due(session, NOW), 10_000)
         most = min(limit, max(reads.values(), default=0))
         return list(Turns().take(schedule.contexts_due(session, NOW, list(reads), most), reads, limit))
+
+
+def site_of(database: Database, course: factories.Course) -> Site:
+    with database.read() as session:
+        return Site(course.registration_id, session.get_one(Registration, course.registration_id).token_url)
 
 
 def more_courses(database: Database, course: factories.Course, count: int, **columns: Any) -> None:
@@ -79,7 +85,7 @@ def test_organisations_on_one_platform_take_turns(database):
     crowd = factories.course(database, sync_due_at=NOW - timedelta(hours=5))
     more_courses(database, crowd, 200)
     other = elsewhere(database, crowd, sync_due_at=NOW - timedelta(seconds=1))
-    turns = due(database, 50, reads={crowd.registration_id: 2})
+    turns = due(database, 50, reads={site_of(database, crowd): 2})
     assert {one.organisation_id for one in turns} == {crowd.organisation_id, other.organisation_id}
     assert len(turns) == 2, "as many as the platform has calls for"
 
@@ -100,7 +106,7 @@ def test_a_platform_without_calls_left_keeps_no_place(database):
     spent = factories.course(database, sync_due_at=NOW - timedelta(hours=5))
     more_courses(database, spent, 200)
     other = factories.course(database, sync_due_at=NOW)
-    turns = due(database, reads={spent.registration_id: 0, other.registration_id: 5})
+    turns = due(database, reads={site_of(database, spent): 0, site_of(database, other): 5})
     assert [one.context_id for one in turns] == [other.context_id]
 
 

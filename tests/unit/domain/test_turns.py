@@ -7,11 +7,14 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lti_tool.domain.registrations import Site
 from lti_tool.domain.turns import DueContext, Turns
 
+LMS, SPENT, OTHER = (Site("shared", f"https://{name}.example/token") for name in ("lms", "spent", "other"))
 
-def owed(organisation: str, count: int, registration: str = "lms") -> list[DueContext]:
-    return [DueContext(organisation, f"{organisation}-{number}", registration) for number in range(count)]
+
+def owed(organisation: str, count: int, site: Site = LMS) -> list[DueContext]:
+    return [DueContext(organisation, f"{organisation}-{number}", site) for number in range(count)]
 
 
 def names(taken: tuple[DueContext, ...]) -> list[str]:
@@ -20,7 +23,7 @@ def names(taken: tuple[DueContext, ...]) -> list[str]:
 
 def test_organisations_alternate():
     due = owed("large", 5_000) + owed("small", 2)
-    taken = Turns().take(due, {"lms": 10}, 100)
+    taken = Turns().take(due, {LMS: 10}, 100)
     assert names(taken)[:4] == ["large-0", "small-0", "large-1", "small-1"]
     assert len(taken) == 10
 
@@ -28,18 +31,18 @@ def test_organisations_alternate():
 def test_one_read_at_a_time_goes_round_too():
     turns = Turns()
     due = owed("a", 9) + owed("b", 9) + owed("c", 1)
-    served = [turns.take(due, {"lms": 1}, 100)[0].organisation_id for _ in range(6)]
+    served = [turns.take(due, {LMS: 1}, 100)[0].organisation_id for _ in range(6)]
     assert Counter(served) == {"a": 2, "b": 2, "c": 2}
 
 
 def test_a_platform_that_bears_nothing_keeps_nobody_from_another():
-    due = owed("a", 9, "spent") + owed("a", 2, "other")
-    assert names(Turns().take(due, {"other": 5}, 100)) == ["a-0", "a-1"]
+    due = owed("a", 9, SPENT) + owed("a", 2, OTHER)
+    assert names(Turns().take(due, {OTHER: 5}, 100)) == ["a-0", "a-1"]
 
 
 def test_there_is_a_limit():
-    assert len(Turns().take(owed("a", 9) + owed("b", 9), {"lms": 100}, 5)) == 5
-    assert Turns().take(owed("a", 9), {"lms": 100}, 0) == ()
+    assert len(Turns().take(owed("a", 9) + owed("b", 9), {LMS: 100}, 5)) == 5
+    assert Turns().take(owed("a", 9), {LMS: 100}, 0) == ()
 
 
 @given(
@@ -49,7 +52,7 @@ def test_there_is_a_limit():
 )
 def test_nobody_gets_two_more_than_another_who_waits(counts, reads, limit):
     due = [one for organisation, count in counts.items() for one in owed(organisation, count)]
-    taken = Turns().take(due, {"lms": reads}, limit)
+    taken = Turns().take(due, {LMS: reads}, limit)
     assert len(taken) == min(len(due), reads, limit)
     got = Counter(one.organisation_id for one in taken)
     waiting = [organisation for organisation, count in counts.items() if got[organisation] < count]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import pytest
 import requests
@@ -13,8 +13,9 @@ import responses
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
+from lti_tool.domain.call_budget import LONGEST_REST
 from lti_tool.errors import ErrorCode, OutboundRefused, PlatformFailed
-from lti_tool.lti.connector import REST, SILENCE, ServiceAccess, host_of, named_hosts, with_query
+from lti_tool.lti.connector import REST, SILENCE, NoBudget, ServiceAccess, host_of, named_hosts, with_query
 from lti_tool.outbound import Answer, transaction_closed, transaction_opened
 from tests.unit.lti.lms import (
     AGS,
@@ -347,13 +348,8 @@ def test_a_deployment_of_the_registrations_own_organisation_uses_its_token_url(m
     assert len(moodle.tokens_given) == 1
 
 
-def test_an_institution_that_rests_or_is_silent_speaks_for_itself_only(moodle):
+def test_an_institution_that_is_silent_speaks_for_itself_only(moodle):
     north, south = institutions(moodle)
-    moodle.mock.replace(responses.GET, NORTH_ROSTER, body="", status=429)
-    assert refused(moodle, NORTH_ROSTER, north).code is ErrorCode.PLATFORM_BUSY
-    get(moodle, SOUTH_ROSTER, south)
-    assert refused(moodle, NORTH_ROSTER, north).code is ErrorCode.PLATFORM_BUSY
-    moodle.time.seconds += REST + 1
     moodle.mock.replace(responses.GET, SOUTH_ROSTER, body=requests.ConnectionError("refused"))
     assert refused(moodle, SOUTH_ROSTER, south).code is ErrorCode.PLATFORM_UNREACHABLE
     moodle.mock.replace(responses.GET, NORTH_ROSTER, body="{}")
@@ -417,26 +413,56 @@ def test_sending_is_never_repeated(moodle):
     assert len(moodle.calls("lineitems")) == 1
 
 
-def test_a_storm_of_429_ends_soon_and_leaves_the_platform_alone(moodle):
-    moodle.gives_tokens()
-    moodle.gives(MEMBERSHIPS_URL, "", status=429, headers={"Retry-After": "120"})
-    failure = refused(moodle)
-    assert (failure.code, failure.retryable, failure.retry_after) == (ErrorCode.PLATFORM_BUSY, True, 120.0)
-    asked = len(moodle.mock.calls)
-    again = refused(moodle)
-    assert again.code is ErrorCode.PLATFORM_BUSY
-    assert len(moodle.mock.calls) == asked, "asked although the platform wants rest"
-    moodle.time.seconds += 121
-    moodle.mock.replace(responses.GET, MEMBERSHIPS_URL, body="{}")
-    assert get(moodle).status == 200
+@dataclass
+class Budget(NoBudget):
+    """Remembers the rests that were asked for, and lets nothing through where told so."""
+
+    rests: list[tuple[ServiceAccess, float]] = field(default_factory=list)
+    is_shut: bool = False
+
+    def spend(self, access: ServiceAccess) -> None:
+        if self.is_shut:
+            raise PlatformFailed(ErrorCode.PLATFORM_BUSY, retryable=True)
+
+    def slow_down(self, access: ServiceAccess, rest: float) -> None:
+        self.rests.append((access, rest))
 
 
-def test_the_rest_of_one_platform_is_not_anothers(moodle):
-    moodle.gives_tokens()
-    moodle.gives(MEMBERSHIPS_URL, "", status=429, headers={"Retry-After": "120"})
-    refused(moodle)
-    moodle.mock.replace(responses.GET, MEMBERSHIPS_URL, body="{}")
-    assert get(moodle, who=access(id="r2")).status == 200
+@pytest.mark.parametrize(
+    "headers,rest", [({"Retry-After": "120"}, 120.0), ({}, REST), ({"Retry-After": "1000000"}, LONGEST_REST)]
+)
+def test_a_storm_of_429_is_told_to_the_budget(headers, rest):
+    budget = Budget()
+    with lms(budget=budget) as given:
+        given.gives_tokens()
+        given.gives(MEMBERSHIPS_URL, "", status=429, headers=headers)
+        failure = refused(given)
+        assert (failure.code, failure.retryable) == (ErrorCode.PLATFORM_BUSY, True)
+        assert budget.rests == [(access(), rest)]
+
+
+def test_a_token_endpoint_that_is_too_busy_is_told_to_the_budget():
+    budget = Budget()
+    with lms(budget=budget) as given:
+        given.mock.post(TOKEN_URL, status=429, headers={"Retry-After": "120"})
+        assert refused(given).code is ErrorCode.PLATFORM_BUSY
+        assert budget.rests == [(access(), 120.0)]
+
+
+@pytest.mark.parametrize("has_token", [True, False])
+def test_what_the_budget_refuses_is_not_sent(has_token):
+    budget = Budget()
+    with lms(budget=budget) as given:
+        given.gives_tokens()
+        given.gives(MEMBERSHIPS_URL, "{}")
+        if has_token:
+            get(given)
+        asked = len(given.mock.calls)
+        budget.is_shut = True
+        assert refused(given).code is ErrorCode.PLATFORM_BUSY
+        assert len(given.mock.calls) == asked
+        budget.is_shut = False
+        assert get(given).status == 200
 
 
 def test_canvas_says_busy_as_403_too(moodle):
@@ -595,18 +621,6 @@ def test_the_silence_of_one_registration_is_not_that_of_another(moodle, silent):
     refused(moodle)
     silent.is_silent = False
     assert get(moodle, who=other).status == 200
-
-
-def test_a_busy_platform_that_names_no_time_gets_a_rest_too(moodle):
-    moodle.gives_tokens()
-    moodle.gives(MEMBERSHIPS_URL, "", status=429)
-    assert refused(moodle).code is ErrorCode.PLATFORM_BUSY
-    asked = len(moodle.calls("memberships"))
-    assert refused(moodle).code is ErrorCode.PLATFORM_BUSY
-    assert len(moodle.calls("memberships")) == asked
-    moodle.time.seconds += REST
-    refused(moodle)
-    assert len(moodle.calls("memberships")) > asked
 
 
 def test_a_visit_does_not_wait_longer_than_it_has_for_somebody_elses_token(moodle):

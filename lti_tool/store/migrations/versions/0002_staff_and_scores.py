@@ -87,6 +87,7 @@ def upgrade() -> None:
     op.create_table(
         "call_budgets",
         _of("registration_id", "registrations", primary_key=True),
+        sa.Column("token_url", sa.String(2000), primary_key=True),
         sa.Column("calls_left", sa.Double(), nullable=False),
         sa.Column("visit_calls_left", sa.Double(), nullable=False),
         sa.Column("pace", sa.Double(), nullable=False),
