@@ -63,12 +63,28 @@ def is_of(column: Any, organisation_id: str | sa.BindParameter[str]) -> sa.Colum
     return _Value(column) == organisation_id
 
 
-def contains_text(column: Any, text: str) -> sa.ColumnElement[bool]:
-    """Whether a text column holds ``text``, capital letters or small; ``%`` and ``_`` mean themselves.
+class _Lower(FunctionElement[str]):
+    """A text in small letters, of whatever script."""
 
-    SQLite's own ``lower`` knows ASCII only; :mod:`lti_tool.store.database` gives it Python's.
-    """
-    found: sa.ColumnElement[bool] = sa.func.lower(column).contains(text.lower(), autoescape=True)
+    inherit_cache = True
+    type = sa.String()
+
+
+@compiles(_Lower)
+def _lower(element: _Lower, compiler: SQLCompiler, **kwargs: Any) -> str:
+    # SQLite's own knows ASCII only; lti_tool.store.database gives it Python's.
+    return f"lower({compiler.process(element.clauses, **kwargs)})"
+
+
+@compiles(_Lower, "postgresql")
+def _lower_on_postgresql(element: _Lower, compiler: SQLCompiler, **kwargs: Any) -> str:
+    # In a cluster made with the locale C, lower() without a collation knows ASCII only too.
+    return f'lower({compiler.process(element.clauses, **kwargs)} COLLATE "und-x-icu")'
+
+
+def contains_text(column: Any, text: str) -> sa.ColumnElement[bool]:
+    """Whether a text column holds ``text``, capital letters or small; ``%`` and ``_`` mean themselves."""
+    found: sa.ColumnElement[bool] = _Lower(column).contains(text.lower(), autoescape=True)
     return found
 
 
