@@ -39,6 +39,7 @@ from tests.bench.measuring import (
 )
 from tests.bench.schools import Grounds, Place
 from tests.bench.serving import served
+from tests.bench.streams import stream_and_copy
 from tests.factories import NOW, Course
 
 SIZES = (1_000, 2_000, 20_000)
@@ -204,6 +205,21 @@ def _keeping(tool: Tool, place: Place, origin: str, ending: str) -> Iterator[Fig
         f"ORM get-or-create per learner ({ORM_SAMPLE} learners), without reading them",
         ORM_SAMPLE / loop, at_least(30),
     )  # fmt: skip
+    if place.kind == "postgresql":
+        copied = _course(place.database, origin, size)
+        by_copy = partial(
+            stream_and_copy,
+            place.database,
+            copied,
+            _column_of(place.database, copied),
+            f"{origin}/members/{size}",
+            f"{origin}/column/{size}/results",
+        )
+        stream = interleave({"copy": by_copy}, 1, stopwatch=place.stopwatch)["copy"]
+        yield figure(
+            f"roster_results_stored_{size}{ending}_vs_copy", first, "CPU s",
+            "pages streamed into COPY and an upsert of each kind, nothing checked", stream, at_most(2),
+        )  # fmt: skip
     again = interleave({"ours": sync}, 1, stopwatch=place.stopwatch)["ours"]
     yield figure(
         f"roster_results_unchanged_{size}{ending}", again, "CPU s", "the same sync, when all was new",
@@ -237,12 +253,16 @@ def _course(database: Database, origin: str, size: int, *, members_url: str | No
     return course
 
 
-def _by_orm(database: Database, course: Course) -> None:
-    """Look each learner, membership and result up, and make it if it is not there; one transaction each."""
+def _column_of(database: Database, course: Course) -> str:
     with database.read() as session:
-        line_item_id = session.scalars(
+        return session.scalars(
             sa.select(tables.LineItem.id).where(tables.LineItem.context_id == course.context_id)
         ).one()
+
+
+def _by_orm(database: Database, course: Course) -> None:
+    """Look each learner, membership and result up, and make it if it is not there; one transaction each."""
+    line_item_id = _column_of(database, course)
     for number in range(ORM_SAMPLE):
         with database.write() as session:
             learner = session.scalars(
