@@ -195,7 +195,6 @@ NO_STAFF_PAGES = frozenset(
         ("POST", "staff.home.set_member_status"),
         ("POST", "staff.connections.set_registration_status"),
         ("POST", "staff.connections.set_administrator_role"),
-        ("POST", "staff.connections.set_deployment_status"),
         ("POST", "staff.catalogue.set_categories"),
         ("POST", "staff.catalogue.set_micromodule_status"),
         ("POST", "staff.catalogue.delete_category"),
