@@ -31,6 +31,7 @@ from lti_tool.services.launching import Launching
 from lti_tool.services.overview import Overview
 from lti_tool.services.progress import CourseProgress
 from lti_tool.services.public import PublicRecords
+from lti_tool.services.publishing import Publishing
 from lti_tool.services.registration import Registrations
 from lti_tool.services.scoring import Scoring
 from lti_tool.services.sharing import Sharing
@@ -76,6 +77,7 @@ class Tool:
     scoring: Scoring
     wallet: Wallet
     progress: CourseProgress
+    publishing: Publishing
     sharing: Sharing
     verifying: Verifying
     public: PublicRecords
@@ -188,6 +190,7 @@ def build_tool(
         scoring=scoring,
         wallet=Wallet(database, awarding, urls, ages),
         progress=CourseProgress(database, awarding, ages),
+        publishing=Publishing(database, clock, queue),
         sharing=Sharing(database, clock, urls),
         verifying=Verifying(outbound, issuing, public, clock, settings.base_url),
         public=public,

@@ -9,7 +9,7 @@ from decimal import Decimal
 from functools import cache
 from typing import Any
 
-from sqlalchemy import String, bindparam, select
+from sqlalchemy import String, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from lti_tool.store.dialects import insert_if_absent
@@ -161,6 +161,34 @@ def add_placement(
     )
     session.flush()
     return placement_id
+
+
+def publish(
+    session: Session,
+    organisation_id: str,
+    context_id: str,
+    placement_id: str,
+    published_by_id: str,
+    now: datetime,
+) -> bool | None:
+    """Make a draft active; whether it was one still, or ``None`` where this course has no such placement.
+
+    Of two who press at the same time, one gets ``True``.
+    """
+    own = (
+        Placement.organisation_id == organisation_id,
+        Placement.context_id == context_id,
+        Placement.id == placement_id,
+    )
+    published = session.connection().execute(
+        update(Placement)
+        .where(*own, Placement.status == "draft")
+        .values(status="active", activated_at=now, published_at=now, published_by_id=published_by_id)
+    )
+    if published.rowcount:
+        return True
+    status = session.execute(select(Placement.status).where(*own)).scalar_one_or_none()
+    return False if status == "active" else None
 
 
 def lock(session: Session, organisation_id: str, placement_id: str) -> None:

@@ -17,6 +17,7 @@ from lti_tool.web import (
     errors,
     headers,
     i18n,
+    insight,
     lti,
     ops,
     public,
@@ -51,5 +52,5 @@ def register(app: Flask, tool: Tool) -> None:
     verification_words.register(app)
     verify.register(app)
     staff.register(app)
-    for room in (lti, wallet, course, configure, public, ops):
+    for room in (lti, wallet, course, insight, configure, public, ops):
         app.register_blueprint(room.blueprint)

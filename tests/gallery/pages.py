@@ -259,6 +259,7 @@ NO_PAGES = NO_STAFF_PAGES | frozenset(
         ("POST", "course.create_columns"),
         ("POST", "course.poll_columns"),
         ("POST", "course.start_sync"),
+        ("POST", "insight.publish"),
         ("POST", "verify.check_api"),
         ("POST", "wallet.set_sharing"),
         # Asked both ways, and the same page.

@@ -138,6 +138,7 @@ def action_words() -> dict[str, str]:
         "category.deleted": _("Category deleted"),
         "micromodule.created": _("Micromodule described"),
         "micromodule.placed": _("Micromodule placed in a course"),
+        "placement.published": _("Micromodule published in a course"),
         "micromodule.categories_changed": _("Categories of a micromodule changed"),
         "micromodule.archived": _("Micromodule archived"),
         "micromodule.restored": _("Micromodule taken back into use"),

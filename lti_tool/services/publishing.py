@@ -1,0 +1,79 @@
+"""From draft to active: an instructor publishes a micromodule, and from then on it awards.
+
+Placing, setting up, reading and simulating do not need it; awarding does. Nothing here takes anything back:
+a published placement stays so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Protocol
+
+from lti_tool.errors import ErrorCode, NotAllowed, NotFound
+from lti_tool.services import Hints
+from lti_tool.services.launching import SessionView
+from lti_tool.store import audit, decisions, placements, schedule
+from lti_tool.store.database import Database
+
+AT_ONCE: Final = 500
+"""Learners that are decided about while the instructor waits; of a larger course the next reading decides,
+which is owed at once."""
+
+
+class DecidingPort(Protocol):
+    """Decides, signs and writes back; :class:`~lti_tool.services.deciding.Deciding`."""
+
+    def decide(
+        self, organisation_id: str, context_id: str, learner_ids: Sequence[str] | None, cause: str, /
+    ) -> object: ...
+
+
+@dataclass(frozen=True)
+class Publishing:
+    """Publishes placements of the course that a session is in."""
+
+    database: Database
+    clock: Callable[[], datetime]
+    hints: Hints
+    deciding: DecidingPort | None = None
+
+    def publish(self, session: SessionView, placement_id: str) -> bool:
+        """Make a draft active, and decide; whether it was a draft still.
+
+        Published once, it stays as it is: a second click changes nothing and is no event. A placement may
+        be published with nothing set up; its evidence is then not known yet, and nobody is awarded.
+
+        :raises NotAllowed: unless the person may configure the course's badges.
+        :raises NotFound: ``placement_not_found``, also for a placement of another course.
+        """
+        if not session.can_configure or session.is_read_only or session.context_id is None:
+            raise NotAllowed(ErrorCode.NOT_ALLOWED, "publishing needs an editing role in a course")
+        organisation_id, context_id = session.organisation_id, session.context_id
+        now = self.clock()
+        with self.database.write() as writing:
+            is_new = placements.publish(
+                writing, organisation_id, context_id, placement_id, session.learner_id, now
+            )
+            if is_new is None:
+                raise NotFound(ErrorCode.PLACEMENT_NOT_FOUND)
+            if not is_new:
+                return False
+            audit.record(
+                writing,
+                organisation_id,
+                at=now,
+                actor=f"{audit.LEARNER}{session.learner_id}",
+                action="placement.published",
+                subject_kind="placement",
+                subject_id=placement_id,
+                detail={"context_id": context_id},
+            )
+            # Owed from the same transaction on: whoever is killed below loses time, and nothing else.
+            schedule.schedule_sync(writing, organisation_id, context_id, now)
+            is_small = decisions.count_learners(writing, organisation_id, context_id) <= AT_ONCE
+        if is_small and self.deciding is not None:
+            self.deciding.decide(organisation_id, context_id, None, "publish")
+        self.hints.offer("sync_context", context_id=context_id)
+        return True
