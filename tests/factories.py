@@ -182,7 +182,8 @@ def placed(
             micromodule_version_id=version.id,
             status=status,
             created_at=now,
-            activated_at=now,
+            activated_at=None if status == "draft" else now,
+            published_at=None if status == "draft" else now,
         )
         session.add(placement)
         session.flush()
@@ -349,6 +350,119 @@ def credential(database: Database, course: Course, award_id: str, now: datetime 
             status_index=next(_numbers),
         )
         session.add(row)
+    return row.id
+
+
+def gate(
+    database: Database, course: Course, placed: Placed, key: str, now: datetime = NOW, **values: Any
+) -> str:
+    """A gate that an instructor confirmed and that was read whole; its id."""
+    with database.write() as session:
+        row = tables.Gate(
+            **{
+                "organisation_id": course.organisation_id,
+                "context_id": course.context_id,
+                "placement_id": placed.placement_id,
+                "evidence_key": key,
+                "label": key.title(),
+                "link_key": f"gate-link-{next(_numbers)}",
+                "state": "confirmed",
+                "confirmed_at": now,
+                "read_at": now,
+                "is_complete": True,
+                **values,
+            }
+        )
+        session.add(row)
+    return row.id
+
+
+def gate_pass(
+    database: Database, course: Course, gate_id: str, learner_id: str, now: datetime = NOW, **values: Any
+) -> str:
+    """A learner whom the gate's roster lists; the id of the row."""
+    with database.write() as session:
+        row = tables.GatePass(
+            **{
+                "organisation_id": course.organisation_id,
+                "gate_id": gate_id,
+                "learner_id": learner_id,
+                "is_passed": True,
+                "since": now,
+                "read_at": now,
+                "source": "roster",
+                **values,
+            }
+        )
+        session.add(row)
+    return row.id
+
+
+def attestation(
+    database: Database,
+    course: Course,
+    placed: Placed,
+    key: str,
+    learner_id: str,
+    now: datetime = NOW,
+    **values: Any,
+) -> str:
+    """An instructor's word that the learner did it; its id."""
+    with database.write() as session:
+        row = tables.Attestation(
+            **{
+                "organisation_id": course.organisation_id,
+                "placement_id": placed.placement_id,
+                "evidence_key": key,
+                "learner_id": learner_id,
+                "is_attested": True,
+                "reason": "I was there.",
+                "at": now,
+                **values,
+            }
+        )
+        session.add(row)
+    return row.id
+
+
+def submission(
+    database: Database,
+    course: Course,
+    placed: Placed,
+    key: str,
+    learner_id: str,
+    now: datetime = NOW,
+    **values: Any,
+) -> str:
+    """What a learner handed in, a text and a file, waiting for its judgement; its id."""
+    with database.write() as session:
+        row = tables.Submission(
+            **{
+                "organisation_id": course.organisation_id,
+                "context_id": course.context_id,
+                "placement_id": placed.placement_id,
+                "evidence_key": key,
+                "learner_id": learner_id,
+                "number": 1,
+                "state": "submitted",
+                "text": "What I learnt.",
+                "submitted_at": now,
+                **values,
+            }
+        )
+        session.add(row)
+        session.flush()
+        session.add(
+            tables.SubmissionFile(
+                organisation_id=course.organisation_id,
+                submission_id=row.id,
+                name="essay.txt",
+                media_type="text/plain",
+                size=5,
+                sha256="0" * 64,
+                content=b"Essay",
+            )
+        )
     return row.id
 
 

@@ -7,107 +7,27 @@ argument. There are no relationships: a query says what it joins, and nothing lo
 
 from __future__ import annotations
 
-import os
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import Any
 
-from sqlalchemy import (
-    JSON,
-    CheckConstraint,
-    DateTime,
-    ForeignKey,
-    Index,
-    LargeBinary,
-    MetaData,
-    Numeric,
-    String,
-    Text,
-    UniqueConstraint,
-    text,
-)
-from sqlalchemy.engine import Dialect
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
 
-NAMING = {
-    "ix": "ix_%(column_0_N_label)s",
-    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    "ck": "ck_%(table_name)s_%(constraint_name)s",
-    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-    "pk": "pk_%(table_name)s",
-}
-
+from lti_tool.store.model import NAMING as NAMING
+from lti_tool.store.model import Base as Base
+from lti_tool.store.model import ExactDecimal as ExactDecimal
+from lti_tool.store.model import UtcDateTime as UtcDateTime
+from lti_tool.store.model import key_column as _key
+from lti_tool.store.model import new_id as new_id
+from lti_tool.store.model import owned_by as _of
+from lti_tool.store.participation import Attestation as Attestation
+from lti_tool.store.participation import Gate as Gate
+from lti_tool.store.participation import GatePass as GatePass
+from lti_tool.store.participation import Submission as Submission
+from lti_tool.store.participation import SubmissionFile as SubmissionFile
 
 STAFF_ROLES = "('owner', 'editor', 'reviewer', 'reader')"
-
-
-def new_id() -> str:
-    """A key nobody can guess or count: 32 hexadecimal digits."""
-    return os.urandom(16).hex()
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """An aware UTC time; a naive one is refused, and SQLite gives back what was put in."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("a time without a zone cannot be stored")
-        return value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-class ExactDecimal(TypeDecorator[Decimal]):
-    """A grade as the platform wrote it: text on SQLite, where a float would round, NUMERIC elsewhere."""
-
-    impl = Numeric(20, 8)
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> Any:
-        if dialect.name == "sqlite":
-            return dialect.type_descriptor(String(40))
-        return dialect.type_descriptor(Numeric(20, 8))
-
-    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Any:
-        if value is None or dialect.name != "sqlite":
-            return value
-        return format(value, "f")
-
-    def process_result_value(self, value: Any, _dialect: Dialect) -> Decimal | None:
-        return None if value is None else Decimal(str(value))
-
-
-class Base(DeclarativeBase):
-    """The one metadata, with names for every constraint so that migrations can speak of them."""
-
-    metadata = MetaData(naming_convention=NAMING)
-    type_annotation_map: ClassVar[Any] = {
-        datetime: UtcDateTime,
-        Decimal: ExactDecimal,
-        dict[str, Any]: JSON,
-        list[Any]: JSON,
-    }
-
-
-def _key() -> Mapped[str]:
-    return mapped_column(String(32), primary_key=True, default=new_id)
-
-
-def _of(
-    target: str, *, ondelete: str = "CASCADE", nullable: bool = False, index: bool = False
-) -> Mapped[Any]:
-    return mapped_column(
-        String(32), ForeignKey(f"{target}.id", ondelete=ondelete), nullable=nullable, index=index
-    )
 
 
 class Organisation(Base):
@@ -379,10 +299,13 @@ class Placement(Base):
     badge_link_key: Mapped[str] = mapped_column(String(64), index=True)
     micromodule_version_id: Mapped[str] = _of("micromodule_versions", ondelete="RESTRICT", index=True)
     status: Mapped[str] = mapped_column(String(10))
-    """draft: sent to the LMS, never launched yet; active: launched at least once; removed."""
+    """draft: being set up, and nothing is awarded; active: an instructor published it; removed."""
     created_by_id: Mapped[str | None] = _of("learners", ondelete="SET NULL", nullable=True)
     created_at: Mapped[datetime]
     activated_at: Mapped[datetime | None]
+    """When it began to award."""
+    published_at: Mapped[datetime | None]
+    published_by_id: Mapped[str | None] = _of("learners", ondelete="SET NULL", nullable=True)
 
 
 class LineItem(Base):
@@ -478,6 +401,8 @@ class Decision(Base):
     learner_id: Mapped[str] = _of("learners", index=True)
     verdict: Mapped[str] = mapped_column(String(10))
     state: Mapped[str] = mapped_column(String(10))
+    leaf_states: Mapped[str] = mapped_column(String(60), default="", server_default="")
+    """A letter for each leaf of the criteria in the order of the tree: M met, N not met, U not known yet."""
     finding: Mapped[dict[str, Any]]
     evidence: Mapped[dict[str, Any]]
     digest: Mapped[str] = mapped_column(String(64))

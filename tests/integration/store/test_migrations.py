@@ -16,17 +16,23 @@ from lti_tool.errors import ConfigurationInvalid, ErrorCode
 from lti_tool.queue import Queue
 from lti_tool.store.database import Database, alembic_config, head_revision
 from lti_tool.store.tables import (
+    Attestation,
     AuditEvent,
     Base,
     Decision,
     Deployment,
+    Gate,
+    GatePass,
     LaunchSession,
     Learner,
     Membership,
     Organisation,
+    Placement,
     Registration,
     StaffMember,
     StaffSession,
+    Submission,
+    SubmissionFile,
 )
 from tests import factories
 from tests.databases import BOTH_DATABASES, postgres_database, postgres_server_url
@@ -315,6 +321,124 @@ def test_what_was_disabled_before_there_were_staff_pages_the_operator_disabled(
             deployment = session.get_one(Deployment, course.deployment_id)
             assert registration.is_disabled_by_operator is (course == disabled)
             assert deployment.is_disabled_by_operator is (course == disabled)
+
+
+def test_what_was_launched_counts_as_published_at_that_moment(empty_database: Database) -> None:
+    empty_database.upgrade()
+    course = factories.course(empty_database, NOW)
+    active = factories.placed(empty_database, course, LAUNCHED)
+    draft = factories.placed(empty_database, course, LAUNCHED, status="draft")
+    empty_database.downgrade("0002")
+    empty_database.upgrade()
+    with empty_database.read() as session:
+        placements = {row.id: row for row in session.scalars(sa.select(Placement))}
+    was_active, was_draft = placements[active.placement_id], placements[draft.placement_id]
+    assert (was_active.status, was_active.published_at) == ("active", LAUNCHED)
+    assert (was_draft.status, was_draft.published_at) == ("draft", None)
+    assert was_active.published_by_id is None
+
+
+def test_decisions_of_the_release_before_get_a_letter_for_each_leaf(empty_database: Database) -> None:
+    """More of them than are written together, and only the newest of each learner."""
+    empty_database.upgrade()
+    course = factories.course(empty_database, NOW)
+    placed = factories.placed(empty_database, course)
+    finding = {
+        "state": "unknown",
+        "reason": "parts_unknown",
+        "parts": [
+            {"state": "met", "reason": "score_reached", "key": "quiz"},
+            {
+                "state": "not_met",
+                "reason": "parts_missing",
+                "parts": [
+                    {"state": "unknown", "reason": "no_grade_yet", "key": "essay"},
+                    {"state": "not_met", "reason": "score_below", "key": "quiz"},
+                ],
+            },
+        ],
+    }
+    (learner_id,) = factories.enrol(empty_database, course)
+    with empty_database.write() as session:
+        session.execute(
+            sa.insert(Decision),
+            [
+                {
+                    "organisation_id": course.organisation_id,
+                    "placement_id": placed.placement_id,
+                    "micromodule_version_id": placed.micromodule_version_id,
+                    "learner_id": learner_id,
+                    "verdict": "not_yet",
+                    "state": "unknown",
+                    "finding": finding,
+                    "evidence": {},
+                    "digest": "",
+                    "decided_at": NOW,
+                    "is_latest": number % 2 == 0,
+                }
+                for number in range(2050)
+            ],
+        )
+    empty_database.downgrade("0002")
+    empty_database.upgrade()
+    with empty_database.read() as session:
+        found = session.execute(
+            sa.select(Decision.is_latest, Decision.leaf_states, sa.func.count()).group_by(
+                Decision.is_latest, Decision.leaf_states
+            )
+        )
+        assert {tuple(row) for row in found} == {(True, "MUN", 1025), (False, "", 1025)}
+
+
+def test_what_belongs_to_a_learner_goes_with_the_learner(database: Database) -> None:
+    """And what the learner judged for others stays, by nobody."""
+    course = factories.course(database, NOW)
+    placed = factories.placed(database, course)
+    gone, stays = factories.enrol(database, course, 2)
+    gate_id = factories.gate(database, course, placed, "page", confirmed_by_id=gone)
+    for learner_id, other_id in ((gone, stays), (stays, gone)):
+        factories.gate_pass(database, course, gate_id, learner_id)
+        factories.attestation(database, course, placed, "took-part", learner_id, by_learner_id=other_id)
+        factories.submission(database, course, placed, "essay", learner_id, judged_by_id=other_id)
+    with database.write() as session:
+        session.execute(sa.update(Placement).values(published_by_id=gone))
+        session.execute(sa.delete(Learner).where(Learner.id == gone))
+    with database.read() as session:
+        for table in (GatePass, Attestation, Submission):
+            assert session.scalars(sa.select(table.learner_id)).all() == [stays]
+        assert session.scalars(sa.select(Attestation.by_learner_id)).all() == [None]
+        assert session.scalars(sa.select(Submission.judged_by_id)).all() == [None]
+        assert session.scalars(sa.select(sa.func.count(SubmissionFile.id))).all() == [1]
+        assert session.scalars(sa.select(Gate.confirmed_by_id)).all() == [None]
+        assert session.scalars(sa.select(Placement.published_by_id)).all() == [None]
+
+
+def test_of_what_was_handed_in_one_is_the_latest(database: Database) -> None:
+    course = factories.course(database, NOW)
+    placed = factories.placed(database, course)
+    (learner_id,) = factories.enrol(database, course)
+    factories.submission(database, course, placed, "essay", learner_id, is_latest=False)
+    factories.submission(database, course, placed, "essay", learner_id, number=2)
+    with pytest.raises(IntegrityError):
+        factories.submission(database, course, placed, "essay", learner_id, number=3)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE gates SET state = 'sure'",
+        "UPDATE gate_passes SET source = 'guess'",
+        "UPDATE submissions SET state = 'lost'",
+    ],
+)
+def test_gates_and_submissions_have_no_other_states(database: Database, statement: str) -> None:
+    course = factories.course(database, NOW)
+    placed = factories.placed(database, course)
+    (learner_id,) = factories.enrol(database, course)
+    factories.gate_pass(database, course, factories.gate(database, course, placed, "page"), learner_id)
+    factories.submission(database, course, placed, "essay", learner_id)
+    with pytest.raises(IntegrityError), database.write() as session:
+        session.execute(sa.text(statement))
 
 
 @pytest.mark.parametrize(
