@@ -408,7 +408,7 @@ def learners_of_course(
     rows = session.execute(
         select(Learner.id, Learner.name, Learner.sub)
         .join(Membership, Membership.learner_id == Learner.id)
-        .where(*_taking_part(organisation_id, context_id))
+        .where(*taking_part(organisation_id, context_id))
         .order_by(func.lower(func.coalesce(Learner.name, Learner.sub)), Learner.id)
         .offset(offset)
         .limit(limit)
@@ -422,11 +422,12 @@ def count_learners(session: Session, organisation_id: str, context_id: str) -> i
         select(func.count())
         .select_from(Membership)
         .join(Learner, Learner.id == Membership.learner_id)
-        .where(*_taking_part(organisation_id, context_id))
+        .where(*taking_part(organisation_id, context_id))
     ).scalar_one()
 
 
-def _taking_part(organisation_id: str, context_id: str) -> tuple[Any, ...]:
+def taking_part(organisation_id: str, context_id: str) -> tuple[Any, ...]:
+    """What makes a membership (with its learner) one that counts: active, no staff, no test user."""
     return (
         is_of(Membership.organisation_id, organisation_id),
         Membership.context_id == context_id,
@@ -492,16 +493,16 @@ def _counted(
     placement_ids: Sequence[str],
     apart_from: Sequence[str],
 ) -> Counted:
-    taking_part = (
+    learners = (
         select(Membership.learner_id)
         .join(Learner, Learner.id == Membership.learner_id)
-        .where(*_taking_part(organisation_id, context_id))
+        .where(*taking_part(organisation_id, context_id))
     )
     query = query.where(
         is_of(Decision.organisation_id, organisation_id),
         Decision.placement_id.in_(placement_ids),
         Decision.is_latest.is_(True),
-        Decision.learner_id.in_(taking_part),
+        Decision.learner_id.in_(learners),
     )
     if apart_from:
         query = query.where(Decision.learner_id.not_in(apart_from))
