@@ -119,6 +119,8 @@ class ErrorCode(StrEnum):
     PLATFORM_HOST_FOREIGN = "platform_host_foreign"
     PLATFORM_PAGING_BROKEN = "platform_paging_broken"
     COLUMN_MISSING = "column_missing"
+    GATE_LINK_MISSING = "gate_link_missing"
+    GATE_LINK_NAMELESS = "gate_link_nameless"
     AWARD_COLUMN_REFUSED = "award_column_refused"
     SCORE_NOT_A_STUDENT = "score_not_a_student"
     SCORE_STALE = "score_stale"
@@ -148,6 +150,14 @@ class ErrorCode(StrEnum):
     MICROMODULE_NOT_FOUND = "micromodule_not_found"
     PLACEMENT_NOT_FOUND = "placement_not_found"
     CONTEXT_NOT_FOUND = "context_not_found"
+    LEARNER_NOT_FOUND = "learner_not_found"
+    EVIDENCE_NOT_FOUND = "evidence_not_found"
+    EVIDENCE_WAITING = "evidence_waiting"
+    EVIDENCE_JUDGED = "evidence_judged"
+    EVIDENCE_ACCEPTED = "evidence_accepted"
+    EVIDENCE_LIMIT_REACHED = "evidence_limit_reached"
+    GATE_NOT_FOUND = "gate_not_found"
+    GATE_NOT_CONFIRMABLE = "gate_not_confirmable"
 
 
 class ToolError(Exception):

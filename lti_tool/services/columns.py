@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -175,8 +175,12 @@ class Columns:
             if results.placement_context(session, organisation_id, placement_id) != context_id:
                 raise NotFound(ErrorCode.PLACEMENT_NOT_FOUND)
 
-    def create_columns(self, organisation_id: str, placement_id: str) -> tuple[ColumnProgress, ...]:
+    def create_columns(
+        self, organisation_id: str, placement_id: str, *, keys: Collection[str] | None = None
+    ) -> tuple[ColumnProgress, ...]:
         """Create what is missing on the platform; repeating it, or clicking twice, changes nothing.
+
+        :param keys: of the evidence whose columns are meant; every column of the placement unless given.
 
         What the platform refuses is told in each column's ``trouble`` (``platform_scope_missing`` where it
         lets the tool read columns only).
@@ -185,13 +189,13 @@ class Columns:
         :raises Conflict: somebody else is at it, and has not finished within seconds.
         """
         plan, columns = self._plan(organisation_id, placement_id)
-        if not any(_is_pending(column) for column in columns):
+        if not any(_is_pending(column) for column in _of(columns, keys)):
             return self.column_states(organisation_id, placement_id)
         holder = uuid.uuid4().hex
         self._take_lease(placement_id, holder)
         try:
             plan, columns = self._plan(organisation_id, placement_id)
-            self._create_pending(plan, columns)
+            self._create_pending(plan, columns, keys)
         finally:
             with self.database.write() as session:
                 runs.release_lease(session, _lease(placement_id), holder)
@@ -250,8 +254,10 @@ class Columns:
             self.sleep(0.25)
             waited += 0.25
 
-    def _create_pending(self, plan: ContextPlan, columns: tuple[EvidenceColumn, ...]) -> None:
-        pending = [column for column in columns if _is_pending(column)]
+    def _create_pending(
+        self, plan: ContextPlan, columns: tuple[EvidenceColumn, ...], keys: Collection[str] | None
+    ) -> None:
+        pending = [column for column in _of(columns, keys) if _is_pending(column)]
         if not pending:
             return
         made = False
@@ -327,6 +333,10 @@ class Columns:
 
 def _lease(placement_id: str) -> str:
     return f"columns:{placement_id}"
+
+
+def _of(columns: tuple[EvidenceColumn, ...], keys: Collection[str] | None) -> list[EvidenceColumn]:
+    return [column for column in columns if keys is None or column.evidence_key in keys]
 
 
 def _is_pending(column: EvidenceColumn) -> bool:

@@ -191,6 +191,34 @@ def publish(
     return False if status == "active" else None
 
 
+def add_column(
+    session: Session,
+    organisation_id: str,
+    context_id: str,
+    placement_id: str,
+    evidence_column: tuple[str, str, str, Decimal],
+    now: datetime,
+) -> None:
+    """Record one more evidence column, to be created later; one for this evidence stays as it is.
+
+    :param evidence_column: as in :func:`add_placement`.
+    """
+    tag, key, label, maximum = evidence_column
+    values = {
+        "id": new_id(),
+        "organisation_id": organisation_id,
+        "context_id": context_id,
+        "placement_id": placement_id,
+        "tag": tag,
+        "evidence_key": key,
+        "label": label,
+        "score_maximum": maximum,
+        "created_at": now,
+        "is_complete": False,
+    }
+    insert_if_absent(session, LineItem, values, on=("placement_id", "evidence_key"))
+
+
 def lock(session: Session, organisation_id: str, placement_id: str) -> None:
     """Let nobody else decide for a placement until the caller's transaction ends.
 

@@ -404,6 +404,16 @@ TEXTS: dict[ErrorCode, ErrorText] = {
         ),
         _("If the course still runs, a teacher can create the column again on its badge page."),
     ),
+    ErrorCode.GATE_LINK_MISSING: ErrorText(
+        _("A gate activity is missing"),
+        _("The learning platform does not know this gate activity any more; perhaps it was deleted."),
+        _("Add it again: open “Select content” and choose the badge. Badges that were earned stay."),
+    ),
+    ErrorCode.GATE_LINK_NAMELESS: ErrorText(
+        _("This link cannot be a gate"),
+        _("The learning platform does not tell links inside a page apart."),
+        _("Add the gate as an activity or assignment of its own, and open it from there."),
+    ),
     ErrorCode.AWARD_COLUMN_REFUSED: ErrorText(
         _("No gradebook column for this badge"),
         _("The learning platform made no gradebook column for this activity."),
@@ -512,10 +522,50 @@ TEXTS: dict[ErrorCode, ErrorText] = {
             "added again."
         ),
     ),
+    ErrorCode.LEARNER_NOT_FOUND: ErrorText(
+        _("Somebody here does not learn in this course"),
+        _("They left the course, or teach in it. Nothing was changed for anybody."),
+        _("Load the list again, and choose from it."),
+    ),
+    ErrorCode.EVIDENCE_NOT_FOUND: ErrorText(
+        _("This is not asked for here"),
+        _("The badge asks for nothing of this name, or what was handed in is not shared with you."),
+        _("Go back to the page that you came from and load it again."),
+    ),
+    ErrorCode.EVIDENCE_WAITING: ErrorText(
+        _("You have handed something in already"),
+        _("It waits for a teacher. What you sent now was not handed in a second time."),
+        _("Load the page again. To hand in something else, take back what waits first."),
+    ),
+    ErrorCode.EVIDENCE_JUDGED: ErrorText(
+        _("Somebody was quicker"),
+        _("This has been judged or taken back meanwhile. What you entered was not saved."),
+        _("Load the page again to see how it stands."),
+    ),
+    ErrorCode.EVIDENCE_ACCEPTED: ErrorText(
+        _("What you handed in is accepted"),
+        _("It counts, and stays as it is. Nothing more is needed."),
+        _("Load the page again to see what was accepted."),
+    ),
+    ErrorCode.EVIDENCE_LIMIT_REACHED: ErrorText(
+        _("No more can be handed in here"),
+        _("You have handed in as often, or as much, as can be kept for one rule of a badge."),
+        _("Tell a teacher of the course: they can confirm by hand that you did it."),
+    ),
     ErrorCode.CONTEXT_NOT_FOUND: ErrorText(
         _("There is no such course"),
         _("This launch did not come from a course."),
         _("Open the activity from the page of a course."),
+    ),
+    ErrorCode.GATE_NOT_FOUND: ErrorText(
+        _("There is no such gate"),
+        _("Its badge was removed, or it belongs to another course."),
+        _("Open the badge activity of this course to see its gates."),
+    ),
+    ErrorCode.GATE_NOT_CONFIRMABLE: ErrorText(
+        _("This gate cannot be confirmed yet"),
+        _("Who passes was not read yet, or it changed while you were looking. Nothing was changed."),
+        _("Go back, look at who passes now, and confirm again."),
     ),
 }
 
