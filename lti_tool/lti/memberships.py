@@ -13,6 +13,7 @@ import msgspec
 
 from lti_tool.domain.identity import PlatformUser
 from lti_tool.domain.roles import Rights
+from lti_tool.errors import ErrorCode
 from lti_tool.lti.connector import PlatformConnector, ServiceAccess
 from lti_tool.lti.paging import Page, PagedRead, decode_rows
 from lti_tool.platforms import Platform
@@ -81,6 +82,18 @@ def roster_pages(
         lambda body: _page(platform, body),
         requested=platform.roster_query(role, resource_link_id),
     )
+
+
+def link_trouble(access: ServiceAccess, read: PagedRead[Member]) -> ErrorCode | None:
+    """Why the roster of a link was not read whole; a link that is not there any more has its own code."""
+    failure = read.failure
+    if failure is None:
+        return None
+    refused = failure.code is ErrorCode.PLATFORM_REFUSED and failure.http_status is not None
+    # A later page that is refused says nothing of the link: the first one knew it.
+    if refused and read.pages_read == 0 and access.platform.is_link_unknown(failure.http_status or 0):
+        return ErrorCode.GATE_LINK_MISSING
+    return failure.code
 
 
 def _page(platform: Platform, body: bytes) -> Page[Member]:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import ClassVar
 from urllib.parse import urlsplit
 
-from lti_tool.platforms.spec import Platform, Quirk, ScoreRefusal, TotalOptOut
+from lti_tool.platforms.spec import GateKind, Platform, Quirk, ScoreRefusal, TotalOptOut
 
 
 class Canvas(Platform):
@@ -16,6 +16,7 @@ class Canvas(Platform):
 
     product: ClassVar[str] = "canvas"
     may_have_storage: ClassVar[bool] = False
+    gate_kind: ClassVar[GateKind] = GateKind.ASSIGNED_TO
     total_opt_out: ClassVar[TotalOptOut] = TotalOptOut.ASSIGNMENT_OPTION
     default_frame_origins: ClassVar[tuple[str, ...]] = ("https://*.instructure.com",)
     opens_results: ClassVar[bool] = True
@@ -112,6 +113,14 @@ class Canvas(Platform):
             "atomicjolt/lti_starter_app#416",
         ),
         Quirk(
+            "canvas-roster-assigned",
+            "Canvas",
+            "cloud",
+            "The roster of an assignment's link (rlid) leaves out students to whom it is not assigned; of a "
+            "link in a module or page it lists everybody, and an unknown link is 400.",
+            "app/controllers/lti/ims/providers/memberships_provider.rb",
+        ),
+        Quirk(
             "canvas-line-item-hosts",
             "Canvas",
             "cloud",
@@ -148,6 +157,14 @@ class Canvas(Platform):
         """A link in a page, launched under the course's id, is told from the others there by its key."""
         is_embedded = link_id == context_id and badge_link_key is not None
         return f"{link_id}/{badge_link_key}" if is_embedded else link_id
+
+    def roster_link_id(self, link_id: str) -> str | None:
+        """A link in a page has no name of its own: the course's id would list everybody."""
+        return None if "/" in link_id else link_id
+
+    def is_link_unknown(self, status: int) -> bool:
+        """Canvas calls the parameter invalid (400)."""
+        return status == 400 or super().is_link_unknown(status)
 
     def line_item_name(self, line_item_url: str) -> str:
         """The path: an institution may change its domain, or have several."""

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from lti_tool.platforms.spec import (
     ColumnGuidance,
+    GateKind,
     Platform,
     Quirk,
     ScoreRefusal,
@@ -28,6 +29,7 @@ class Moodle(Platform):
 
     product: ClassVar[str] = "moodle"
     supports_mirror: ClassVar[bool] = True
+    gate_kind: ClassVar[GateKind] = GateKind.RESTRICT_ACCESS
     total_opt_out: ClassVar[TotalOptOut] = TotalOptOut.WEIGHT
     roster_tells_staff: ClassVar[bool] = False
     may_have_storage: ClassVar[bool] = False
@@ -149,6 +151,31 @@ class Moodle(Platform):
             "lib/mathslib.php calc_formula::localize",
         ),
         Quirk(
+            "moodle-roster-restricted",
+            "Moodle",
+            _SEEN,
+            "The roster of a link (rlid) leaves out whom the activity's Restrict access keeps out. Where "
+            "nothing is restricted, or the activity is merely hidden, it lists everybody: a person has to "
+            "say that it is a gate.",
+            f"{_SERVICES}/memberships/classes/local/resources/contextmemberships.php",
+        ),
+        Quirk(
+            "moodle-teachers-pass-restrictions",
+            "Moodle",
+            _SEEN,
+            "Teachers of both kinds pass every restriction, and the non-editing ones are called Learner "
+            "there.",
+            "moodle/course:ignoreavailabilityrestrictions",
+        ),
+        Quirk(
+            "moodle-settings-of-one-section",
+            "Moodle",
+            _SEEN,
+            "The form of an activity shows one section alone with showonly; where that is not known, the "
+            "anchor leads to the section, which stays folded.",
+            "course/modedit.php, lib/formslib.php",
+        ),
+        Quirk(
             "moodle-login-hint-cmid",
             "Moodle",
             _SEEN,
@@ -179,6 +206,14 @@ class Moodle(Platform):
         if base is None or course_module_id is None or not _NUMBER.fullmatch(course_module_id):
             return None
         return f"{base}/mod/lti/launch.php?id={course_module_id}"
+
+    def gate_settings_url(self, issuer: str, course_module_id: str | None) -> str | None:
+        """The activity's form, its section "Restrict access" alone and open; see :meth:`fresh_launch_url`."""
+        base = origin_path(issuer)
+        if base is None or course_module_id is None or not _NUMBER.fullmatch(course_module_id):
+            return None
+        query = f"update={course_module_id}&return=1&showonly=availabilityconditionsheader"
+        return f"{base}/course/modedit.php?{query}#id_availabilityconditionsheader"
 
     def score_refusal(self, status: int, body: bytes) -> ScoreRefusal:
         """Moodle says why in the status line, which gets lost on the way; its body is the empty list."""

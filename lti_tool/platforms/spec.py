@@ -49,6 +49,17 @@ class TotalOptOut(StrEnum):
     """The standards say nothing of it."""
 
 
+class GateKind(StrEnum):
+    """How a teacher says whom a link is for; what the roster behind it (NRPS §2.4.4, ``rlid``) then tells."""
+
+    RESTRICT_ACCESS = "restrict_access"
+    """By rules over native activity: completion, grades, dates."""
+    ASSIGNED_TO = "assigned_to"
+    """By naming the learners one by one."""
+    UNKNOWN = "unknown"
+    """In the platform's own way, if it has one."""
+
+
 @dataclass(frozen=True, slots=True)
 class ColumnGuidance:
     """Direct links to the pages on which a teacher finishes a mirror column; each opens in a new tab."""
@@ -72,6 +83,8 @@ class Platform:
     supports_mirror: ClassVar[bool] = False
     """Whether a teacher can give a column of ours a formula over native activities."""
     total_opt_out: ClassVar[TotalOptOut] = TotalOptOut.UNKNOWN
+    gate_kind: ClassVar[GateKind] = GateKind.UNKNOWN
+    """How a link is made a gate here."""
     roster_tells_staff: ClassVar[bool] = True
     """Whether the roster calls nobody a learner who teaches. Where it cannot be told, somebody known only
     from the roster is awarded once it is proved that they are a learner (:mod:`lti_tool.domain.awarding`)."""
@@ -105,6 +118,19 @@ class Platform:
     def link_id(self, link_id: str, context_id: str | None, badge_link_key: str | None) -> str:
         """The name of the link that a launch came from: the platform's id of it (LTI Core §5.3.5)."""
         return link_id
+
+    def roster_link_id(self, link_id: str) -> str | None:
+        """What a roster request calls the link (``rlid``) that :meth:`link_id` named; ``None`` where the
+        platform cannot tell it from others."""
+        return link_id
+
+    def is_link_unknown(self, status: int) -> bool:
+        """Whether a roster request that named a link was refused since there is no such link (any more)."""
+        return status in (404, 410)
+
+    def gate_settings_url(self, issuer: str, course_module_id: str | None) -> str | None:
+        """Where a teacher says whom a link is for; ``None`` where no address leads straight there."""
+        return None
 
     def line_item_name(self, line_item_url: str) -> str:
         """What two addresses of one column have in common: the whole URL (AGS §3.1.1)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lti_tool.platforms import PLATFORMS, QUIRKS, ScoreRefusal, platform_for
+from lti_tool.platforms import PLATFORMS, QUIRKS, GateKind, ScoreRefusal, platform_for
 
 ISSUER = "https://moodle.example.edu"
 COLUMN = f"{ISSUER}/mod/lti/services.php/2/lineitems/13/lineitem?type_id=1"
@@ -265,3 +265,49 @@ def test_an_award_is_no_attempt_in_canvas_and_replaces_no_teachers_grade():
     assert (
         platform_for("moodle").award_score_extension() == platform_for("other").award_score_extension() == {}
     )
+
+
+def test_each_product_has_its_own_way_to_say_whom_a_link_is_for():
+    kinds = {name: platform.gate_kind for name, platform in PLATFORMS.items()}
+    assert kinds == {
+        "moodle": GateKind.RESTRICT_ACCESS,
+        "canvas": GateKind.ASSIGNED_TO,
+        "other": GateKind.UNKNOWN,
+    }
+
+
+def test_moodle_leads_a_teacher_to_restrict_access_alone():
+    """MOODLE_STEPS.md §3: two loads, and twenty words when it opens."""
+    assert platform_for("moodle").gate_settings_url("https://moodle.example/sub/", "17") == (
+        "https://moodle.example/sub/course/modedit.php?update=17&return=1"
+        "&showonly=availabilityconditionsheader#id_availabilityconditionsheader"
+    )
+
+
+@pytest.mark.parametrize("number", [None, "", "17&x=1", "17#", "../1", "1e3", "٣", "1" * 19])
+def test_no_page_of_moodle_is_made_from_what_is_no_number(number: str | None):
+    assert platform_for("moodle").gate_settings_url("https://moodle.example", number) is None
+
+
+@pytest.mark.parametrize(
+    "issuer", ["javascript:alert(1)", "https://m.example/?a=b", "moodle", "https://m/\n"]
+)
+def test_no_page_of_moodle_is_made_from_what_is_no_origin(issuer: str):
+    assert platform_for("moodle").gate_settings_url(issuer, "17") is None
+
+
+def test_canvas_names_no_link_that_stands_in_a_page():
+    canvas = platform_for("canvas")
+    embedded = canvas.link_id("course", "course", "key")
+    assert canvas.roster_link_id(embedded) is None
+    assert canvas.roster_link_id(canvas.link_id("link", "course", "key")) == "link"
+    assert platform_for("moodle").roster_link_id("5") == "5"
+
+
+@pytest.mark.parametrize(
+    "product,status,expected",
+    [("moodle", 404, True), ("moodle", 400, False), ("canvas", 400, True), ("canvas", 404, True),
+     ("other", 410, True), ("other", 403, False)],
+)  # fmt: skip
+def test_how_a_platform_says_that_it_does_not_know_a_link(product: str, status: int, expected: bool):
+    assert platform_for(product).is_link_unknown(status) is expected
