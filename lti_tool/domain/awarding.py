@@ -11,7 +11,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from lti_tool.domain.criteria import Criterion, Finding, State, evaluate
+from lti_tool.domain.criteria import Criterion, Finding, State
+from lti_tool.domain.evaluation import evaluate
 from lti_tool.domain.evidence import NOTHING_KNOWN, Evidence
 
 

@@ -1,26 +1,26 @@
 """The criteria tree: pure, three-valued, and able to explain itself.
 
 A criterion is *met*, *not met* or *not known yet* (Kleene's strong logic). A missing fact gives "not
-known yet", never "not met"; a tree with nothing in it is never met.
-
-Scores are compared exactly: ``value * 100 >= threshold * maximum`` in :class:`~decimal.Decimal`, so that
-"60 percent" of 100 points is 60 and no rounding of a quotient decides over a badge.
+known yet", never "not met"; a tree with nothing in it is never met; one more fact settles what was open
+and changes nothing that was settled. How a tree is judged is ``lti_tool.domain.evaluation``; what makes
+one unusable is ``lti_tool.domain.criteria_problems``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Context, Decimal
+from decimal import Decimal
 from enum import StrEnum
-from typing import NamedTuple
+from itertools import chain
+from typing import Final, NamedTuple
 
-from lti_tool.domain.evidence import Evidence, Score
+from lti_tool.domain.evidence import Fact, Score
 
 _HUNDRED = Decimal(100)
-_multiply = Context(prec=100).multiply
-"""Products of grades and thresholds, unrounded, whatever precision the process has been set to."""
+THRESHOLD_PLACES = 8
+"""As many decimals as a stored grade has; "1e-999999999" would be a gigabyte of zeros once written out."""
 
 
 class State(StrEnum):
@@ -55,6 +55,14 @@ class Channel(StrEnum):
     ATTEST = "attest"
 
 
+class EvidenceKind(StrEnum):
+    """What a learner may hand in."""
+
+    TEXT = "text"
+    LINK = "link"
+    FILE = "file"
+
+
 @dataclass(frozen=True, slots=True)
 class ScoreAtLeast:
     """A score of at least ``threshold`` in the evidence column ``key``."""
@@ -67,6 +75,85 @@ class ScoreAtLeast:
     unit: Unit = Unit.PERCENT
     channel: Channel = Channel.MIRROR
     purpose: Purpose = Purpose.SUMMATIVE
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One assessment of a weighted mean: a column, like that of :class:`ScoreAtLeast`, and its weight."""
+
+    key: str
+    label: str
+    weight: Decimal = Decimal(1)
+    """More than none; only the proportion to the other weights counts."""
+    channel: Channel = Channel.MIRROR
+    purpose: Purpose = Purpose.SUMMATIVE
+
+
+@dataclass(frozen=True, slots=True)
+class MeanAtLeast:
+    """A weighted mean of at least ``threshold`` percent over several assessments, each taken in percent.
+
+    Not known as long as one of them is not graded: not graded is not zero.
+    """
+
+    key: str
+    label: str
+    terms: tuple[Term, ...]
+    threshold: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class GatePassed:
+    """The LMS let the learner through a gate: a link behind its own access restrictions."""
+
+    key: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attested:
+    """Somebody who teaches gave their word for it, in the tool or in the gradebook."""
+
+    key: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceAccepted:
+    """The learner handed something in and somebody who teaches accepted it."""
+
+    key: str
+    label: str
+    instructions: str = ""
+    checklist: tuple[str, ...] = ()
+    """What those who judge it look for, one thing each."""
+    accepts: tuple[EvidenceKind, ...] = (EvidenceKind.TEXT, EvidenceKind.LINK, EvidenceKind.FILE)
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """The learner completed another micromodule of the organisation, in any version and course."""
+
+    micromodule_id: str
+    label: str
+
+    @property
+    def key(self) -> str:
+        """The evidence key of this fact."""
+        return f"completed:{self.micromodule_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class HoldsAchievement:
+    """The learner holds a badge of the organisation, in any version."""
+
+    achievement_id: str
+    label: str
+
+    @property
+    def key(self) -> str:
+        """The evidence key of this fact."""
+        return f"holds:{self.achievement_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +178,91 @@ class AtLeast:
     parts: tuple[Criterion, ...]
 
 
-Criterion = ScoreAtLeast | AllOf | AnyOf | AtLeast
+@dataclass(frozen=True, slots=True)
+class Within:
+    """What ``part`` asks counts only if it happened from ``starts_at`` to ``ends_at``, both included.
+
+    This is asked of every leaf below by itself. Were it asked of a combination's date, an early success
+    heard of later could spoil "one of these in March", which was met already.
+    """
+
+    part: Criterion
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+
+    @property
+    def parts(self) -> tuple[Criterion, ...]:
+        """The one part, for those who walk a tree."""
+        return (self.part,)
+
+
+Leaf = ScoreAtLeast | MeanAtLeast | GatePassed | Attested | EvidenceAccepted | Completed | HoldsAchievement
+"""A criterion that asks for a fact."""
+FactLeaf = GatePassed | Attested | EvidenceAccepted | Completed | HoldsAchievement
+"""A leaf that reads ``Evidence.facts``; the others read ``Evidence.scores``."""
+Combination = AllOf | AnyOf | AtLeast | Within
+Criterion = Leaf | Combination
+
+LEAVES: Final = (
+    ScoreAtLeast,
+    MeanAtLeast,
+    GatePassed,
+    Attested,
+    EvidenceAccepted,
+    Completed,
+    HoldsAchievement,
+)
+"""For ``isinstance``, which takes a tuple faster than a union."""
+
+
+def leaves(criterion: Criterion) -> Iterator[Leaf]:
+    """Every criterion that asks for a fact, from left to right; a mean is one of them."""
+    if isinstance(criterion, LEAVES):
+        yield criterion
+        return
+    for part in criterion.parts:
+        yield from leaves(part)
+
+
+class ScoreAsk(NamedTuple):
+    """A gradebook column that criteria cannot do without."""
+
+    key: str
+    label: str
+    channel: Channel
+    maximum: Decimal
+    """How many points it should have, at least."""
+
+
+def score_asks(criterion: Criterion) -> tuple[ScoreAsk, ...]:
+    """Every column that a criterion asks for, each once, in order of its first appearance.
+
+    A hundred points, so that percent and points read alike, or more where more points are asked for: a
+    platform caps a mirrored grade at the column's maximum.
+    """
+    found: dict[str, ScoreAsk] = {}
+
+    def ask(one: ScoreAtLeast | Term, maximum: Decimal) -> None:
+        known = found.setdefault(one.key, ScoreAsk(one.key, one.label, one.channel, maximum))
+        if maximum > known.maximum:
+            found[one.key] = known._replace(maximum=maximum)
+
+    for leaf in leaves(criterion):
+        if isinstance(leaf, ScoreAtLeast):
+            ask(leaf, max(_HUNDRED, leaf.threshold) if leaf.unit is Unit.POINTS else _HUNDRED)
+        elif isinstance(leaf, MeanAtLeast):
+            for term in leaf.terms:
+                ask(term, _HUNDRED)
+    return tuple(found.values())
+
+
+def parts_needed(criterion: Combination) -> int:
+    """How many parts have to be met; never none, so that nothing is met by asking nothing."""
+    if isinstance(criterion, AllOf):
+        return max(1, len(criterion.parts))
+    if isinstance(criterion, AtLeast):
+        return max(1, criterion.count)
+    return 1
 
 
 class Reason(StrEnum):
@@ -102,6 +273,37 @@ class Reason(StrEnum):
     NO_GRADE_YET = "no_grade_yet"
     COLUMN_NOT_READ_YET = "column_not_read_yet"
     MAXIMUM_MISSING = "maximum_missing"
+    GRADED = "graded"
+    """Of a mean's term: there is a grade, whatever it is."""
+    MEAN_REACHED = "mean_reached"
+    MEAN_BELOW = "mean_below"
+    GRADES_MISSING = "grades_missing"
+    """Of a mean: one or more of its terms have no usable grade."""
+    GATE_PASSED = "gate_passed"
+    GATE_NOT_PASSED = "gate_not_passed"
+    GATE_NOT_READ_YET = "gate_not_read_yet"
+    """The gate is not set up, not confirmed, or was never read."""
+    ATTESTED = "attested"
+    NOT_ATTESTED = "not_attested"
+    ATTESTATION_NOT_READ_YET = "attestation_not_read_yet"
+    EVIDENCE_ACCEPTED = "evidence_accepted"
+    EVIDENCE_MISSING = "evidence_missing"
+    """Nothing was handed in."""
+    EVIDENCE_SUBMITTED = "evidence_submitted"
+    """Handed in and waiting for somebody to judge it."""
+    EVIDENCE_RETURNED = "evidence_returned"
+    EVIDENCE_NOT_READ_YET = "evidence_not_read_yet"
+    COMPLETED = "completed"
+    NOT_COMPLETED = "not_completed"
+    COMPLETION_NOT_READ_YET = "completion_not_read_yet"
+    ACHIEVEMENT_HELD = "achievement_held"
+    ACHIEVEMENT_NOT_HELD = "achievement_not_held"
+    ACHIEVEMENT_NOT_READ_YET = "achievement_not_read_yet"
+    TOO_EARLY = "too_early"
+    """It would be met, but happened before the dates that count."""
+    TOO_LATE = "too_late"
+    DATE_UNKNOWN = "date_unknown"
+    """It would be met, but nobody says when it happened."""
     PARTS_MET = "parts_met"
     PARTS_MISSING = "parts_missing"
     PARTS_UNKNOWN = "parts_unknown"
@@ -115,150 +317,48 @@ class Finding(NamedTuple):
     is made several times faster.
     """
 
-    criterion: Criterion
+    criterion: Criterion | Term
+    """What was asked; a :class:`Term` only in the parts of a :class:`MeanAtLeast`."""
     state: State
+    """Of a term: met where it is graded, else unknown."""
     reason: Reason
     met_at: datetime | None = None
     """When it was first met as far as the platform tells; only where ``state`` is met."""
     score: Score | None = None
     parts: tuple[Finding, ...] = ()
+    """Of a combination its parts, of a mean its terms."""
+    fact: Fact | None = None
+    mean: Decimal | None = None
+    """The weighted mean in percent, cut off (not rounded) after as many decimals as a threshold may have,
+    so that it is below the threshold exactly where the mean is.
+    """
 
     def leaves(self) -> Iterator[Finding]:
-        """Every finding that is not a combination, from left to right."""
-        if isinstance(self.criterion, ScoreAtLeast):
+        """The finding of every leaf, from left to right, as :func:`leaves` gives the criteria."""
+        if isinstance(self.criterion, LEAVES):
             yield self
+            return
         for part in self.parts:
             yield from part.leaves()
 
+    def happened_at(self) -> datetime | None:
+        """The date of the fact behind a leaf, as far as it is known, whether or not the leaf is met."""
+        if self.score is not None:
+            return self.score.graded_at
+        if self.fact is not None:
+            return self.fact.since
+        dates = [part.happened_at() for part in self.parts]
+        dated = [at for at in dates if at is not None]
+        return max(dated) if dated and len(dated) == len(dates) else None
 
-_MET, _NOT_MET, _UNKNOWN = State.MET, State.NOT_MET, State.UNKNOWN
-_REACHED, _BELOW = Reason.SCORE_REACHED, Reason.SCORE_BELOW
-_POINTS = Unit.POINTS
-# Looking a member up in its Enum runs Python code (3.11), and so does calling a NamedTuple.
-_tuple = tuple.__new__
+    def as_of(self) -> datetime | None:
+        """When the oldest of the facts behind it was read; nothing where nothing was read."""
+        return min(self.readings(), default=None)
 
-
-def evaluate(criterion: Criterion, evidence: Evidence) -> Finding:
-    """Say how ``criterion`` stands for the learner whose facts are ``evidence``."""
-    return _evaluate(criterion, evidence.scores)
-
-
-def _evaluate(criterion: Criterion, scores: Mapping[str, Score]) -> Finding:
-    if isinstance(criterion, ScoreAtLeast):
-        return _evaluate_score(criterion, scores.get(criterion.key))
-    findings = tuple([_evaluate(part, scores) for part in criterion.parts])
-    if not findings:
-        return Finding(criterion, _NOT_MET, Reason.NOTHING_ASKED)
-    states = [finding[1] for finding in findings]
-    needed = parts_needed(criterion)
-    met = states.count(_MET)
-    if met >= needed:
-        return Finding(criterion, _MET, Reason.PARTS_MET, _met_at(findings, needed), None, findings)
-    if met + states.count(_UNKNOWN) >= needed:
-        return Finding(criterion, _UNKNOWN, Reason.PARTS_UNKNOWN, None, None, findings)
-    return Finding(criterion, _NOT_MET, Reason.PARTS_MISSING, None, None, findings)
-
-
-def parts_needed(criterion: AllOf | AnyOf | AtLeast) -> int:
-    """How many parts have to be met; never none, so that nothing is met by asking nothing."""
-    if isinstance(criterion, AllOf):
-        return max(1, len(criterion.parts))
-    if isinstance(criterion, AnyOf):
-        return 1
-    return max(1, criterion.count)
-
-
-def _met_at(findings: tuple[Finding, ...], needed: int) -> datetime | None:
-    """The moment at which the ``needed``-th part was met, if the platform dated that many of them."""
-    dated = sorted(
-        [finding.met_at for finding in findings if finding.state is _MET and finding.met_at is not None]
-    )
-    return dated[needed - 1] if len(dated) >= needed else None
-
-
-def _evaluate_score(criterion: ScoreAtLeast, score: Score | None) -> Finding:
-    if score is None:
-        return Finding(criterion, _UNKNOWN, Reason.COLUMN_NOT_READ_YET)
-    value, maximum, graded_at, _ = score
-    if value is None:
-        return Finding(criterion, _UNKNOWN, Reason.NO_GRADE_YET, None, score)
-    if criterion.unit is _POINTS:
-        reached = value >= criterion.threshold
-    elif maximum <= 0:
-        return Finding(criterion, _UNKNOWN, Reason.MAXIMUM_MISSING, None, score)
-    else:
-        reached = _multiply(value, _HUNDRED) >= _multiply(criterion.threshold, maximum)
-    if reached:
-        return _tuple(Finding, (criterion, _MET, _REACHED, graded_at, score, ()))
-    return _tuple(Finding, (criterion, _NOT_MET, _BELOW, None, score, ()))
-
-
-def leaves(criterion: Criterion) -> Iterator[ScoreAtLeast]:
-    """Every criterion that asks for a fact, from left to right."""
-    if isinstance(criterion, ScoreAtLeast):
-        yield criterion
-        return
-    for part in criterion.parts:
-        yield from leaves(part)
-
-
-class CriteriaProblem(StrEnum):
-    """What makes a tree unusable; the form shows one sentence for each."""
-
-    NOTHING_ASKED = "nothing_asked"
-    COUNT_OUT_OF_RANGE = "count_out_of_range"
-    THRESHOLD_OUT_OF_RANGE = "threshold_out_of_range"
-    LABEL_MISSING = "label_missing"
-    KEY_NOT_UNIQUE = "key_not_unique"
-    TOO_DEEP = "too_deep"
-    TOO_MANY = "too_many"
-
-
-MAXIMUM_DEPTH = 5
-MAXIMUM_LEAVES = 50
-MAXIMUM_POINTS = Decimal(100_000)
-THRESHOLD_PLACES = 8
-"""As many decimals as a stored grade has; "1e-999999999" would be a gigabyte of zeros once written out."""
-
-
-def problems(criterion: Criterion) -> tuple[CriteriaProblem, ...]:
-    """Everything that keeps ``criterion`` from being saved; empty for a usable tree.
-
-    One key asked for at two thresholds is fine where label and channel agree: it is one column.
-    """
-    found: list[CriteriaProblem] = []
-
-    def add(problem: CriteriaProblem, when: bool) -> None:
-        if when and problem not in found:
-            found.append(problem)
-
-    def walk(node: Criterion, depth: int) -> None:
-        add(CriteriaProblem.TOO_DEEP, depth > MAXIMUM_DEPTH)
-        if isinstance(node, ScoreAtLeast):
-            add(CriteriaProblem.THRESHOLD_OUT_OF_RANGE, not _is_usable_threshold(node))
-            add(CriteriaProblem.LABEL_MISSING, not node.label.strip() or not node.key.strip())
-            return
-        add(CriteriaProblem.NOTHING_ASKED, not node.parts)
-        if isinstance(node, AtLeast):
-            add(CriteriaProblem.COUNT_OUT_OF_RANGE, not 1 <= node.count <= max(1, len(node.parts)))
-        if depth <= MAXIMUM_DEPTH:
-            for part in node.parts:
-                walk(part, depth + 1)
-
-    walk(criterion, 1)
-    if CriteriaProblem.TOO_DEEP not in found:
-        columns: dict[str, tuple[str, Channel]] = {}
-        asked = list(leaves(criterion))
-        add(CriteriaProblem.TOO_MANY, len(asked) > MAXIMUM_LEAVES)
-        for leaf in asked:
-            column = (leaf.label, leaf.channel)
-            add(CriteriaProblem.KEY_NOT_UNIQUE, columns.setdefault(leaf.key, column) != column)
-    return tuple(found)
-
-
-def _is_usable_threshold(leaf: ScoreAtLeast) -> bool:
-    exponent = leaf.threshold.as_tuple().exponent
-    if not isinstance(exponent, int):  # not a number, or infinite
-        return False
-    highest = 100 if leaf.unit is Unit.PERCENT else MAXIMUM_POINTS
-    return 0 < leaf.threshold <= highest and exponent >= -THRESHOLD_PLACES
+    def readings(self) -> Iterator[datetime]:
+        """When each of the facts behind it was read."""
+        if self.score is not None:
+            yield self.score.read_at
+        if self.fact is not None and self.fact.read_at is not None:
+            yield self.fact.read_at
+        yield from chain.from_iterable(part.readings() for part in self.parts)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 from typing import NamedTuple
 
 
@@ -26,11 +27,47 @@ class Score(NamedTuple):
     read_at: datetime
 
 
+class Fact(NamedTuple):
+    """One thing about one learner that is so or is not so: a gate passed, a person's word, a badge held."""
+
+    holds: bool
+    since: datetime | None = None
+    """When it began to hold, as far as that is known: first seen, attested, submitted, recorded, awarded."""
+    read_at: datetime | None = None
+    """When it was last looked at; of the tool's own records, the time of the decision or nothing."""
+    detail: str = ""
+    """How it is known, or why it does not hold: a value of :class:`Detail`."""
+
+
+class Detail(StrEnum):
+    """The codes of :attr:`Fact.detail`."""
+
+    NONE = ""
+    LAUNCH = "launch"
+    """The learner came through the gate."""
+    ROSTER = "roster"
+    """The gate's roster lists the learner, or lists others and not this one."""
+    TOOL = "tool"
+    """Somebody who teaches gave their word in the tool."""
+    COLUMN = "column"
+    """Somebody who teaches gave full points in the gradebook."""
+    SUBMITTED = "submitted"
+    """Handed in; nobody has judged it yet."""
+    RETURNED = "returned"
+    """Handed in, and given back with a comment."""
+    NOTHING = "nothing"
+    """Nothing was handed in."""
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Everything known about one learner, by evidence key (the criteria name these keys)."""
+    """Everything known about one learner, by evidence key (the criteria name these keys).
+
+    A key that is absent is not known yet; scores and other facts share one space of keys.
+    """
 
     scores: Mapping[str, Score] = field(default_factory=dict)
+    facts: Mapping[str, Fact] = field(default_factory=dict)
 
 
 NOTHING_KNOWN = Evidence()

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from sqlalchemy.orm import Session
 
 from lti_tool.domain.awarding import Decision, Exclusion, Proof, Verdict, decide_awards, is_proved
-from lti_tool.domain.criteria import Criterion, leaves
+from lti_tool.domain.criteria import Criterion, score_asks
 from lti_tool.domain.evidence import Evidence, Score
 from lti_tool.platforms import platform_for
 from lti_tool.services.criteria_format import dump_evidence, dump_finding, parse_criteria
@@ -276,7 +276,7 @@ def _criteria(placement: placements.PlacementView) -> _Criteria:
         if len(_read_criteria) >= MOST_CRITERIA:
             _read_criteria.clear()
         criterion = parse_criteria(placement.criteria)
-        known = _Criteria(placement.criteria, criterion, frozenset(leaf.key for leaf in leaves(criterion)))
+        known = _Criteria(placement.criteria, criterion, frozenset(ask.key for ask in score_asks(criterion)))
         _read_criteria[placement.micromodule_version_id] = known
     return known
 

@@ -15,7 +15,7 @@ from decimal import Decimal
 
 from lti_tool.credentials.artwork import Artwork, check_artwork, render_png, render_svg
 from lti_tool.credentials.errors import ArtworkInvalid
-from lti_tool.domain.criteria import Criterion, ScoreAtLeast, Unit, leaves
+from lti_tool.domain.criteria import Criterion, score_asks
 from lti_tool.errors import ErrorCode, NotAllowed, NotFound, RequestInvalid
 from lti_tool.lti.deep_linking import LinkItem, build_response
 from lti_tool.lti.grades import LineItemSpec
@@ -355,21 +355,10 @@ def _digest(*parts: str) -> str:
 
 
 def _columns(criterion: Criterion) -> tuple[tuple[str, str, str, Decimal], ...]:
-    """(tag, evidence key, label, score maximum) of every column that a criterion asks for, each once.
-
-    A hundred points, so that percent and points read alike, or more where more points are asked for: a
-    platform caps a mirrored grade at the column's maximum.
-    """
-    found: dict[str, tuple[str, str, str, Decimal]] = {}
-    for leaf in leaves(criterion):
-        tag, key, label, maximum = found.get(leaf.key, (*_identity(leaf), Decimal(100)))
-        asked = leaf.threshold if leaf.unit is Unit.POINTS else Decimal(100)
-        found[leaf.key] = (tag, key, label, max(maximum, asked))
-    return tuple(found.values())
-
-
-def _identity(leaf: ScoreAtLeast) -> tuple[str, str, str]:
-    return leaf.channel.value, leaf.key, leaf.label
+    """(tag, evidence key, label, score maximum) of every column that a criterion asks for, each once."""
+    return tuple(
+        (channel.value, key, label, maximum) for key, label, channel, maximum in score_asks(criterion)
+    )
 
 
 def _artwork_fields(form: MicromoduleForm) -> dict[str, str]:

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from lti_tool.domain import criteria as domain
+from lti_tool.domain.criteria_problems import problems
 from lti_tool.domain.evidence import Evidence, Score
 from lti_tool.errors import ErrorCode, RequestInvalid
 
@@ -73,7 +74,7 @@ def parse_criteria(stored: Mapping[str, Any]) -> domain.Criterion:
     """Read criteria as stored or imported.
 
     :raises RequestInvalid: ``criteria_invalid`` with ``problems``, when the shape is not the schema's or
-        the tree cannot be used (``lti_tool.domain.criteria.problems``).
+        the tree cannot be used (``lti_tool.domain.criteria_problems.problems``).
     """
     try:
         rule = _Document.model_validate(stored).rule
@@ -83,7 +84,7 @@ def parse_criteria(stored: Mapping[str, Any]) -> domain.Criterion:
             ErrorCode.CRITERIA_INVALID, f"{count} schema problems", problems=("schema",)
         ) from error
     criterion = _to_domain(rule)
-    found = domain.problems(criterion)
+    found = problems(criterion)
     if found:
         raise RequestInvalid(ErrorCode.CRITERIA_INVALID, ", ".join(found), problems=tuple(found))
     return criterion

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Generic, Protocol, TypeVar
 
-from lti_tool.domain.criteria import Criterion, Finding, State, evaluate
+from lti_tool.domain.criteria import Criterion, Finding, State
+from lti_tool.domain.evaluation import evaluate
 from lti_tool.domain.freshness import Freshness
 from lti_tool.errors import ConfigurationInvalid, ErrorCode, NotFound
 from lti_tool.keyring import KeyView, issuer_purpose

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lti_tool.domain.awarding import Candidate, Exclusion, Verdict, decide_award, decide_awards
-from lti_tool.domain.criteria import AllOf, AnyOf, Criterion, State, evaluate
+from lti_tool.domain.criteria import AllOf, AnyOf, Criterion, State
+from lti_tool.domain.evaluation import evaluate
 from lti_tool.domain.evidence import Evidence, Score
 from tests.properties.criteria_strategies import NOW, any_criteria, evidence, scores
 

@@ -19,10 +19,10 @@ from lti_tool.domain.criteria import (
     ScoreAtLeast,
     State,
     Unit,
-    evaluate,
     leaves,
-    problems,
 )
+from lti_tool.domain.criteria_problems import problems
+from lti_tool.domain.evaluation import evaluate
 from lti_tool.domain.evidence import NOTHING_KNOWN, Evidence, Score
 from tests.properties.criteria_strategies import (
     KEYS,

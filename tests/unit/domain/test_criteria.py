@@ -12,16 +12,15 @@ from lti_tool.domain.criteria import (
     AnyOf,
     AtLeast,
     Channel,
-    CriteriaProblem,
     Criterion,
     Reason,
     ScoreAtLeast,
     State,
     Unit,
-    evaluate,
     leaves,
-    problems,
 )
+from lti_tool.domain.criteria_problems import CriteriaProblem, problems
+from lti_tool.domain.evaluation import evaluate
 from lti_tool.domain.evidence import NOTHING_KNOWN, Evidence, Score
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -21,8 +21,8 @@ from lti_tool.domain.criteria import (
     Purpose,
     ScoreAtLeast,
     Unit,
-    evaluate,
 )
+from lti_tool.domain.evaluation import evaluate
 from lti_tool.domain.evidence import Evidence, Score
 from lti_tool.errors import ErrorCode, RequestInvalid
 from lti_tool.services.criteria_format import (

@@ -24,8 +24,8 @@ from lti_tool.domain.criteria import (
     Purpose,
     ScoreAtLeast,
     Unit,
-    evaluate,
 )
+from lti_tool.domain.evaluation import evaluate
 from lti_tool.domain.evidence import Evidence, Score
 from lti_tool.domain.freshness import Freshness, Staleness
 from lti_tool.domain.identity import DeepLinkingSettings

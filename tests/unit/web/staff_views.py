@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from lti_tool.domain.awarding import Verdict
-from lti_tool.domain.criteria import evaluate
+from lti_tool.domain.evaluation import evaluate
 from lti_tool.domain.evidence import Evidence
 from lti_tool.domain.freshness import Staleness
 from lti_tool.domain.staff import StaffRole
