@@ -1,0 +1,98 @@
+"""What can be wrong with one field of a form, as codes: the page has one sentence for each."""
+
+from __future__ import annotations
+
+import dataclasses
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+BIDI_CONTROLS = "".join(map(chr, (*range(0x202A, 0x202F), *range(0x2066, 0x206A))))
+"""Invisible characters that turn a text around; a badge's name would read otherwise than it is written."""
+
+
+class FormProblem(StrEnum):
+    """What is wrong with one field; the page has one sentence for each."""
+
+    REQUIRED = "required"
+    TOO_LONG = "too_long"
+    TOO_MANY = "too_many"
+    NOT_A_NUMBER = "not_a_number"
+    OUT_OF_RANGE = "out_of_range"
+    CONTROL_CHARACTER = "control_character"
+    UNKNOWN_CHOICE = "unknown_choice"
+    LABEL_USED_TWICE = "label_used_twice"
+    CONTRAST_TOO_LOW = "contrast_too_low"
+    COLOUR_INVALID = "colour_invalid"
+    CHARACTERS_NOT_IN_FONT = "characters_not_in_font"
+    NAME_TAKEN = "name_taken"
+    NOT_A_URL = "not_a_url"
+    NOT_AN_ADDRESS = "not_an_address"
+    NOT_AN_ORIGIN = "not_an_origin"
+    NOT_A_DATE = "not_a_date"
+    DATES_SWAPPED = "dates_swapped"
+    NOTHING_ACCEPTED = "nothing_accepted"
+    TERM_UNREADABLE = "term_unreadable"
+    """A line of a mean that is no "assessment; weight"."""
+    TERM_TWICE = "term_twice"
+    GROUP_IN_ITSELF = "group_in_itself"
+    TOO_DEEP = "too_deep"
+    NEEDS_ITSELF = "needs_itself"
+    """A micromodule, or its badge, that could only be earned by whoever has it already."""
+    NOT_OFFERED = "not_offered"
+    """A kind of rule that this platform cannot tell anything about."""
+    NOT_USABLE = "not_usable"
+    IMPORT_EMPTY = "import_empty"
+    IMPORT_TOO_LARGE = "import_too_large"
+    IMPORT_NOT_JSON = "import_not_json"
+    IMPORT_NOT_CRITERIA = "import_not_criteria"
+    IMPORT_NOT_SHOWN = "import_not_shown"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One field's problem, with the values that its sentence needs."""
+
+    field: str
+    code: FormProblem
+    params: Mapping[str, object] = dataclasses.field(default_factory=dict)
+
+
+def text_problems(name: str, value: str, limit: int) -> Iterator[Problem]:
+    """What keeps a text from being shown, stored and signed.
+
+    :param limit: characters at most.
+    """
+    if not value:
+        yield Problem(name, FormProblem.REQUIRED)
+    else:
+        yield from optional_text_problems(name, value, limit)
+
+
+def optional_text_problems(name: str, value: str, limit: int) -> Iterator[Problem]:
+    """The same of a text that may be empty."""
+    if len(value) > limit:
+        yield Problem(name, FormProblem.TOO_LONG, {"limit": limit})
+    elif value and is_unprintable(value):
+        yield Problem(name, FormProblem.CONTROL_CHARACTER)
+
+
+def sort_alike(texts: Iterable[str]) -> bool:
+    """Whether verifiers agree on the order of these texts; a badge on which they do not is never signed
+    (``lti_tool.credentials.linting.lint_order``).
+    """
+    return sorted(texts) == sorted(texts, key=lambda text: text.encode("utf-16-be", "surrogatepass"))
+
+
+def is_unprintable(text: str) -> bool:
+    """Whether it shows nothing at all, holds characters that must not be signed, or some that would turn it
+    around on other people's pages.
+    """
+    if all(unicodedata.category(character)[0] in "CZ" for character in text):
+        return True
+    return any(
+        (unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") and character not in "\n\t")
+        or character in BIDI_CONTROLS
+        for character in text
+    )
