@@ -25,6 +25,7 @@ from lti_tool.services.awarding import Awarding
 from lti_tool.services.call_budgets import CallBudgets
 from lti_tool.services.columns import Columns
 from lti_tool.services.configuring import Configuring
+from lti_tool.services.deciding import Deciding
 from lti_tool.services.freshness import Ages
 from lti_tool.services.issuing import Issuing, PublicUrls
 from lti_tool.services.launching import Launching
@@ -73,6 +74,7 @@ class Tool:
     columns: Columns
     syncing: Syncing
     awarding: Awarding
+    deciding: Deciding
     issuing: Issuing
     scoring: Scoring
     wallet: Wallet
@@ -168,6 +170,7 @@ def build_tool(
     awarding = Awarding(database, clock)
     issuing = Issuing(database, IssuerKeyring(keyring), clock, urls, queue)
     scoring = Scoring(database, connector, clock, queue, awarding, issuing, call_budgets)
+    deciding = Deciding(awarding, issuing, scoring)
     public = PublicRecords(database, issuing, urls)
     return Tool(
         settings=settings,
@@ -186,11 +189,12 @@ def build_tool(
         columns=Columns(database, connector, clock),
         syncing=Syncing(database, connector, clock, queue, awarding, issuing, call_budgets, scoring),
         awarding=awarding,
+        deciding=deciding,
         issuing=issuing,
         scoring=scoring,
         wallet=Wallet(database, awarding, urls, ages),
         progress=CourseProgress(database, awarding, ages),
-        publishing=Publishing(database, clock, queue),
+        publishing=Publishing(database, clock, queue, deciding),
         sharing=Sharing(database, clock, urls),
         verifying=Verifying(outbound, issuing, public, clock, settings.base_url),
         public=public,

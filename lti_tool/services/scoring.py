@@ -14,7 +14,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -26,7 +26,7 @@ from lti_tool import telemetry
 from lti_tool.domain.awarding import Proof
 from lti_tool.domain.registrations import Site
 from lti_tool.domain.scoring import ScoreState, meaning_of, next_try_at, timestamp_after
-from lti_tool.errors import CredentialInvalid, ErrorCode, NotAllowed, NotFound, PlatformFailed
+from lti_tool.errors import ErrorCode, NotAllowed, NotFound, PlatformFailed
 from lti_tool.lti import grades
 from lti_tool.lti.connector import PlatformConnector, ServiceAccess, is_silent
 from lti_tool.lti.grades import FullScore, PlatformResult
@@ -34,8 +34,8 @@ from lti_tool.platforms import ScoreRefusal
 from lti_tool.services import Hints
 from lti_tool.services.award_columns import find_or_make
 from lti_tool.services.columns import service_access
+from lti_tool.services.deciding import AwardingPort, Deciding, IssuingPort
 from lti_tool.services.launching import SessionView
-from lti_tool.services.syncing import AwardingOutcome, IssuingPort
 from lti_tool.store import audit, proofs, rosters, runs
 from lti_tool.store import scores as store
 from lti_tool.store.database import Database
@@ -80,14 +80,6 @@ class Room(Protocol):
     """How many calls the schedule may make; :class:`~lti_tool.services.call_budgets.CallBudgets`."""
 
     def room(self, access: ServiceAccess) -> int: ...
-
-
-class DecidingPort(Protocol):
-    """Decides over stored evidence; :class:`~lti_tool.services.awarding.Awarding`."""
-
-    def decide_learners(
-        self, organisation_id: str, context_id: str, learner_ids: Sequence[str]
-    ) -> AwardingOutcome: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +161,7 @@ class Scoring:
     connector: PlatformConnector
     clock: Callable[[], datetime]
     hints: Hints
-    awarding: DecidingPort
+    awarding: AwardingPort
     issuing: IssuingPort
     budgets: Room | None = None
     _turns: _Turns = field(default_factory=_Turns, compare=False, repr=False)
@@ -442,19 +434,9 @@ class Scoring:
                 )
         telemetry.SCORES.labels(state.value).inc()
         if due.is_proof and proof is not None:
-            self._decide(column.organisation_id, column.context_id, [due.learner_id], "score")
-
-    def _decide(self, organisation_id: str, context_id: str, learner_ids: Sequence[str], origin: str) -> None:
-        """Decide about people of whom it is now known whether they are learners, and issue what follows."""
-        award_ids = self.awarding.decide_learners(organisation_id, context_id, learner_ids).award_ids
-        telemetry.AWARDS.labels(origin).inc(len(award_ids))
-        if not award_ids:
-            return
-        try:
-            self.issuing.issue_for(award_ids)
-        except CredentialInvalid as error:
-            # Nobody else's score waits for it; the reconcile pass offers the award again.
-            log.warning("credential_not_issued", error=str(error))
+            # Its score is written already: nothing is offered.
+            deciding = Deciding(self.awarding, self.issuing)
+            deciding.decide(column.organisation_id, column.context_id, [due.learner_id], "score")
 
     def _find_column(self, work: _Work) -> None:
         """Know the column's address: as found before, or found or made now."""
@@ -537,7 +519,7 @@ class Scoring:
                     subject_id=learner_id,
                     detail={"context_id": context_id},
                 )
-        self._decide(organisation_id, context_id, confirmed, "staff")
+        Deciding(self.awarding, self.issuing).decide(organisation_id, context_id, confirmed, "staff")
         self.offer_due(organisation_id, context_id)
         return len(confirmed)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -25,6 +25,7 @@ from lti_tool.lti.memberships import Member
 from lti_tool.services import Hints
 from lti_tool.services.call_budgets import CallBudgets
 from lti_tool.services.columns import grade_row, read_column, service_access
+from lti_tool.services.deciding import AwardingPort, Deciding, IssuingPort, ScoringPort
 from lti_tool.services.opening import open_result
 from lti_tool.store import results, rosters, runs, schedule
 from lti_tool.store.database import Database
@@ -32,7 +33,6 @@ from lti_tool.store.results import EvidenceColumn, GradeRow
 from lti_tool.store.rosters import ContextPlan, RosterEntry
 from lti_tool.store.runs import RunView, SyncStep
 from lti_tool.store.schedule import Arrears
-from lti_tool.telemetry import AWARDS
 
 LEASE_SECONDS: Final = 120.0
 """How long a worker may be silent before another takes its context over; renewed with each page."""
@@ -48,34 +48,6 @@ WAITED_IN_VAIN: Final = frozenset(
 STOPS_A_VISIT: Final = frozenset(
     {ErrorCode.PLATFORM_TIMED_OUT, ErrorCode.PLATFORM_BUSY, ErrorCode.PLATFORM_CALLS_SPENT}
 )
-
-
-class AwardingOutcome(Protocol):
-    """What deciding came to."""
-
-    @property
-    def decided(self) -> int: ...
-    @property
-    def award_ids(self) -> tuple[str, ...]: ...
-
-
-class AwardingPort(Protocol):
-    """Decides over stored evidence; :class:`~lti_tool.services.awarding.Awarding`."""
-
-    def decide_context(self, organisation_id: str, context_id: str) -> AwardingOutcome: ...
-    def decide_learner(self, organisation_id: str, context_id: str, learner_id: str) -> AwardingOutcome: ...
-
-
-class IssuingPort(Protocol):
-    """Signs credentials; :class:`~lti_tool.services.issuing.Issuing`."""
-
-    def issue_for(self, award_ids: Sequence[str], /) -> Mapping[str, str]: ...
-
-
-class ScoringPort(Protocol):
-    """Writes awards back; :class:`~lti_tool.services.scoring.Scoring`."""
-
-    def offer_due(self, organisation_id: str, context_id: str, learner_id: str | None = None) -> None: ...
 
 
 class LearnerSession(Protocol):
@@ -435,18 +407,24 @@ class Syncing:
         if run_id is not None:
             with self.database.write() as session:
                 runs.advance(session, plan.organisation_id, run_id, SyncStep.DECISIONS)
-        report = self.awarding.decide_context(plan.organisation_id, plan.id)
-        AWARDS.labels("sync").inc(len(report.award_ids))
-        progress.counts |= {"decided": report.decided, "awarded": len(report.award_ids)}
-        if report.award_ids:
+
+        def before_signing(count: int) -> None:
             if run_id is not None:
                 with self.database.write() as session:
-                    runs.advance(
-                        session, plan.organisation_id, run_id, SyncStep.CREDENTIALS, 0, len(report.award_ids)
-                    )
-            progress.counts["issued"] = len(self.issuing.issue_for(report.award_ids))
-        if self.scoring is not None:
-            self.scoring.offer_due(plan.organisation_id, plan.id)
+                    runs.advance(session, plan.organisation_id, run_id, SyncStep.CREDENTIALS, 0, count)
+
+        decided = self._deciding.decide(
+            plan.organisation_id, plan.id, None, "sync", before_signing=before_signing
+        )
+        progress.counts |= {"decided": decided.decided, "awarded": len(decided.award_ids)}
+        if decided.refusal is not None:
+            raise decided.refusal
+        if decided.award_ids:
+            progress.counts["issued"] = decided.issued
+
+    @property
+    def _deciding(self) -> Deciding:
+        return Deciding(self.awarding, self.issuing, self.scoring)
 
     def _advance(
         self,
@@ -499,13 +477,8 @@ class Syncing:
         if ErrorCode.PLATFORM_CALLS_SPENT in troubles:
             self._read_everybody_instead(plan)
         # Also where nothing could be read: the visit itself may be the proof that a decision waits for.
-        award_ids = self.awarding.decide_learner(organisation_id, context_id, session.learner_id).award_ids
-        AWARDS.labels("launch").inc(len(award_ids))
-        if award_ids:
-            self.issuing.issue_for(award_ids)
-            if self.scoring is not None:
-                self.scoring.offer_due(organisation_id, context_id, session.learner_id)
-        return LearnerRefresh(read, len(columns), tuple(troubles), award_ids)
+        decided = self._deciding.decide(organisation_id, context_id, [session.learner_id], "launch")
+        return LearnerRefresh(read, len(columns), tuple(troubles), decided.award_ids)
 
     def _read_everybody_instead(self, plan: ContextPlan) -> None:
         """So many come at once that they cannot be asked for one by one: one read brings all of them."""

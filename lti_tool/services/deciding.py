@@ -1,0 +1,104 @@
+"""Decide, sign, write back: what follows whenever something about a learner has changed.
+
+Whoever stores a grade, a gate, somebody's word or a piece of evidence calls :meth:`Deciding.decide` after
+its own commit. Being killed in between loses time only: the next reading decides the same, the reconcile
+pass finds awards without a credential, and awards without a score.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from lti_tool.errors import CredentialInvalid
+from lti_tool.telemetry import AWARDS, get_logger
+
+log = get_logger(__name__)
+
+
+class AwardingOutcome(Protocol):
+    """What deciding came to."""
+
+    @property
+    def decided(self) -> int: ...
+    @property
+    def award_ids(self) -> tuple[str, ...]: ...
+
+
+class AwardingPort(Protocol):
+    """Decides over stored evidence; :class:`~lti_tool.services.awarding.Awarding`."""
+
+    def decide_context(self, organisation_id: str, context_id: str, /) -> AwardingOutcome: ...
+    def decide_learners(
+        self, organisation_id: str, context_id: str, learner_ids: Sequence[str], /
+    ) -> AwardingOutcome: ...
+
+
+class IssuingPort(Protocol):
+    """Signs credentials; :class:`~lti_tool.services.issuing.Issuing`."""
+
+    def issue_for(self, award_ids: Sequence[str], /) -> Mapping[str, str]: ...
+
+
+class ScoringPort(Protocol):
+    """Writes awards back; :class:`~lti_tool.services.scoring.Scoring`."""
+
+    def offer_due(self, organisation_id: str, context_id: str, learner_id: str | None = None, /) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What one pass did."""
+
+    decided: int = 0
+    award_ids: tuple[str, ...] = ()
+    issued: int = 0
+    refusal: CredentialInvalid | None = None
+    """Why a new award has no credential: its text cannot be signed. It stays, and is tried again."""
+
+
+@dataclass(frozen=True)
+class Deciding:
+    """The three steps in their order."""
+
+    awarding: AwardingPort
+    issuing: IssuingPort
+    scoring: ScoringPort | None = None
+
+    def decide(
+        self,
+        organisation_id: str,
+        context_id: str,
+        learner_ids: Sequence[str] | None,
+        cause: str,
+        *,
+        before_signing: Callable[[int], None] | None = None,
+    ) -> Decided:
+        """Decide about learners of a context, issue what they earned, and have it written back soon.
+
+        :param learner_ids: whom the change is about; ``None`` for everybody.
+        :param cause: what the awards are counted under (``lti_tool_awards_total``).
+        :param before_signing: told how many awards are going to be signed, where there are any.
+        """
+        if learner_ids is None:
+            report = self.awarding.decide_context(organisation_id, context_id)
+        else:
+            report = self.awarding.decide_learners(organisation_id, context_id, learner_ids)
+        AWARDS.labels(cause).inc(len(report.award_ids))
+        issued = 0
+        refusal: CredentialInvalid | None = None
+        if report.award_ids:
+            if before_signing is not None:
+                before_signing(len(report.award_ids))
+            try:
+                issued = len(self.issuing.issue_for(report.award_ids))
+            except CredentialInvalid as error:
+                # Nobody else's badge or score waits for it; the reconcile pass offers the award again.
+                log.warning("credential_not_issued", error=str(error))
+                refusal = error
+        # A visit without news offers nothing. A whole course does: a column may have been mended.
+        if self.scoring is not None and (report.award_ids or learner_ids is None):
+            only = learner_ids[0] if learner_ids is not None and len(learner_ids) == 1 else None
+            self.scoring.offer_due(organisation_id, context_id, only)
+        return Decided(report.decided, report.award_ids, issued, refusal)
