@@ -14,6 +14,7 @@ from lti_tool.web import (
     assets,
     configure,
     course,
+    criteria_words,
     errors,
     headers,
     i18n,
@@ -49,6 +50,7 @@ def register(app: Flask, tool: Tool) -> None:
     errors.register(app)
     assets.register(app)
     wording.register(app)
+    criteria_words.register(app)
     verification_words.register(app)
     verify.register(app)
     staff.register(app)

@@ -11,12 +11,12 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from lti_tool.errors import ErrorCode, NotAllowed, RequestInvalid
 from lti_tool.services.micromodule_form import MicromoduleForm
+from lti_tool.web.criteria_words import narrate
 from lti_tool.web.errors import answer_tool_error
 from lti_tool.web.forms import LIMITS, FormView, artwork_of, blank_form, change_rows, composer, with_artwork
 from lti_tool.web.headers import allow_form_to
 from lti_tool.web.i18n import language_tag
 from lti_tool.web.session import SessionBlueprint, current_session, current_tool, expired_session
-from lti_tool.web.wording import narrate
 
 if TYPE_CHECKING:
     from lti_tool.services.configuring import DeepLinkingAnswer, PickerView

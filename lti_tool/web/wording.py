@@ -1,4 +1,4 @@
-"""Criteria, findings, verdicts and platform troubles in words.
+"""Verdicts, runs, platform troubles and problems of forms in words; criteria have a room of their own.
 
 The pure rooms return codes and numbers; this is where they become sentences in the reader's language.
 """
@@ -6,29 +6,13 @@ The pure rooms return codes and numbers; this is where they become sentences in 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from flask import Flask
 from flask_babel import gettext as _
-from flask_babel import ngettext
 
 from lti_tool.domain.awarding import Exclusion, Verdict
-from lti_tool.domain.criteria import (
-    AllOf,
-    AnyOf,
-    Channel,
-    Criterion,
-    Finding,
-    Purpose,
-    Reason,
-    ScoreAtLeast,
-    State,
-    Unit,
-    parts_needed,
-)
-from lti_tool.domain.evidence import Score
+from lti_tool.domain.criteria import State
 from lti_tool.domain.freshness import Staleness
 from lti_tool.store.runs import SyncStep
 from lti_tool.web.error_texts import text_of
@@ -38,30 +22,9 @@ if TYPE_CHECKING:
     from lti_tool.store.runs import RunView
 
 
-@dataclass(frozen=True, slots=True)
-class RuleLine:
-    """One line of an explained criteria tree."""
-
-    sentence: str
-    state: str = ""
-    """``met``, ``not_met``, ``unknown``; empty where nobody is judged (a preview)."""
-    status: str = ""
-    """The state in one or two words, for those who see no colour or icon."""
-    note: str = ""
-    """What is known: "40 of 100 points so far"."""
-    parts: tuple[RuleLine, ...] = ()
-    share: int | None = None
-    """How much of the threshold is reached, 0 to 100, where a score is known."""
-
-
 def register(app: Flask) -> None:
     """Give the sentences to templates."""
     app.jinja_env.globals.update(
-        explain=explain,
-        steps=steps,
-        narrative=narrative,
-        describe=describe,
-        missing=missing,
         trouble=trouble,
         trouble_advice=trouble_advice,
         verdict_word=verdict_word,
@@ -71,84 +34,6 @@ def register(app: Flask) -> None:
         field_label=field_label,
         exclusion_sentence=exclusion_sentence,
     )
-
-
-def describe(criterion: Criterion) -> RuleLine:
-    """What a criterion asks, before anybody is judged by it."""
-    if isinstance(criterion, ScoreAtLeast):
-        return RuleLine(_asked(criterion), note=_how_read(criterion))
-    if len(criterion.parts) == 1:
-        return describe(criterion.parts[0])
-    return RuleLine(_combination(criterion), parts=tuple(describe(part) for part in criterion.parts))
-
-
-def narrate(criterion: Criterion) -> str:
-    """The criteria as plain text, a rule on each line: published, and signed with every badge."""
-
-    def lines(line: RuleLine, depth: int) -> list[str]:
-        own = "  " * (depth - 1) + "- " + line.sentence if depth else line.sentence
-        return [own, *(text for part in line.parts for text in lines(part, depth + 1))]
-
-    return "\n".join(lines(describe(criterion), 0))
-
-
-def narrative(text: str) -> list[tuple[int, str]]:
-    """A published narrative as (depth, line); what :func:`narrate` wrote has depth, other text has none."""
-    found = []
-    for line in text.splitlines():
-        marked = re.fullmatch(r"( *)- (.+)", line)
-        if marked is not None:
-            found.append((min(5, 1 + len(marked[1]) // 2), marked[2]))
-        elif line.strip():
-            found.append((0, line.strip()))
-    return found
-
-
-def explain(finding: Finding) -> RuleLine:
-    """How one criterion stands for one learner, and why."""
-    criterion = finding.criterion
-    status = _state_word(finding.state)
-    if isinstance(criterion, ScoreAtLeast):
-        return RuleLine(
-            _asked(criterion), finding.state.value, status, _known(finding), share=_share(finding)
-        )
-    if len(finding.parts) == 1:
-        return explain(finding.parts[0])
-    needed = parts_needed(criterion)
-    met = min(needed, sum(part.state is State.MET for part in finding.parts))
-    return RuleLine(
-        _combination(criterion),
-        finding.state.value,
-        status,
-        _("%(met)s of %(total)s done", met=number(met), total=number(needed)),
-        tuple(explain(part) for part in finding.parts),
-    )
-
-
-def steps(finding: Finding) -> tuple[int, int]:
-    """How many steps are done, of how many that are needed on the shortest way from here.
-
-    Of "at least 2 of 3" only two are needed: those that are nearest to being met.
-    """
-    criterion = finding.criterion
-    if isinstance(criterion, ScoreAtLeast):
-        return int(finding.state is State.MET), 1
-    parts = sorted((steps(part) for part in finding.parts), key=lambda part: (part[1] - part[0], part[1]))
-    parts = parts[: parts_needed(criterion)]
-    return sum(met for met, _needed in parts), sum(needed for _met, needed in parts)
-
-
-def missing(finding: Finding) -> str:
-    """The open rules of a learner in one short line, for a table."""
-    notes = [
-        _("%(assessment)s: %(known)s", assessment=leaf.criterion.label, known=_known(leaf))
-        for leaf in finding.leaves()
-        if leaf.state is not State.MET and isinstance(leaf.criterion, ScoreAtLeast)
-    ]
-    if len(notes) > 3:
-        rest = len(notes) - 2
-        notes = [*notes[:2], ngettext("%(num)s more", "%(num)s more", rest)]
-    return " · ".join(notes)
 
 
 def trouble(code: str) -> str:
@@ -262,104 +147,6 @@ def problem_sentence(code: str, params: dict[str, object]) -> str:
         ),
     }
     return sentences.get(code, _("This cannot be used as it is."))
-
-
-def _asked(criterion: ScoreAtLeast) -> str:
-    values = {"assessment": criterion.label, "threshold": number(criterion.threshold)}
-    formative = criterion.purpose is Purpose.FORMATIVE
-    if criterion.unit is Unit.PERCENT:
-        if formative:
-            return _("%(assessment)s (practice): at least %(threshold)s %%", **values)
-        return _("%(assessment)s: at least %(threshold)s %%", **values)
-    if formative:
-        return ngettext(
-            "%(assessment)s (practice): at least %(threshold)s point",
-            "%(assessment)s (practice): at least %(threshold)s points",
-            _count(criterion.threshold),
-            **values,
-        )
-    return ngettext(
-        "%(assessment)s: at least %(threshold)s point",
-        "%(assessment)s: at least %(threshold)s points",
-        _count(criterion.threshold),
-        **values,
-    )
-
-
-def _count(value: Decimal) -> int:
-    """The number that chooses a plural form; a fraction takes that of many."""
-    return int(value) if value == int(value) else 2
-
-
-def _how_read(criterion: ScoreAtLeast) -> str:
-    if criterion.channel is Channel.MIRROR:
-        return _("Read from a gradebook column that mirrors the activity's grade.")
-    return _("Read from a gradebook column that a teacher fills in.")
-
-
-def _combination(criterion: Criterion) -> str:
-    if isinstance(criterion, AllOf):
-        return _("All of these:")
-    if isinstance(criterion, AnyOf):
-        return _("One of these:")
-    assert not isinstance(criterion, ScoreAtLeast)
-    return ngettext("At least %(num)s of these:", "At least %(num)s of these:", criterion.count)
-
-
-def _known(finding: Finding) -> str:
-    if finding.reason is Reason.COLUMN_NOT_READ_YET:
-        return _("not read yet")
-    if finding.reason is Reason.NO_GRADE_YET or finding.score is None or finding.score.value is None:
-        return _("no grade yet")
-    value, maximum = number(finding.score.value), number(finding.score.maximum)
-    if finding.reason is Reason.MAXIMUM_MISSING:
-        return _("%(points)s points, but the platform does not say of how many", points=value)
-    known = _("%(points)s of %(maximum)s points", points=value, maximum=maximum)
-    lacking = _lacking(finding)
-    if lacking is None:
-        return known
-    return ngettext(
-        "%(known)s, %(lacking)s point more is needed",
-        "%(known)s, %(lacking)s points more are needed",
-        _count(lacking),
-        known=known,
-        lacking=number(lacking),
-    )
-
-
-def _lacking(finding: Finding) -> Decimal | None:
-    """How many points are missing for a rule that is not met, exactly."""
-    criterion, score = finding.criterion, finding.score
-    if finding.reason is not Reason.SCORE_BELOW or score is None or score.value is None:
-        return None
-    assert isinstance(criterion, ScoreAtLeast)
-    return _points_needed(criterion, score) - score.value
-
-
-def _points_needed(criterion: ScoreAtLeast, score: Score) -> Decimal:
-    if criterion.unit is Unit.PERCENT:
-        return criterion.threshold * score.maximum / 100
-    return criterion.threshold
-
-
-def _share(finding: Finding) -> int | None:
-    criterion, score = finding.criterion, finding.score
-    if not isinstance(criterion, ScoreAtLeast) or score is None or score.value is None:
-        return None
-    needed = _points_needed(criterion, score)
-    if needed <= 0:
-        return None
-    reached = int(score.value * 100 / needed)
-    # Nearly there is not there: only a met rule shows a full bar.
-    return 100 if finding.state is State.MET else max(0, min(99, reached))
-
-
-def _state_word(state: State) -> str:
-    if state is State.MET:
-        return _("Done")
-    if state is State.NOT_MET:
-        return _("Not reached yet")
-    return _("Not known yet")
 
 
 def field_label(name: str) -> str:

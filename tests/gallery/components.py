@@ -6,13 +6,14 @@ from datetime import timedelta
 
 from flask import Blueprint, Flask, render_template
 
-from lti_tool.domain.criteria import AllOf, AnyOf, AtLeast, evaluate
+from lti_tool.domain.criteria import AllOf, AnyOf, AtLeast
+from lti_tool.domain.evaluation import evaluate
 from lti_tool.domain.evidence import Evidence
 from lti_tool.domain.freshness import Staleness
 from lti_tool.errors import ErrorCode
 from lti_tool.services.micromodule_form import FormProblem, MicromoduleForm, Problem
+from lti_tool.web.criteria_words import describe, explain
 from lti_tool.web.forms import FormView
-from lti_tool.web.wording import describe, explain
 from tests.unit.web.sample_views import ESSAY, FORM, FORUM, LONG_WORD, NOW, PEER, QUIZ, TREE, freshness, score
 
 blueprint = Blueprint("components", __name__, template_folder="templates")

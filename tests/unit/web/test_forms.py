@@ -13,8 +13,8 @@ from lti_tool.credentials.artwork import Artwork, check_artwork
 from lti_tool.credentials.errors import ArtworkInvalid
 from lti_tool.errors import ErrorCode, NotAllowed, RequestInvalid
 from lti_tool.services.micromodule_form import FormProblem, MicromoduleForm, Problem
+from lti_tool.web.criteria_words import narrate
 from lti_tool.web.forms import change_rows, spoken_criterion
-from lti_tool.web.wording import narrate
 from tests.unit.web.sample_views import FORM, PICKING
 from tests.unit.web.samples import SECRET, Sample
 
