@@ -21,11 +21,13 @@ from lti_tool.lti.oidc import LoginRedirect, begin_login
 from lti_tool.outbound import Answer, Outbound, OutboundPolicy
 from lti_tool.queue import Queue
 from lti_tool.services.administering import Administering
+from lti_tool.services.attesting import Attesting
 from lti_tool.services.awarding import Awarding
 from lti_tool.services.call_budgets import CallBudgets
 from lti_tool.services.columns import Columns
 from lti_tool.services.configuring import Configuring
 from lti_tool.services.deciding import Deciding
+from lti_tool.services.evidence import Submissions
 from lti_tool.services.freshness import Ages
 from lti_tool.services.issuing import Issuing, PublicUrls
 from lti_tool.services.launching import Launching
@@ -80,6 +82,8 @@ class Tool:
     wallet: Wallet
     progress: CourseProgress
     publishing: Publishing
+    attesting: Attesting
+    submissions: Submissions
     sharing: Sharing
     verifying: Verifying
     public: PublicRecords
@@ -172,6 +176,7 @@ def build_tool(
     scoring = Scoring(database, connector, clock, queue, awarding, issuing, call_budgets)
     deciding = Deciding(awarding, issuing, scoring)
     public = PublicRecords(database, issuing, urls)
+    columns = Columns(database, connector, clock)
     return Tool(
         settings=settings,
         clock=clock,
@@ -186,7 +191,7 @@ def build_tool(
         registrations=registrations,
         launching=Launching(database, clock, secret),
         configuring=Configuring(database, clock, lambda: keyring.signer(LTI), settings.base_url),
-        columns=Columns(database, connector, clock),
+        columns=columns,
         syncing=Syncing(database, connector, clock, queue, awarding, issuing, call_budgets, scoring),
         awarding=awarding,
         deciding=deciding,
@@ -194,6 +199,8 @@ def build_tool(
         scoring=scoring,
         wallet=Wallet(database, awarding, urls, ages),
         progress=CourseProgress(database, awarding, ages),
+        attesting=Attesting(database, clock, columns, deciding),
+        submissions=Submissions(database, clock, deciding, settings.evidence_max_file_bytes),
         publishing=Publishing(database, clock, queue, deciding),
         sharing=Sharing(database, clock, urls),
         verifying=Verifying(outbound, issuing, public, clock, settings.base_url),

@@ -112,6 +112,9 @@ class Settings(BaseModel):
     calls_per_minute: int | None = Field(
         None, ge=10, le=100_000, description="Calls that one LMS is sent in a minute at most"
     )
+    evidence_max_file_bytes: int = Field(
+        5_242_880, ge=10_000, le=52_428_800, description="How large a file that a learner hands in may be"
+    )
     web_workers: int = Field(2, ge=1, le=256, description="Web processes that `serve` starts")
     trusted_proxies: int = Field(
         0, ge=0, le=10, description="Reverse proxies in front, each of which adds to X-Forwarded-For"
