@@ -1,4 +1,4 @@
-"""The stored form of criteria, evidence and findings: one versioned JSON schema.
+"""Reading and writing stored criteria, evidence and findings: one versioned format.
 
 Stored decisions must be readable for as long as a badge may be questioned, so this format only ever
 grows: a reader of version *n* reads every version up to *n*.
@@ -6,83 +6,52 @@ grows: a reader of version *n* reads every version up to *n*.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from lti_tool.domain import criteria as domain
 from lti_tool.domain.criteria_problems import problems
-from lti_tool.domain.evidence import Evidence, Score
+from lti_tool.domain.evidence import Evidence, Fact, Score
 from lti_tool.errors import ErrorCode, RequestInvalid
+from lti_tool.services.criteria_schema import (
+    VERSION,
+    AllRule,
+    AnyRule,
+    AtLeastRule,
+    AttestedRule,
+    CompletedRule,
+    Criteria,
+    CriteriaOfVersion1,
+    EvidenceRule,
+    GateRule,
+    HoldsRule,
+    MeanRule,
+    Rule,
+    ScoreRule,
+    WithinRule,
+)
 
-VERSION = 1
-
-
-class _Stored(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-def _number(value: object) -> object:
-    """A JSON number, or the text of one; ``true`` is neither, though Python says so."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
-        raise ValueError("a number is wanted")
-    return value
-
-
-_PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
-"""No control characters: PostgreSQL keeps no NUL, and a label becomes the name of a gradebook column."""
-
-
-class _ScoreRule(_Stored):
-    type: Literal["score"]
-    key: Annotated[str, Field(max_length=64, pattern=_PRINTABLE)]
-    label: Annotated[str, Field(max_length=255, pattern=_PRINTABLE)]
-    at_least: Annotated[Decimal, BeforeValidator(_number)]
-    unit: domain.Unit = domain.Unit.PERCENT
-    channel: domain.Channel = domain.Channel.MIRROR
-    purpose: domain.Purpose = domain.Purpose.SUMMATIVE
-
-
-class _AllRule(_Stored):
-    type: Literal["all"]
-    of: list[_Rule]
-
-
-class _AnyRule(_Stored):
-    type: Literal["any"]
-    of: list[_Rule]
-
-
-class _AtLeastRule(_Stored):
-    type: Literal["at_least"]
-    count: Annotated[int, Field(strict=True)]
-    of: list[_Rule]
-
-
-_Rule = Annotated[_ScoreRule | _AllRule | _AnyRule | _AtLeastRule, Field(discriminator="type")]
-
-
-class _Document(_Stored):
-    version: Literal[1]
-    rule: _Rule
+_RULES_OF_VERSION_1 = (ScoreRule, AllRule, AnyRule, AtLeastRule)
 
 
 def parse_criteria(stored: Mapping[str, Any]) -> domain.Criterion:
-    """Read criteria as stored or imported.
+    """Read criteria as stored or imported, in any version of the format.
 
     :raises RequestInvalid: ``criteria_invalid`` with ``problems``, when the shape is not the schema's or
         the tree cannot be used (``lti_tool.domain.criteria_problems.problems``).
     """
+    is_old = _is_of_version_1(stored)
     try:
-        rule = _Document.model_validate(stored).rule
+        rule = (CriteriaOfVersion1 if is_old else Criteria).model_validate(stored).rule
     except (ValidationError, RecursionError) as error:
         count = error.error_count() if isinstance(error, ValidationError) else 1
-        raise RequestInvalid(
-            ErrorCode.CRITERIA_INVALID, f"{count} schema problems", problems=("schema",)
-        ) from error
+        raise _not_of_the_schema(f"{count} schema problems") from error
+    if is_old and not all(isinstance(one, _RULES_OF_VERSION_1) for one in _walk(rule)):
+        raise _not_of_the_schema("version 1 has no such rule")
     criterion = _to_domain(rule)
     found = problems(criterion)
     if found:
@@ -90,15 +59,55 @@ def parse_criteria(stored: Mapping[str, Any]) -> domain.Criterion:
     return criterion
 
 
-def _to_domain(rule: _ScoreRule | _AllRule | _AnyRule | _AtLeastRule) -> domain.Criterion:
-    if isinstance(rule, _ScoreRule):
-        return domain.ScoreAtLeast(rule.key, rule.label, rule.at_least, rule.unit, rule.channel, rule.purpose)
-    parts = tuple(_to_domain(part) for part in rule.of)
-    if isinstance(rule, _AllRule):
-        return domain.AllOf(parts)
-    if isinstance(rule, _AnyRule):
-        return domain.AnyOf(parts)
-    return domain.AtLeast(rule.count, parts)
+def _is_of_version_1(stored: object) -> bool:
+    return isinstance(stored, Mapping) and stored.get("version") == 1
+
+
+def _not_of_the_schema(detail: str) -> RequestInvalid:
+    return RequestInvalid(ErrorCode.CRITERIA_INVALID, detail, problems=("schema",))
+
+
+def _walk(rule: Rule) -> Iterator[Rule]:
+    yield rule
+    if isinstance(rule, AllRule | AnyRule | AtLeastRule):
+        for part in rule.of:
+            yield from _walk(part)
+    elif isinstance(rule, WithinRule):
+        yield from _walk(rule.rule)
+
+
+def _to_domain(rule: Rule) -> domain.Criterion:
+    match rule:
+        case ScoreRule():
+            return domain.ScoreAtLeast(
+                rule.key, rule.label, rule.at_least, rule.unit, rule.channel, rule.purpose
+            )
+        case MeanRule():
+            terms = tuple(
+                domain.Term(term.key, term.label, term.weight, term.channel, term.purpose)
+                for term in rule.terms
+            )
+            return domain.MeanAtLeast(rule.key, rule.label, terms, rule.at_least)
+        case GateRule():
+            return domain.GatePassed(rule.key, rule.label)
+        case AttestedRule():
+            return domain.Attested(rule.key, rule.label)
+        case EvidenceRule():
+            return domain.EvidenceAccepted(
+                rule.key, rule.label, rule.instructions, tuple(rule.checklist), tuple(rule.accepts)
+            )
+        case CompletedRule():
+            return domain.Completed(rule.micromodule_id, rule.label)
+        case HoldsRule():
+            return domain.HoldsAchievement(rule.achievement_id, rule.label)
+        case WithinRule():
+            return domain.Within(_to_domain(rule.rule), rule.starts_at, rule.ends_at)
+        case AllRule():
+            return domain.AllOf(tuple(_to_domain(part) for part in rule.of))
+        case AnyRule():
+            return domain.AnyOf(tuple(_to_domain(part) for part in rule.of))
+        case AtLeastRule():
+            return domain.AtLeast(rule.count, tuple(_to_domain(part) for part in rule.of))
 
 
 def dump_criteria(criterion: domain.Criterion) -> dict[str, Any]:
@@ -107,32 +116,85 @@ def dump_criteria(criterion: domain.Criterion) -> dict[str, Any]:
 
 
 def _dump_rule(criterion: domain.Criterion) -> dict[str, Any]:
-    if isinstance(criterion, domain.ScoreAtLeast):
-        return {
-            "type": "score",
-            "key": criterion.key,
-            "label": criterion.label,
-            "at_least": _plain(criterion.threshold),
-            "unit": criterion.unit.value,
-            "channel": criterion.channel.value,
-            "purpose": criterion.purpose.value,
-        }
-    parts = [_dump_rule(part) for part in criterion.parts]
-    if isinstance(criterion, domain.AllOf):
-        return {"type": "all", "of": parts}
-    if isinstance(criterion, domain.AnyOf):
-        return {"type": "any", "of": parts}
-    return {"type": "at_least", "count": criterion.count, "of": parts}
+    match criterion:
+        case domain.ScoreAtLeast():
+            return {
+                "type": "score",
+                "key": criterion.key,
+                "label": criterion.label,
+                "at_least": _plain(criterion.threshold),
+                "unit": criterion.unit.value,
+                "channel": criterion.channel.value,
+                "purpose": criterion.purpose.value,
+            }
+        case domain.MeanAtLeast():
+            return {
+                "type": "mean",
+                "key": criterion.key,
+                "label": criterion.label,
+                "at_least": _plain(criterion.threshold),
+                "terms": [
+                    {
+                        "key": term.key,
+                        "label": term.label,
+                        "weight": _plain(term.weight),
+                        "channel": term.channel.value,
+                        "purpose": term.purpose.value,
+                    }
+                    for term in criterion.terms
+                ],
+            }
+        case domain.GatePassed():
+            return {"type": "gate", "key": criterion.key, "label": criterion.label}
+        case domain.Attested():
+            return {"type": "attested", "key": criterion.key, "label": criterion.label}
+        case domain.EvidenceAccepted():
+            return {
+                "type": "evidence",
+                "key": criterion.key,
+                "label": criterion.label,
+                "instructions": criterion.instructions,
+                "checklist": list(criterion.checklist),
+                "accepts": [kind.value for kind in criterion.accepts],
+            }
+        case domain.Completed():
+            return {
+                "type": "completed",
+                "micromodule_id": criterion.micromodule_id,
+                "label": criterion.label,
+            }
+        case domain.HoldsAchievement():
+            return {"type": "holds", "achievement_id": criterion.achievement_id, "label": criterion.label}
+        case domain.Within():
+            return {
+                "type": "within",
+                "starts_at": _written(criterion.starts_at),
+                "ends_at": _written(criterion.ends_at),
+                "rule": _dump_rule(criterion.part),
+            }
+        case domain.AllOf():
+            return {"type": "all", "of": [_dump_rule(part) for part in criterion.parts]}
+        case domain.AnyOf():
+            return {"type": "any", "of": [_dump_rule(part) for part in criterion.parts]}
+        case domain.AtLeast():
+            return {
+                "type": "at_least",
+                "count": criterion.count,
+                "of": [_dump_rule(part) for part in criterion.parts],
+            }
 
 
 def dump_finding(finding: domain.Finding) -> dict[str, Any]:
     """State and reason of every criterion, from the root down, without the evidence (stored beside it)."""
     stored: dict[str, Any] = {"state": finding.state.value, "reason": finding.reason.value}
-    if isinstance(finding.criterion, domain.ScoreAtLeast):
+    if isinstance(finding.criterion, _WITH_KEY):
         stored["key"] = finding.criterion.key
     if finding.parts:
         stored["parts"] = [dump_finding(part) for part in finding.parts]
     return stored
+
+
+_WITH_KEY = (*domain.LEAVES, domain.Term)
 
 
 def dump_evidence(evidence: Evidence) -> dict[str, Any]:
@@ -143,27 +205,53 @@ def dump_evidence(evidence: Evidence) -> dict[str, Any]:
             key: {
                 "value": None if score.value is None else _plain(score.value),
                 "maximum": _plain(score.maximum),
-                "graded_at": None if score.graded_at is None else score.graded_at.isoformat(),
+                "graded_at": _written(score.graded_at),
                 "read_at": score.read_at.isoformat(),
             }
             for key, score in sorted(evidence.scores.items())
+        },
+        "facts": {
+            key: {
+                "holds": fact.holds,
+                "since": _written(fact.since),
+                "read_at": _written(fact.read_at),
+                "detail": str(fact.detail),
+            }
+            for key, fact in sorted(evidence.facts.items())
         },
     }
 
 
 def parse_evidence(stored: Mapping[str, Any]) -> Evidence:
-    """Read stored evidence, so that a decision can be made again from what it was made from."""
+    """Read stored evidence, so that a decision can be made again from what it was made from.
+
+    :raises RequestInvalid: ``criteria_invalid`` when it is of a version that is not known here.
+    """
+    if stored.get("version") not in (1, VERSION):
+        raise _not_of_the_schema("evidence of an unknown version")
     return Evidence(
         {
             key: Score(
                 None if score["value"] is None else Decimal(score["value"]),
                 Decimal(score["maximum"]),
-                None if score["graded_at"] is None else datetime.fromisoformat(score["graded_at"]),
+                _read(score["graded_at"]),
                 datetime.fromisoformat(score["read_at"]),
             )
             for key, score in stored["scores"].items()
-        }
+        },
+        {
+            key: Fact(fact["holds"], _read(fact["since"]), _read(fact["read_at"]), fact["detail"])
+            for key, fact in stored.get("facts", {}).items()
+        },
     )
+
+
+def _written(at: datetime | None) -> str | None:
+    return None if at is None else at.astimezone(UTC).isoformat()
+
+
+def _read(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
 
 
 def _plain(value: Decimal) -> str:
