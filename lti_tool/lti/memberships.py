@@ -66,11 +66,13 @@ def roster_pages(
     *,
     role: str | None = None,
     resource_link_id: str | None = None,
+    deadline: float | None = None,
 ) -> PagedRead[Member]:
     """The roster of a course, page by page.
 
     :param role: only members of this role; Moodle knows Learner and Instructor and ignores others.
     :param resource_link_id: only members who may see this link (NRPS §2.4.4, ``rlid``).
+    :param deadline: of :meth:`PlatformConnector.deadline_in`.
     """
     platform = access.platform
     return PagedRead(
@@ -81,6 +83,7 @@ def roster_pages(
         MEDIA_TYPE,
         lambda body: _page(platform, body),
         requested=platform.roster_query(role, resource_link_id),
+        deadline=deadline,
     )
 
 

@@ -26,8 +26,9 @@ from lti_tool.services import Hints
 from lti_tool.services.call_budgets import CallBudgets
 from lti_tool.services.columns import grade_row, read_column, service_access
 from lti_tool.services.deciding import AwardingPort, Deciding, IssuingPort, ScoringPort
+from lti_tool.services.gate_reading import read_gate
 from lti_tool.services.opening import open_result
-from lti_tool.store import results, rosters, runs, schedule
+from lti_tool.store import gates, results, rosters, runs, schedule
 from lti_tool.store.database import Database
 from lti_tool.store.results import EvidenceColumn, GradeRow
 from lti_tool.store.rosters import ContextPlan, RosterEntry
@@ -268,14 +269,14 @@ class Syncing:
             self._close(plan, run_id, holder, progress, is_failed=is_failed)
 
     def _read(self, plan: ContextPlan, run_id: str | None, holder: str, progress: _Progress) -> None:
-        """Roster and columns, until the platform does not answer.
+        """Roster, columns and gates, until the platform does not answer.
 
         What it did not answer for the last time comes last: one roster or column that is never had in time
-        must not keep the others unread.
+        must not keep the others unread. Gates are read against the roster, and cost as much as one.
         """
-        parts = [self._read_roster, self._read_columns]
+        parts = [self._read_roster, self._read_columns, self._read_gates]
         if plan.roster_trouble in WAITED_IN_VAIN:
-            parts.reverse()
+            parts.append(parts.pop(0))
         for part in parts:
             if not progress.is_stopped:
                 part(plan, run_id, holder, progress)
@@ -401,6 +402,43 @@ class Syncing:
                 break
         progress.counts |= {"columns": len(created), "grades": listed, "grades_changed": changed}
 
+    # -- the gates
+
+    def _read_gates(self, plan: ContextPlan, run_id: str | None, holder: str, progress: _Progress) -> None:
+        with self.database.read() as session:
+            linked = [
+                gate
+                for gate in gates.of_context(session, plan.organisation_id, plan.id)
+                if gate.link_id_on_platform is not None
+            ]
+        # Longest unread first: where calls are short, each comes to its turn.
+        linked.sort(
+            key=lambda gate: (
+                gate.trouble in WAITED_IN_VAIN,
+                gate.read_at is not None,
+                gate.read_at or plan.last_launched_at,
+            )
+        )
+        listed = changed = 0
+        for done, gate in enumerate(linked):
+            if run_id is None and not self.budgets.room(service_access(plan)):
+                break
+            with self.database.write() as session:
+                self._advance(session, plan, run_id, holder, SyncStep.GATES, done, len(linked))
+            read = read_gate(self.database, self.connector, self.clock, plan, gate)
+            listed += read.listed
+            changed += read.changed
+            progress.note(
+                read.trouble,
+                read.retry_after,
+                was_read=read.was_read,
+                is_silent=read.is_silent,
+            )
+            if progress.is_stopped:
+                break
+        if linked:
+            progress.counts |= {"gates": len(linked), "passes": listed, "passes_changed": changed}
+
     # -- what follows
 
     def _decide(self, plan: ContextPlan, run_id: str | None, progress: _Progress) -> None:
@@ -480,14 +518,22 @@ class Syncing:
         decided = self._deciding.decide(organisation_id, context_id, [session.learner_id], "launch")
         return LearnerRefresh(read, len(columns), tuple(troubles), decided.award_ids)
 
-    def _read_everybody_instead(self, plan: ContextPlan) -> None:
-        """So many come at once that they cannot be asked for one by one: one read brings all of them."""
+    def hasten(self, organisation_id: str, context_id: str) -> None:
+        """Read a course soon, since somebody came whom only a read of all can help; at most once a minute."""
+        with self.database.read() as session:
+            plan = rosters.context_plan(session, organisation_id, context_id)
+        if plan is not None and plan.is_approved and self._read_everybody_instead(plan):
+            self.hints.offer("sync_context", context_id=context_id)
+
+    def _read_everybody_instead(self, plan: ContextPlan) -> bool:
+        """One read brings all where one by one cannot be asked for; whether it is owed at once."""
         due_at = self.clock()
         if plan.roster_read_at is not None:
             due_at = max(due_at, plan.roster_read_at + STORM_INTERVAL)
         if plan.sync_due_at is not None and plan.sync_due_at > due_at:
             with self.database.write() as session:
                 schedule.hasten_sync(session, plan.organisation_id, plan.id, due_at)
+        return plan.sync_due_at is not None and due_at <= self.clock()
 
     def _read_own(
         self, plan: ContextPlan, column: EvidenceColumn, sub: str, deadline: float

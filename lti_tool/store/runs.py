@@ -28,6 +28,7 @@ class SyncStep(StrEnum):
 
     ROSTER = "roster"
     RESULTS = "results"
+    GATES = "gates"
     DECISIONS = "decisions"
     CREDENTIALS = "credentials"
 

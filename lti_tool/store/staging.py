@@ -62,7 +62,7 @@ def staged(session: Session, table: sa.Table, rows: Sequence[Sequence[Any]]) -> 
     if connection.dialect.name == "postgresql" and len(rows) >= MANY:
         copy_rows(connection, table, rows)
         connection.execute(sa.text(f"ANALYZE {table.name}"))
-    else:
+    elif rows:  # an INSERT with an empty list is one of a row of nulls
         names = table.columns.keys()
         connection.execute(table.insert(), [dict(zip(names, row, strict=True)) for row in rows])
     yield

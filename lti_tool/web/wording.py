@@ -109,6 +109,7 @@ def run_step(run: RunView) -> str:
     steps: dict[str, str] = {
         SyncStep.ROSTER: _("Reading participants …"),
         SyncStep.RESULTS: _("Reading grades …"),
+        SyncStep.GATES: _("Reading who passes …"),
         SyncStep.DECISIONS: _("Deciding …"),
         SyncStep.CREDENTIALS: _("Signing badges …"),
     }

@@ -1,0 +1,425 @@
+"""Gates: links behind restrictions of the LMS, what was read behind them, and who passes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+
+import sqlalchemy as sa
+from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy.orm import Session
+
+from lti_tool.domain.awarding import Proof
+from lti_tool.domain.gates import GateReading, GateState
+from lti_tool.store.dialects import insert_if_absent
+from lti_tool.store.rosters import ContextPlan
+from lti_tool.store.staging import Changes, fresh_id, merge, staged, staging_table
+from lti_tool.store.tables import (
+    Gate,
+    GatePass,
+    Learner,
+    Membership,
+    MicromoduleVersion,
+    Placement,
+    ResourceLink,
+    new_id,
+)
+
+READ_STATUSES = ("draft", "active")
+"""Placements whose gates are read: a draft is set up, and simulated, before it is published."""
+
+
+@dataclass(frozen=True, slots=True)
+class GateView:
+    """One gate, with the badge that it stands beside and the link that it is on the platform."""
+
+    id: str
+    organisation_id: str
+    context_id: str
+    placement_id: str
+    name: str
+    """Of the micromodule."""
+    evidence_key: str
+    label: str
+    link_key: str
+    resource_link_id: str | None
+    """Our key of the link; null until an instructor opened it."""
+    link_id_on_platform: str | None
+    course_module_id: str | None
+    state: GateState
+    allows_everybody: bool
+    confirmed_at: datetime | None
+    read_at: datetime | None
+    is_complete: bool
+    trouble: str | None
+    listed: int
+    learners: int
+    newly: int
+
+    @property
+    def reading(self) -> GateReading | None:
+        """What was read last; ``None`` before the first time."""
+        if self.read_at is None:
+            return None
+        return GateReading(self.listed, self.learners, self.newly, self.is_complete)
+
+
+@dataclass(frozen=True, slots=True)
+class PassRow:
+    """One learner behind a gate."""
+
+    learner_id: str
+    name: str | None
+
+
+def ensure(
+    session: Session,
+    organisation_id: str,
+    context_id: str,
+    placement_id: str,
+    wanted: Iterable[tuple[str, str, str]],
+) -> None:
+    """Have exactly these gates beside a placement; one that is there keeps its link and what was read.
+
+    :param wanted: (evidence key, label, link key) of each.
+    """
+    keys = set()
+    for evidence_key, label, link_key in wanted:
+        keys.add(evidence_key)
+        is_new = insert_if_absent(
+            session,
+            Gate,
+            {
+                "id": new_id(),
+                "organisation_id": organisation_id,
+                "context_id": context_id,
+                "placement_id": placement_id,
+                "evidence_key": evidence_key,
+                "label": label,
+                "link_key": link_key,
+                "state": GateState.WAITING.value,
+            },
+            on=("placement_id", "evidence_key"),
+        )
+        if not is_new:
+            session.execute(
+                update(Gate)
+                .where(*_of(organisation_id, placement_id), Gate.evidence_key == evidence_key)
+                .values(label=label)
+                .execution_options(synchronize_session=False)
+            )
+    session.execute(
+        sa.delete(Gate)
+        .where(*_of(organisation_id, placement_id), Gate.evidence_key.not_in(keys))
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _of(organisation_id: str, placement_id: str) -> tuple[ColumnElement[bool], ...]:
+    return (Gate.organisation_id == organisation_id, Gate.placement_id == placement_id)
+
+
+def of_placement(session: Session, organisation_id: str, placement_id: str) -> tuple[GateView, ...]:
+    """The gates beside a placement, in the order of their labels."""
+    return _views(session, *_of(organisation_id, placement_id))
+
+
+def of_context(session: Session, organisation_id: str, context_id: str) -> tuple[GateView, ...]:
+    """The gates of a course that are there to be read."""
+    return _views(
+        session,
+        Gate.organisation_id == organisation_id,
+        Gate.context_id == context_id,
+        Placement.status.in_(READ_STATUSES),
+    )
+
+
+def gate(session: Session, organisation_id: str, gate_id: str) -> GateView | None:
+    """A gate of this organisation whose placement was not removed."""
+    found = _views(
+        session,
+        Gate.organisation_id == organisation_id,
+        Gate.id == gate_id,
+        Placement.status.in_(READ_STATUSES),
+    )
+    return found[0] if found else None
+
+
+def locked_gate(session: Session, organisation_id: str, gate_id: str) -> GateView | None:
+    """As :func:`gate`; nobody else changes it until the caller's transaction ends."""
+    session.execute(
+        select(Gate.id)
+        .where(Gate.organisation_id == organisation_id, Gate.id == gate_id)
+        .with_for_update(key_share=True)
+    )
+    return gate(session, organisation_id, gate_id)
+
+
+def _views(session: Session, *where: ColumnElement[bool]) -> tuple[GateView, ...]:
+    rows = session.execute(
+        cast(
+            "sa.Select[Any]",
+            select(
+                Gate.id,
+                Gate.organisation_id,
+                Gate.context_id,
+                Gate.placement_id,
+                MicromoduleVersion.name,
+                Gate.evidence_key,
+                Gate.label,
+                Gate.link_key,
+                Gate.resource_link_id,
+                ResourceLink.id_on_platform.label("link_id_on_platform"),
+                ResourceLink.course_module_id,
+                Gate.state,
+                Gate.allows_everybody,
+                Gate.confirmed_at,
+                Gate.read_at,
+                Gate.is_complete,
+                Gate.trouble,
+                Gate.listed,
+                Gate.learners,
+                Gate.newly,
+            ),
+        )
+        .join(Placement, Placement.id == Gate.placement_id)
+        .join(MicromoduleVersion, MicromoduleVersion.id == Placement.micromodule_version_id)
+        .outerjoin(
+            ResourceLink,
+            sa.and_(ResourceLink.id == Gate.resource_link_id, ResourceLink.context_id == Gate.context_id),
+        )
+        .where(*where)
+        .order_by(Gate.label, Gate.id)
+    )
+    return tuple(GateView(**{**row._mapping, "state": GateState(row.state)}) for row in rows)
+
+
+# -- what is kept
+
+
+def change(session: Session, organisation_id: str, gate_id: str, **values: Any) -> None:
+    """Set columns of one gate."""
+    session.execute(
+        update(Gate)
+        .where(Gate.organisation_id == organisation_id, Gate.id == gate_id)
+        .values(**values)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def adopt_link(session: Session, gate: GateView, resource_link_id: str) -> None:
+    """Let a link of the platform be this gate's; what another link showed before is forgotten."""
+    session.execute(
+        sa.delete(GatePass)
+        .where(GatePass.organisation_id == gate.organisation_id, GatePass.gate_id == gate.id)
+        .execution_options(synchronize_session=False)
+    )
+    change(
+        session,
+        gate.organisation_id,
+        gate.id,
+        resource_link_id=resource_link_id,
+        state=GateState.OPEN.value,
+        allows_everybody=False,
+        confirmed_at=None,
+        confirmed_by_id=None,
+        read_at=None,
+        is_complete=False,
+        trouble=None,
+        listed=0,
+        learners=0,
+        newly=0,
+    )
+
+
+_LISTED = staging_table("staged_passes", {"sub": Learner.__table__.c.sub.type})
+"""Who stands in the list behind a gate; one gate at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class StagedReading:
+    """A list that was read, beside the learners of the course; only inside :func:`staged_reading`."""
+
+    session: Session
+    plan: ContextPlan
+    gate: GateView
+    read_at: datetime
+    is_complete: bool
+
+    def counted(self) -> GateReading:
+        """How many it lists, of how many, and how many of those are new."""
+        people = self._people()
+        known = (
+            select(GatePass.learner_id)
+            .where(
+                GatePass.organisation_id == self.plan.organisation_id,
+                GatePass.gate_id == self.gate.id,
+                GatePass.is_passed.is_(True),
+            )
+            .subquery()
+        )
+        learners, listed, newly = self.session.execute(
+            select(
+                func.count(),
+                func.count().filter(people.c.is_listed),
+                func.count().filter(people.c.is_listed, known.c.learner_id.is_(None)),
+            ).select_from(people.outerjoin(known, known.c.learner_id == people.c.learner_id))
+        ).one()
+        return GateReading(listed, learners, newly, self.is_complete)
+
+    def keep_passes(self) -> int:
+        """Store who passes; and who does not, where the list is whole. How many rows that changed."""
+        people = self._people(only_listed=not self.is_complete)
+        moment = sa.literal(self.read_at, GatePass.__table__.c.read_at.type)
+        values = {
+            "id": fresh_id(self.session),
+            "organisation_id": sa.literal(self.plan.organisation_id),
+            "gate_id": sa.literal(self.gate.id),
+            "learner_id": people.c.learner_id,
+            "is_passed": people.c.is_listed,
+            "since": moment,
+            "read_at": moment,
+            "source": sa.literal("roster"),
+        }
+        added, changed = merge(
+            self.session,
+            GatePass,
+            values,
+            people,
+            key=("gate_id", "learner_id"),
+            order=people.c.learner_id,
+            changes=_pass_changes,
+        )
+        return added + changed
+
+    def _people(self, *, only_listed: bool = False) -> sa.Subquery:
+        """The learners of the course, and whether each is listed."""
+        return (
+            select(Membership.learner_id, _LISTED.c.sub.is_not(None).label("is_listed"))
+            .join(Learner, Learner.id == Membership.learner_id)
+            .join(_LISTED, _LISTED.c.sub == Learner.sub, isouter=not only_listed)
+            .where(*_learns(self.plan.organisation_id, self.plan.id))
+            .subquery()
+        )
+
+
+def _learns(organisation_id: str, context_id: str) -> tuple[ColumnElement[bool], ...]:
+    """Who counts behind a gate: whoever teaches passes each, whatever the roster calls them."""
+    return (
+        Membership.organisation_id == organisation_id,
+        Membership.context_id == context_id,
+        Membership.is_learner.is_(True),
+        Membership.is_active.is_(True),
+        Membership.is_staff.is_(False),
+        Membership.learner_proof != Proof.REFUSED.value,
+        Learner.is_test_user.is_(False),
+    )
+
+
+def _pass_changes(old: Any, new: Any) -> Changes:
+    # A launch since the list was begun is newer than the list.
+    differs = sa.and_(old.is_passed != new.is_passed, old.read_at < new.read_at)
+    kept = {name: getattr(new, name) for name in ("is_passed", "since", "read_at", "source")}
+    return kept, differs
+
+
+@contextmanager
+def staged_reading(
+    session: Session,
+    plan: ContextPlan,
+    gate: GateView,
+    subs: Collection[str],
+    *,
+    read_at: datetime,
+    is_complete: bool,
+) -> Iterator[StagedReading]:
+    """The list behind a gate, put beside the learners of the course for as long as the block lasts.
+
+    :param subs: the platform's ids of the active people in it.
+    :param read_at: when the reading began.
+    """
+    with staged(session, _LISTED, [(sub,) for sub in sorted(set(subs))]):
+        yield StagedReading(session, plan, gate, read_at, is_complete)
+
+
+def keep_launch(session: Session, gate: GateView, learner_id: str, now: datetime) -> bool:
+    """The platform let this learner in: a pass; whether that is news."""
+    values = {"is_passed": True, "since": now, "read_at": now, "source": "launch"}
+    owner = {"organisation_id": gate.organisation_id, "gate_id": gate.id, "learner_id": learner_id}
+    if insert_if_absent(session, GatePass, {"id": new_id(), **owner, **values}, on=("gate_id", "learner_id")):
+        return True
+    changed = session.connection().execute(
+        update(cast(sa.Table, GatePass.__table__))
+        .where(
+            GatePass.organisation_id == gate.organisation_id,
+            GatePass.gate_id == gate.id,
+            GatePass.learner_id == learner_id,
+            GatePass.is_passed.is_(False),
+        )
+        .values(**values)
+    )
+    return changed.rowcount == 1
+
+
+# -- who passes
+
+
+def people(
+    session: Session, gate: GateView, *, is_passed: bool, limit: int
+) -> tuple[tuple[PassRow, ...], int]:
+    """Learners who pass as last stored, or who do not, by name; and how many they are in all."""
+    query = (
+        select(Learner.id, Learner.name)
+        .join(Membership, Membership.learner_id == Learner.id)
+        .join(GatePass, GatePass.learner_id == Learner.id)
+        .where(
+            *_learns(gate.organisation_id, gate.context_id),
+            GatePass.organisation_id == gate.organisation_id,
+            GatePass.gate_id == gate.id,
+            GatePass.is_passed.is_(is_passed),
+        )
+    )
+    total = session.execute(select(func.count()).select_from(query.subquery())).scalar_one()
+    rows = session.execute(query.order_by(func.lower(Learner.name), Learner.id).limit(limit))
+    return tuple(PassRow(row.id, row.name) for row in rows), total
+
+
+def has_staff(session: Session, plan: ContextPlan) -> bool:
+    """Whether somebody teaches in the course, who would stand in every list."""
+    return session.execute(
+        select(
+            sa.exists().where(
+                Membership.organisation_id == plan.organisation_id,
+                Membership.context_id == plan.id,
+                Membership.is_staff.is_(True),
+                Membership.is_active.is_(True),
+            )
+        )
+    ).scalar_one()
+
+
+def awaits_pass(session: Session, organisation_id: str, context_id: str, learner_id: str) -> bool:
+    """Whether a confirmed gate of the course is not known to let this learner through yet."""
+    passed = (
+        sa.exists()
+        .where(
+            GatePass.organisation_id == organisation_id,
+            GatePass.gate_id == Gate.id,
+            GatePass.learner_id == learner_id,
+            GatePass.is_passed.is_(True),
+        )
+        .correlate(Gate)
+    )
+    return session.execute(
+        select(
+            sa.exists().where(
+                Gate.organisation_id == organisation_id,
+                Gate.context_id == context_id,
+                Gate.state == GateState.CONFIRMED.value,
+                ~passed,
+            )
+        )
+    ).scalar_one()
