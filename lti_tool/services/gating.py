@@ -1,16 +1,12 @@
-"""Gates beside a badge: their links, the page on which an instructor checks them, and launches of them."""
+"""Gates beside a badge: the page on which an instructor checks them, and what launches of them tell."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
 
-from sqlalchemy.orm import Session
-
-from lti_tool.domain.criteria import Criterion, GatePassed, leaves
 from lti_tool.domain.gates import (
     ConfirmationProblem,
     GateReading,
@@ -18,7 +14,6 @@ from lti_tool.domain.gates import (
     confirmation_problem,
 )
 from lti_tool.errors import Conflict, ErrorCode, NotAllowed, NotFound
-from lti_tool.lti.deep_linking import LinkItem
 from lti_tool.platforms import GateKind, platform_for
 from lti_tool.services.deciding import Deciding
 from lti_tool.services.launching import SessionView
@@ -29,7 +24,6 @@ from lti_tool.store.runs import RunView
 
 NAMES: Final = 50
 """As many are named on each side of a gate; the others are counted."""
-LAUNCH_PATH: Final = "/lti/launch"
 
 
 class SyncStarter(Protocol):
@@ -82,81 +76,14 @@ class GateCheck:
         return self.problem in (ConfirmationProblem.EVERYBODY, ConfirmationProblem.NO_LEARNERS)
 
 
-def link_key(badge_link_key: str, evidence_key: str) -> str:
-    """The ``badge_link_key`` of a gate's own link: the same for one badge link and rule, and no other's."""
-    return hashlib.sha256(f"gate\0{badge_link_key}\0{evidence_key}".encode()).hexdigest()[:32]
-
-
-def wanted_gates(criterion: Criterion, badge_link_key: str) -> tuple[tuple[str, str, str], ...]:
-    """(evidence key, label, link key) of every gate that a criterion asks for, each once."""
-    found = {
-        leaf.key: (leaf.key, leaf.label, link_key(badge_link_key, leaf.key))
-        for leaf in leaves(criterion)
-        if isinstance(leaf, GatePassed)
-    }
-    return tuple(found.values())
-
-
 @dataclass(frozen=True)
 class Gating:
-    """Makes gates, shows and confirms them, and counts launches of them."""
+    """Shows gates, lets instructors confirm them, and counts launches of them."""
 
     database: Database
     clock: Callable[[], datetime]
     syncing: SyncStarter
     deciding: Deciding
-    base_url: str
-
-    # -- gates beside a placement
-
-    def ensure(
-        self,
-        writing: Session,
-        organisation_id: str,
-        context_id: str,
-        placement_id: str,
-        criterion: Criterion,
-        badge_link_key: str,
-    ) -> None:
-        """Have a gate for every :class:`GatePassed` of a criterion, and no other.
-
-        In the caller's transaction; one that is there keeps its link and what was read behind it.
-        """
-        wanted = wanted_gates(criterion, badge_link_key)
-        gates.ensure(writing, organisation_id, context_id, placement_id, wanted)
-
-    def items(
-        self, criterion: Criterion, badge_link_key: str, title: Callable[[str], str]
-    ) -> tuple[LinkItem, ...]:
-        """The links to send back beside the badge's own: one for each gate, without a column.
-
-        :param title: what such an activity is called, from the label of its rule; one plain line.
-        """
-        return tuple(
-            self._item(title(label), key) for _, label, key in wanted_gates(criterion, badge_link_key)
-        )
-
-    def missing_items(
-        self, organisation_id: str, placement_id: str, title: Callable[[str], str]
-    ) -> tuple[LinkItem, ...]:
-        """The links that a placement lacks: never opened by an instructor, or gone since."""
-        with self.database.read() as session:
-            found = gates.of_placement(session, organisation_id, placement_id)
-        return tuple(self._item(title(gate.label), gate.link_key) for gate in found if is_missing(gate))
-
-    def _item(self, title: str, key: str) -> LinkItem:
-        return LinkItem(
-            title=title,
-            text="",
-            url=f"{self.base_url}{LAUNCH_PATH}",
-            custom={"badge_link_key": key, "badge_link_role": "gate"},
-            line_item=None,
-        )
-
-    def of_placement(self, organisation_id: str, placement_id: str) -> tuple[GateView, ...]:
-        """The gates beside a placement of this organisation."""
-        with self.database.read() as session:
-            return gates.of_placement(session, organisation_id, placement_id)
 
     # -- the page
 
@@ -271,7 +198,7 @@ class Gating:
             if gate is None or gate.context_id != session.context_id or link_id is None:
                 return
             if gate.resource_link_id != link_id:
-                if not is_missing(gate):
+                if not gate.is_missing:
                     return  # a duplicate with the same key; the first one is the gate
                 gates.adopt_link(writing, gate, link_id)
                 audit.record(
@@ -316,11 +243,6 @@ class Gating:
             raise NotAllowed(ErrorCode.NOT_ALLOWED, "configuring needs an editing role in a course")
         with self.database.read() as reading:
             return _own(session, gates.gate(reading, session.organisation_id, gate_id))
-
-
-def is_missing(gate: GateView) -> bool:
-    """Whether the platform has no link for a gate, as far as is known."""
-    return gate.resource_link_id is None or gate.trouble == ErrorCode.GATE_LINK_MISSING
 
 
 def _own(session: SessionView, gate: GateView | None) -> GateView:

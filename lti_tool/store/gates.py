@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from lti_tool.domain.awarding import Proof
 from lti_tool.domain.gates import GateReading, GateState
+from lti_tool.errors import ErrorCode
 from lti_tool.store.dialects import insert_if_absent
 from lti_tool.store.rosters import ContextPlan
 from lti_tool.store.staging import Changes, fresh_id, merge, staged, staging_table
@@ -58,6 +59,11 @@ class GateView:
     listed: int
     learners: int
     newly: int
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether the platform has no link for it, as far as is known: never opened, or gone since."""
+        return self.resource_link_id is None or self.trouble == ErrorCode.GATE_LINK_MISSING
 
     @property
     def reading(self) -> GateReading | None:
