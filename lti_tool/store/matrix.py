@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from lti_tool.store.decisions import taking_part
 from lti_tool.store.dialects import contains_text, is_of
-from lti_tool.store.participation import Gate
+from lti_tool.store.participation import Gate, Submission
 from lti_tool.store.tables import Decision, Learner, Membership
 
 
@@ -345,3 +345,17 @@ def history(
         .limit(limit)
     )
     return tuple(PastDecision(*row) for row in rows)
+
+
+def comments(session: Session, organisation_id: str, placement_id: str, learner_id: str) -> dict[str, str]:
+    """What was written to a learner about evidence that was given back, by evidence key."""
+    rows = session.execute(
+        select(Submission.evidence_key, Submission.comment).where(
+            Submission.organisation_id == organisation_id,
+            Submission.placement_id == placement_id,
+            Submission.learner_id == learner_id,
+            Submission.is_latest.is_(True),
+            Submission.state == "returned",
+        )
+    )
+    return {row.evidence_key: row.comment for row in rows if row.comment}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
@@ -11,6 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from flask import Blueprint, Response, request
 
 from lti_tool.store.audit import EventFilter, EventRow
+from lti_tool.web.csv_cells import harmless, line
 from lti_tool.web.session import current_tool
 from lti_tool.web.staff.gate import current_staff, number_of_page, page
 
@@ -18,8 +17,6 @@ blueprint = Blueprint("trail", __name__)
 
 PER_PAGE = 50
 COLUMNS = ("at", "actor", "name", "action", "subject_kind", "subject_id", "detail")
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-"""What makes a spreadsheet calculate a cell instead of showing it (OWASP: CSV injection)."""
 
 
 @blueprint.get("/audit")
@@ -80,11 +77,4 @@ def _lines(rows: Iterable[tuple[EventRow, str | None]]) -> Iterator[str]:
 
 
 def _line(cells: Iterable[str]) -> str:
-    written = io.StringIO()
-    csv.writer(written).writerow([_harmless(cell) for cell in cells])
-    return written.getvalue()
-
-
-def _harmless(cell: str) -> str:
-    """A cell that no spreadsheet takes for a formula: people choose the names that stand in it."""
-    return f"'{cell}" if cell.lstrip().startswith(FORMULA_STARTS) or cell.startswith(FORMULA_STARTS) else cell
+    return line(harmless(cell) for cell in cells)
