@@ -64,6 +64,14 @@ def _user(lms: Lms, body: JsonObject) -> User:
     raise ControlError(404, f"no user {wanted!r}")
 
 
+def _activity(lms: Lms, course: Course, body: JsonObject) -> Activity:
+    wanted = body.get("activity")
+    for activity in lms.in_course(course):
+        if wanted in (activity.id, str(activity.id)):
+            return activity
+    raise ControlError(404, f"no activity {wanted!r}")
+
+
 def _item(lms: Lms, course: Course, body: JsonObject) -> GradeItem:
     """A column by its number, ID number or tag."""
     wanted = body.get("item")
@@ -171,6 +179,24 @@ def take_quiz() -> Response:
     if quiz is None:
         raise ControlError(400, "that column belongs to no quiz")
     lms.take_quiz(_user(lms, body), quiz, float(body["score"]))
+    return jsonify({"done": True})
+
+
+@blueprint.post("/completions")
+def complete() -> Response:
+    """A learner posts in the forum or reads the page: ``course``, ``user``, ``activity`` (its cmid)."""
+    lms, body = current_lms(), _body()
+    lms.complete(_user(lms, body), _activity(lms, _course(lms, body), body))
+    return jsonify({"done": True})
+
+
+@blueprint.post("/availability")
+def restrict() -> Response:
+    """Whom an activity is for: ``course``, ``activity`` (its cmid), ``availability`` as the LMS stores it."""
+    lms, body = current_lms(), _body()
+    activity = _activity(lms, _course(lms, body), body)
+    with lms.lock:
+        activity.availability = body.get("availability")
     return jsonify({"done": True})
 
 

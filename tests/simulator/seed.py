@@ -57,13 +57,15 @@ def _fill(lms: Lms, course: Course, learners: tuple[User, ...], place: int) -> N
     # The second quiz has no ID number yet: a teacher gives it one on the formula page.
     quiz2 = lms.add_quiz(course, "Quiz 2", pass_grade=60)
     essay = lms.add_assignment(course, "Essay", id_number="essay", maximum=50)
-    lms.add_forum(course, "Discussion forum")
+    forum = lms.add_forum(course, "Discussion forum")
     for number, learner in enumerate(learners):
         # The fewer micromodules a learner has begun, the further down the list; the last six begin nowhere.
         if number >= 24 or place > 4 - number // 5:
             continue
         score = (lms.random.randrange(4, 21) if number % 3 else lms.random.randrange(14, 21)) * 5
         lms.take_quiz(learner, quiz1, float(score))
+        if number % 5 != 4:
+            lms.complete(learner, forum)
         if number % 4 != 3:
             lms.take_quiz(learner, quiz2, float(lms.random.randrange(6, 21) * 5))
         if number % 2 == 0:

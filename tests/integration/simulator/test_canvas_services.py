@@ -97,6 +97,20 @@ def test_a_link_narrows_students_to_those_it_is_assigned_to(north: Institution) 
     assert len(north.call("GET", f"/names_and_roles?rlid={rlid}").json()["members"]) == 4
 
 
+def test_a_teacher_assigns_an_assignment_on_its_own_page(north: Institution) -> None:
+    activity = placed(north)
+    path = f"/courses/{north.course.id}/assignments/{activity.id}/edit"
+    teacher = north.person(north.teacher)
+    page = teacher.get(path)
+    teacher.submit(page, {"assign_to": "students", "student": str(north.learners[0].id)}, form="assign")
+    assert north.lms.is_available(north.learners[0], activity)
+    assert not north.lms.is_available(north.learners[1], activity)
+    assert north.person(north.learners[1]).get(path.removesuffix("/edit")).status == 401
+    assert north.person(north.learners[0]).get(path).status == 401
+    teacher.submit(teacher.get(path), {"assign_to": "everyone"}, form="assign")
+    assert north.lms.is_available(north.learners[1], activity)
+
+
 def test_the_course_itself_is_a_link_and_others_are_refused(north: Institution) -> None:
     own = north.call("GET", f"/names_and_roles?rlid={north.lms.context_id(north.course)}")
     assert len(own.json()["members"]) == 4

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from tests.integration.simulator.conftest import LMS_URL, Site
-from tests.simulator.lms import GRADES_SYNC
+from tests.simulator.lms import GRADES_SYNC, Activity
 from tests.simulator.moodle.backup import copy_course
-from tests.simulator.moodle.lms import ContentForm
+from tests.simulator.moodle.lms import ContentForm, completed, grade_from, matching, since
 
 NRPS = "application/vnd.ims.lti-nrps.v2.membershipcontainer+json"
 ROSTER = "/CourseSection/2/bindings/1/memberships"
@@ -66,6 +66,46 @@ def test_a_learner_who_fails_the_restriction_gets_no_id_token(site: Site) -> Non
     assert site.probe.logins == []
     site.lms.take_quiz(site.users["student1"], site.quiz1, 90)
     assert site.person("student1").launch(gate.id).status == 200
+
+
+def _passes(site: Site, gate: Activity) -> set[str]:
+    teachers = {"3", "4"}
+    return {m["user_id"] for m in _members(site, f"?rlid={gate.instance}&role=Learner")} - teachers
+
+
+def test_restrictions_nest_and_a_deleted_subject_is_met_by_nobody(site: Site) -> None:
+    lms, one, two = site.lms, site.users["student1"], site.users["student2"]
+    gate = lms.save_activity(site.tool, site.course, ContentForm("Gate"))
+    item = lms.item_of(site.quiz1)
+    assert item is not None
+    lms.take_quiz(one, site.quiz1, 90)
+    lms.complete(two, site.forum)
+    passed, posted, high = completed(site.quiz1, 2), completed(site.forum), grade_from(item, 80)
+    tomorrow = since(lms.clock() + timedelta(days=1))
+    everybody = _passes(site, gate)
+    for conditions, joiner, expected in (
+        ((passed, posted), "&", set()),
+        ((passed, posted), "|", {str(one.id), str(two.id)}),
+        ((high,), "&", {str(one.id)}),
+        ((matching(passed, tomorrow, joiner="|"), high), "&", {str(one.id)}),
+        ((tomorrow,), "&", set()),
+        ((completed(site.forum, 0),), "&", everybody - {str(two.id)}),
+        ((), "&", everybody),
+    ):
+        lms.restrict(gate, *conditions, joiner=joiner)
+        assert _passes(site, gate) == expected, conditions
+    lms.restrict(gate, posted, high, joiner="|")
+    lms.delete_activity(site.forum)
+    assert _passes(site, gate) == {str(one.id)}
+
+
+def test_a_learner_reads_what_a_restriction_asks_for(site: Site) -> None:
+    gate = site.lms.save_activity(site.tool, site.course, ContentForm("Gate"))
+    site.lms.restrict(gate, completed(site.forum))
+    page = site.person("student1").get(f"/course/view.php?id={site.course.id}")
+    assert f"Not available unless: The activity {site.forum.name} is marked complete" in page.words
+    with pytest.raises(LookupError):
+        page.link(f"/mod/lti/view.php?id={gate.id}")
 
 
 @pytest.mark.parametrize("accept", ["application/json", f"{NRPS}, application/json"])

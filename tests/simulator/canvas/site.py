@@ -120,6 +120,33 @@ def assignment(course_id: int, number: int) -> Answer:
     return page("assignment.html", course=course, activity=activity, item=item, row=row)
 
 
+@blueprint.route("/courses/<int:course_id>/assignments/<int:number>/edit", methods=["GET", "POST"])
+def edit_assignment(course_id: int, number: int) -> Answer:
+    """ "Assign To": everyone, or students by name."""
+    lms, session = the_lms(), require_session()
+    course = find_course(course_id)
+    require_manager(course)
+    activity = find_activity(course, number)
+    learners = [user for user in lms.members(course) if lms.is_gradable(user.id, course)]
+    if request.method == "POST":
+        require_token(session)
+        chosen = {int(value) for value in request.form.getlist("student") if value.isdigit()}
+        if request.form.get("assign_to") == "everyone":
+            lms.assign_to_everyone(activity)
+        else:
+            lms.assign_to(activity, *(user for user in learners if user.id in chosen))
+        return redirect(f"/courses/{course.id}", 303)
+    assigned = (activity.availability or {}).get("assigned_to")
+    return page(
+        "assign_to.html",
+        course=course,
+        activity=activity,
+        learners=learners,
+        assigned=assigned,
+        token=session.sesskey,
+    )
+
+
 @blueprint.get("/courses/<int:course_id>/modules/items/<int:number>")
 def module_item(course_id: int, number: int) -> Answer:
     course = find_course(course_id)

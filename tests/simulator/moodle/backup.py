@@ -69,7 +69,8 @@ def _remapped(
     if "op" in condition:
         return {**condition, "c": [_remapped(child, modules, items) for child in condition["c"]]}
     if condition["type"] == "completion":
-        return {**condition, "cm": modules[condition["cm"]].id}
+        # What was deleted before the copy is missing in it, too.
+        return {**condition, "cm": modules[condition["cm"]].id if condition["cm"] in modules else 0}
     if condition["type"] == "grade":
-        return {**condition, "id": items[condition["id"]].id}
+        return {**condition, "id": items[condition["id"]].id if condition["id"] in items else 0}
     return condition

@@ -7,11 +7,12 @@ from typing import Any, ClassVar, Literal
 
 from flask import Response
 
-from tests.simulator.gradebook import ServiceRecord
+from tests.simulator.gradebook import GradeItem, ServiceRecord
 from tests.simulator.lms import (
     Activity,
     Course,
     Endpoints,
+    JsonObject,
     LaunchTicket,
     Lms,
     Opening,
@@ -21,6 +22,33 @@ from tests.simulator.lms import (
     fetch_over_http,
     utc_now,
 )
+
+COMPLETION_WORDS = {
+    0: "is incomplete",
+    1: "is marked complete",
+    2: "is complete and passed",
+    3: "is complete and failed",
+}
+
+
+def completed(activity: Activity, state: int = 1) -> JsonObject:
+    """ "Activity completion": 1 complete, 0 not, 2 with pass grade, 3 with fail grade."""
+    return {"type": "completion", "cm": activity.id, "e": state}
+
+
+def grade_from(item: GradeItem, percent: float) -> JsonObject:
+    """ "Grade": at least so many percent of a native activity's."""
+    return {"type": "grade", "id": item.id, "min": percent}
+
+
+def since(at: datetime) -> JsonObject:
+    """ "Date": from then on."""
+    return {"type": "date", "d": ">=", "t": at.timestamp()}
+
+
+def matching(*conditions: JsonObject, joiner: str = "&") -> JsonObject:
+    """ "Restriction set": all (``&``) or any (``|``) of these."""
+    return {"op": joiner, "c": list(conditions)}
 
 
 @dataclass(frozen=True)
@@ -155,6 +183,30 @@ class Moodle(Lms):
             session.tickets[launch_id] = ticket
             return launch_id
 
+    def restrict(self, activity: Activity, *conditions: JsonObject, joiner: str = "&") -> None:
+        """ "Restrict access", as the teacher saves it: :func:`completed`, :func:`grade_from`, :func:`since`,
+        :func:`matching`; none takes the restriction off.
+        """
+        with self.lock:
+            activity.availability = matching(*conditions, joiner=joiner) if conditions else None
+
+    def words_of(self, condition: Mapping[str, Any]) -> str:
+        """What Moodle tells a learner of a restriction."""
+        if "op" in condition:
+            how = {"&": "all", "|": "any", "!&": "not all", "!|": "none"}[condition["op"]]
+            parts = [self.words_of(child) for child in condition["c"]]
+            return parts[0] if len(parts) == 1 and how in ("all", "any") else f"{how} of: {'; '.join(parts)}"
+        match condition["type"]:
+            case "completion":
+                found = self.activities.get(condition["cm"])
+                name = found.name if found else "(missing activity)"
+                return f"The activity {name} {COMPLETION_WORDS[condition['e']]}"
+            case "grade":
+                item = self.gradebook.items.get(condition["id"])
+                return f"You achieve higher than a certain score in {item.label if item else '(missing)'}"
+            case _:
+                return f"It is {'after' if condition['d'] == '>=' else 'before'} a certain date"
+
     def is_available(self, user: User, activity: Activity) -> bool:
         """Whether "Restrict access" lets `user` in; editing teachers and administrators always."""
         course = self.courses[activity.course_id]
@@ -170,14 +222,17 @@ class Moodle(Lms):
             return not result if condition["op"].startswith("!") else result
         match condition["type"]:
             case "completion":
-                state = self.completion_state(user, self.activities[condition["cm"]])
+                subject = self.activities.get(condition["cm"])
+                if subject is None:
+                    return False  # deleted since: nobody meets it (C availability/condition/completion)
+                state = self.completion_state(user, subject)
                 # A failed activity (3) counts as not complete (recording nrps_rlid_availability2).
                 wanted = {0: (0, 3), 1: (1, 2)}.get(condition["e"], (condition["e"],))
                 return state in wanted
             case "grade":
-                item = self.gradebook.items[condition["id"]]
-                row = self.gradebook.row(item, user.id)
-                if row is None or row.final is None:
+                item = self.gradebook.items.get(condition["id"])
+                row = self.gradebook.row(item, user.id) if item else None
+                if item is None or row is None or row.final is None:
                     return False
                 percent = 100.0 * row.final / item.maximum
                 return float(condition.get("min", 0.0)) <= percent < float(condition.get("max", float("inf")))

@@ -239,6 +239,19 @@ TRAITS: tuple[AnyTrait, ...] = (
         "test_recordings::test_a_hidden_activity_gates_nobody",
     ),
     Trait(
+        "restriction trees",
+        "Restrictions are trees of all and any, over completion, grades and dates; a deleted subject is met "
+        "by nobody",
+        "MOODLE.md §7B, nrps_rlid_availability2; C availability/condition",
+        "test_services::test_restrictions_nest_and_a_deleted_subject_is_met_by_nobody",
+    ),
+    Trait(
+        "unmet conditions are shown",
+        "The course page tells a learner what keeps an activity shut, and links nowhere",
+        "MOODLE.md §7B, MOODLE_STEPS.md §3",
+        "test_services::test_a_learner_reads_what_a_restriction_asks_for",
+    ),
+    Trait(
         "gated launch",
         "A learner who fails Restrict access gets no id_token",
         "MOODLE.md §7B",
