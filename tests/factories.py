@@ -186,6 +186,18 @@ def placed(
             published_at=None if status == "draft" else now,
         )
         session.add(placement)
+        if status == "draft":
+            # The platform kept the link: it was launched once.
+            session.add(
+                tables.ResourceLink(
+                    organisation_id=course.organisation_id,
+                    context_id=course.context_id,
+                    id_on_platform=key,
+                    badge_link_key=key,
+                    role="badge",
+                    created_at=now,
+                )
+            )
         session.flush()
         column = tables.LineItem(
             organisation_id=course.organisation_id,

@@ -7,7 +7,7 @@ kept. Nothing here calls an LMS, and nothing here takes an award away.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 from operator import attrgetter
@@ -16,14 +16,29 @@ from typing import Any, NamedTuple
 from sqlalchemy.orm import Session
 
 from lti_tool.domain.awarding import Decision, Exclusion, Proof, Verdict, decide_awards, is_proved
-from lti_tool.domain.criteria import Criterion, score_asks
-from lti_tool.domain.evidence import Evidence, Score
+from lti_tool.domain.criteria import (
+    LEAVES,
+    Attested,
+    Channel,
+    Completed,
+    Criterion,
+    FactLeaf,
+    GatePassed,
+    HoldsAchievement,
+    State,
+    Within,
+    score_asks,
+)
+from lti_tool.domain.evidence import Evidence, Fact, Score
 from lti_tool.platforms import platform_for
 from lti_tool.services.criteria_format import dump_evidence, dump_finding, parse_criteria
+from lti_tool.services.facts import Asked, AttestColumn, FactOf, fact_leaves, read_facts
 from lti_tool.store import decisions as store
-from lti_tool.store import placements
+from lti_tool.store import facts, placements
 from lti_tool.store.database import Database
+from lti_tool.store.facts import ConfirmedGate
 from lti_tool.store.results import EvidenceColumn, columns_of
+from lti_tool.store.staging import IDS_AT_ONCE
 from lti_tool.store.tables import new_id
 
 AT_ONCE = 25
@@ -49,6 +64,8 @@ class AwardingReport:
     decided: int = 0
     changed: int = 0
     award_ids: tuple[str, ...] = ()
+    followers: frozenset[str] = frozenset()
+    """Who earned something that other criteria of the course ask for, so that more may follow."""
 
     @property
     def awarded(self) -> int:
@@ -68,22 +85,38 @@ class Awarding:
 
         :returns: counts, and the ids of the new awards, which are to be issued.
         """
-        return self._decide(organisation_id, context_id, None)
+        return self._decide_on(organisation_id, context_id, None)
 
     def decide_learner(self, organisation_id: str, context_id: str, learner_id: str) -> AwardingReport:
         """Decide for one learner in a context; costs the same in a course of any size."""
-        return self._decide(organisation_id, context_id, [learner_id])
+        return self._decide_on(organisation_id, context_id, [learner_id])
 
     def decide_learners(
         self, organisation_id: str, context_id: str, learner_ids: Sequence[str]
     ) -> AwardingReport:
-        """Decide for some learners in a context together."""
-        return self._decide(organisation_id, context_id, learner_ids)
+        """Decide for some learners in a context together; of very many, for everybody."""
+        if len(learner_ids) > IDS_AT_ONCE:
+            return self._decide_on(organisation_id, context_id, None)
+        return self._decide_on(organisation_id, context_id, learner_ids)
 
-    def dry_run(self, organisation_id: str, context_id: str) -> Iterator[PlacementDecisions]:
-        """What :meth:`decide_context` would decide now, a placement at a time; nothing is written."""
+    def dry_run(
+        self,
+        organisation_id: str,
+        context_id: str,
+        *,
+        placement_id: str | None = None,
+        with_drafts: bool = False,
+    ) -> Iterator[PlacementDecisions]:
+        """What :meth:`decide_context` would decide now, a placement at a time; nothing is written.
+
+        :param placement_id: this one only.
+        :param with_drafts: also what would be decided for drafts, were they published.
+        """
         now = self.clock()
-        for read in self._read(organisation_id, context_id, None, with_latest=False):
+        placed = self._placed(organisation_id, context_id, with_drafts=with_drafts)
+        if placement_id is not None:
+            placed = tuple(placement for placement in placed if placement.id == placement_id)
+        for read in self._read(organisation_id, context_id, None, placed, with_latest=False):
             yield read.decided(now)
 
     def preview(
@@ -93,22 +126,55 @@ class Awarding:
         learner_ids: Sequence[str],
         *,
         held: Collection[str] | None = None,
+        with_drafts: bool = False,
     ) -> tuple[PlacementDecisions, ...]:
         """What would be decided now for some learners; nothing is written.
 
         :param held: the achievement versions that the one learner asked for holds, where that is known.
+        :param with_drafts: also what would be decided for drafts, were they published.
         """
         now = self.clock()
-        return tuple(
-            read.decided(now)
-            for read in self._read(organisation_id, context_id, learner_ids, with_latest=False, held=held)
+        placed = self._placed(organisation_id, context_id, with_drafts=with_drafts)
+        reads = self._read(organisation_id, context_id, learner_ids, placed, with_latest=False, held=held)
+        return tuple(read.decided(now) for read in reads)
+
+    def simulate(self, organisation_id: str, context_id: str, criterion: Criterion) -> PlacementDecisions:
+        """What criteria that nobody saved yet would come to for everybody in a context; nothing is written.
+
+        A column or confirmed gate of the course's placements tells what it told them, where it has the same
+        evidence key (and channel). Nobody's word, and nothing handed in, counts: it was given for another
+        badge.
+        """
+        now = self.clock()
+        placed = self._placed(organisation_id, context_id, with_drafts=True)
+        criteria = _understood({}, criterion)
+        with self.database.read() as session:
+            ids = [placement.id for placement in placed]
+            course = placements.course(session, organisation_id, context_id)
+            columns = columns_of(session, organisation_id, ids)
+            gates = facts.confirmed_gates(session, organisation_id, ids)
+        unsaved = placements.unsaved(organisation_id, context_id, "" if course is None else course.product)
+        source = _Source(
+            unsaved,
+            criteria,
+            _best_columns(criteria, [column for each in columns.values() for column in each]),
+            _best_gates(gates),
         )
+        (read,) = self._read_from(organisation_id, context_id, None, [[source]], with_latest=False)
+        return read.decided(now)
+
+    def _placed(
+        self, organisation_id: str, context_id: str, *, with_drafts: bool = False
+    ) -> tuple[placements.PlacementView, ...]:
+        with self.database.read() as session:
+            return placements.placements(session, organisation_id, context_id, active_only=not with_drafts)
 
     def _read(
         self,
         organisation_id: str,
         context_id: str,
         learner_ids: Sequence[str] | None,
+        placed: Sequence[placements.PlacementView],
         *,
         with_latest: bool = True,
         held: Collection[str] | None = None,
@@ -116,39 +182,91 @@ class Awarding:
         """Facts by placement. For few learners all are read at once; of everybody, one placement's are in
         memory at a time. No transaction is open when one is handed out.
         """
+        if not placed:
+            return
+        criteria = {placement.id: _criteria(placement) for placement in placed}
+        gated = [id_ for id_, one in criteria.items() if one.has_gates]
         with self.database.read() as session:
-            placed = placements.placements(session, organisation_id, context_id)
-            if not placed:
-                return
+            columns = columns_of(session, organisation_id, list(criteria))
+            confirmed = facts.confirmed_gates(session, organisation_id, gated) if gated else ()
+        gates: dict[str, dict[str, ConfirmedGate]] = {}
+        for gate in confirmed:
+            gates.setdefault(gate.placement_id, {})[gate.evidence_key] = gate
+        sources = [
+            _Source(placement, criteria[placement.id], columns[placement.id], gates.get(placement.id, {}))
+            for placement in placed
+        ]
+        groups = [sources] if learner_ids is not None else [[source] for source in sources]
+        yield from self._read_from(
+            organisation_id, context_id, learner_ids, groups, with_latest=with_latest, held=held
+        )
+
+    def _read_from(
+        self,
+        organisation_id: str,
+        context_id: str,
+        learner_ids: Sequence[str] | None,
+        groups: Sequence[Sequence[_Source]],
+        *,
+        with_latest: bool,
+        held: Collection[str] | None = None,
+    ) -> Iterator[_Read]:
+        with self.database.read() as session:
             standings = store.standings(session, organisation_id, context_id, learner_ids)
-            columns = columns_of(session, organisation_id, [placement.id for placement in placed])
         standings = tuple(sorted(standings, key=lambda standing: standing.learner_id))
         everybody = tuple(standing.learner_id for standing in standings)
         exclusions = _exclusions(standings)
-        unproved = _unproved(standings, placed[0].product)
-        groups = [placed] if learner_ids is not None else [(placement,) for placement in placed]
+        unproved = _unproved(standings, groups[0][0].placement.product)
+        wanted = frozenset().union(*(source.criteria.records for group in groups for source in group))
         for group in groups:
-            criteria = {placement.id: _criteria(placement) for placement in group}
-            asked = {id_: _asked(one, columns[id_]) for id_, one in criteria.items()}
+            asked = {source.placement.id: _asked(source.criteria, source.columns) for source in group}
             line_item_ids = [column.id for each in asked.values() for column in each]
+            ids = list(asked)
             with self.database.read() as session:
                 results = store.results(session, organisation_id, line_item_ids, learner_ids)
-                holders = _holders(session, organisation_id, group, learner_ids, held)
-                latest = (
-                    store.latest(session, organisation_id, list(asked), learner_ids) if with_latest else {}
+                facts_of = read_facts(
+                    session,
+                    organisation_id,
+                    [source.asked(asked[source.placement.id], results) for source in group],
+                    learner_ids,
                 )
-            for placement in group:
+                holders = _holders(
+                    session, organisation_id, [source.placement for source in group], learner_ids, held
+                )
+                latest = store.latest(session, organisation_id, ids, learner_ids) if with_latest else {}
+            for source in group:
+                placement = source.placement
                 yield _Read(
                     placement,
-                    criteria[placement.id].criterion,
-                    columns[placement.id],
+                    source.criteria,
+                    source.columns,
                     everybody,
                     exclusions,
                     unproved,
-                    [(column, results[column.id]) for column in asked[placement.id]],
+                    [(one, results[one.id]) for one in asked[placement.id] if not one.is_attest],
+                    facts_of[placement.id],
                     holders.get(placement.id, frozenset()),
                     latest.get(placement.id, {}),
+                    is_asked_for=not wanted.isdisjoint((placement.micromodule_id, placement.achievement_id)),
                 )
+
+    def _decide_on(
+        self, organisation_id: str, context_id: str, learner_ids: Sequence[str] | None
+    ) -> AwardingReport:
+        """Decide, and decide again for those who earned what other criteria of the course ask for.
+
+        That ends: each time round somebody got something that nobody gets twice.
+        """
+        report = self._decide(organisation_id, context_id, learner_ids)
+        followers = report.followers
+        while followers:
+            some = sorted(followers) if len(followers) <= IDS_AT_ONCE else None
+            more = self._decide(organisation_id, context_id, some)
+            followers = more.followers
+            report = replace(
+                report, changed=report.changed + more.changed, award_ids=report.award_ids + more.award_ids
+            )
+        return report
 
     def _decide(
         self, organisation_id: str, context_id: str, learner_ids: Sequence[str] | None
@@ -156,26 +274,30 @@ class Awarding:
         now = self.clock()
         decided = changed = 0
         award_ids: list[str] = []
-        for read in self._read(organisation_id, context_id, learner_ids):
+        followers: set[str] = set()
+        placed = self._placed(organisation_id, context_id)
+        for read in self._read(organisation_id, context_id, learner_ids, placed):
             due: list[tuple[Decision, store.NewDecision]] = []
             version_id = read.placement.micromodule_version_id
             for decisions, known in read.decide(now):
                 decided += len(decisions)
                 for decision in decisions:
                     evidence = known[decision.learner_id]
-                    digest = _digest(version_id, decision, evidence)
+                    digest = _digest(version_id, decision, evidence, is_dated=read.criteria.is_dated)
                     _, before = read.latest.get(decision.learner_id, _NEVER)
                     # An award whose row was lost (a crash between two commits cannot do it, a restore of a
                     # backup can) is made again also when the decision itself is nothing new.
                     if before != digest or decision.verdict is _AWARD:
                         due.append((decision, _to_store(decision, evidence, digest)))
+                    if read.is_asked_for and decision.verdict is _AWARD:
+                        followers.add(decision.learner_id)
             if due:
                 stored_count, new_award_ids = self._record(
                     organisation_id, context_id, read.placement, due, now
                 )
                 changed += stored_count
                 award_ids.extend(new_award_ids)
-        return AwardingReport(decided, changed, tuple(award_ids))
+        return AwardingReport(decided, changed, tuple(award_ids), frozenset(followers))
 
     def _record(
         self,
@@ -236,6 +358,9 @@ class _Column(NamedTuple):
     """What is known of a learner without a row in it: "listed nowhere, so not graded" in a column that was
     read whole, nothing in one that was never read, or was cut off.
     """
+    is_attest: bool
+    """Full points in it are somebody's word, and no score."""
+    read_at: datetime | None
 
 
 def _asked(criteria: _Criteria, columns: Iterable[EvidenceColumn]) -> list[_Column]:
@@ -248,13 +373,18 @@ def _asked(criteria: _Criteria, columns: Iterable[EvidenceColumn]) -> list[_Colu
                 if column.read_at is not None and column.is_complete
                 else None
             ),
+            column.evidence_key in criteria.attested,
+            column.read_at,
         )
         for column in sorted(columns, key=_by_key)
         if column.evidence_key in criteria.keys
+        # Not made in the gradebook, it says nothing: the word in the tool is all there is.
+        or (column.evidence_key in criteria.attested and column.tag == _ATTEST and column.url is not None)
     ]
 
 
 _by_key = attrgetter("evidence_key")
+_ATTEST = Channel.ATTEST.value
 
 
 class _Criteria(NamedTuple):
@@ -262,7 +392,39 @@ class _Criteria(NamedTuple):
 
     stored: Mapping[str, Any]
     criterion: Criterion
+    channels: Mapping[str, str]
+    """Of the scores asked for, by evidence key."""
     keys: frozenset[str]
+    facts: tuple[FactLeaf, ...]
+    attested: frozenset[str]
+    has_gates: bool
+    records: frozenset[str]
+    """Ids of the micromodules and achievements that are asked for."""
+    is_dated: bool
+    """When something happened matters, and not only that it did."""
+
+
+def _understood(stored: Mapping[str, Any], criterion: Criterion) -> _Criteria:
+    asked = fact_leaves(criterion)
+    channels = {ask.key: ask.channel.value for ask in score_asks(criterion)}
+    return _Criteria(
+        stored,
+        criterion,
+        channels,
+        frozenset(channels),
+        asked,
+        frozenset(leaf.key for leaf in asked if isinstance(leaf, Attested)),
+        any(isinstance(leaf, GatePassed) for leaf in asked),
+        frozenset(leaf.micromodule_id for leaf in asked if isinstance(leaf, Completed))
+        | frozenset(leaf.achievement_id for leaf in asked if isinstance(leaf, HoldsAchievement)),
+        _is_dated(criterion),
+    )
+
+
+def _is_dated(criterion: Criterion) -> bool:
+    if isinstance(criterion, LEAVES):
+        return False
+    return isinstance(criterion, Within) or any(_is_dated(part) for part in criterion.parts)
 
 
 _read_criteria: dict[str, _Criteria] = {}
@@ -275,10 +437,62 @@ def _criteria(placement: placements.PlacementView) -> _Criteria:
     if known is None or known.stored != placement.criteria:
         if len(_read_criteria) >= MOST_CRITERIA:
             _read_criteria.clear()
-        criterion = parse_criteria(placement.criteria)
-        known = _Criteria(placement.criteria, criterion, frozenset(ask.key for ask in score_asks(criterion)))
+        known = _understood(placement.criteria, parse_criteria(placement.criteria))
         _read_criteria[placement.micromodule_version_id] = known
     return known
+
+
+class _Source(NamedTuple):
+    """One placement and where its evidence comes from."""
+
+    placement: placements.PlacementView
+    criteria: _Criteria
+    columns: tuple[EvidenceColumn, ...]
+    gates: Mapping[str, ConfirmedGate]
+
+    def asked(
+        self, columns: Iterable[_Column], results: Mapping[str, Mapping[str, store.StoredResult]]
+    ) -> Asked:
+        """What is asked of this placement beside grades."""
+        return Asked(
+            self.placement.id,
+            self.placement.micromodule_id,
+            self.placement.achievement_id,
+            self.criteria.facts,
+            self.gates,
+            tuple(
+                AttestColumn(
+                    column.evidence_key, results[column.id], column.not_graded is not None, column.read_at
+                )
+                for column in columns
+                if column.is_attest
+            ),
+        )
+
+
+def _best_columns(criteria: _Criteria, columns: Iterable[EvidenceColumn]) -> tuple[EvidenceColumn, ...]:
+    """Of the columns that would tell the same, the one that was read last."""
+    best: dict[str, EvidenceColumn] = {}
+    for column in columns:
+        if criteria.channels.get(column.evidence_key) != column.tag:
+            continue
+        known = best.get(column.evidence_key)
+        if known is None or _read_last(column) > _read_last(known):
+            best[column.evidence_key] = column
+    return tuple(best[key] for key in sorted(best))
+
+
+def _best_gates(gates: Iterable[ConfirmedGate]) -> dict[str, ConfirmedGate]:
+    best: dict[str, ConfirmedGate] = {}
+    for gate in gates:
+        known = best.get(gate.evidence_key)
+        if known is None or _read_last(gate) > _read_last(known):
+            best[gate.evidence_key] = gate
+    return best
+
+
+def _read_last(one: EvidenceColumn | ConfirmedGate) -> tuple[bool, float]:
+    return one.is_complete, one.read_at.timestamp() if one.read_at is not None else 0.0
 
 
 def _holders(
@@ -307,7 +521,7 @@ class _Read:
     """All that decisions for one placement rest on."""
 
     placement: placements.PlacementView
-    criterion: Criterion
+    criteria: _Criteria
     columns: tuple[EvidenceColumn, ...]
     learner_ids: tuple[str, ...]
     """Sorted."""
@@ -315,9 +529,13 @@ class _Read:
     unproved: frozenset[str]
     """Whom nothing but a roster that cannot tell staff calls a learner."""
     results: Sequence[tuple[_Column, Mapping[str, store.StoredResult]]]
+    facts_of: Sequence[tuple[str, FactOf]]
+    """How to tell each learner's facts, by evidence key."""
     holders: frozenset[str]
     latest: Mapping[str, tuple[str, str]]
     """Id and digest of the newest decision about each learner; empty where nothing is going to be written."""
+    is_asked_for: bool = False
+    """Criteria of this course ask for what this placement gives."""
 
     def decide(self, now: datetime) -> Iterator[tuple[tuple[Decision, ...], Mapping[str, Evidence]]]:
         """Decisions for some learners after the other, with the evidence they rest on.
@@ -328,7 +546,7 @@ class _Read:
             evidence = self._evidence(self.learner_ids[start : start + AT_ONCE])
             yield (
                 decide_awards(
-                    self.criterion,
+                    self.criteria.criterion,
                     evidence,
                     self.holders & evidence.keys(),
                     now,
@@ -342,7 +560,7 @@ class _Read:
         """Every decision."""
         return PlacementDecisions(
             self.placement,
-            self.criterion,
+            self.criteria.criterion,
             self.columns,
             tuple(decision for decisions, _ in self.decide(now) for decision in decisions),
         )
@@ -351,7 +569,7 @@ class _Read:
         """Facts by learner, each learner's by evidence key in the order of the keys."""
         found: dict[str, Evidence] = {}
         read = [(column.evidence_key, results.get, column.not_graded) for column, results in self.results]
-        to_score = store.score
+        to_score, facts_of = store.score, self.facts_of
         for learner_id in learner_ids:
             scores: dict[str, Score] = {}
             for key, result_of, not_graded in read:
@@ -360,8 +578,16 @@ class _Read:
                     scores[key] = to_score(row)
                 elif not_graded is not None:
                     scores[key] = not_graded
-            found[learner_id] = Evidence(scores)
+            found[learner_id] = Evidence(scores, self._facts(learner_id)) if facts_of else Evidence(scores)
         return found
+
+    def _facts(self, learner_id: str) -> dict[str, Fact]:
+        facts = {}
+        for key, fact_of in self.facts_of:
+            fact = fact_of(learner_id)
+            if fact is not None:
+                facts[key] = fact
+        return facts
 
 
 def _exclusions(standings: Iterable[store.Standing]) -> dict[str, Exclusion]:
@@ -391,12 +617,16 @@ def _unproved(standings: Iterable[store.Standing], product: str) -> frozenset[st
     )
 
 
+_LETTERS = {State.MET: "M", State.NOT_MET: "N", State.UNKNOWN: "U"}
+
+
 def _to_store(decision: Decision, evidence: Evidence, digest: str) -> store.NewDecision:
     return store.NewDecision(
         new_id(),
         decision.learner_id,
         decision.verdict.value,
         decision.state.value,
+        "".join(_LETTERS[leaf.state] for leaf in decision.finding.leaves()),
         dump_finding(decision.finding),
         dump_evidence(evidence),
         digest,
@@ -408,7 +638,7 @@ RULES = "1"
 """Counted up when a criterion comes to mean something else: what was decided before is then decided anew."""
 
 
-def _digest(version_id: str, decision: Decision, evidence: Evidence) -> str:
+def _digest(version_id: str, decision: Decision, evidence: Evidence, *, is_dated: bool) -> str:
     """Equal for two decisions about one version that say the same from the same values, whenever read.
 
     The reasons follow from the version's criteria and the values. ``award`` turns into ``held`` by the award
@@ -418,6 +648,11 @@ def _digest(version_id: str, decision: Decision, evidence: Evidence) -> str:
     said = [RULES, version_id, _HELD if verdict is _AWARD else verdict, exclusion or "", finding[1]]
     for key, score in evidence.scores.items():
         said += (key, str(score[0]), str(score[1]))
+    for key, fact in evidence.facts.items():
+        said += (key, "holds" if fact[0] else "fails", fact[3])
+    if is_dated:
+        # The same values may come to something else by their dates.
+        said += ["".join(_LETTERS[leaf.state] for leaf in finding.leaves())]
     # None of the parts holds a control character.
     return sha256("\n".join(said).encode()).hexdigest()
 

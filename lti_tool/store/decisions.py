@@ -6,11 +6,10 @@ trips as one of ten thousand.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from decimal import Decimal
-from functools import cache, lru_cache
+from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,14 +19,23 @@ from sqlalchemy import (
     func,
     insert,
     select,
-    type_coerce,
     update,
 )
 from sqlalchemy.orm import Session
-from sqlalchemy.types import NullType
 
 from lti_tool.domain.evidence import Score
 from lti_tool.store.dialects import insert_all_if_absent, is_of
+from lti_tool.store.raw_rows import (
+    LEARNER_IDS,
+    ORGANISATION_ID,
+    RawMoment,
+    moment,
+    number,
+    raw,
+    same_moment,
+    some,
+    untyped,
+)
 from lti_tool.store.staging import IDS_AT_ONCE, chunks
 from lti_tool.store.tables import (
     Award,
@@ -62,6 +70,7 @@ class NewDecision:
     learner_id: str
     verdict: str
     state: str
+    leaf_states: str
     finding: dict[str, Any]
     evidence: dict[str, Any]
     digest: str
@@ -74,7 +83,7 @@ def standings(
     """Everybody known in a context, or those of ``learner_ids``."""
     rows = session.connection().execute(
         _standings(of_some=learner_ids is not None),
-        {"organisation_id": organisation_id, "context_id": context_id, **_some(learner_ids)},
+        {"organisation_id": organisation_id, "context_id": context_id, **some(learner_ids)},
     )
     return tuple(Standing(*row) for row in rows)
 
@@ -93,23 +102,17 @@ def _standings(*, of_some: bool) -> Any:
         )
         .join(Learner, Learner.id == Membership.learner_id)
         .where(
-            is_of(Membership.organisation_id, _ORGANISATION_ID),
+            is_of(Membership.organisation_id, ORGANISATION_ID),
             Membership.context_id == bindparam("context_id", type_=String),
         )
     )
-    return query.where(Membership.learner_id.in_(_LEARNER_IDS)) if of_some else query
+    return query.where(Membership.learner_id.in_(LEARNER_IDS)) if of_some else query
 
 
-_ORGANISATION_ID = bindparam("organisation_id", type_=String)
-_LEARNER_IDS = bindparam("learner_ids", type_=String, expanding=True)
 _VERSION_IDS = bindparam("version_ids", type_=String, expanding=True)
 
 
-def _some(learner_ids: Sequence[str] | None) -> dict[str, list[str]]:
-    return {} if learner_ids is None else {"learner_ids": list(learner_ids)}
-
-
-StoredResult = tuple[str, str, str | None, str, str | datetime | None, str | datetime]
+StoredResult = tuple[str, str, str | None, str, RawMoment | None, RawMoment]
 """Line item, learner, score, maximum, graded and read, as the driver gives them; :func:`score` reads it."""
 
 
@@ -121,12 +124,11 @@ def results(
 ) -> dict[str, dict[str, StoredResult]]:
     """The grades in some evidence columns: by line item, then by learner.
 
-    A university's course has a million of them: they stay plain tuples of text, which the garbage collector
-    need not look at, until it is their learner's turn.
+    A university's course has a million of them: :func:`score` reads each when it is its learner's turn.
     """
     found: dict[str, dict[str, StoredResult]] = {id_: {} for id_ in line_item_ids}
     parameters = {"organisation_id": organisation_id, "line_item_ids": list(line_item_ids)}
-    for row in _raw(session, _results(of_some=learner_ids is not None), {**parameters, **_some(learner_ids)}):
+    for row in raw(session, _results(of_some=learner_ids is not None), {**parameters, **some(learner_ids)}):
         found[row[0]][row[1]] = row
     return found
 
@@ -138,22 +140,13 @@ def _results(*, of_some: bool) -> Any:
         Result.learner_id,
         sa.cast(Result.score, String),
         sa.cast(Result.maximum, String),
-        type_coerce(Result.graded_at, NullType()),
-        type_coerce(Result.read_at, NullType()),
+        untyped(Result.graded_at),
+        untyped(Result.read_at),
     ).where(
-        is_of(Result.organisation_id, _ORGANISATION_ID),
+        is_of(Result.organisation_id, ORGANISATION_ID),
         Result.line_item_id.in_(bindparam("line_item_ids", type_=String, expanding=True)),
     )
-    return query.where(Result.learner_id.in_(_LEARNER_IDS)) if of_some else query
-
-
-def _raw(session: Session, query: sa.Executable, parameters: Mapping[str, Any]) -> Sequence[Any]:
-    """The driver's own tuples."""
-    result = session.connection().execute(query, parameters)
-    assert result.cursor is not None
-    rows = result.cursor.fetchall()
-    result.close()
-    return rows
+    return query.where(Result.learner_id.in_(LEARNER_IDS)) if of_some else query
 
 
 def score(row: StoredResult) -> Score:
@@ -163,29 +156,12 @@ def score(row: StoredResult) -> Score:
     return tuple.__new__(
         Score,
         (
-            None if value is None else _number(value),
-            _number(maximum),
-            None if graded_at is None else _moment(graded_at),
-            _same_moment(read_at),
+            None if value is None else number(value),
+            number(maximum),
+            None if graded_at is None else moment(graded_at),
+            same_moment(read_at),
         ),
     )
-
-
-@lru_cache(maxsize=8192)
-def _number(text: str) -> Decimal:
-    """A stored grade, without the zeros that PostgreSQL pads it with."""
-    return Decimal((text.rstrip("0").rstrip(".") or "0") if "." in text else text)
-
-
-def _moment(stored: str | datetime) -> datetime:
-    """Text on SQLite, UTC without saying so; aware on PostgreSQL."""
-    if isinstance(stored, str):
-        return datetime.fromisoformat(f"{stored}+00:00")
-    return stored.astimezone(UTC)
-
-
-_same_moment = lru_cache(maxsize=256)(_moment)
-"""For times that a whole column shares."""
 
 
 def holders(
@@ -219,9 +195,9 @@ _COMPLETED = (Completion.micromodule_version_id, Completion.learner_id, Completi
 @cache
 def _pairs(version_id: Any, learner_id: Any, owner_id: Any, *, of_some: bool) -> Any:
     query = select(version_id, learner_id).where(
-        is_of(owner_id, _ORGANISATION_ID), version_id.in_(_VERSION_IDS)
+        is_of(owner_id, ORGANISATION_ID), version_id.in_(_VERSION_IDS)
     )
-    return query.where(learner_id.in_(_LEARNER_IDS)) if of_some else query
+    return query.where(learner_id.in_(LEARNER_IDS)) if of_some else query
 
 
 def _by_version(
@@ -234,7 +210,7 @@ def _by_version(
     found: dict[str, set[str]] = {}
     rows = session.connection().execute(
         _pairs(*columns, of_some=learner_ids is not None),
-        {"organisation_id": organisation_id, "version_ids": list(version_ids), **_some(learner_ids)},
+        {"organisation_id": organisation_id, "version_ids": list(version_ids), **some(learner_ids)},
     )
     for version_id, learner_id in rows:
         found.setdefault(version_id, set()).add(learner_id)
@@ -252,10 +228,10 @@ def latest(
 
     :param learner_ids: who is asked for; of more than fit into one statement, everybody's are returned.
     """
-    some = learner_ids if learner_ids is not None and len(learner_ids) <= IDS_AT_ONCE else None
-    parameters = {"organisation_id": organisation_id, "placement_ids": list(placement_ids), **_some(some)}
+    asked = learner_ids if learner_ids is not None and len(learner_ids) <= IDS_AT_ONCE else None
+    parameters = {"organisation_id": organisation_id, "placement_ids": list(placement_ids), **some(asked)}
     found: dict[str, dict[str, tuple[str, str]]] = {id_: {} for id_ in placement_ids}
-    for placement_id, learner_id, id_, digest in _raw(session, _latest(of_some=some is not None), parameters):
+    for placement_id, learner_id, id_, digest in raw(session, _latest(of_some=asked is not None), parameters):
         found[placement_id][learner_id] = (id_, digest)
     return found
 
@@ -263,11 +239,11 @@ def latest(
 @cache
 def _latest(*, of_some: bool) -> Any:
     query = select(Decision.placement_id, Decision.learner_id, Decision.id, Decision.digest).where(
-        is_of(Decision.organisation_id, _ORGANISATION_ID),
+        is_of(Decision.organisation_id, ORGANISATION_ID),
         Decision.placement_id.in_(bindparam("placement_ids", type_=String, expanding=True)),
         Decision.is_latest.is_(True),
     )
-    return query.where(Decision.learner_id.in_(_LEARNER_IDS)) if of_some else query
+    return query.where(Decision.learner_id.in_(LEARNER_IDS)) if of_some else query
 
 
 def store_decisions(
@@ -300,6 +276,7 @@ def store_decisions(
                     "learner_id": decision.learner_id,
                     "verdict": decision.verdict,
                     "state": decision.state,
+                    "leaf_states": decision.leaf_states,
                     "finding": decision.finding,
                     "evidence": decision.evidence,
                     "digest": decision.digest,
@@ -508,6 +485,6 @@ def _counted(
         query = query.where(Decision.learner_id.not_in(apart_from))
     rows = session.execute(query.group_by(Decision.placement_id, Decision.verdict, Decision.state))
     found: Counted = {id_: {} for id_ in placement_ids}
-    for placement_id, verdict, state, number in rows:
-        found[placement_id][(verdict, state)] = number
+    for placement_id, verdict, state, how_many in rows:
+        found[placement_id][(verdict, state)] = how_many
     return found

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
 from typing import Any
 
-from sqlalchemy import String, bindparam, select, update
+from sqlalchemy import ColumnElement, String, and_, bindparam, exists, or_, select, update
 from sqlalchemy.orm import Session
 
 from lti_tool.store.dialects import insert_if_absent
 from lti_tool.store.tables import (
     AchievementVersion,
     Context,
+    Gate,
     LineItem,
     MicromoduleVersion,
     Placement,
     Registration,
+    ResourceLink,
     new_id,
 )
 
@@ -43,6 +45,9 @@ class PlacementView:
     image_alt: str
     product: str
     """Of the platform whose course this is."""
+    micromodule_id: str = ""
+    achievement_id: str | None = None
+    published_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +69,11 @@ class CourseView:
 def placements(
     session: Session, organisation_id: str, context_id: str, *, active_only: bool = True
 ) -> tuple[PlacementView, ...]:
-    """The placements of a context, oldest first."""
+    """The placements of a context, oldest first.
+
+    :param active_only: else also drafts whose link the platform is known to have kept: one that was never
+        launched (nor any gate beside it) may have been cancelled in the LMS, which tells nobody.
+    """
     rows = session.connection().execute(
         _placements(active_only=active_only), {"organisation_id": organisation_id, "context_id": context_id}
     )
@@ -73,6 +82,26 @@ def placements(
             **{**row._mapping, "skills": tuple(row.skills), "image_alt": row.image_alt or ""},
         )
         for row in rows
+    )
+
+
+def unsaved(organisation_id: str, context_id: str, product: str) -> PlacementView:
+    """What stands for a placement where criteria are tried that nobody saved yet."""
+    return PlacementView(
+        id="",
+        organisation_id=organisation_id,
+        context_id=context_id,
+        badge_link_key="",
+        status="draft",
+        created_at=datetime.min.replace(tzinfo=UTC),
+        micromodule_version_id="",
+        name="",
+        description="",
+        skills=(),
+        criteria={},
+        achievement_version_id=None,
+        image_alt="",
+        product=product,
     )
 
 
@@ -95,6 +124,9 @@ def _placements(*, active_only: bool) -> Any:
             MicromoduleVersion.achievement_version_id,
             AchievementVersion.image_alt,
             Registration.product,
+            MicromoduleVersion.micromodule_id,
+            AchievementVersion.achievement_id,
+            Placement.published_at,
         )
         .join(Context, Context.id == Placement.context_id)
         .join(Registration, Registration.id == Context.registration_id)
@@ -106,7 +138,23 @@ def _placements(*, active_only: bool) -> Any:
         )
         .order_by(Placement.created_at, Placement.id)
     )
-    return query.where(Placement.status == "active") if active_only else query
+    if active_only:
+        return query.where(Placement.status == "active")
+    return query.where(or_(Placement.status == "active", and_(Placement.status == "draft", _is_kept())))
+
+
+def _is_kept() -> ColumnElement[bool]:
+    launched = exists().where(
+        ResourceLink.context_id == Placement.context_id,
+        ResourceLink.organisation_id == Placement.organisation_id,
+        ResourceLink.badge_link_key == Placement.badge_link_key,
+    )
+    gate_launched = exists().where(
+        Gate.placement_id == Placement.id,
+        Gate.organisation_id == Placement.organisation_id,
+        Gate.resource_link_id.is_not(None),
+    )
+    return or_(launched, gate_launched)
 
 
 def add_placement(

@@ -58,7 +58,7 @@ def _writing(place: Place, ending: str) -> Iterator[Figure]:
 
 
 def _decision(place: Place, course: Course, placed: factories.Placed, learner_id: str) -> str:
-    made = store.NewDecision(tables.new_id(), learner_id, "award", "met", {}, {}, "0" * 64, NOW)
+    made = store.NewDecision(tables.new_id(), learner_id, "award", "met", "M", {}, {}, "0" * 64, NOW)
     with place.database.write() as session:
         store.store_decisions(
             session,
