@@ -123,10 +123,11 @@ class Gating:
         gate = self._changeable(session, gate_id)
         return self.syncing.start_sync(gate.organisation_id, gate.context_id)
 
-    def confirm(self, session: SessionView, gate_id: str, *, everybody: bool = False) -> None:
+    def confirm(self, session: SessionView, gate_id: str, *, everybody: bool = False) -> str:
         """Let a gate be evidence, as its instructor has seen it; once confirmed and not doubted, a no-op.
 
         :param everybody: the instructor said in so many words that all passing is right.
+        :returns: the id of its placement.
         :raises NotAllowed: unless the person may configure the course.
         :raises NotFound: ``gate_not_found``.
         :raises Conflict: ``gate_not_confirmable`` with ``problem``, a :class:`ConfirmationProblem`.
@@ -136,7 +137,7 @@ class Gating:
         with self.database.write() as writing:
             gate = _own(session, gates.locked_gate(writing, session.organisation_id, gate_id))
             if gate.state is GateState.CONFIRMED:
-                return
+                return gate.placement_id
             problem = confirmation_problem(gate.reading, everybody=everybody)
             if gate.state is GateState.WAITING or gate.trouble == ErrorCode.GATE_LINK_MISSING:
                 problem = ConfirmationProblem.NOT_READ
@@ -172,6 +173,7 @@ class Gating:
             )
         # Nothing was kept of a doubted list, and deciding over a whole course is no work for a click.
         self.syncing.start_sync(gate.organisation_id, gate.context_id)
+        return gate.placement_id
 
     # -- launches
 

@@ -277,8 +277,21 @@ class StagedReading:
         return GateReading(listed, learners, newly, self.is_complete)
 
     def keep_passes(self) -> int:
-        """Store who passes; and who does not, where the list is whole. How many rows that changed."""
-        people = self._people(only_listed=not self.is_complete)
+        """Store who passes; and who does no more, where the list is whole. How many rows that changed.
+
+        Who never passed has no row: not being in a whole list says the same.
+        """
+        people = self._people()
+        worth: ColumnElement[bool] = people.c.is_listed
+        if self.is_complete:
+            had = sa.exists().where(
+                GatePass.organisation_id == self.plan.organisation_id,
+                GatePass.gate_id == self.gate.id,
+                GatePass.learner_id == people.c.learner_id,
+                GatePass.is_passed.is_(True),
+            )
+            worth = sa.or_(worth, had)
+        people = select(people).where(worth).subquery()
         moment = sa.literal(self.read_at, GatePass.__table__.c.read_at.type)
         values = {
             "id": fresh_id(self.session),
@@ -301,12 +314,12 @@ class StagedReading:
         )
         return added + changed
 
-    def _people(self, *, only_listed: bool = False) -> sa.Subquery:
+    def _people(self) -> sa.Subquery:
         """The learners of the course, and whether each is listed."""
         return (
             select(Membership.learner_id, _LISTED.c.sub.is_not(None).label("is_listed"))
             .join(Learner, Learner.id == Membership.learner_id)
-            .join(_LISTED, _LISTED.c.sub == Learner.sub, isouter=not only_listed)
+            .outerjoin(_LISTED, _LISTED.c.sub == Learner.sub)
             .where(*_learns(self.plan.organisation_id, self.plan.id))
             .subquery()
         )
@@ -377,16 +390,20 @@ def people(
     session: Session, gate: GateView, *, is_passed: bool, limit: int
 ) -> tuple[tuple[PassRow, ...], int]:
     """Learners who pass as last stored, or who do not, by name; and how many they are in all."""
+    passed = (
+        sa.exists()
+        .where(
+            GatePass.organisation_id == gate.organisation_id,
+            GatePass.gate_id == gate.id,
+            GatePass.learner_id == Learner.id,
+            GatePass.is_passed.is_(True),
+        )
+        .correlate(Learner)
+    )
     query = (
         select(Learner.id, Learner.name)
         .join(Membership, Membership.learner_id == Learner.id)
-        .join(GatePass, GatePass.learner_id == Learner.id)
-        .where(
-            *_learns(gate.organisation_id, gate.context_id),
-            GatePass.organisation_id == gate.organisation_id,
-            GatePass.gate_id == gate.id,
-            GatePass.is_passed.is_(is_passed),
-        )
+        .where(*_learns(gate.organisation_id, gate.context_id), passed if is_passed else ~passed)
     )
     total = session.execute(select(func.count()).select_from(query.subquery())).scalar_one()
     rows = session.execute(query.order_by(func.lower(Learner.name), Learner.id).limit(limit))

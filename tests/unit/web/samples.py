@@ -17,12 +17,17 @@ from lti_tool.errors import ErrorCode, NotAllowed, NotFound
 from lti_tool.services.configuring import DeepLinkingAnswer
 from lti_tool.services.issuing import PublishedDocument
 from lti_tool.services.launching import AcceptedLaunch, SessionView
+from lti_tool.services.matrix import MatrixFile, MatrixView, Wanted
 from lti_tool.services.progress import CourseProgressView
 from lti_tool.services.public import PublicAchievement, PublicCredential, PublicIssuer, SignedDocument
 from lti_tool.settings import packaged_folder
 from lti_tool.store.credentials import IssuerView
 from lti_tool.store.runs import RunView
+from lti_tool.store.submissions import StoredFile
 from lti_tool.web import register
+from tests.unit.web.people_views import ATTESTS, EVIDENCE, JUDGING, SUBMISSIONS
+from tests.unit.web.insight_views import EXPLANATIONS, MATRICES, SIMULATIONS
+from tests.unit.web.gate_views import GATES
 from tests.unit.web.sample_views import (
     ACHIEVEMENT,
     AWARDS,
@@ -137,6 +142,9 @@ class Sample:
         self.wallet_view = WALLETS["usual"]
         self.course_view = COURSES["usual"]
         self.picker_view = PICKERS["usual"]
+        self.simulation_view = SIMULATIONS["usual"]
+        self.matrix_view = MATRICES["usual"]
+        self.explanation_view = EXPLANATIONS["usual"]
         self.report = report(Verdict.VALID)
         self.launching = Launching(session())
         self.clock = lambda: NOW
@@ -145,6 +153,20 @@ class Sample:
         self.issuing = Issuing()
         self.wallet = SimpleNamespace(view=lambda session: self.wallet_view)
         self.progress = SimpleNamespace(view=self._course)
+        self.publishing = SimpleNamespace(publish=self._called("publish", True))
+        self.simulating = SimpleNamespace(
+            placement=lambda session, placement_id: self._of_staff(session, self.simulation_view)
+        )
+        self.explaining = SimpleNamespace(
+            learner=lambda session, placement_id, learner_id: self._of_staff(session, self.explanation_view)
+        )
+        self.matrix = SimpleNamespace(
+            page=self._matrix,
+            everybody=lambda session, placement_id: self._of_staff(
+                session,
+                MatrixFile(self.matrix_view.name, self.matrix_view.channels, iter(self.matrix_view.rows)),
+            ),
+        )
         self.sharing = SimpleNamespace(set_public=self._called("set_public"))
         self.syncing = SimpleNamespace(
             start_sync=self._called("start_sync"),
@@ -156,11 +178,34 @@ class Sample:
             create_columns=self._called("create_columns"),
             poll=self._called("poll", (column(),)),
         )
+        self.gate_view = GATES["usual"]
+        self.gating = SimpleNamespace(
+            view=lambda *_: self.gate_view,
+            read=self._called("read"),
+            confirm=self._called("confirm", "placement-1"),
+            record_launch=self._called("record_launch"),
+        )
         self.award_views = AWARDS["usual"]
         self.scoring = SimpleNamespace(
             award_columns=lambda session: self.award_views,
             confirm_learners=self._called("confirm_learners", 1),
             ask_again=self._called("ask_again"),
+        )
+        self.attesting = SimpleNamespace(
+            learners=lambda *_, **__: ATTESTS["usual"],
+            attest=self._called("attest", 2),
+            make_column=self._called("make_column"),
+        )
+        self.submissions = SimpleNamespace(
+            max_file_bytes=5_242_880,
+            view=lambda *_: EVIDENCE["empty"],
+            hand_in=self._called("hand_in", "submission-1"),
+            withdraw=self._called("withdraw"),
+            waiting=lambda session, ids: dict.fromkeys(ids, 0),
+            listed=lambda *_, **__: SUBMISSIONS["usual"],
+            submission=lambda *_: JUDGING["usual"],
+            judge=self._called("judge"),
+            file=self._called("file", StoredFile("Shade.pdf", "application/pdf", b"%PDF-1.7", "learner-1")),
         )
         answer = DeepLinkingAnswer(
             "https://moodle.example.edu/mod/lti/contentitem_return.php?course=2", "a.b.c"
@@ -210,6 +255,18 @@ class Sample:
         if not session.can_view_progress:
             raise NotAllowed(ErrorCode.NOT_ALLOWED)
         return self.course_view
+
+    def _matrix(
+        self, session: SessionView, placement_id: str, wanted: Wanted, *, page: int, per_page: int
+    ) -> MatrixView:
+        self.calls.append(("matrix", placement_id, wanted, page))
+        view: MatrixView = self._of_staff(session, self.matrix_view)
+        return view
+
+    def _of_staff(self, session: SessionView, view: Any) -> Any:
+        if not session.can_view_progress:
+            raise NotAllowed(ErrorCode.NOT_ALLOWED)
+        return view
 
     def _placement(self, organisation_id: str, context_id: str, placement_id: str) -> None:
         known = ("placement-1", "placement-2")
