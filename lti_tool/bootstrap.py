@@ -28,16 +28,21 @@ from lti_tool.services.columns import Columns
 from lti_tool.services.configuring import Configuring
 from lti_tool.services.deciding import Deciding
 from lti_tool.services.evidence import Submissions
+from lti_tool.services.explaining import Explaining
 from lti_tool.services.freshness import Ages
+from lti_tool.services.gating import Gating
 from lti_tool.services.issuing import Issuing, PublicUrls
 from lti_tool.services.launching import Launching
+from lti_tool.services.matrix import Matrix
 from lti_tool.services.overview import Overview
 from lti_tool.services.progress import CourseProgress
 from lti_tool.services.public import PublicRecords
 from lti_tool.services.publishing import Publishing
 from lti_tool.services.registration import Registrations
+from lti_tool.services.replaying import Replaying
 from lti_tool.services.scoring import Scoring
 from lti_tool.services.sharing import Sharing
+from lti_tool.services.simulating import Simulating
 from lti_tool.services.staffing import Staffing
 from lti_tool.services.syncing import Syncing
 from lti_tool.services.verifying import Verifying
@@ -77,11 +82,16 @@ class Tool:
     syncing: Syncing
     awarding: Awarding
     deciding: Deciding
+    gating: Gating
     issuing: Issuing
     scoring: Scoring
     wallet: Wallet
     progress: CourseProgress
     publishing: Publishing
+    simulating: Simulating
+    explaining: Explaining
+    matrix: Matrix
+    replaying: Replaying
     attesting: Attesting
     submissions: Submissions
     sharing: Sharing
@@ -177,6 +187,7 @@ def build_tool(
     deciding = Deciding(awarding, issuing, scoring)
     public = PublicRecords(database, issuing, urls)
     columns = Columns(database, connector, clock)
+    syncing = Syncing(database, connector, clock, queue, awarding, issuing, call_budgets, scoring)
     return Tool(
         settings=settings,
         clock=clock,
@@ -192,9 +203,10 @@ def build_tool(
         launching=Launching(database, clock, secret),
         configuring=Configuring(database, clock, lambda: keyring.signer(LTI), settings.base_url),
         columns=columns,
-        syncing=Syncing(database, connector, clock, queue, awarding, issuing, call_budgets, scoring),
+        syncing=syncing,
         awarding=awarding,
         deciding=deciding,
+        gating=Gating(database, clock, syncing, deciding),
         issuing=issuing,
         scoring=scoring,
         wallet=Wallet(database, awarding, urls, ages),
@@ -202,6 +214,10 @@ def build_tool(
         attesting=Attesting(database, clock, columns, deciding),
         submissions=Submissions(database, clock, deciding, settings.evidence_max_file_bytes),
         publishing=Publishing(database, clock, queue, deciding),
+        simulating=Simulating(database, awarding),
+        explaining=Explaining(database, awarding),
+        replaying=Replaying(database),
+        matrix=Matrix(database, awarding, ages),
         sharing=Sharing(database, clock, urls),
         verifying=Verifying(outbound, issuing, public, clock, settings.base_url),
         public=public,

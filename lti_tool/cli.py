@@ -25,6 +25,7 @@ from lti_tool.commands import (
     Progress,
     badges,
     courses,
+    criteria,
     doctor,
     installation,
     serving,
@@ -52,6 +53,8 @@ WITHOUT_DATABASE = (
     installation.keys_rotate,
     installation.keys_list,
     badges.verify,
+    criteria.schema,
+    criteria.check,
 )
 """Commands that work without a migrated database, or look after it themselves."""
 
@@ -166,6 +169,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_registrations(commands)
     _add_staff(commands)
     _add_courses(commands)
+    _add_criteria(commands)
     _add_badges(commands)
     return parser
 
@@ -303,6 +307,20 @@ def _add_courses(commands: Any) -> None:
     award = _add(commands, "award", courses.award)
     award.add_argument("context", nargs="?", metavar="CONTEXT", help="one course (default: all)")
     award.add_argument("--dry-run", action="store_true", help="write nothing")
+
+
+def _add_criteria(commands: Any) -> None:
+    language = _Group(commands, "criteria", "The language in which a micromodule says what earns its badge")
+    language.add("schema", criteria.schema)
+    language.add("check", criteria.check).add_argument("file", metavar="FILE|-")
+    decisions = _Group(commands, "decisions", "What was decided about learners, and from what")
+    listed = decisions.add("list", criteria.decisions_list)
+    listed.add_argument("context", metavar="CONTEXT")
+    listed.add_argument("--learner", metavar="ID", help="one learner, also what was replaced by later ones")
+    which = decisions.add("replay", criteria.decisions_replay).add_mutually_exclusive_group(required=True)
+    which.add_argument("decision", nargs="?", metavar="DECISION", help="one decision, with its reasons")
+    which.add_argument("--context", dest="context_id", metavar="ID", help="every decision of one course")
+    which.add_argument("--all", action="store_true", help="every decision of the installation")
 
 
 def _add_badges(commands: Any) -> None:

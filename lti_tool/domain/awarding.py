@@ -129,6 +129,17 @@ def _verdict(state: State, candidate: Candidate) -> Verdict:
     return _AWARD if candidate.is_proved else _UNPROVED
 
 
+def is_possible(verdict: Verdict, state: State) -> bool:
+    """Whether some standing of a learner gives ``verdict`` where the criteria stand at ``state``."""
+    if verdict in (Verdict.AWARD, Verdict.UNPROVED):
+        return state is _MET
+    if verdict is Verdict.REVIEW:
+        return state is _NOT_MET
+    if verdict is Verdict.HELD:
+        return state is not _NOT_MET
+    return verdict is Verdict.EXCLUDED or state is not _MET
+
+
 def decide_awards(
     criterion: Criterion,
     evidence: Mapping[str, Evidence],

@@ -192,7 +192,7 @@ def _has_ambiguous_key(asked: list[Leaf]) -> bool:
         if isinstance(leaf, MeanAtLeast):
             for term in leaf.terms:
                 found |= is_other(term.key, of_column(term))
-            found |= is_other(leaf.key, ("mean", leaf.label, leaf.terms))
+            found |= is_other(leaf.key, ("mean", leaf.label, frozenset(leaf.terms)))
             continue
         found |= is_other(leaf.key, leaf)
     return found

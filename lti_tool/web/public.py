@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
@@ -9,6 +10,7 @@ from flask import Blueprint, Response, current_app, render_template, request
 from flask.blueprints import BlueprintSetupState
 
 from lti_tool.errors import ErrorCode, NotFound
+from lti_tool.services.criteria_schema import criteria_schema as schema_of_criteria
 from lti_tool.web.errors import preferred_to_page
 from lti_tool.web.headers import cacheable, not_modified
 from lti_tool.web.i18n import language_tag
@@ -154,3 +156,10 @@ def issuer_did(issuer_id: str) -> Response:
 def status_list(status_list_id: str) -> Response:
     """A Bitstring Status List credential."""
     return _published(_found(current_tool().issuing.status_list(status_list_id)))
+
+
+@blueprint.get("/schemas/criteria-2.json")
+def criteria_schema() -> Response:
+    """The JSON Schema of criteria as they are exported and imported; the same for everybody."""
+    base_url = current_tool().settings.base_url
+    return cacheable(json.dumps(schema_of_criteria(base_url)), "application/schema+json", max_age=SHORT)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from zlib import crc32
 
 from hypothesis import strategies as st
 
@@ -12,19 +12,45 @@ from lti_tool.domain.criteria import (
     AllOf,
     AnyOf,
     AtLeast,
+    Attested,
     Channel,
+    Completed,
     Criterion,
+    EvidenceAccepted,
+    EvidenceKind,
+    GatePassed,
+    HoldsAchievement,
+    Leaf,
+    MeanAtLeast,
     Purpose,
     ScoreAtLeast,
+    Term,
     Unit,
+    Within,
 )
-from lti_tool.domain.evidence import Evidence, Score
+from lti_tool.domain.evidence import Detail, Evidence, Fact, Score
 
 KEYS = ("essay", "forum", "quiz-1", "quiz-2")
+FACT_LEAVES: tuple[Leaf, ...] = (
+    GatePassed("gate-1", "Forum and page"),
+    GatePassed("gate-2", "Lab"),
+    Attested("talk", "Gave a talk"),
+    EvidenceAccepted(
+        "folder", "Portfolio", "Hand in:\nthree pieces", ("Own work", "Three"), (EvidenceKind.FILE,)
+    ),
+    EvidenceAccepted("diary", "Diary"),
+    Completed("m1", "Basics"),
+    HoldsAchievement("a1", "Explorer"),
+)
+FACT_KEYS = tuple(leaf.key for leaf in FACT_LEAVES)
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+TURN = NOW - timedelta(days=100)
+"""Usable dates start before it and end after it, so that nested ones leave some time."""
 
 grades = st.decimals(min_value=0, max_value=200, places=5, allow_nan=False)
 """Moodle's gradebook keeps five decimals."""
+thresholds = st.decimals(min_value="0.00001", max_value=100, places=5, allow_nan=False)
+weights = st.decimals(min_value="0.00000001", max_value=1000, places=8, allow_nan=False)
 moments = st.timedeltas(timedelta(days=-400), timedelta(days=2)).map(lambda gap: NOW + gap)
 scores = st.builds(
     Score,
@@ -33,50 +59,95 @@ scores = st.builds(
     st.none() | moments,
     moments,
 )
-evidence: st.SearchStrategy[Evidence] = st.dictionaries(st.sampled_from(KEYS), scores).map(Evidence)
+facts = st.builds(Fact, st.booleans(), st.none() | moments, st.none() | moments, st.sampled_from(Detail))
+evidence: st.SearchStrategy[Evidence] = st.builds(
+    Evidence,
+    st.dictionaries(st.sampled_from(KEYS), scores),
+    st.dictionaries(st.sampled_from(FACT_KEYS), facts),
+)
+
+
+def _label(key: str) -> str:
+    return f"Label of {key}"
+
+
+def _channel(key: str) -> Channel:
+    """How a key is read is the same wherever it stands, as what it is called."""
+    return Channel.ATTEST if key == "essay" else Channel.MIRROR
 
 
 @st.composite
-def leaves(draw: st.DrawFn) -> ScoreAtLeast:
-    """One rule; what a key is called and how it is read is the same wherever the key stands."""
+def score_leaves(draw: st.DrawFn) -> ScoreAtLeast:
+    """A rule about one score."""
     key = draw(st.sampled_from(KEYS))
     return ScoreAtLeast(
         key,
-        f"Label of {key}",
-        draw(st.decimals(min_value="0.00001", max_value=100, places=5, allow_nan=False)),
+        _label(key),
+        draw(thresholds),
         draw(st.sampled_from(Unit)),
-        Channel.ATTEST if key == "essay" else Channel.MIRROR,
+        _channel(key),
         draw(st.sampled_from(Purpose)),
     )
 
 
-def _combined(parts: st.SearchStrategy[Criterion], smallest: int) -> st.SearchStrategy[Criterion]:
-    many = st.lists(parts, min_size=smallest, max_size=4).map(tuple)
-    return (
-        many.map(AllOf)
-        | many.map(AnyOf)
-        | many.flatmap(
-            lambda found: st.builds(
-                AtLeast,
-                st.integers(1, max(1, len(found))) if smallest else st.integers(-1, 5),
-                st.just(found),
-            )
+@st.composite
+def means(draw: st.DrawFn, *, smallest: int = 1) -> MeanAtLeast:
+    """A weighted mean; its key tells its terms, so that two of one key are the same."""
+    keys = draw(st.lists(st.sampled_from(KEYS), min_size=smallest, max_size=4, unique=True))
+    weight = draw(st.lists(weights, min_size=len(keys), max_size=len(keys)))
+    terms = tuple(Term(key, _label(key), each, _channel(key)) for key, each in zip(keys, weight, strict=True))
+    name = f"mean-{crc32(repr(terms).encode())}"
+    return MeanAtLeast(name, name, terms, draw(thresholds))
+
+
+fact_leaves = st.sampled_from(FACT_LEAVES)
+leaves: st.SearchStrategy[Leaf] = st.one_of(score_leaves(), score_leaves(), means(), fact_leaves)
+
+
+def _combined(parts: st.SearchStrategy[Criterion], *, is_usable: bool) -> st.SearchStrategy[Criterion]:
+    many = st.lists(parts, min_size=1 if is_usable else 0, max_size=4).map(tuple)
+    counted = many.flatmap(
+        lambda found: st.builds(
+            AtLeast,
+            st.integers(1, max(1, len(found))) if is_usable else st.integers(-1, 5),
+            st.just(found),
         )
+    )
+    return many.map(AllOf) | many.map(AnyOf) | counted | _dated(parts, is_usable=is_usable)
+
+
+def _dated(parts: st.SearchStrategy[Criterion], *, is_usable: bool) -> st.SearchStrategy[Criterion]:
+    if not is_usable:
+        return st.builds(Within, parts, st.none() | moments, st.none() | moments)
+    starts, ends = moments.filter(lambda at: at <= TURN), moments.filter(lambda at: at >= TURN)
+    return (
+        st.builds(Within, parts, starts, ends)
+        | st.builds(Within, parts, starts, st.none())
+        | st.builds(Within, parts, st.none(), ends)
     )
 
 
-def _tree(depth: int, smallest: int) -> st.SearchStrategy[Criterion]:
+def _tree(depth: int, *, is_usable: bool) -> st.SearchStrategy[Criterion]:
+    bottom: st.SearchStrategy[Criterion] = leaves if is_usable else st.one_of(leaves, means(smallest=0))
     if depth == 1:
-        return leaves()
-    return leaves() | _combined(_tree(depth - 1, smallest), smallest)
+        return bottom
+    return bottom | _combined(_tree(depth - 1, is_usable=is_usable), is_usable=is_usable)
 
 
-usable_criteria = _tree(3, smallest=1)
+usable_criteria = _tree(3, is_usable=True).filter(lambda tree: _size(tree) <= 50)
 """Trees that may be saved."""
-any_criteria = _tree(3, smallest=0)
-"""Also trees with empty combinations and counts out of range: the laws hold for them too."""
+any_criteria = _tree(3, is_usable=False)
+"""Also trees with empty combinations, counts out of range and impossible dates: the laws hold there too."""
 
 
-def more(known: Evidence, added: Mapping[str, Score]) -> Evidence:
+def _size(criterion: Criterion) -> int:
+    if isinstance(criterion, MeanAtLeast):
+        return len(criterion.terms)
+    if isinstance(criterion, AllOf | AnyOf | AtLeast | Within):
+        return sum(_size(part) for part in criterion.parts)
+    return 1
+
+
+def more(known: Evidence, added: Evidence) -> Evidence:
     """``known`` with further facts; those that are there stay as they are."""
-    return Evidence({**added, **known.scores})
+    return Evidence({**added.scores, **known.scores}, {**added.facts, **known.facts})
