@@ -12,10 +12,11 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy import String, bindparam, func, select
+from sqlalchemy import String, and_, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from lti_tool.domain.evidence import Detail, Fact
+from lti_tool.domain.gates import GateState
 from lti_tool.store.dialects import is_of
 from lti_tool.store.raw_rows import (
     LEARNER_IDS,
@@ -57,15 +58,24 @@ class ConfirmedGate(NamedTuple):
 def confirmed_gates(
     session: Session, organisation_id: str, placement_ids: Sequence[str]
 ) -> tuple[ConfirmedGate, ...]:
-    """The gates of some placements that may be believed; one that is doubted is not among them."""
+    """The gates of some placements that may be believed; of one that is doubted, what was seen before."""
     rows = session.connection().execute(
         _CONFIRMED, {"organisation_id": organisation_id, "ids": list(placement_ids)}
     )
     return tuple(ConfirmedGate(*row) for row in rows)
 
 
-_CONFIRMED: Any = select(Gate.id, Gate.placement_id, Gate.evidence_key, Gate.read_at, Gate.is_complete).where(
-    is_of(Gate.organisation_id, ORGANISATION_ID), Gate.placement_id.in_(_IDS), Gate.state == "confirmed"
+_CONFIRMED: Any = select(
+    Gate.id,
+    Gate.placement_id,
+    Gate.evidence_key,
+    Gate.read_at,
+    # A list that is doubted says of nobody that they do not pass.
+    and_(Gate.is_complete, Gate.state == GateState.CONFIRMED.value),
+).where(
+    is_of(Gate.organisation_id, ORGANISATION_ID),
+    Gate.placement_id.in_(_IDS),
+    Gate.state.in_([state.value for state in GateState if state.is_evidence]),
 )
 
 

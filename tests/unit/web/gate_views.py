@@ -83,6 +83,7 @@ GATES = {
     "confirmed": check(GateState.CONFIRMED, confirmed_at=NOW),
     "everybody-confirmed": check(GateState.CONFIRMED, 12, confirmed_at=NOW, allows_everybody=True),
     "doubted": check(GateState.DOUBTED, 12, newly=8, confirmed_at=NOW - timedelta(days=3), failing=FAILING),
+    "doubt-over": check(GateState.DOUBTED, newly=0, confirmed_at=NOW - timedelta(days=3)),
     "deleted": check(trouble="gate_link_missing"),
     "failed": check(run=run("failed", error_code="platform_timed_out"), trouble="platform_timed_out"),
     "duplicate": check(is_this_link=False),
