@@ -8,14 +8,25 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from lti_tool.domain.awarding import Decision, Exclusion, Verdict
-from lti_tool.domain.criteria import Channel, Criterion, Finding, State
+from lti_tool.domain.criteria import (
+    Attested,
+    Channel,
+    Criterion,
+    EvidenceAccepted,
+    Finding,
+    GatePassed,
+    State,
+    leaves,
+    score_asks,
+)
 from lti_tool.domain.freshness import Freshness
+from lti_tool.domain.gates import GateState
 from lti_tool.errors import ErrorCode, NotAllowed, NotFound
 from lti_tool.platforms import ColumnGuidance, Platform, TotalOptOut, platform_for
-from lti_tool.services.awarding import Awarding
+from lti_tool.services.awarding import Awarding, PlacementDecisions
 from lti_tool.services.freshness import Ages
 from lti_tool.services.launching import SessionView
-from lti_tool.store import credentials, decisions, placements, runs
+from lti_tool.store import attestations, credentials, decisions, gates, placements, runs, submissions
 from lti_tool.store.database import Database
 from lti_tool.store.results import EvidenceColumn
 from lti_tool.store.runs import RunView
@@ -37,6 +48,37 @@ class ColumnProgress:
     trouble: ErrorCode | None
     guidance: ColumnGuidance | None
     formula_example: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class GateProgress:
+    """One gate, and whether it is evidence yet."""
+
+    gate_id: str
+    evidence_key: str
+    label: str
+    state: GateState
+    listed: int
+    """Learners who passed it when it was read last."""
+    learners: int
+    """Of how many."""
+    read_at: datetime | None
+    trouble: ErrorCode | None
+
+    @property
+    def is_ready(self) -> bool:
+        """Confirmed, and nothing to look at."""
+        return self.state is GateState.CONFIRMED and self.trouble is None
+
+
+@dataclass(frozen=True, slots=True)
+class AttestedProgress:
+    """One rule that those who teach confirm."""
+
+    evidence_key: str
+    label: str
+    confirmed: int
+    """Learners for whom somebody gave their word in the tool."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +114,30 @@ class PlacementProgress:
     """``learners``, ``earned``, ``revoked``, ``waiting`` (for proof), ``not_met``, ``unknown``, ``review``
     and ``undecided``. Who is in ``rows`` is counted as the row says; everybody else as was decided last."""
     rows: tuple[LearnerRow, ...]
+    gates: tuple[GateProgress, ...] = ()
+    attested: tuple[AttestedProgress, ...] = ()
+    takes_evidence: bool = False
+    """Whether learners hand something in for it."""
+    submissions_waiting: int = 0
+    """How many of those nobody has looked at."""
+
+    @property
+    def is_draft(self) -> bool:
+        """Set up and simulated, but nothing is awarded."""
+        return self.status == "draft"
+
+    @property
+    def needed_columns(self) -> tuple[ColumnProgress, ...]:
+        """The columns without which a criterion is not known; one in which people may attest is none."""
+        asked = {ask.key for ask in score_asks(self.criterion)}
+        return tuple(column for column in self.columns if column.evidence_key in asked)
+
+    @property
+    def is_set_up(self) -> bool:
+        """Whether every channel has told something, and none is in trouble."""
+        return all(column.state == "values" for column in self.needed_columns) and all(
+            gate.is_ready for gate in self.gates
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +167,7 @@ class CourseProgress:
     ages: Ages
 
     def view(self, session: SessionView, *, page: int = 1, per_page: int = 50) -> CourseProgressView:
-        """The state of every active placement of the course, and one page of its learners.
+        """The state of every placement of the course, drafts too, and one page of its learners.
 
         :param page: from 1; beyond the last page is the last page.
         :raises NotAllowed: unless the person may see everybody's progress.
@@ -125,7 +191,7 @@ class CourseProgress:
             run = runs.newest(reading, organisation_id, context_id)
         learner_ids = [learner.learner_id for learner in learners]
         names = {learner.learner_id: learner.name for learner in learners}
-        placed = self.awarding.preview(organisation_id, context_id, learner_ids)
+        placed = self.awarding.preview(organisation_id, context_id, learner_ids, with_drafts=True)
         ids = [made.placement.id for made in placed]
         version_ids = [made.placement.achievement_version_id for made in placed]
         with self.database.read() as reading:
@@ -136,6 +202,20 @@ class CourseProgress:
             )
             awards = credentials.awards_of_versions(
                 reading, organisation_id, [id_ for id_ in version_ids if id_ is not None], learner_ids
+            )
+            # Most courses ask for grades alone: what nobody asks for is not looked up.
+            asked = {type(leaf) for made in placed for leaf in leaves(made.criterion)}
+            gates_of: dict[str, list[gates.GateView]] = {}
+            if GatePassed in asked:
+                for gate in gates.of_context(reading, organisation_id, context_id):
+                    gates_of.setdefault(gate.placement_id, []).append(gate)
+            confirmed = (
+                attestations.counts(reading, organisation_id, context_id, ids) if Attested in asked else {}
+            )
+            waiting = (
+                submissions.waiting(reading, organisation_id, context_id, ids)
+                if EvidenceAccepted in asked
+                else {}
             )
         platform = platform_for(course.product)
         shown = []
@@ -158,6 +238,10 @@ class CourseProgress:
                     tuple(column_progress(column, platform, course) for column in made.columns),
                     _counts(elsewhere[placement.id], revoked_elsewhere[placement.id], rows, total),
                     rows,
+                    tuple(_gate(gate) for gate in gates_of.get(placement.id, ())),
+                    _attested(made, confirmed),
+                    any(isinstance(leaf, EvidenceAccepted) for leaf in leaves(made.criterion)),
+                    waiting.get(placement.id, 0),
                 )
             )
         return CourseProgressView(
@@ -177,6 +261,29 @@ class CourseProgress:
 def _oldest(course: placements.CourseView, shown: list[PlacementProgress]) -> datetime | None:
     columns = (column.read_at for placement in shown for column in placement.columns)
     return min((at for at in (course.roster_read_at, *columns) if at is not None), default=None)
+
+
+def _gate(gate: gates.GateView) -> GateProgress:
+    return GateProgress(
+        gate.id,
+        gate.evidence_key,
+        gate.label,
+        gate.state,
+        gate.listed,
+        gate.learners,
+        gate.read_at,
+        ErrorCode(gate.trouble) if gate.trouble else None,
+    )
+
+
+def _attested(
+    made: PlacementDecisions, confirmed: Mapping[tuple[str, str], int]
+) -> tuple[AttestedProgress, ...]:
+    asked = {leaf.key: leaf for leaf in leaves(made.criterion) if isinstance(leaf, Attested)}
+    return tuple(
+        AttestedProgress(key, leaf.label, confirmed.get((made.placement.id, key), 0))
+        for key, leaf in asked.items()
+    )
 
 
 def column_progress(

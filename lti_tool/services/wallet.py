@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from lti_tool.domain.awarding import Decision, Exclusion, Verdict
-from lti_tool.domain.criteria import Finding
+from lti_tool.domain.criteria import EvidenceAccepted, Finding, GatePassed, MeanAtLeast, ScoreAtLeast
 from lti_tool.domain.freshness import Freshness
 from lti_tool.errors import ErrorCode
-from lti_tool.services.awarding import Awarding
+from lti_tool.services.awarding import Awarding, PlacementDecisions
 from lti_tool.services.freshness import Ages
 from lti_tool.services.issuing import PublicUrls
 from lti_tool.services.launching import SessionView
-from lti_tool.store import credentials, placements
+from lti_tool.store import credentials, submissions
 from lti_tool.store.database import Database
 from lti_tool.store.results import EvidenceColumn
 
@@ -55,8 +55,21 @@ class ProgressCard:
     verdict: Verdict
     exclusion: Exclusion | None
     read_at: datetime | None
-    """The oldest reading among its columns: nothing shown is older than this. ``None``: never read."""
+    """The oldest reading of the platform: nothing shown is older than this. ``None``: never read."""
     troubles: tuple[ErrorCode, ...]
+    is_draft: bool = False
+    """Being prepared: what is known is shown, nothing is given yet."""
+    comments: Mapping[str, str] = field(default_factory=dict)
+    """What a teacher wrote when giving evidence back, by evidence key."""
+
+    @property
+    def is_read(self) -> bool:
+        """Whether anything here is read from the platform at all."""
+        return any(isinstance(leaf.criterion, _READ) for leaf in self.finding.leaves())
+
+
+_READ = (ScoreAtLeast, MeanAtLeast, GatePassed)
+"""Criteria whose facts are read from the platform; the others are the tool's own records."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,16 +105,18 @@ class Wallet:
                 session.context_id,
                 [session.learner_id],
                 held={view.achievement_version_id for view in earned},
+                with_drafts=True,
             )
             if session.context_id is not None
             else ()
         )
         in_progress: list[ProgressCard] = []
         if not session.can_view_progress:
+            comments = self._comments(session, placed)
             # What was opened comes first; the others keep their order.
             for made in sorted(placed, key=lambda made: made.placement.id != session.placement_id):
                 in_progress.extend(
-                    _card(made.placement, decision, made.columns)
+                    _card(made, decision, comments.get(made.placement.id, {}))
                     for decision in made.decisions
                     if decision.verdict not in (Verdict.HELD, Verdict.REVIEW)
                 )
@@ -115,11 +130,27 @@ class Wallet:
             freshness=self._freshness(session, in_progress),
         )
 
+    def _comments(
+        self, session: SessionView, placed: Iterable[PlacementDecisions]
+    ) -> dict[str, dict[str, str]]:
+        """What teachers wrote when giving evidence back, by placement and evidence key."""
+        asking = [
+            made.placement.id
+            for made in placed
+            for decision in made.decisions
+            if any(isinstance(leaf.criterion, EvidenceAccepted) for leaf in decision.finding.leaves())
+        ]
+        if not asking:
+            return {}
+        with self.database.read() as reading:
+            return submissions.comments(reading, session.organisation_id, asking, session.learner_id)
+
     def _freshness(self, session: SessionView, cards: list[ProgressCard]) -> Freshness | None:
-        if session.context_id is None or not cards:
+        read = [card for card in cards if card.is_read]
+        if session.context_id is None or not read:
             return None
         return self.ages.of(
-            session.organisation_id, session.context_id, _oldest(card.read_at for card in cards)
+            session.organisation_id, session.context_id, _oldest(card.read_at for card in read)
         )
 
 
@@ -145,9 +176,8 @@ def earned_badge(view: credentials.EarnedView, urls: PublicUrls) -> EarnedBadge:
     )
 
 
-def _card(
-    placement: placements.PlacementView, decision: Decision, columns: tuple[EvidenceColumn, ...]
-) -> ProgressCard:
+def _card(made: PlacementDecisions, decision: Decision, comments: Mapping[str, str]) -> ProgressCard:
+    placement = made.placement
     return ProgressCard(
         placement.id,
         placement.name,
@@ -158,9 +188,18 @@ def _card(
         decision.finding,
         decision.verdict,
         decision.exclusion,
-        _oldest(leaf.score.read_at if leaf.score is not None else None for leaf in decision.finding.leaves()),
-        troubles(columns),
+        _oldest(_reading(leaf) for leaf in decision.finding.leaves() if isinstance(leaf.criterion, _READ)),
+        troubles(made.columns),
+        placement.status == "draft",
+        comments,
     )
+
+
+def _reading(leaf: Finding) -> datetime | None:
+    """When a leaf was read; ``None`` also where one of a mean's columns never was."""
+    if any(part.score is None for part in leaf.parts):
+        return None
+    return leaf.as_of()
 
 
 def _oldest(read: Iterable[datetime | None]) -> datetime | None:

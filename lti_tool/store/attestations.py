@@ -170,18 +170,15 @@ def attest(
 
     :returns: the learners for whom something changed.
     """
-    known = dict(
-        session.execute(
-            select(Attestation.learner_id, Attestation.is_attested).where(
-                Attestation.organisation_id == of.organisation_id,
-                Attestation.placement_id == of.placement_id,
-                Attestation.evidence_key == of.evidence_key,
-                Attestation.learner_id.in_(learner_ids),
-            )
+    rows = session.execute(
+        select(Attestation.learner_id, Attestation.is_attested).where(
+            Attestation.organisation_id == of.organisation_id,
+            Attestation.placement_id == of.placement_id,
+            Attestation.evidence_key == of.evidence_key,
+            Attestation.learner_id.in_(learner_ids),
         )
-        .tuples()
-        .all()
     )
+    known = {row.learner_id: row.is_attested for row in rows}
     changed = [id_ for id_ in learner_ids if id_ in known and known[id_] != is_attested]
     values = {"is_attested": is_attested, "reason": reason, "by_learner_id": by_learner_id, "at": now}
     if changed:
@@ -214,3 +211,25 @@ def attest(
         on=("placement_id", "evidence_key", "learner_id"),
     )
     return (*changed, *new)
+
+
+def counts(
+    session: Session, organisation_id: str, context_id: str, placement_ids: Sequence[str]
+) -> dict[tuple[str, str], int]:
+    """For how many who learn in the course somebody gave their word in the tool, by (placement, key)."""
+    rows = session.execute(
+        select(Attestation.placement_id, Attestation.evidence_key, func.count())
+        .join(
+            Membership,
+            and_(Membership.context_id == context_id, Membership.learner_id == Attestation.learner_id),
+        )
+        .join(Learner, Learner.id == Attestation.learner_id)
+        .where(
+            *taking_part(organisation_id, context_id),
+            is_of(Attestation.organisation_id, organisation_id),
+            Attestation.placement_id.in_(placement_ids),
+            Attestation.is_attested.is_(True),
+        )
+        .group_by(Attestation.placement_id, Attestation.evidence_key)
+    )
+    return {(placement_id, key): number for placement_id, key, number in rows}

@@ -268,7 +268,27 @@ def waiting(
         )
         .group_by(Submission.placement_id)
     )
-    return dict.fromkeys(placement_ids, 0) | dict(rows.tuples().all())
+    return dict.fromkeys(placement_ids, 0) | {row[0]: row[1] for row in rows}
+
+
+def comments(
+    session: Session, organisation_id: str, placement_ids: Sequence[str], learner_id: str
+) -> dict[str, dict[str, str]]:
+    """What was written when a learner's latest evidence was given back, by placement and evidence key."""
+    rows = session.execute(
+        select(Submission.placement_id, Submission.evidence_key, Submission.comment).where(
+            Submission.organisation_id == organisation_id,
+            Submission.placement_id.in_(placement_ids),
+            Submission.learner_id == learner_id,
+            Submission.is_latest.is_(True),
+            Submission.state == RETURNED,
+        )
+    )
+    found: dict[str, dict[str, str]] = {}
+    for placement_id, key, comment in rows:
+        if comment:
+            found.setdefault(placement_id, {})[key] = comment
+    return found
 
 
 def used(session: Session, asked: Asked) -> Used:

@@ -122,10 +122,16 @@ def register(app: Flask) -> None:
         explain=explain,
         for_learner=for_learner,
         for_staff=for_staff,
+        has_page=has_page,
         missing=missing,
         narrative=narrative,
         steps=steps,
     )
+
+
+def has_page(endpoint: str) -> bool:
+    """Whether this installation has a page."""
+    return endpoint in current_app.view_functions
 
 
 def describe(criterion: Criterion) -> RuleLine:
@@ -634,7 +640,7 @@ def _link(finding: Finding, reader: Reader) -> RuleLink | None:
         found = RuleLink("gates.show", {"gate_id": reader.gates[leaf.key]}, _("Look at the gate"))
     elif isinstance(leaf, ScoreAtLeast | MeanAtLeast) and finding.state is State.UNKNOWN:
         found = RuleLink("course.show", {"_anchor": f"setup-{reader.placement_id}"}, _("Steps of this badge"))
-    return found if found is not None and found.endpoint in current_app.view_functions else None
+    return found if found is not None and has_page(found.endpoint) else None
 
 
 def _evidence_link(finding: Finding, leaf: EvidenceAccepted, reader: Reader) -> RuleLink | None:

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from lti_tool.domain.awarding import Exclusion, Verdict
-from lti_tool.domain.criteria import AllOf, Reason, ScoreAtLeast, State
+from lti_tool.domain.criteria import AllOf, EvidenceAccepted, Reason, ScoreAtLeast, State
 from lti_tool.errors import ErrorCode
 from lti_tool.services.wallet import Wallet, WalletView
 from lti_tool.store import tables
@@ -82,12 +82,55 @@ def test_badges_of_the_whole_organisation_come_newest_first_and_no_others(school
 def test_a_course_without_a_micromodule_shows_the_wallet_only(small_school: School) -> None:
     course = small_school.course()
     (learner,) = factories.enrol(small_school.database, course)
-    factories.placed(small_school.database, course, status="draft")
     shown = view(small_school, course, learner)
     assert (shown.earned, shown.in_progress, shown.issues_badges_here) == ((), (), False)
     factories.placed(small_school.database, course, has_badge=False)
     assert not view(small_school, course, learner).issues_badges_here
     assert len(view(small_school, course, learner).in_progress) == 1
+
+
+def test_a_draft_is_shown_as_being_prepared_and_counts_what_is_known(small_school: School) -> None:
+    course = small_school.course()
+    learner, colleague = factories.enrol(small_school.database, course, 2)
+    placed = factories.placed(small_school.database, course, status="draft")
+    factories.grade(small_school.database, course, placed, [learner], 90)
+    shown = view(small_school, course, learner)
+    (card,) = shown.in_progress
+    assert shown.issues_badges_here
+    assert (card.is_draft, card.finding.state, card.verdict) == (True, State.MET, Verdict.AWARD)
+    assert card.read_at is not None
+    small_school.awarding.decide_context(course.organisation_id, course.context_id)
+    assert view(small_school, course, learner).earned == (), "nothing is given before it is published"
+    teacher = view(small_school, course, colleague, can_view_progress=True, is_learner=False)
+    assert teacher.in_progress == ()
+
+
+def test_the_teachers_comment_comes_with_what_was_given_back(small_school: School) -> None:
+    course = small_school.course()
+    learner, classmate = factories.enrol(small_school.database, course, 2)
+    report = EvidenceAccepted("report", "Field report")
+    placed = factories.placed(small_school.database, course, criterion=report)
+    for one, comment in ((learner, "The sources are missing."), (classmate, "Not for your eyes.")):
+        with small_school.database.write() as session:
+            session.add(
+                tables.Submission(
+                    organisation_id=course.organisation_id,
+                    context_id=course.context_id,
+                    placement_id=placed.placement_id,
+                    evidence_key="report",
+                    learner_id=one,
+                    number=1,
+                    state="returned",
+                    text="My report",
+                    submitted_at=NOW,
+                    judged_at=NOW,
+                    comment=comment,
+                )
+            )
+    shown = view(small_school, course, learner)
+    (card,) = shown.in_progress
+    assert card.comments == {"report": "The sources are missing."}
+    assert (card.is_read, card.read_at, shown.freshness) == (False, None, None), "nothing of it is read"
 
 
 def test_a_launch_without_a_course_still_has_a_wallet(small_school: School) -> None:

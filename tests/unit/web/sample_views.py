@@ -19,15 +19,21 @@ from lti_tool.domain.criteria import (
     AllOf,
     AnyOf,
     AtLeast,
+    Attested,
     Channel,
     Criterion,
+    EvidenceAccepted,
+    GatePassed,
+    MeanAtLeast,
     Purpose,
     ScoreAtLeast,
+    Term,
     Unit,
 )
 from lti_tool.domain.evaluation import evaluate
 from lti_tool.domain.evidence import Evidence, Score
 from lti_tool.domain.freshness import Freshness, Staleness
+from lti_tool.domain.gates import GateState
 from lti_tool.domain.identity import DeepLinkingSettings
 from lti_tool.domain.scoring import ScoreState
 from lti_tool.errors import ErrorCode
@@ -35,7 +41,14 @@ from lti_tool.platforms import ColumnGuidance, TotalOptOut
 from lti_tool.services.configuring import MicromoduleSummary, PickerView
 from lti_tool.services.issuing import PublishedDocument
 from lti_tool.services.launching import SessionView
-from lti_tool.services.progress import ColumnProgress, CourseProgressView, LearnerRow, PlacementProgress
+from lti_tool.services.progress import (
+    AttestedProgress,
+    ColumnProgress,
+    CourseProgressView,
+    GateProgress,
+    LearnerRow,
+    PlacementProgress,
+)
 from lti_tool.services.public import PublicCredential
 from lti_tool.services.scoring import AwardColumnView
 from lti_tool.services.wallet import EarnedBadge, ProgressCard, WalletView
@@ -53,6 +66,15 @@ ESSAY = ScoreAtLeast("essay", "Essay", Decimal(12), Unit.POINTS, Channel.ATTEST,
 PEER = ScoreAtLeast("peer-review", "Peer review", Decimal(50), channel=Channel.ATTEST)
 FORUM = ScoreAtLeast("forum", "Forum", Decimal(1), Unit.POINTS)
 TREE: Criterion = AllOf((QUIZ, AtLeast(2, (ESSAY, PEER, FORUM))))
+GATE = GatePassed("forum-and-page", "Forum and page")
+TALK = Attested("talk", "Presentation")
+REPORT = EvidenceAccepted("report", "Field report", "Two pages about your visit.")
+COURSE_WORK = MeanAtLeast(
+    "course-work", "Course work", (Term("quiz-1", "Quiz 1"), Term("essay", "Essay", Decimal(2))), Decimal(60)
+)
+MIXED: Criterion = AllOf((QUIZ, GATE, TALK))
+EVERYTHING: Criterion = AllOf((QUIZ, COURSE_WORK, GATE, TALK, REPORT))
+"""A rule of every kind that a course can ask for."""
 LONG_WORD = "Donaudampfschifffahrtsgesellschaftskapitänsprüfung"
 
 PICTURES = {
@@ -347,6 +369,36 @@ def course(*placements: PlacementProgress, **changes: Any) -> CourseProgressView
     return replace(plain, **changes)
 
 
+def gate(state: GateState, **changes: Any) -> GateProgress:
+    """The gate of the forum and the page."""
+    is_read = state is not GateState.WAITING
+    plain = GateProgress(
+        gate_id="gate-1",
+        evidence_key="forum-and-page",
+        label="Forum and page",
+        state=state,
+        listed=3 if is_read else 0,
+        learners=30 if is_read else 0,
+        read_at=NOW - timedelta(minutes=4) if is_read else None,
+        trouble=None,
+    )
+    return replace(plain, **changes)
+
+
+def mixed(
+    *columns: ColumnProgress, state: GateState = GateState.WAITING, **changes: Any
+) -> PlacementProgress:
+    """A draft that asks for a quiz, a gate, and a teacher's word."""
+    asked: dict[str, Any] = {
+        "status": "draft",
+        "criterion": MIXED,
+        "gates": (gate(state),),
+        "attested": (AttestedProgress("talk", "Presentation", 2),),
+        "counts": {"learners": len(LEARNERS), "earned": 2, "waiting": 1},
+    }
+    return placement(*columns, **{**asked, **changes})
+
+
 ATTEST = column("waiting", line_item_id="column-2", evidence_key="essay", tag=Channel.ATTEST, label="Essay")
 COURSES = {
     "usual": course(),
@@ -361,6 +413,23 @@ COURSES = {
         run=run("failed", error_code="platform_timed_out"),
     ),
     **{f"freshness-{staleness}": course(freshness=freshness(staleness)) for staleness in Staleness},
+    "draft": course(mixed(column("not_created"), rows=(), counts={})),
+    "draft-begun": course(mixed(column("waiting"), state=GateState.OPEN)),
+    "draft-ready": course(mixed(column(), state=GateState.CONFIRMED)),
+    "draft-grader": course(mixed(column("waiting"), state=GateState.OPEN)),
+    "doubted": course(mixed(column(), state=GateState.DOUBTED, status="active")),
+    "gate-trouble": course(
+        placement(gates=(gate(GateState.CONFIRMED, trouble=ErrorCode.PLATFORM_TIMED_OUT),), criterion=MIXED)
+    ),
+    "people": course(
+        placement(
+            criterion=EVERYTHING,
+            gates=(gate(GateState.CONFIRMED),),
+            attested=(AttestedProgress("talk", "Presentation", 2),),
+            takes_evidence=True,
+            submissions_waiting=3,
+        )
+    ),
     "running": course(run=run()),
     "queued": course(run=run("waiting", total=None)),
     "pages": course(page=2, pages=3),
@@ -398,7 +467,7 @@ AWARDS = {
 
 def visitor(state: str) -> SessionView:
     """Who sees this state of the course page."""
-    return GRADER if state == "grader" else TEACHER
+    return GRADER if state.endswith("grader") else TEACHER
 
 
 def picker(**changes: Any) -> PickerView:
