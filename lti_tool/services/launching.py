@@ -87,6 +87,8 @@ class SessionView:
     expires_at: datetime
     is_administrator: bool = False
     """Came with an administrator's role in the institution or system, as themselves."""
+    gate_id: str | None = None
+    """Of the gate that the link is; ``placement_id`` is then that of the badge it stands beside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +97,8 @@ class AcceptedLaunch:
 
     token: str
     session: SessionView
-    has_columns: bool
-    """Whether the course has evidence columns that this person's grades can be read from."""
+    is_awarding: bool
+    """Whether the course has a published micromodule, so that it is worth looking at this person's grades."""
 
 
 @dataclass(frozen=True)
@@ -309,7 +311,8 @@ class _Acceptance:
         due_at = row.sync_due_at if row else None
         if self.known.placement is not None or due_at is not None:
             soon = next_sync_at(self.now, self.now)
-            is_new = self.known.placement is not None and self.known.placement.status == "draft"
+            # Its first launch: the platform did keep the link, and its instructor is there to set it up.
+            is_new = self.known.placement is not None and self.known.link is None
             values["sync_due_at"] = self.now if due_at is None or is_new else min(due_at, soon)
         return launches.save(
             self.session,
@@ -398,13 +401,12 @@ class _Acceptance:
     # -- the session
 
     def _begin_session(self, deployment: launches.KnownDeployment, organisation_id: str) -> AcceptedLaunch:
-        launch, registration, placement = self.launch, self.known.registration, self.known.placement
+        launch, registration = self.launch, self.known.registration
+        gate, placement = self.known.gate, self.known.placement
         context_id = self._save_context(deployment, organisation_id)
         link_id = self._save_link(organisation_id, context_id)
         learner_id = self._save_learner(organisation_id)
         self._save_membership(organisation_id, context_id, learner_id)
-        if placement is not None and placement.status == "draft" and not self.is_read_only:
-            launches.activate_placement(self.session, organisation_id, placement.id, self.now)
         is_copied = False
         if placement is None and self.keys.badge_link_key is not None and context_id is not None:
             is_copied = launches.is_copied_link(
@@ -444,12 +446,13 @@ class _Acceptance:
             learner_name=launch.user.name or (self.known.learner.name if self.known.learner else None),
             context_title=launch.context.title if launch.context else None,
             link_role=launch.badge_link_role if link_id else None,
+            gate_id=gate.id if gate is not None and placement is not None else None,
             placement_id=placement.id if placement else None,
             is_copied_link=is_copied,
             product=registration.product,
             issuer=registration.issuer,
         )
-        return AcceptedLaunch(token, _view(stored), self.known.has_columns)
+        return AcceptedLaunch(token, _view(stored), self.known.is_awarding)
 
     def _frame_origins(self, deployment: launches.KnownDeployment) -> list[str]:
         """Who may frame the pages of this session."""
@@ -479,6 +482,7 @@ def _view(stored: launches.StoredSession) -> SessionView:
         resource_link_id=row.resource_link_id,
         placement_id=stored.placement_id,
         link_role=stored.link_role or "wallet",
+        gate_id=stored.gate_id,
         is_copied_link=stored.is_copied_link,
         can_view_progress=row.can_view_progress,
         can_configure=row.can_configure,

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple, cast
 
-from sqlalchemy import Table, and_, bindparam, exists, insert, select, update
+from sqlalchemy import Table, and_, bindparam, exists, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, CursorResult
 from sqlalchemy.orm import Session
@@ -28,9 +28,9 @@ from lti_tool.store.tables import (
     Base,
     Context,
     Deployment,
+    Gate,
     LaunchSession,
     Learner,
-    LineItem,
     Membership,
     Nonce,
     Placement,
@@ -55,7 +55,7 @@ _learners = _table(Learner)
 _memberships = _table(Membership)
 _placements = _table(Placement)
 _sessions = _table(LaunchSession)
-_line_items = _table(LineItem)
+_gates = _table(Gate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +146,13 @@ class KnownPlacement(NamedTuple):
     status: str
 
 
+class KnownGate(NamedTuple):
+    """See :class:`KnownRegistration`."""
+
+    id: str
+    placement_id: str
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
     """The rows of ours that a launch touches, as far as they exist."""
@@ -156,9 +163,12 @@ class Known:
     link: KnownLink | None
     learner: KnownLearner | None
     membership: KnownMembership | None
+    gate: KnownGate | None
+    """The gate that this link is."""
     placement: KnownPlacement | None
-    has_columns: bool
-    """Whether any evidence column of the context exists on the platform."""
+    """That of the badge link, or the one that the gate stands beside."""
+    is_awarding: bool
+    """Whether a micromodule of the context is published."""
 
 
 class SessionRow(NamedTuple):
@@ -193,6 +203,7 @@ class StoredSession:
     learner_name: str | None
     context_title: str | None
     link_role: str | None
+    gate_id: str | None
     placement_id: str | None
     is_copied_link: bool
     product: str
@@ -230,21 +241,23 @@ _PARTS: Final = (
     (_links, KnownLink),
     (_learners, KnownLearner),
     (_memberships, KnownMembership),
+    (_gates, KnownGate),
     (_placements, KnownPlacement),
 )
 
-_HAS_COLUMNS: Final = (
+_awarding = _placements.alias("awarding")
+_IS_AWARDING: Final = (
     exists()
     .where(
-        _line_items.c.context_id == _contexts.c.id,
-        _line_items.c.tag != "award",
-        _line_items.c.id_on_platform.is_not(None),
+        _awarding.c.context_id == _contexts.c.id,
+        _awarding.c.organisation_id == _contexts.c.organisation_id,
+        _awarding.c.status == "active",
     )
     .correlate(_contexts)
 )
 
 _FIND_KNOWN: Final = (
-    select(*(table.c[name] for table, part in _PARTS for name in part._fields), _HAS_COLUMNS)
+    select(*(table.c[name] for table, part in _PARTS for name in part._fields), _IS_AWARDING)
     .select_from(
         _registrations.outerjoin(
             _deployments,
@@ -281,11 +294,25 @@ _FIND_KNOWN: Final = (
             and_(_memberships.c.context_id == _contexts.c.id, _memberships.c.learner_id == _learners.c.id),
         )
         .outerjoin(
+            _gates,
+            and_(
+                _gates.c.context_id == _contexts.c.id,
+                _gates.c.organisation_id == _deployments.c.organisation_id,
+                _gates.c.link_key == bindparam("badge_link_key"),
+            ),
+        )
+        .outerjoin(
             _placements,
             and_(
                 _placements.c.context_id == _contexts.c.id,
                 _placements.c.organisation_id == _deployments.c.organisation_id,
-                _placements.c.badge_link_key == bindparam("badge_link_key"),
+                or_(
+                    _placements.c.id == _gates.c.placement_id,
+                    and_(
+                        _gates.c.id.is_(None),
+                        _placements.c.badge_link_key == bindparam("badge_link_key"),
+                    ),
+                ),
                 _placements.c.status != "removed",
             ),
         )
@@ -298,7 +325,7 @@ def find_known(connection: Connection, keys: LaunchKeys) -> Known | None:
     """Everything a launch touches, in one statement; ``None`` where the registration is gone.
 
     Each row is sought within the one that owns it: a context within its deployment, a learner within the
-    deployment's organisation and the registration, a placement within the context.
+    deployment's organisation and the registration, a placement or gate within the context.
     """
     row = connection.execute(
         _FIND_KNOWN,
@@ -373,20 +400,6 @@ def touched(before: datetime | None, now: datetime) -> datetime:
     return before if before is not None and now - before < TOUCH_INTERVAL and before <= now else now
 
 
-def activate_placement(session: Session, organisation_id: str, placement_id: str, now: datetime) -> None:
-    """The link was launched: the platform did keep it."""
-    session.execute(
-        update(Placement)
-        .where(
-            Placement.organisation_id == organisation_id,
-            Placement.id == placement_id,
-            Placement.status == "draft",
-        )
-        .values(status="active", activated_at=now)
-        .execution_options(synchronize_session=False)
-    )
-
-
 def add_session(connection: Connection, row: SessionRow, token_hash: str) -> None:
     """A new launch session."""
     connection.execute(_ADD_SESSION, {**row._asdict(), "token_hash": token_hash})
@@ -399,18 +412,24 @@ _ADD_SESSION: Final = insert(_sessions)
 
 
 def _is_copied() -> ColumnElement[bool]:
-    original, elsewhere = _placements.alias("original"), _contexts.alias("elsewhere")
-    return (
-        exists()
-        .where(
-            original.c.badge_link_key == _links.c.badge_link_key,
-            original.c.organisation_id == _sessions.c.organisation_id,
-            original.c.context_id != _sessions.c.context_id,
-            elsewhere.c.id == original.c.context_id,
-            elsewhere.c.registration_id == _sessions.c.registration_id,
+    elsewhere = _contexts.alias("elsewhere")
+    found = []
+    for original, key in (
+        (_placements.alias("original"), "badge_link_key"),
+        (_gates.alias("gate"), "link_key"),
+    ):
+        found.append(
+            exists()
+            .where(
+                original.c[key] == _links.c.badge_link_key,
+                original.c.organisation_id == _sessions.c.organisation_id,
+                original.c.context_id != _sessions.c.context_id,
+                elsewhere.c.id == original.c.context_id,
+                elsewhere.c.registration_id == _sessions.c.registration_id,
+            )
+            .correlate(_links, _sessions)
         )
-        .correlate(_links, _sessions)
-    )
+    return or_(*found)
 
 
 _SESSION_BY_TOKEN: Final = (
@@ -419,6 +438,7 @@ _SESSION_BY_TOKEN: Final = (
         _learners.c.name,
         _contexts.c.title,
         _links.c.role,
+        _gates.c.id,
         _placements.c.id,
         and_(_placements.c.id.is_(None), _is_copied()),
         _registrations.c.product,
@@ -431,11 +451,22 @@ _SESSION_BY_TOKEN: Final = (
         .outerjoin(_contexts, _contexts.c.id == _sessions.c.context_id)
         .outerjoin(_links, _links.c.id == _sessions.c.resource_link_id)
         .outerjoin(
+            _gates,
+            and_(
+                _gates.c.context_id == _sessions.c.context_id,
+                _gates.c.organisation_id == _sessions.c.organisation_id,
+                _gates.c.link_key == _links.c.badge_link_key,
+            ),
+        )
+        .outerjoin(
             _placements,
             and_(
                 _placements.c.context_id == _sessions.c.context_id,
                 _placements.c.organisation_id == _sessions.c.organisation_id,
-                _placements.c.badge_link_key == _links.c.badge_link_key,
+                or_(
+                    _placements.c.id == _gates.c.placement_id,
+                    and_(_gates.c.id.is_(None), _placements.c.badge_link_key == _links.c.badge_link_key),
+                ),
                 _placements.c.status != "removed",
             ),
         )
@@ -463,12 +494,13 @@ def session_by_token_hash(connection: Connection, token_hash: str) -> StoredSess
     if found is None:
         return None
     end = len(SessionRow._fields)
-    learner_name, context_title, link_role, placement_id, is_copied, product, issuer = found[end:]
+    learner_name, context_title, link_role, gate_id, placement_id, is_copied, product, issuer = found[end:]
     return StoredSession(
         session=SessionRow(*found[:end]),
         learner_name=learner_name,
         context_title=context_title,
         link_role=link_role,
+        gate_id=gate_id if placement_id is not None else None,
         placement_id=placement_id,
         is_copied_link=bool(is_copied),
         product=product,
@@ -479,16 +511,20 @@ def session_by_token_hash(connection: Connection, token_hash: str) -> StoredSess
 def is_copied_link(
     session: Session, organisation_id: str, registration_id: str, badge_link_key: str, context_id: str
 ) -> bool:
-    """Whether the key belongs to a placement in another context of the same registration and organisation."""
-    found = session.scalar(
-        select(Placement.id)
-        .join(Context, Context.id == Placement.context_id)
-        .where(
-            Placement.organisation_id == organisation_id,
-            Placement.badge_link_key == badge_link_key,
-            Placement.context_id != context_id,
-            Context.registration_id == registration_id,
+    """Whether the key belongs to a placement or a gate in another context of the same registration and
+    organisation."""
+    for table, key in ((Placement, Placement.badge_link_key), (Gate, Gate.link_key)):
+        found = session.scalar(
+            select(table.id)
+            .join(Context, Context.id == table.context_id)
+            .where(
+                table.organisation_id == organisation_id,
+                key == badge_link_key,
+                table.context_id != context_id,
+                Context.registration_id == registration_id,
+            )
+            .limit(1)
         )
-        .limit(1)
-    )
-    return found is not None
+        if found is not None:
+            return True
+    return False

@@ -379,7 +379,7 @@ def unread_since(session: Session, plan: ContextPlan, troubles: Collection[str])
         .where(
             Placement.organisation_id == plan.organisation_id,
             Placement.context_id == plan.id,
-            Placement.status == "active",
+            Placement.status != "removed",
         )
         .scalar_subquery()
     )
@@ -396,7 +396,7 @@ def unread_since(session: Session, plan: ContextPlan, troubles: Collection[str])
             LineItem.context_id == plan.id,
             LineItem.tag.in_(EVIDENCE_TAGS),
             LineItem.trouble.in_(troubles),
-            Placement.status == "active",
+            Placement.status != "removed",
         )
     )
     return min((at for query in (roster, columns) for at in session.execute(query).scalars()), default=None)

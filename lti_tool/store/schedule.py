@@ -219,7 +219,8 @@ _LAST_LAUNCHED = select(
     .where(
         Placement.organisation_id == Context.organisation_id,
         Placement.context_id == Context.id,
-        Placement.status == "active",
+        # A draft is read as well: whoever sets one up needs values.
+        Placement.status != "removed",
     )
     .label("has_placements"),
 ).where(_IS_OWN)

@@ -86,28 +86,33 @@ def launch() -> AnyResponse:
         is_deep_linking=session.deep_linking is not None,
     )
     is_own_visit = session.is_learner and session.context_id is not None and not session.is_read_only
-    if is_own_visit and accepted.has_columns:
+    if is_own_visit or session.gate_id is not None:
         try:
-            tool.syncing.refresh_learner(session)
+            tool.gating.record_launch(session)
+            if is_own_visit and accepted.is_awarding:
+                tool.syncing.refresh_learner(session)
         except ToolError as error:
             # The wallet says how old its data is; a reading that fails must not keep anybody out of it.
             log.warning("refresh_failed", error_code=error.code.value, detail=error.detail)
         except SQLAlchemyError as error:
             # SQLite: "database is locked". The nonce is used up, so an error page could not be reloaded.
             log.warning("refresh_failed", error_code=ErrorCode.INTERNAL.value, detail=type(error).__name__)
-    response = redirect(url_for(landing_page(session)), 303)
+    response = redirect(landing_url(session), 303)
     sessions.set_cookie(response)
     sessions.set_frame_cookie(response, state_cookie_name(validated.nonce), "", path=LAUNCH_PATH, max_age=0)
     return response
 
 
-def landing_page(session: SessionView) -> str:
-    """Where somebody lands: the picker, the course page of those who teach, or the wallet."""
+def landing_url(session: SessionView) -> str:
+    """Where somebody lands: the picker, the check of a gate, the course page of those who teach, or the
+    wallet."""
     if session.deep_linking is not None:
-        return "configure.pick"
+        return url_for("configure.pick")
+    if session.gate_id is not None and session.can_configure:
+        return url_for("gates.show", gate_id=session.gate_id)
     if session.can_view_progress and session.link_role != "wallet" and session.placement_id is not None:
-        return "course.show"
-    return "wallet.show"
+        return url_for("course.show")
+    return url_for("wallet.show")
 
 
 @blueprint.get("/jwks.json")

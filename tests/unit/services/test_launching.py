@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
 from lti_tool.domain.identity import (
     CourseContext,
@@ -354,14 +353,97 @@ def test_neither_a_test_user_nor_a_masquerader_proves_anything(small: World) -> 
     assert small.row(tables.Membership, learner_id=learner_id).learner_proof == "none"
 
 
-def test_a_launch_tells_whether_there_is_a_column_to_read(world: World) -> None:
-    assert not world.accept().has_columns
+def test_a_launch_tells_whether_the_course_awards_anything(world: World) -> None:
+    assert not world.accept().is_awarding
+    placed = factories.placed(world.database, world.course, status="draft")
+    assert not world.accept(**keyed(placed)).is_awarding, "a draft awards nothing"
+    factories.placed(world.database, world.course)
+    assert world.accept().is_awarding
+
+
+@pytest.mark.parametrize("roles", [[LEARNER], [INSTRUCTOR]])
+def test_no_launch_publishes_a_draft(world: World, roles: list[str]) -> None:
+    placed = factories.placed(world.database, world.course, status="draft")
+    view = world.accept(roles=roles, **keyed(placed)).session
+    assert view.placement_id == placed.placement_id
+    row = world.row(tables.Placement)
+    assert (row.status, row.activated_at, row.published_at) == ("draft", None, None)
+
+
+def test_the_first_launch_of_a_link_has_its_course_read_at_once_and_the_second_does_not(
+    world: World,
+) -> None:
+    """A draft too: whoever sets one up needs values."""
+    placed = factories.placed(world.database, world.course, status="draft")
+    world.accept(link=LinkOnPlatform("new", "Badge"), **keyed(placed))
+    assert world.row(tables.Context).sync_due_at == NOW
+    world.change(tables.Context, sync_due_at=None)
+    world.clock.move(minutes=1)
+    world.accept(**keyed(placed))
+    first = world.row(tables.Context).sync_due_at
+    assert first is not None
+    world.clock.move(minutes=1)
+    world.accept(link=LinkOnPlatform("new", "Badge"), **keyed(placed))
+    assert world.row(tables.Context).sync_due_at == first
+
+
+# -- gates
+
+
+def gate_link(key: str) -> dict[str, Any]:
+    return {
+        "link": LinkOnPlatform("gate link", "Check"),
+        "custom": {"badge_link_key": key, "badge_link_role": "gate"},
+    }
+
+
+def test_a_gates_link_is_no_badge_link_and_knows_the_badge_beside_it(world: World) -> None:
     placed = factories.placed(world.database, world.course)
-    assert world.accept().has_columns
-    with world.database.write() as session:
-        column = sa.update(tables.LineItem).where(tables.LineItem.id == placed.line_item_id)
-        session.execute(column.values(id_on_platform=None))
-    assert not world.accept().has_columns, "the column is not there yet"
+    factories.placed(world.database, world.course)
+    gate_id = factories.gate(world.database, world.course, placed, "page", link_key="the gate")
+    accepted = world.accept(roles=[LEARNER], **gate_link("the gate"))
+    view = accepted.session
+    assert (view.gate_id, view.placement_id, view.link_role) == (gate_id, placed.placement_id, "gate")
+    assert not view.is_copied_link
+    assert world.launching.open_session(view.id, accepted.token) == view
+    badge = world.accept(**keyed(placed)).session
+    assert (badge.gate_id, badge.placement_id) == (None, placed.placement_id)
+
+
+def test_a_gate_of_a_removed_badge_is_nothing(world: World) -> None:
+    placed = factories.placed(world.database, world.course, status="removed")
+    factories.gate(world.database, world.course, placed, "page", link_key="the gate")
+    accepted = world.accept(**gate_link("the gate"))
+    view = accepted.session
+    assert (view.gate_id, view.placement_id) == (None, None)
+    assert world.launching.open_session(view.id, accepted.token) == view
+
+
+def test_a_gates_key_in_a_copied_course_is_a_copied_link(world: World) -> None:
+    placed = factories.placed(world.database, world.course)
+    factories.gate(world.database, world.course, placed, "page", link_key="the gate")
+    accepted = world.accept(context=CourseContext("copy"), **gate_link("the gate"))
+    view = accepted.session
+    assert (view.gate_id, view.placement_id, view.is_copied_link) == (None, None, True)
+    assert world.launching.open_session(view.id, accepted.token) == view
+
+
+def test_a_gate_of_another_organisation_is_none(world: World) -> None:
+    elsewhere = factories.course(world.database, NOW)
+    placed = factories.placed(world.database, elsewhere)
+    factories.gate(world.database, elsewhere, placed, "page", link_key="the gate")
+    view = world.accept(**gate_link("the gate")).session
+    assert (view.gate_id, view.placement_id, view.is_copied_link) == (None, None, False)
+
+
+def test_a_launch_of_a_gate_that_tells_nothing_new_takes_three_statements(world: World) -> None:
+    placed = factories.placed(world.database, world.course)
+    factories.gate(world.database, world.course, placed, "page", link_key="the gate")
+    world.accept(**gate_link("the gate"))
+    again = world.launch(**gate_link("the gate"))
+    with world.database.statements() as statements:
+        world.launching.accept_launch(again)
+    assert len([each for each in statements if not each.startswith("BEGIN")]) == 3
 
 
 def test_a_launch_that_tells_nothing_new_takes_three_statements(world: World) -> None:

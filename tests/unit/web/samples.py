@@ -72,7 +72,7 @@ class Launching:
         self.is_expired = False
 
     def accept_launch(self, launch: object) -> AcceptedLaunch:
-        return AcceptedLaunch(SECRET, self.view, has_columns=True)
+        return AcceptedLaunch(SECRET, self.view, is_awarding=True)
 
     def open_session(self, session_id: str, token: str, *, even_expired: bool = False) -> SessionView:
         if session_id != self.view.id:
