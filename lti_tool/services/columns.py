@@ -364,9 +364,17 @@ def _unclaimed(
 
 
 def _find(listed: tuple[LineItemOnPlatform, ...], column: EvidenceColumn) -> LineItemOnPlatform | None:
-    return grades.find_line_item(
-        listed, resource_id=column.badge_link_key, tag=column.tag, label=column.label
-    )
+    """The column of this name; else the one of the assessment alone, as columns were named before two badges
+    that ask for one quiz had to be told apart.
+    """
+    assessment = column.label.rpartition(" · ")[0]
+    for label in (column.label, assessment):
+        found = label and grades.find_line_item(
+            listed, resource_id=column.badge_link_key, tag=column.tag, label=label
+        )
+        if found:
+            return found
+    return None
 
 
 def _adoptable(

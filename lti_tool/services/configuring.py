@@ -1,7 +1,7 @@
 """Placing micromodules in courses: picker, form, deep linking response, and drafts that nobody loses.
 
 A micromodule that was described stays in its organisation's library, whatever the LMS then does with the
-response; the placement is a draft until its link is launched for the first time.
+response; the placement is a draft until an instructor publishes it.
 """
 
 from __future__ import annotations
@@ -13,18 +13,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from lti_tool.credentials.artwork import Artwork, check_artwork, render_png, render_svg
-from lti_tool.credentials.errors import ArtworkInvalid
-from lti_tool.domain.criteria import Criterion, score_asks
+from lti_tool.domain.criteria import Criterion, GatePassed, leaves
 from lti_tool.errors import ErrorCode, NotAllowed, NotFound, RequestInvalid
 from lti_tool.lti.deep_linking import LinkItem, build_response
 from lti_tool.lti.grades import LineItemSpec
 from lti_tool.lti.signing import SigningKey
-from lti_tool.platforms import platform_for
-from lti_tool.services.criteria_format import dump_criteria, parse_criteria
+from lti_tool.platforms import GateKind, platform_for
+from lti_tool.services.criteria_format import parse_criteria
+from lti_tool.services.describing import describe_form, draw, evidence_columns, of_badge
 from lti_tool.services.launching import SessionView
-from lti_tool.services.micromodule_form import FormProblem, MicromoduleForm, Problem
-from lti_tool.store import audit, drafts, micromodules, placements, registrations
+from lti_tool.services.micromodule_form import (
+    FormProblem,
+    MicromoduleForm,
+    Problem,
+)
+from lti_tool.store import audit, drafts, gates, micromodules, placements, registrations
 from lti_tool.store.database import Database
 from lti_tool.store.tables import new_id
 
@@ -40,6 +43,11 @@ __all__ = [
 
 
 CATEGORY_LENGTH = 200
+MISSING_GATES = 10
+"""Gates without a link that the picker offers, the newest first; abandoned placements leave some behind."""
+
+Choices = tuple[tuple[str, str], ...]
+"""(id, name) of what can be chosen, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +62,19 @@ class MicromoduleSummary:
     image_alt: str
     criterion: Criterion
     is_placed_here: bool
+    micromodule_id: str = ""
+    gates: int = 0
+    """How many links of gates it brings along."""
+
+
+@dataclass(frozen=True, slots=True)
+class MissingGate:
+    """A gate of this course that has no link in the LMS yet, as far as anybody has opened it."""
+
+    gate_id: str
+    label: str
+    name: str
+    """Of the badge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +87,14 @@ class PickerView:
     has_roster: bool
     """False where the platform sends no roster with the first request of a course (Moodle)."""
     supports_mirror: bool
+    supports_gates: bool = False
+    gates: tuple[MissingGate, ...] = ()
+    micromodule_choices: Choices = ()
+    """What a rule "another micromodule" may name."""
+    achievement_choices: Choices = ()
+    """What a rule "a badge" may name."""
+    is_known: bool = True
+    """Whether anybody of this course is known yet; without participants nothing can be simulated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +124,18 @@ class Configuring:
         self._require(session)
         with self.database.read() as reading:
             versions = micromodules.current_versions(reading, session.organisation_id)
+            achievements = micromodules.achievement_choices(reading, session.organisation_id)
             placed: frozenset[str] = frozenset()
             draft = None
             course = None
+            missing: tuple[tuple[str, str, str], ...] = ()
             if session.context_id is not None:
                 placed = placements.placed_versions(reading, session.organisation_id, session.context_id)
                 draft = drafts.draft(reading, session.organisation_id, session.context_id, session.learner_id)
                 course = placements.course(reading, session.organisation_id, session.context_id)
+                missing = gates.without_link(
+                    reading, session.organisation_id, session.context_id, MISSING_GATES
+                )
         platform = platform_for(session.product)
         return PickerView(
             tuple(
@@ -112,14 +146,21 @@ class Configuring:
                     version.skills,
                     version.achievement_version_id,
                     version.image_alt,
-                    parse_criteria(version.criteria),
+                    criterion := parse_criteria(version.criteria),
                     version.id in placed,
+                    version.micromodule_id,
+                    len(_gates(criterion)),
                 )
                 for version in versions
             ),
             draft,
             course is not None and course.memberships_url is not None,
             platform.supports_mirror,
+            platform.gate_kind is not GateKind.UNKNOWN,
+            tuple(MissingGate(*gate) for gate in missing),
+            tuple((version.micromodule_id, version.name) for version in versions),
+            achievements,
+            course is not None and course.roster_read_at is not None,
         )
 
     def describe(
@@ -140,18 +181,8 @@ class Configuring:
         :raises RequestInvalid: ``form_invalid`` with ``problems``, a tuple of :class:`Problem`.
         """
         self._require(session)
-        found = form.problems()
-        artwork = _artwork(form)
-        try:
-            check_artwork(artwork)
-        except ArtworkInvalid as error:
-            found = (*found, _artwork_problem(error))
-        if found:
-            raise RequestInvalid(ErrorCode.FORM_INVALID, f"{len(found)} problems", problems=_each_once(found))
-        criterion = form.criterion()
+        new = describe_form(self.database, session.organisation_id, form, narrate, language)
         micromodule_id = _micromodule_id(session, form, key)
-        svg = render_svg(artwork)
-        png = render_png(svg)
         now = self.clock()
         with self.database.write() as writing:
             issuer_id = micromodules.default_issuer_id(writing, session.organisation_id)
@@ -161,18 +192,7 @@ class Configuring:
                 writing,
                 session.organisation_id,
                 issuer_id,
-                micromodules.NewMicromodule(
-                    name=form.name,
-                    description=form.description,
-                    skills=form.skill_list,
-                    criteria=dump_criteria(criterion),
-                    criteria_narrative=narrate(criterion),
-                    language=language,
-                    artwork=form.artwork(),
-                    image_alt=form.image_alt,
-                    image_svg=svg,
-                    image_png=png,
-                ),
+                new,
                 now,
                 micromodule_id=micromodule_id,
             )
@@ -214,6 +234,7 @@ class Configuring:
         if version is None:
             raise NotFound(ErrorCode.MICROMODULE_NOT_FOUND)
         criterion = parse_criteria(version.criteria)
+        wanted = tuple((leaf.key, leaf.label, _digest("gate", key, leaf.key)) for leaf in _gates(criterion))
         answer = self._answer(
             session,
             LinkItem(
@@ -225,6 +246,12 @@ class Configuring:
                     label=version.name, score_maximum=Decimal(1), resource_id=key, tag="award"
                 ),
             ),
+            # Where one item is all that is taken, the picker offers the gates afterwards.
+            *(
+                self._gate_link(label, version.name, link_key)
+                for _key, label, link_key in wanted
+                if session.deep_linking is not None and session.deep_linking.accept_multiple
+            ),
         )
         with self.database.write() as writing:
             placement_id = placements.add_placement(
@@ -234,10 +261,11 @@ class Configuring:
                 badge_link_key=key,
                 micromodule_version_id=version.id,
                 created_by_id=session.learner_id,
-                evidence_columns=_columns(criterion),
+                evidence_columns=evidence_columns(criterion, version.name),
                 now=now,
             )
             if placement_id is not None:
+                gates.ensure(writing, session.organisation_id, session.context_id, placement_id, wanted)
                 audit.record(
                     writing,
                     session.organisation_id,
@@ -250,6 +278,28 @@ class Configuring:
                 )
             drafts.remove(writing, session.organisation_id, session.context_id, session.learner_id)
         return answer
+
+    def place_gate(self, session: SessionView, gate_id: str) -> DeepLinkingAnswer:
+        """Place the link of a gate that stands beside a badge of this course.
+
+        :raises NotFound: ``gate_not_found``, also for one of another course or organisation.
+        """
+        self._require(session)
+        with self.database.read() as reading:
+            gate = gates.gate(reading, session.organisation_id, gate_id)
+        if gate is None or gate.context_id != session.context_id:
+            raise NotFound(ErrorCode.GATE_NOT_FOUND)
+        return self._answer(session, self._gate_link(gate.label, gate.name, gate.link_key))
+
+    def _gate_link(self, label: str, name: str, link_key: str) -> LinkItem:
+        """The link of a gate: no column is coupled to it, nobody gets points for opening it."""
+        return LinkItem(
+            title=of_badge(label, name),
+            text="",
+            url=f"{self.base_url}/lti/launch",
+            custom={"badge_link_key": link_key, "badge_link_role": "gate"},
+            line_item=None,
+        )
 
     def place_wallet(self, session: SessionView, title: str) -> DeepLinkingAnswer:
         """Place a plain wallet link: every learner's badges, in a course of any kind.
@@ -316,9 +366,7 @@ class Configuring:
 
         :raises ArtworkInvalid: when it cannot be drawn as asked.
         """
-        form = MicromoduleForm.from_fields(fields)
-        artwork = _artwork(form)
-        return render_svg(artwork if artwork.alt else Artwork(**{**_artwork_fields(form), "alt": "…"}))
+        return draw(MicromoduleForm.from_fields(fields))
 
     def _require(self, session: SessionView) -> None:
         if session.deep_linking is None or not session.can_configure or session.is_read_only:
@@ -354,38 +402,7 @@ def _digest(*parts: str) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 
-def _columns(criterion: Criterion) -> tuple[tuple[str, str, str, Decimal], ...]:
-    """(tag, evidence key, label, score maximum) of every column that a criterion asks for, each once."""
-    return tuple(
-        (channel.value, key, label, maximum) for key, label, channel, maximum in score_asks(criterion)
-    )
-
-
-def _artwork_fields(form: MicromoduleForm) -> dict[str, str]:
-    return {name: str(value) for name, value in form.artwork().items()}
-
-
-def _artwork(form: MicromoduleForm) -> Artwork:
-    return Artwork(**_artwork_fields(form))
-
-
-_ARTWORK_PROBLEMS = {
-    "unknown": FormProblem.UNKNOWN_CHOICE,
-    "missing": FormProblem.REQUIRED,
-    "too_long": FormProblem.TOO_LONG,
-    "control_character": FormProblem.CONTROL_CHARACTER,
-    "contrast_too_low": FormProblem.CONTRAST_TOO_LOW,
-    "not_a_colour": FormProblem.COLOUR_INVALID,
-    "characters_not_in_font": FormProblem.CHARACTERS_NOT_IN_FONT,
-}
-
-
-def _artwork_problem(error: ArtworkInvalid) -> Problem:
-    field = "image_alt" if error.field == "alt" else error.field
-    params = {name: value for name, value in error.params.items() if name not in ("reason", "field")}
-    return Problem(field, _ARTWORK_PROBLEMS.get(error.reason, FormProblem.UNKNOWN_CHOICE), params)
-
-
-def _each_once(problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
-    """A field that the form and the composer both refuse for one reason is named once."""
-    return tuple({(problem.field, problem.code): problem for problem in problems}.values())
+def _gates(criterion: Criterion) -> tuple[GatePassed, ...]:
+    """Every gate that a criterion asks for, each once."""
+    found = {leaf.key: leaf for leaf in leaves(criterion) if isinstance(leaf, GatePassed)}
+    return tuple(found.values())

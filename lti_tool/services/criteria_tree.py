@@ -74,7 +74,8 @@ def labels_of(rules: Rules) -> dict[str, str]:
     """
     labels: dict[str, str] = {}
     for _number, row in rules.counted:
-        labels.setdefault(key_of(row), one_line(row.label))
+        # What is chosen from a list is called as it is there; until then its id stands for it.
+        labels.setdefault(key_of(row), one_line(row.label) or row.choice)
         if row.kind == RowKind.MEAN:
             for label, _weight in terms_of(row.terms):
                 labels.setdefault(evidence_key(label), label)

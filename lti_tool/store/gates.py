@@ -143,6 +143,26 @@ def of_context(session: Session, organisation_id: str, context_id: str) -> tuple
     )
 
 
+def without_link(
+    session: Session, organisation_id: str, context_id: str, limit: int
+) -> tuple[tuple[str, str, str], ...]:
+    """(id, label, name of the badge) of gates that nobody has opened yet, of the newest placements first."""
+    rows = session.execute(
+        select(Gate.id, Gate.label, MicromoduleVersion.name)
+        .join(Placement, Placement.id == Gate.placement_id)
+        .join(MicromoduleVersion, MicromoduleVersion.id == Placement.micromodule_version_id)
+        .where(
+            Gate.organisation_id == organisation_id,
+            Gate.context_id == context_id,
+            Gate.resource_link_id.is_(None),
+            Placement.status.in_(READ_STATUSES),
+        )
+        .order_by(Placement.created_at.desc(), Gate.label, Gate.id)
+        .limit(limit)
+    )
+    return tuple((row.id, row.label, row.name) for row in rows)
+
+
 def gate(session: Session, organisation_id: str, gate_id: str) -> GateView | None:
     """A gate of this organisation whose placement was not removed."""
     found = _views(

@@ -213,6 +213,29 @@ def achievements_of_issuer(session: Session, issuer_id: str) -> tuple[Achievemen
     return tuple(_achievement_view(row) for row in rows)
 
 
+def achievement_choices(session: Session, organisation_id: str) -> tuple[tuple[str, str], ...]:
+    """(id, name in its newest version) of every achievement that can still be earned, by name."""
+    newest = (
+        select(AchievementVersion.achievement_id, func.max(AchievementVersion.number).label("number"))
+        .where(AchievementVersion.organisation_id == organisation_id)
+        .group_by(AchievementVersion.achievement_id)
+        .subquery()
+    )
+    rows = session.execute(
+        select(Achievement.id, AchievementVersion.name)
+        .join(AchievementVersion, AchievementVersion.achievement_id == Achievement.id)
+        .join(
+            newest,
+            (newest.c.achievement_id == AchievementVersion.achievement_id)
+            & (newest.c.number == AchievementVersion.number),
+        )
+        .outerjoin(Micromodule, Micromodule.id == Achievement.micromodule_id)
+        .where(Achievement.organisation_id == organisation_id, Micromodule.archived_at.is_(None))
+        .order_by(AchievementVersion.name, Achievement.id)
+    )
+    return tuple((row.id, row.name) for row in rows)
+
+
 def image(session: Session, achievement_version_id: str, kind: str) -> bytes | None:
     """The picture of an achievement version: ``svg`` (UTF-8) or ``png``."""
     column: Any = AchievementVersion.image_png if kind == "png" else AchievementVersion.image_svg

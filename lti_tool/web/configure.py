@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from flask import Response, g, make_response, render_template, request
@@ -10,12 +11,24 @@ from flask_babel import gettext
 from werkzeug.wrappers import Response as AnyResponse
 
 from lti_tool.errors import ErrorCode, NotAllowed, RequestInvalid
+from lti_tool.services import criteria_import
 from lti_tool.services.micromodule_form import MicromoduleForm
 from lti_tool.web.criteria_words import narrate
 from lti_tool.web.errors import answer_tool_error
-from lti_tool.web.forms import LIMITS, FormView, artwork_of, blank_form, change_rows, composer, with_artwork
+from lti_tool.web.forms import (
+    LIMITS,
+    FormView,
+    artwork_of,
+    change_rows,
+    composer,
+    named_choices,
+    named_form,
+    with_alt,
+    with_artwork,
+)
 from lti_tool.web.headers import allow_form_to
 from lti_tool.web.i18n import language_tag
+from lti_tool.web.recipes import advice, kind_word, kinds, recipes
 from lti_tool.web.session import SessionBlueprint, current_session, current_tool, expired_session
 
 if TYPE_CHECKING:
@@ -43,6 +56,8 @@ def place() -> AnyResponse:
         return _send(configuring.place_wallet(session, gettext("Badges")))
     if action == "cancel":
         return _send(configuring.cancel(session, None))
+    if action == "gate":
+        return _send(configuring.place_gate(session, request.form.get("gate_id", "")))
     version_id = request.form.get("micromodule_version_id", "")
     if not version_id:
         raise RequestInvalid(ErrorCode.REQUEST_INVALID, "no micromodule chosen")
@@ -52,9 +67,10 @@ def place() -> AnyResponse:
 @blueprint.page("/micromodules/new", methods=["GET"])
 def describe() -> str:
     """An empty form, or the one left unfinished."""
-    view = current_tool().configuring.picker(current_session())
+    session = current_session()
+    view = current_tool().configuring.picker(session)
     draft = view.draft if request.args.get("draft") != "discard" else None
-    form = MicromoduleForm.from_fields(draft) if draft else blank_form(supports_mirror=view.supports_mirror)
+    form = MicromoduleForm.from_fields(draft) if draft else named_form(view, session.context_title)
     return _form(FormView(with_artwork(form)), view)
 
 
@@ -63,7 +79,7 @@ def submit() -> AnyResponse:
     """One of the form's buttons, each of which works without script; ``save`` is the script's alone."""
     configuring, session = current_tool().configuring, current_session()
     action = request.form.get("action", "preview")
-    form = MicromoduleForm.from_fields(request.form.to_dict(flat=True))
+    form = _typed()
     key = request.form.get("form_key", "")[:KEY_LENGTH]
     if action == "save":
         configuring.save_draft(session, form.to_fields())
@@ -71,18 +87,67 @@ def submit() -> AnyResponse:
     if action == "cancel":
         return _send(configuring.cancel(session, form.to_fields()))
     view = configuring.picker(session)
+    form = named_choices(form, view)
     if action == "place":
         try:
-            return _send(configuring.describe(session, form, narrate, language=language_tag(), key=key))
+            placed = configuring.describe(session, with_alt(form), narrate, language=language_tag(), key=key)
+            return _send(placed)
         except RequestInvalid as error:
             if error.code is not ErrorCode.FORM_INVALID:
                 raise
             configuring.save_draft(session, form.to_fields())
-            problems = cast("tuple[Problem, ...]", error.params.get("problems", ()))
-            return make_response(_form(FormView(form, problems, key=key), view), 422)
-    form, focus = change_rows(form, action, supports_mirror=view.supports_mirror)
-    configuring.save_draft(session, form.to_fields())
-    return make_response(_form(FormView(form, focus=focus, key=key), view))
+            return make_response(_form(FormView(form, _problems(error), key=key), view), 422)
+    answer = replace(_pressed(form, action, view), key=key)
+    configuring.save_draft(session, answer.form.to_fields())
+    return make_response(_form(answer, view), 422 if answer.problems else 200)
+
+
+def _typed() -> MicromoduleForm:
+    return MicromoduleForm.from_fields(request.form.to_dict(flat=True))
+
+
+def _problems(error: RequestInvalid) -> tuple[Problem, ...]:
+    return cast("tuple[Problem, ...]", error.params.get("problems", ()))
+
+
+def _pressed(form: MicromoduleForm, action: str, view: PickerView) -> FormView:
+    """What the form looks like after one of the buttons that save nothing."""
+    recipe = request.form.get("recipe", "")
+    pasted = request.form.get(criteria_import.FIELD, "")
+    if action == "import":
+        text = _uploaded() or pasted
+        try:
+            rules = criteria_import.import_rules(text)
+        except criteria_import.ImportRefused as refused:
+            return FormView(form, (refused.problem,), recipe=recipe, pasted=pasted)
+        return FormView(form.with_rules(rules), focus="in-words", recipe=recipe)
+    shown = FormView(form, focus="in-words", recipe=recipe, pasted=pasted)
+    if action == "simulate":
+        return _simulated(shown, view)
+    form, focus = change_rows(
+        form,
+        action,
+        supports_mirror=view.supports_mirror,
+        supports_gates=view.supports_gates,
+        recipe=recipe,
+    )
+    return replace(shown, form=form, focus=focus)
+
+
+def _uploaded() -> str:
+    """The file to import, as text; what is not UTF-8 becomes text that is no JSON."""
+    file = request.files.get("criteria_file")
+    return "" if file is None else file.read().decode("utf-8-sig", errors="replace")
+
+
+def _simulated(shown: FormView, view: PickerView) -> FormView:
+    """Who would earn it now by the rules that are complete."""
+    if shown.asked is None:
+        return replace(shown, focus="in-words")
+    if not view.is_known:
+        return replace(shown, is_unknown_course=True, focus="simulation")
+    simulation = current_tool().simulating.criterion(current_session(), shown.asked)
+    return replace(shown, simulation=simulation, focus="simulation")
 
 
 @blueprint.errorhandler(NotAllowed)
@@ -101,8 +166,8 @@ def keep_what_was_typed(error: NotAllowed) -> Response:
 @blueprint.page("/micromodules/artwork.svg", methods=["GET"])
 def preview_artwork() -> Response:
     """The picture as composed so far."""
-    if current_session().deep_linking is None:
-        raise NotAllowed(ErrorCode.DEEP_LINKING_NOT_ALLOWED)
+    if not current_session().can_configure:
+        raise NotAllowed(ErrorCode.NOT_ALLOWED)
     svg = current_tool().configuring.preview_artwork(artwork_of(request.args))
     response = make_response(svg)
     response.mimetype = "image/svg+xml"
@@ -112,7 +177,15 @@ def preview_artwork() -> Response:
 
 def _form(form: FormView, view: PickerView) -> str:
     return render_template(
-        "pages/configure/describe.html", form=form, view=view, limits=LIMITS, **composer(form.form)
+        "pages/configure/describe.html",
+        form=form,
+        view=view,
+        limits=LIMITS,
+        kinds=kinds(view),
+        recipes=recipes(supports_mirror=view.supports_mirror, supports_gates=view.supports_gates),
+        advice=advice,
+        kind_word=kind_word,
+        **composer(form.form),
     )
 
 

@@ -7,9 +7,10 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import url_for
+from flask_babel import gettext as _
 
 from lti_tool.credentials.artwork import (
     MAXIMUM_TEXT,
@@ -20,8 +21,12 @@ from lti_tool.credentials.artwork import (
     icon_names,
     needed_contrast,
 )
-from lti_tool.domain.criteria import Channel, Criterion
+from lti_tool.domain.criteria import Criterion
+from lti_tool.domain.criteria_problems import MAXIMUM_INSTRUCTIONS
 from lti_tool.errors import CredentialInvalid, RequestInvalid
+from lti_tool.services.criteria_checks import row_problems
+from lti_tool.services.criteria_rows import RowKind, ancestors
+from lti_tool.services.describing import with_choices
 from lti_tool.services.micromodule_form import (
     ALT_LENGTH,
     DESCRIPTION_LENGTH,
@@ -33,9 +38,14 @@ from lti_tool.services.micromodule_form import (
     CriteriaRow,
     MicromoduleForm,
     Problem,
-    parse_number,
+    text_problems,
 )
+from lti_tool.web.recipes import blank_row, rows_of
 from lti_tool.web.wording import icon_word, problem_sentence, shape_word
+
+if TYPE_CHECKING:
+    from lti_tool.services.configuring import PickerView
+    from lti_tool.services.simulating import SimulationView
 
 LIMITS = {
     "name": NAME_LENGTH,
@@ -43,8 +53,10 @@ LIMITS = {
     "label": LABEL_LENGTH,
     "text": MAXIMUM_TEXT,
     "image_alt": ALT_LENGTH,
+    "instructions": MAXIMUM_INSTRUCTIONS,
 }
 """Characters that a field takes: what the page lets people type is what is accepted."""
+ARTWORK_FIELDS = ("shape", "icon", "background", "foreground", "text", "image_alt")
 DEFAULT_SHAPE = "hexagon"
 DEFAULT_ICON = "award"
 DEFAULT_BACKGROUND = "#0b6a5d"
@@ -61,6 +73,16 @@ class FormView:
     """Id of the field that the person goes on with; empty for the page's beginning."""
     key: str = field(default_factory=lambda: secrets.token_hex(16))
     """The same from the empty form to its last button: what is sent twice is made once."""
+    placement_id: str = ""
+    """The draft that is edited; empty for a new micromodule."""
+    pasted: str = ""
+    """Criteria to import, as pasted."""
+    recipe: str = ""
+    """The recipe that is chosen in the list."""
+    simulation: SimulationView | None = None
+    """Who would earn it now, where somebody asked."""
+    is_unknown_course: bool = False
+    """Somebody asked, and nobody of the course is known yet."""
     sentences: dict[str, str] = field(init=False)
     """Problem sentence by field; the first problem of a field speaks."""
 
@@ -82,6 +104,24 @@ class FormView:
         free = [letter for letter in GROUPS if letter not in self.form.groups][:1]
         return tuple(sorted(used + free))
 
+    def parents(self, letter: str) -> tuple[str, ...]:
+        """Groups in which a group may stand: no group inside itself; what was chosen stays to be seen."""
+        chosen = self.form.groups[letter].parent
+        return tuple(
+            other
+            for other in self.form.groups
+            if other == chosen or (other != letter and letter not in ancestors(self.form.groups, other))
+        )
+
+    def has_problem(self, prefix: str, *parts: str) -> bool:
+        """Whether one of these parts of a rule or group has a problem, so that it must not stay folded."""
+        return any(f"{prefix}-{part}" in self.sentences for part in parts)
+
+    @property
+    def has_picture_problem(self) -> bool:
+        """Whether the picture has one, so that it must not stay folded."""
+        return any(name in self.sentences for name in ARTWORK_FIELDS)
+
     @property
     def asked(self) -> Criterion | None:
         """What the complete rows ask for, to be said in words before anything is saved."""
@@ -90,29 +130,48 @@ class FormView:
 
 def spoken_criterion(form: MicromoduleForm) -> Criterion | None:
     """The criterion of the rows that are complete; ``None`` while there is none."""
-    rows = tuple(row for row in form.rows if row.label.strip() and _is_usable(row))
+    rows = tuple(row for row in form.rows if _is_complete(row))
     if not rows:
         return None
-    groups = {letter: _countable(combination) for letter, combination in form.groups.items()}
-    groups = {letter: groups[letter] for letter in groups if any(row.group == letter for row in rows)}
+    rules = replace(form.rules, rows=rows)
+    used = {
+        letter for row in rows if row.group for letter in (row.group, *ancestors(rules.groups, row.group))
+    }
+    groups = {letter: _countable(one) for letter, one in rules.groups.items() if letter in used}
     try:
-        return replace(form, rows=rows, groups=groups, combination=_countable(form.combination)).criterion()
+        return form.with_rules(
+            replace(rules, groups=groups, combination=_countable(form.combination))
+        ).criterion()
     except (ValueError, KeyError):
         return None
 
 
-def _is_usable(row: CriteriaRow) -> bool:
-    threshold = parse_number(row.threshold)
-    return threshold is not None and threshold > 0
+def _is_complete(row: CriteriaRow) -> bool:
+    """Whether a row alone could stand in a form."""
+    alone = MicromoduleForm(rows=(replace(row, group=""),)).rules
+    return not (row.is_untouched or next(row_problems(alone), None))
 
 
 def _countable(combination: Combination) -> Combination:
     return combination if combination.count.isdigit() else replace(combination, count="1")
 
 
-def blank_form(*, supports_mirror: bool) -> MicromoduleForm:
-    """Where a description begins."""
-    return with_artwork(MicromoduleForm(rows=(_blank_row(supports_mirror),)))
+def blank_form(*, supports_mirror: bool, name: str = "") -> MicromoduleForm:
+    """Where a description begins.
+
+    :param name: what the micromodule is called unless somebody says otherwise: the course's title.
+    """
+    name = " ".join(name.split())
+    if next(text_problems("name", name, NAME_LENGTH), None):
+        name = ""
+    first = blank_row(RowKind.SCORE, supports_mirror=supports_mirror)
+    return with_artwork(MicromoduleForm(name=name, rows=(first,)))
+
+
+def named_form(view: PickerView, course_title: str | None) -> MicromoduleForm:
+    """An empty form for this course, called as the course is, unless a micromodule is called so already."""
+    is_taken = any(one.name == course_title for one in view.micromodules)
+    return blank_form(supports_mirror=view.supports_mirror, name="" if is_taken else course_title or "")
 
 
 def with_artwork(form: MicromoduleForm) -> MicromoduleForm:
@@ -126,35 +185,68 @@ def with_artwork(form: MicromoduleForm) -> MicromoduleForm:
     )
 
 
-def _blank_row(supports_mirror: bool) -> CriteriaRow:
-    channel = Channel.MIRROR if supports_mirror else Channel.ATTEST
-    return CriteriaRow(channel=channel.value)
+def named_choices(form: MicromoduleForm, view: PickerView) -> MicromoduleForm:
+    """The form with the names of the micromodules and badges that its rules ask for."""
+    return with_choices(form, dict(view.micromodule_choices), dict(view.achievement_choices))[0]
 
 
-def change_rows(form: MicromoduleForm, action: str, *, supports_mirror: bool) -> tuple[MicromoduleForm, str]:
+def with_alt(form: MicromoduleForm) -> MicromoduleForm:
+    """The form with words for the picture, where it has none and the badge has a name."""
+    if form.image_alt or not form.name:
+        return form
+    return replace(form, image_alt=_("Badge: %(name)s", name=form.name)[:ALT_LENGTH])
+
+
+def change_rows(
+    form: MicromoduleForm,
+    action: str,
+    *,
+    supports_mirror: bool,
+    supports_gates: bool = True,
+    recipe: str = "",
+) -> tuple[MicromoduleForm, str]:
     """Do what one of the row buttons says.
 
-    :param action: ``add_row``, ``remove_row-<n>`` (from 0) or ``preview``, which changes nothing.
+    :param action: ``add_row``, ``add_<kind>``, ``add_recipe``, ``remove_row-<n>`` (from 0) or ``preview``,
+        which changes nothing.
+    :param recipe: the one that is chosen, for ``add_recipe``.
     :returns: the form, and the id of the field to go on with.
     """
     rows = form.rows
-    if action == "add_row" and len(rows) < MAXIMUM_ROWS:
-        rows = (*rows, _blank_row(supports_mirror))
-        return replace(form, rows=rows), f"criteria-{len(rows) - 1}-label"
-    name, _, number = action.partition("-")
-    if name == "remove_row" and number.isdigit() and int(number) < len(rows):
+    kind = RowKind.SCORE.value if action == "add_row" else action.removeprefix("add_")
+    added: tuple[CriteriaRow, ...] = ()
+    if action == "add_recipe":
+        added = rows_of(recipe, supports_mirror=supports_mirror, supports_gates=supports_gates)
+    elif action != kind and kind in tuple(RowKind):
+        added = (blank_row(kind, supports_mirror=supports_mirror),)
+    if added and len(rows) + len(added) <= MAXIMUM_ROWS:
+        first = len(rows)
+        for row in added:
+            rows = (*rows, replace(row, label=_free_label(row, rows)))
+        part = "choice" if added[0].kind in (RowKind.COMPLETED, RowKind.HOLDS) else "label"
+        return replace(form, rows=rows), f"criteria-{first}-{part}"
+    name, _dash, number = action.partition("-")
+    if name == "remove_row" and number.isascii() and number.isdigit() and int(number) < len(rows):
         rows = tuple(row for index, row in enumerate(rows) if index != int(number))
-        rows = rows or (_blank_row(supports_mirror),)
+        rows = rows or (blank_row(RowKind.SCORE, supports_mirror=supports_mirror),)
         return _without_empty_groups(replace(form, rows=rows)), "add-row"
     return form, "in-words"
 
 
+def _free_label(row: CriteriaRow, rows: tuple[CriteriaRow, ...]) -> str:
+    """The label of a new rule, numbered where there is one of its kind and name already."""
+    taken = {other.label for other in rows if other.kind == row.kind}
+    label, number = row.label, 2
+    while label and label in taken:
+        label, number = f"{row.label} {number}", number + 1
+    return label
+
+
 def _without_empty_groups(form: MicromoduleForm) -> MicromoduleForm:
-    used = {row.group for row in form.rows}
+    used = {
+        letter for row in form.rows if row.group for letter in (row.group, *ancestors(form.groups, row.group))
+    }
     return replace(form, groups={letter: form.groups[letter] for letter in form.groups if letter in used})
-
-
-ARTWORK_FIELDS = ("shape", "icon", "background", "foreground", "text", "image_alt")
 
 
 def artwork_of(fields: Mapping[str, str]) -> dict[str, str]:

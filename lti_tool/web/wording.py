@@ -5,7 +5,6 @@ The pure rooms return codes and numbers; this is where they become sentences in 
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from flask import Flask
@@ -16,7 +15,7 @@ from lti_tool.domain.criteria import State
 from lti_tool.domain.freshness import Staleness
 from lti_tool.store.runs import SyncStep
 from lti_tool.web.error_texts import text_of
-from lti_tool.web.i18n import number
+from lti_tool.web.form_words import builder_label, builder_problem
 
 if TYPE_CHECKING:
     from lti_tool.store.runs import RunView
@@ -147,7 +146,7 @@ def problem_sentence(code: str, params: dict[str, object]) -> str:
             "Picture and background are too similar to tell apart. Choose a darker or lighter colour."
         ),
     }
-    return sentences.get(code, _("This cannot be used as it is."))
+    return sentences.get(code) or builder_problem(code, params) or _("This cannot be used as it is.")
 
 
 def field_label(name: str) -> str:
@@ -173,19 +172,7 @@ def field_label(name: str) -> str:
     }
     if name in labels:
         return labels[name]
-    if (found := re.fullmatch(r"criteria-(\d+)-([a-z]+)", name)) is not None:
-        part = {
-            "label": _("Assessment"),
-            "threshold": _("At least"),
-            "unit": _("Unit"),
-            "channel": _("How the grade is read"),
-            "purpose": _("Purpose"),
-            "group": _("Group"),
-        }.get(found[2], found[2])
-        return _("Rule %(number)s, %(part)s", number=number(int(found[1]) + 1), part=part)
-    if (found := re.fullmatch(r"group-([A-E])-[a-z]+", name)) is not None:
-        return _("Group %(letter)s", letter=found[1])
-    return name
+    return builder_label(name) or name
 
 
 def shape_word(name: str) -> str:

@@ -128,8 +128,8 @@ def test_each_rule_asks_for_a_column_large_enough_for_it(school: School) -> None
     described(school, teacher(school, school.course()))
     columns = {row.evidence_key: row for row in school.rows(tables.LineItem)}
     assert {key: (row.tag, row.label, row.score_maximum) for key, row in columns.items()} == {
-        "quiz-1": ("mirror", "Quiz 1", 100),
-        "talk": ("attest", "Talk", 250),
+        "quiz-1": ("mirror", "Quiz 1 · Reading maps", 100),
+        "talk": ("attest", "Talk · Reading maps", 250),
     }
     assert all(row.id_on_platform is None for row in columns.values())
 
@@ -262,7 +262,7 @@ def test_a_wallet_is_placed_without_a_key_or_column(small_school: School) -> Non
     [
         ({"name": ""}, ("name", FormProblem.REQUIRED)),
         ({"criteria-0-threshold": "many"}, ("criteria-0-threshold", FormProblem.NOT_A_NUMBER)),
-        ({"image_alt": ""}, ("image_alt", FormProblem.REQUIRED)),
+        ({"image_alt": "\u200b"}, ("image_alt", FormProblem.CONTROL_CHARACTER)),
         ({"shape": "blob"}, ("shape", FormProblem.UNKNOWN_CHOICE)),
         ({"icon": "../../etc/passwd"}, ("icon", FormProblem.UNKNOWN_CHOICE)),
         ({"background": "red"}, ("background", FormProblem.COLOUR_INVALID)),

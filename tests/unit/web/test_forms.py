@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from lti_tool.credentials.artwork import Artwork, check_artwork
 from lti_tool.credentials.errors import ArtworkInvalid
 from lti_tool.errors import ErrorCode, NotAllowed, RequestInvalid
-from lti_tool.services.micromodule_form import FormProblem, MicromoduleForm, Problem
+from lti_tool.services.micromodule_form import MAXIMUM_ROWS, FormProblem, MicromoduleForm, Problem
 from lti_tool.web.criteria_words import narrate
 from lti_tool.web.forms import change_rows, spoken_criterion
 from tests.unit.web.sample_views import FORM, PICKING
@@ -35,6 +35,9 @@ def typed(html: str) -> dict[str, str]:
     form = BeautifulSoup(html, "html5lib").find("form", class_="describe")
     assert form is not None
     values = {field["name"]: field.get("value", "") for field in form.find_all("input") if field.get("name")}
+    for box in form.find_all("input", type=("checkbox", "file")):
+        if not box.has_attr("checked"):
+            values.pop(box["name"], None)
     for area in form.find_all("textarea"):
         values[area["name"]] = area.get_text().removeprefix("\n")
     for select in form.find_all("select"):
@@ -53,7 +56,9 @@ def form_key(html: str) -> str:
 
 @pytest.mark.parametrize("action", ["preview", "nonsense", "remove_row-99", "remove_row-x"])
 def test_a_round_trip_loses_nothing(action: str, member: FlaskClient) -> None:
-    assert typed(submit(member, action).text) == FORM
+    page = typed(submit(member, action).text)
+    assert {name: page[name] for name in FORM} == FORM
+    assert not any(value for name, value in page.items() if name not in {*FORM, "recipe"})
 
 
 def test_markup_comes_back_as_text(member: FlaskClient) -> None:
@@ -272,9 +277,9 @@ def test_a_group_goes_with_its_last_row() -> None:
 
 def test_there_is_an_end_of_rows() -> None:
     form = MicromoduleForm.from_fields(FORM)
-    for _ in range(40):
+    for _ in range(MAXIMUM_ROWS):
         form, _focus = change_rows(form, "add_row", supports_mirror=True)
-    assert len(form.rows) == 30
+    assert len(form.rows) == MAXIMUM_ROWS
 
 
 @pytest.mark.parametrize(
@@ -302,9 +307,9 @@ def test_a_forged_choice_breaks_no_page(part: str, member: FlaskClient) -> None:
     assert submit(member, "preview", shape="x", icon="../../etc", background="red").status_code == 200
 
 
-def test_only_deep_linking_draws(member: FlaskClient, tool: Sample) -> None:
+def test_only_who_configures_draws(member: FlaskClient, tool: Sample) -> None:
     answer = member.get("/l/session-1/micromodules/artwork.svg?shape=circle")
     assert answer.mimetype == "image/svg+xml"
     assert "sandbox" in answer.headers["Content-Security-Policy"]
-    tool.launching.view = replace(PICKING, deep_linking=None)
+    tool.launching.view = replace(PICKING, can_configure=False)
     assert member.get("/l/session-1/micromodules/artwork.svg?shape=circle").status_code == 403

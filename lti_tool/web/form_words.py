@@ -1,0 +1,92 @@
+"""What the builder of criteria calls its fields, and what is wrong with one of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from flask_babel import gettext as _
+
+from lti_tool.web.i18n import number
+
+
+def builder_problem(code: str, params: Mapping[str, object]) -> str | None:
+    """The sentence of a problem that only the builder has."""
+    given = params.get("given", "")
+    return {
+        "not_a_date": _("Enter a date such as 2026-11-30."),
+        "dates_swapped": _("This is earlier than the first date."),
+        "nothing_accepted": _("Tick what learners may hand in."),
+        "term_unreadable": _(
+            "Write the assessment, a semicolon and its weight; this is not so: %(given)s", given=given
+        ),
+        "term_twice": _("This assessment is there twice: %(given)s", given=given),
+        "group_in_itself": _("A group cannot stand inside itself."),
+        "too_deep": _("Groups stand inside each other too deeply, dates included."),
+        "not_usable": _("These rules cannot stand together as they are."),
+        "needs_itself": _("Nobody could ever earn this: it asks for itself."),
+        "import_empty": _("Choose a file, or paste criteria."),
+        "import_too_large": _("This is too large: at most %(limit)s kB.", limit=params.get("limit", "")),
+        "import_not_json": _("This is no JSON. Nothing was changed."),
+        "import_not_criteria": _(
+            "Nothing was changed, since these criteria cannot be used: %(problems)s.",
+            problems=", ".join(_criteria_problem(code) for code in _codes(params)),
+        ),
+        "import_not_shown": _(
+            "Nothing was changed, since these criteria say more than rules and groups of this form can show."
+        ),
+    }.get(code)
+
+
+def _codes(params: Mapping[str, object]) -> tuple[str, ...]:
+    problems = params.get("problems", ())
+    return tuple(str(problem) for problem in problems) if isinstance(problems, tuple) else ()
+
+
+def _criteria_problem(code: str) -> str:
+    return {
+        "schema": _("they are not in the format of an export"),
+        "nothing_asked": _("something is empty"),
+        "count_out_of_range": _("a number is larger than what it counts"),
+        "threshold_out_of_range": _("a threshold is out of range"),
+        "weight_out_of_range": _("a weight is out of range"),
+        "label_missing": _("a name is missing"),
+        "key_not_unique": _("one key stands for two things"),
+        "dates_missing": _("dates are missing"),
+        "dates_out_of_order": _("an end is before its beginning"),
+        "date_without_zone": _("a date has no time zone"),
+        "checklist_too_long": _("a checklist is too long"),
+        "checklist_invalid": _("a line of a checklist is empty, too long or there twice"),
+        "text_too_long": _("a text is too long"),
+        "nothing_accepted": _("nothing may be handed in"),
+        "too_deep": _("they are nested too deeply"),
+        "too_many": _("they are too many"),
+    }.get(code, code)
+
+
+def builder_label(name: str) -> str | None:
+    """What a field of a rule or group is called, for the list of problems at the top of the page."""
+    if name == "criteria":
+        return _("What earns it")
+    if name == "criteria_json":
+        return _("Import")
+    if (found := re.fullmatch(r"criteria-(\d+)-([a-z]+)", name)) is not None:
+        part = {
+            "label": _("Name"),
+            "threshold": _("At least"),
+            "unit": _("Unit"),
+            "channel": _("How the grade is read"),
+            "purpose": _("Purpose"),
+            "group": _("Group"),
+            "instructions": _("What to hand in"),
+            "checklist": _("Checklist"),
+            "text": _("Accepted"),
+            "choice": _("Which one"),
+            "terms": _("Assessments and weights"),
+            "after": _("Not before"),
+            "before": _("Not after"),
+        }.get(found[2], found[2])
+        return _("Rule %(number)s, %(part)s", number=number(int(found[1]) + 1), part=part)
+    if (found := re.fullmatch(r"group-([A-Z])-[a-z]+", name)) is not None:
+        return _("Group %(letter)s", letter=found[1])
+    return None
