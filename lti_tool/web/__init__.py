@@ -16,11 +16,15 @@ from lti_tool.web import (
     course,
     criteria_words,
     errors,
+    gates,
     headers,
     i18n,
     insight,
+    insight_words,
     lti,
     ops,
+    people,
+    people_words,
     public,
     session,
     staff,
@@ -51,8 +55,10 @@ def register(app: Flask, tool: Tool) -> None:
     assets.register(app)
     wording.register(app)
     criteria_words.register(app)
+    people_words.register(app)
+    insight_words.register(app)
     verification_words.register(app)
     verify.register(app)
     staff.register(app)
-    for room in (lti, wallet, course, insight, configure, public, ops):
+    for room in (lti, wallet, course, gates, people, insight, configure, public, ops):
         app.register_blueprint(room.blueprint)

@@ -25,7 +25,10 @@ from lti_tool.errors import (
 )
 from lti_tool.services.launching import SessionView
 from lti_tool.services.micromodule_form import FormProblem, Problem
+from tests.gallery.people_pages import NO_PEOPLE_PAGES, people_pages
 from tests.gallery.staff_pages import NO_STAFF_PAGES, staff_pages
+from tests.unit.web.gate_views import GATES
+from tests.unit.web.insight_views import EXPLANATIONS, MATRICES, SIMULATIONS
 from tests.unit.web.sample_views import (
     AWARDS,
     COURSES,
@@ -98,6 +101,16 @@ def refusing(error: Exception) -> Callable[[Sample], None]:
     return lambda tool: setattr(tool.wallet, "view", _raise(error))
 
 
+def _refusing_gate(error: Exception) -> Callable[[Sample], None]:
+    """By now everybody passes, and the gate's confirmation is refused with ``error``."""
+
+    def set_up(tool: Sample) -> None:
+        tool.gate_view = GATES["everybody"]
+        tool.gating.confirm = _raise(error)
+
+    return set_up
+
+
 def _in_frame() -> Iterator[SamplePage]:
     for state, wallet in WALLETS.items():
         yield SamplePage(f"wallet/{state}", f"{MEMBER}/wallet", _put("wallet_view", wallet), session())
@@ -110,6 +123,30 @@ def _in_frame() -> Iterator[SamplePage]:
         )
         put = _put("award_views", awards)
         yield SamplePage(f"course/award-{state}-grader", f"{MEMBER}/course", put, visitor("grader"))
+    placement = f"{MEMBER}/course/placements/placement-1"
+    for state, simulation in SIMULATIONS.items():
+        put = _put("simulation_view", simulation)
+        yield SamplePage(f"simulation/{state}", f"{placement}/simulation", put, visitor("usual"))
+    yield SamplePage("simulation/grader", f"{placement}/simulation", session=visitor("grader"))
+    for state, matrix in MATRICES.items():
+        put = _put("matrix_view", matrix)
+        yield SamplePage(f"matrix/{state}", f"{placement}/matrix", put, visitor("usual"))
+    for state, explanation in EXPLANATIONS.items():
+        put = _put("explanation_view", explanation)
+        yield SamplePage(f"learner/{state}", f"{placement}/learners/learner-1", put, visitor("usual"))
+    yield SamplePage("learner/grader", f"{placement}/learners/learner-1", session=visitor("grader"))
+    for state, gate in GATES.items():
+        yield SamplePage(
+            f"gate/{state}", f"{MEMBER}/course/gates/gate-1", _put("gate_view", gate), visitor(state)
+        )
+    yield SamplePage(
+        "gate/not-confirmed",
+        f"{MEMBER}/course/gates/gate-1",
+        _refusing_gate(Conflict(ErrorCode.GATE_NOT_CONFIRMABLE, problem="everybody")),
+        visitor("usual"),
+        {"action": "confirm", "csrf_token": CSRF},
+        409,
+    )
     for state, picker in PICKERS.items():
         put = _put("picker_view", picker)
         yield SamplePage(f"picker/{state}", f"{MEMBER}/picker", put, PICKING)
@@ -228,8 +265,14 @@ def _staff() -> Iterator[SamplePage]:
         yield SamplePage(page.name, page.path, page.set_up, fields=page.fields, status=page.status)
 
 
+def _people() -> Iterator[SamplePage]:
+    for page in people_pages():
+        yield SamplePage(page.name, page.path, page.set_up, page.session, page.fields, page.status)
+
+
 PAGES: tuple[SamplePage, ...] = (
     *_in_frame(),
+    *_people(),
     *_launch(),
     *_public(),
     *_staff(),
@@ -237,33 +280,38 @@ PAGES: tuple[SamplePage, ...] = (
     SamplePage("components", "/_components?done=saved"),
 )
 
-NO_PAGES = NO_STAFF_PAGES | frozenset(
-    {
-        ("GET", "assets.show"),
-        ("GET", "configure.preview_artwork"),
-        ("GET", "course.show_run"),
-        ("GET", "lti.canvas"),
-        ("GET", "lti.jwks"),
-        ("GET", "ops.favicon"),
-        ("GET", "ops.healthz"),
-        ("GET", "ops.metrics"),
-        ("GET", "ops.readyz"),
-        ("GET", "public.achievement_image"),
-        ("GET", "public.credential_json"),
-        ("GET", "public.credential_png"),
-        ("GET", "public.issuer_did"),
-        ("GET", "public.status_list"),
-        ("GET", "wallet.download"),
-        ("POST", "course.ask_again"),
-        ("POST", "course.confirm_learners"),
-        ("POST", "course.create_columns"),
-        ("POST", "course.poll_columns"),
-        ("POST", "course.start_sync"),
-        ("POST", "insight.publish"),
-        ("POST", "verify.check_api"),
-        ("POST", "wallet.set_sharing"),
-        # Asked both ways, and the same page.
-        ("POST", "lti.login"),
-    }
+NO_PAGES = (
+    NO_PEOPLE_PAGES
+    | NO_STAFF_PAGES
+    | frozenset(
+        {
+            ("GET", "assets.show"),
+            ("GET", "configure.preview_artwork"),
+            ("GET", "course.show_run"),
+            ("GET", "insight.download"),
+            ("GET", "lti.canvas"),
+            ("GET", "lti.jwks"),
+            ("GET", "ops.favicon"),
+            ("GET", "ops.healthz"),
+            ("GET", "ops.metrics"),
+            ("GET", "ops.readyz"),
+            ("GET", "public.achievement_image"),
+            ("GET", "public.credential_json"),
+            ("GET", "public.credential_png"),
+            ("GET", "public.issuer_did"),
+            ("GET", "public.status_list"),
+            ("GET", "wallet.download"),
+            ("POST", "course.ask_again"),
+            ("POST", "course.confirm_learners"),
+            ("POST", "course.create_columns"),
+            ("POST", "course.poll_columns"),
+            ("POST", "course.start_sync"),
+            ("POST", "insight.publish"),
+            ("POST", "verify.check_api"),
+            ("POST", "wallet.set_sharing"),
+            # Asked both ways, and the same page.
+            ("POST", "lti.login"),
+        }
+    )
 )
 """(method, endpoint) of what answers with a file, JSON or a redirect, never with a page."""

@@ -1,0 +1,271 @@
+"""What would happen: a placement, or criteria that are not saved yet, tried on the real course.
+
+Nothing is written. The same decisions are made as when it counts, so that what is shown is what an award
+comes to as long as nobody's facts change in between.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from lti_tool.domain.awarding import Decision, Exclusion, Verdict
+from lti_tool.domain.criteria import Criterion, Finding, State
+from lti_tool.errors import ErrorCode, NotAllowed, NotFound
+from lti_tool.services.awarding import Awarding, PlacementDecisions
+from lti_tool.services.evidence_channels import ChannelView, channels_of
+from lti_tool.services.launching import SessionView
+from lti_tool.store import matrix as store
+from lti_tool.store import placements, runs
+from lti_tool.store.database import Database
+from lti_tool.store.runs import RunView
+
+SHOWN: Final = 10
+"""People named in each group; the matrix lists everybody."""
+
+
+class Outcome(StrEnum):
+    """What would become of one learner, from the best to the least known."""
+
+    EARNS = "earns"
+    WAITS = "waits"
+    """It would be an award, but nothing shows yet that the person is a learner of the course."""
+    HAS = "has"
+    """Holds the badge already; it stays, whatever the criteria say."""
+    NOT_YET = "not_yet"
+    NO_DATA = "no_data"
+    """Not known yet."""
+
+
+def outcome_of(decision: Decision) -> Outcome | None:
+    """What a decision comes to; ``None`` for somebody who does not count as a learner here."""
+    if decision.exclusion is not None:
+        return None
+    match decision.verdict:
+        case Verdict.AWARD:
+            return Outcome.EARNS
+        case Verdict.UNPROVED:
+            return Outcome.WAITS
+        case Verdict.HELD | Verdict.REVIEW:
+            return Outcome.HAS
+        case Verdict.EXCLUDED:
+            return None
+        case Verdict.NOT_YET:
+            return Outcome.NOT_YET if decision.state is State.NOT_MET else Outcome.NO_DATA
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedLearner:
+    """One learner who is named."""
+
+    learner_id: str
+    name: str | None
+    finding: Finding
+    met_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeGroup:
+    """Everybody of whom the same would become."""
+
+    outcome: Outcome
+    count: int
+    named: tuple[SimulatedLearner, ...]
+    """The first of them by name; of those who lack something, the ones who lack least."""
+
+    @property
+    def more(self) -> int:
+        """How many are not named."""
+        return self.count - len(self.named)
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedCriterion:
+    """One criterion: how many meet it, and whether its channel can tell."""
+
+    channel: ChannelView
+    met: int
+    not_met: int
+    unknown: int
+
+
+@dataclass(frozen=True, slots=True)
+class SimulationView:
+    """What would happen now."""
+
+    placement_id: str | None
+    """``None`` for criteria that are not saved."""
+    name: str
+    status: str
+    has_badge: bool
+    criterion: Criterion
+    learners: int
+    """Who counts: staff, test users and who has left are not among them."""
+    not_counted: Mapping[Exclusion, int]
+    groups: tuple[OutcomeGroup, ...]
+    criteria: tuple[SimulatedCriterion, ...]
+    roster_read_at: datetime | None
+    roster_is_complete: bool
+    roster_trouble: ErrorCode | None
+    run: RunView | None
+
+    def number_of(self, outcome: Outcome | str) -> int:
+        """How many have this outcome."""
+        return next((group.count for group in self.groups if group.outcome == outcome), 0)
+
+    @property
+    def earns(self) -> int:
+        """Who would be awarded now."""
+        return self.number_of(Outcome.EARNS)
+
+    @property
+    def blind(self) -> tuple[SimulatedCriterion, ...]:
+        """The criteria that are known for nobody, since their channel tells nothing yet."""
+        return tuple(one for one in self.criteria if not one.channel.is_known)
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether the course is being read just now."""
+        return self.run is not None and self.run.status in runs.OPEN
+
+
+@dataclass(frozen=True)
+class Simulating:
+    """Tries placements and criteria on the course that a session is in."""
+
+    database: Database
+    awarding: Awarding
+
+    def placement(self, session: SessionView, placement_id: str, *, shown: int = SHOWN) -> SimulationView:
+        """Try a placement, published or not.
+
+        :param shown: how many people are named in each group.
+        :raises NotAllowed: unless the person may see everybody's progress.
+        :raises NotFound: ``placement_not_found``, also for another course's; ``context_not_found``.
+        """
+        organisation_id, context_id = _course_of(session)
+        tried = next(
+            iter(
+                self.awarding.dry_run(
+                    organisation_id, context_id, placement_id=placement_id, with_drafts=True
+                )
+            ),
+            None,
+        )
+        if tried is None:
+            raise NotFound(ErrorCode.PLACEMENT_NOT_FOUND)
+        return self._view(organisation_id, context_id, tried, placement_id, shown)
+
+    def criterion(self, session: SessionView, criterion: Criterion, *, shown: int = SHOWN) -> SimulationView:
+        """Try criteria that are not saved, on what the course's placements have read already.
+
+        :raises NotAllowed: unless the person may configure the course's badges.
+        :raises NotFound: ``context_not_found``.
+        """
+        if not session.can_configure or session.is_read_only:
+            raise NotAllowed(ErrorCode.NOT_ALLOWED, "trying criteria needs an editing role in a course")
+        organisation_id, context_id = _course_of(session)
+        tried = self.awarding.simulate(organisation_id, context_id, criterion)
+        return self._view(organisation_id, context_id, tried, None, shown)
+
+    def _view(
+        self,
+        organisation_id: str,
+        context_id: str,
+        tried: PlacementDecisions,
+        placement_id: str | None,
+        shown: int,
+    ) -> SimulationView:
+        with self.database.read() as reading:
+            course = placements.course(reading, organisation_id, context_id)
+            if course is None:
+                raise NotFound(ErrorCode.CONTEXT_NOT_FOUND)
+            run = runs.newest(reading, organisation_id, context_id)
+            gates = (
+                store.gates_of_course(reading, organisation_id, context_id)
+                if placement_id is None
+                else store.gates(reading, organisation_id, placement_id)
+            )
+            channels = channels_of(tried.criterion, tried.columns, gates)
+            tally = _Tally.of(tried.decisions, len(channels), shown)
+            named = {outcome: tally.nearest(outcome) for outcome in Outcome}
+            ids = [decision.learner_id for decisions in named.values() for decision in decisions]
+            names = store.names(reading, organisation_id, ids)
+        placement = tried.placement
+        return SimulationView(
+            placement_id,
+            placement.name if placement_id is not None else "",
+            placement.status if placement_id is not None else "",
+            placement_id is None or placement.achievement_version_id is not None,
+            tried.criterion,
+            sum(len(group) for group in tally.groups.values()),
+            dict(tally.not_counted),
+            tuple(
+                OutcomeGroup(outcome, len(group), _named(named[outcome], names))
+                for outcome, group in tally.groups.items()
+            ),
+            tuple(
+                SimulatedCriterion(channel, states[State.MET], states[State.NOT_MET], states[State.UNKNOWN])
+                for channel, states in zip(channels, tally.states, strict=True)
+            ),
+            course.roster_read_at,
+            course.roster_is_complete,
+            ErrorCode(course.roster_trouble) if course.roster_trouble else None,
+            run,
+        )
+
+
+def _named(decisions: Sequence[Decision], names: Mapping[str, str | None]) -> tuple[SimulatedLearner, ...]:
+    learners = (
+        SimulatedLearner(one.learner_id, names.get(one.learner_id), one.finding, one.met_at)
+        for one in decisions
+    )
+    return tuple(sorted(learners, key=lambda one: ((one.name or "").casefold(), one.learner_id)))
+
+
+def _course_of(session: SessionView) -> tuple[str, str]:
+    if not session.can_view_progress:
+        raise NotAllowed(ErrorCode.NOT_ALLOWED, "no right to see progress")
+    if session.context_id is None:
+        raise NotFound(ErrorCode.CONTEXT_NOT_FOUND)
+    return session.organisation_id, session.context_id
+
+
+@dataclass
+class _Tally:
+    """What one pass over all decisions counts."""
+
+    shown: int
+    groups: dict[Outcome, list[Decision]]
+    not_counted: Counter[Exclusion]
+    states: list[Counter[State]]
+
+    @classmethod
+    def of(cls, decisions: Iterable[Decision], leaves: int, shown: int) -> _Tally:
+        tally = cls(
+            shown, {outcome: [] for outcome in Outcome}, Counter(), [Counter() for _ in range(leaves)]
+        )
+        for decision in decisions:
+            outcome = outcome_of(decision)
+            if outcome is None:
+                if decision.exclusion is not None:
+                    tally.not_counted[decision.exclusion] += 1
+                continue
+            tally.groups[outcome].append(decision)
+            for counter, leaf in zip(tally.states, decision.finding.leaves(), strict=True):
+                counter[leaf.state] += 1
+        return tally
+
+    def nearest(self, outcome: Outcome) -> list[Decision]:
+        """Some of a group: those with the most criteria met."""
+        return heapq.nsmallest(self.shown, self.groups[outcome], key=_lacking)
+
+
+def _lacking(decision: Decision) -> tuple[int, str]:
+    met = sum(leaf.state is State.MET for leaf in decision.finding.leaves())
+    return -met, decision.learner_id
