@@ -26,7 +26,7 @@ from lti_tool.queue import Queue
 from lti_tool.settings import load_settings
 from lti_tool.store.tables import Award, Learner
 from tests.factories import rule_fields
-from tests.simulator.browser import CookiePolicy, Page
+from tests.simulator.browser import CookiePolicy, Form, Page
 from tests.simulator.canvas.lms import Canvas, Cloud
 from tests.simulator.client import Person, fetch_in_process, mounts
 from tests.simulator.gradebook import GradeItem
@@ -152,6 +152,15 @@ class Campus:
         teacher.submit(page, form="/columns")
         self.fill_columns(formula)
 
+    def publish(self, activity: Activity) -> None:
+        """The teacher has seen what would happen, and publishes: from now on the badge is awarded."""
+        teacher = self.browser(self.teacher)
+        page = teacher.launch(activity.id)
+        drafts = [form for form in page.forms if "/publish" in form.action]
+        own = [form for form in drafts if _heading_of(page, form).startswith(activity.name)]
+        (form,) = own if len(drafts) > 1 else drafts
+        teacher.submit(page, form=form)
+
     def fill_columns(self, formula: str = "=[[quiz1]]") -> None:
         """What brings grades into the columns: Moodle's formula, else a teacher who types them."""
         for column in self.mirrors():
@@ -168,9 +177,10 @@ class Campus:
         return micromodule_fields("Open Data Basics", "Quiz 1", "60", self.channel)
 
     def placed_badge(self) -> Activity:
-        """A badge for 60 percent in Quiz 1, placed and set up."""
+        """A badge for 60 percent in Quiz 1, placed, set up and published."""
         activity = self.place_badge()
         self.set_up(activity)
+        self.publish(activity)
         return activity
 
     # -- what a learner does
@@ -225,6 +235,13 @@ def row_of(page: Page, name: str) -> str:
     return next(
         " ".join(row.get_text(" ").split()) for row in page.soup.find_all("tr") if name in row.get_text()
     )
+
+
+def _heading_of(page: Page, form: Form) -> str:
+    """What the part of the course page that a placement's form stands in is called."""
+    placement_id = form.action.partition("/placements/")[2].partition("/")[0]
+    heading = page.soup.find(id=f"placement-{placement_id}")
+    return " ".join(heading.get_text(" ").split()) if heading is not None else ""
 
 
 def credential_of(wallet: Page) -> str:

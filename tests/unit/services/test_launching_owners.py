@@ -20,13 +20,12 @@ from tests.unit.services.launches import World, keyed
 # -- placements
 
 
-def test_the_first_launch_activates_the_placement_and_makes_its_course_due(world: World) -> None:
+def test_a_launch_finds_its_draft_and_leaves_it_one(world: World) -> None:
     placed = factories.placed(world.database, world.course, status="draft")
     accepted = world.accept(**keyed(placed))
     assert accepted.session.placement_id == placed.placement_id
     assert accepted.session.link_role == "badge"
-    placement = world.row(tables.Placement)
-    assert (placement.status, placement.activated_at) == ("active", NOW)
+    assert world.row(tables.Placement).status == "draft"
     assert world.row(tables.Context).sync_due_at == NOW
     assert world.launching.open_session_by_token(accepted.token) == accepted.session
 
