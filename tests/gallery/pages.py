@@ -297,6 +297,7 @@ NO_PAGES = (
             ("GET", "ops.readyz"),
             ("GET", "public.achievement_image"),
             ("GET", "public.credential_json"),
+            ("GET", "public.criteria_schema"),
             ("GET", "public.credential_png"),
             ("GET", "public.issuer_did"),
             ("GET", "public.status_list"),
