@@ -187,6 +187,8 @@ class Gating:
             return
         if session.gate_id is None:
             self._hasten(session, session.context_id)
+        elif session.link_role != "gate":
+            return  # somebody gave another link this gate's key by hand
         elif session.can_configure:
             self._check(session, session.gate_id)
         elif session.is_learner:

@@ -76,6 +76,12 @@ class Gradebook:
     asked: list[str] = field(default_factory=list)
     """``METHOD path?query`` of every call but those for tokens."""
     creates: bool = True
+    behind: dict[str, set[str]] = field(default_factory=dict)
+    """Link → who may open it; any other link is unknown."""
+
+    def let_pass(self, link: str, *subs: object) -> None:
+        """From now on just these may open the link."""
+        self.behind[link] = {str(sub) for sub in subs}
 
     def enrol(self, *subs: object, role: str = "Learner") -> None:
         self.members += [
@@ -116,10 +122,16 @@ class Gradebook:
         return 200, {}, json.dumps(found)
 
     def _roster(self, url: str, query: dict[str, str]) -> Reply:
+        members, kept = self.members, ""
+        if "rlid" in query:
+            if query["rlid"] not in self.behind:
+                return 404, {}, "{}"
+            members = [one for one in members if one["user_id"] in self.behind[query["rlid"]]]
+            kept = f"&rlid={query['rlid']}"
         start = int(query.get("from", "0"))
-        page = self.members[start : start + self.page_size]
-        more = start + self.page_size < len(self.members)
-        headers = {"Link": f'<{url}?from={start + self.page_size}>; rel="next"'} if more else {}
+        page = members[start : start + self.page_size]
+        more = start + self.page_size < len(members)
+        headers = {"Link": f'<{url}?from={start + self.page_size}{kept}>; rel="next"'} if more else {}
         return 200, headers, json.dumps({"members": page})
 
     def _results(self, column_url: str, query: dict[str, str]) -> Reply:
