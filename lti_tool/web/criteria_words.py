@@ -492,7 +492,7 @@ def _points_needed(criterion: ScoreAtLeast, score: Score) -> Decimal:
 
 def _share(finding: Finding) -> int | None:
     criterion, score = finding.criterion, finding.score
-    if isinstance(criterion, MeanAtLeast) and finding.mean is not None:
+    if isinstance(criterion, MeanAtLeast) and finding.mean is not None and criterion.threshold > 0:
         reached = int(finding.mean * 100 / criterion.threshold)
     elif isinstance(criterion, ScoreAtLeast) and score is not None and score.value is not None:
         needed = _points_needed(criterion, score)
