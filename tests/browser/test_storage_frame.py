@@ -37,7 +37,9 @@ INSTITUTION = """
     });"""
 FORWARDING = """
     const asked = JSON.parse(localStorage.getItem("asked") ?? "[]");
+    let lost = 0;
     addEventListener("message", ({data, source, origin}) => {
+        if (lost++ < LOSES) return;
         asked.push(data.subject);
         localStorage.setItem("asked", JSON.stringify(asked));
         if (data.subject === "lti.put_data") localStorage.setItem(data.key, data.value);
@@ -58,6 +60,8 @@ class Cloud:
     forwarding_at: str = ""
     """Where the frame of the agreed name comes from."""
     spoofs: bool = False
+    loses: int = 0
+    """How many messages come before the frame listens."""
 
 
 @pytest.fixture
@@ -78,7 +82,8 @@ def cloud(site: Site) -> Iterator[Cloud]:
 
     @app.get("/forwarding")
     def forwarding() -> str:
-        return f"<!doctype html><title>Forwarding</title><script>{FORWARDING}</script>"
+        script = FORWARDING.replace("LOSES", str(served.loses))
+        return f"<!doctype html><title>Forwarding</title><script>{script}</script>"
 
     @app.get("/auth")
     def auth() -> str:
@@ -132,6 +137,12 @@ def test_the_secret_goes_to_the_frame_of_the_host_that_signs_in(page: Page, site
     held = kept_at(page, cloud.sign_in)
     assert held["asked"] == '["lti.put_data","lti.get_data"]'
     assert held["lti_state_1"] == "the secret"
+
+
+def test_a_frame_that_is_still_loading_is_asked_again(page: Page, site: Site, cloud: Cloud) -> None:
+    cloud.loses = 2
+    wallet_opens(page, cloud)
+    assert validated(site) == ["the secret"]
 
 
 def test_a_frame_of_that_name_on_another_host_is_told_nothing(page: Page, site: Site, cloud: Cloud) -> None:

@@ -1,6 +1,10 @@
 // LTI Client Side postMessages and Platform Storage 0.1: where no cookie survives in a frame, the platform
-// keeps this browser's secret between login and launch. After two seconds without an answer we go on without it.
+// keeps this browser's secret between login and launch. Without an answer we go on without it: after two seconds
+// where nobody says that there is such a storage, later where somebody did.
 const PATIENCE = 2000;
+const PATIENCE_WITH_STORAGE = 6000;
+// A message to a frame that is still loading is lost without a trace, and Canvas loads its storage frame beside us.
+const REPEAT = 200;
 const link = document.getElementById("continue");
 const form = document.getElementById("launch");
 const { storageOrigin: origin, storageTarget: target, storageKey: key, storageValue: value } = (link ?? form).dataset;
@@ -15,12 +19,14 @@ function frameNamed(name) {
   }
 }
 
-function ask(subject, to, toOrigin, more = {}) {
+function ask(subject, to, toOrigin, more = {}, patience = PATIENCE) {
   const messageId = crypto.randomUUID();
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => finish(reject, new Error("no answer")), PATIENCE);
+    const timer = setTimeout(() => finish(reject, new Error("no answer")), patience);
+    const again = setInterval(send, REPEAT);
     function finish(settle, outcome) {
       clearTimeout(timer);
+      clearInterval(again);
       window.removeEventListener("message", listen);
       settle(outcome);
     }
@@ -32,8 +38,11 @@ function ask(subject, to, toOrigin, more = {}) {
       if (data.error) finish(reject, new Error(data.error.code));
       else finish(resolve, data);
     }
+    function send() {
+      to.postMessage({ subject, message_id: messageId, ...more }, toOrigin);
+    }
     window.addEventListener("message", listen);
-    to.postMessage({ subject, message_id: messageId, ...more }, toOrigin);
+    send();
   });
 }
 
@@ -47,7 +56,8 @@ async function storageFrame(subject) {
 
 async function keep() {
   try {
-    await ask("lti.put_data", await storageFrame("lti.put_data"), origin, { key, value });
+    const frame = await storageFrame("lti.put_data");
+    await ask("lti.put_data", frame, origin, { key, value }, PATIENCE_WITH_STORAGE);
   } catch {
     // cookies, or the page that explains, come next
   }
@@ -56,7 +66,8 @@ async function keep() {
 
 async function readBack() {
   try {
-    const answer = await ask("lti.get_data", await storageFrame("lti.get_data"), origin, { key });
+    const frame = await storageFrame("lti.get_data");
+    const answer = await ask("lti.get_data", frame, origin, { key }, PATIENCE_WITH_STORAGE);
     form.elements.storage_value.value = answer.value ?? "";
   } catch {
     // posted empty: the server answers with the page that explains
