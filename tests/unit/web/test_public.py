@@ -48,6 +48,7 @@ def test_the_json_address_needs_no_accept(client: FlaskClient) -> None:
         "/achievements/version-writing.svg",
         "/issuers/issuer-1/did.json",
         "/status/list-1",
+        "/schemas/criteria-2.json",
     ],
 )
 def test_what_was_read_before_is_not_sent_again(path: str, client: FlaskClient) -> None:
@@ -92,6 +93,18 @@ def test_what_is_about_no_learner_may_be_kept(path: str, client: FlaskClient) ->
     assert client.get(path).headers["Cache-Control"].startswith("public, max-age=")
 
 
+def test_the_schema_of_criteria_is_for_everybody(client: FlaskClient) -> None:
+    answer = client.get("/schemas/criteria-2.json", headers={"Origin": "https://editor.example"})
+    assert answer.mimetype == "application/schema+json"
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    assert answer.headers["Cache-Control"].startswith("public, max-age=")
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert "Set-Cookie" not in answer.headers
+    schema = answer.get_json(force=True)
+    assert schema["$id"].endswith("/schemas/criteria-2.json")
+    assert "://" in schema["$id"]
+
+
 def test_a_page_that_was_seen_is_sent_again_after_a_revocation(
     client: FlaskClient, tool: Sample, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -115,6 +128,8 @@ def test_a_page_that_was_seen_is_sent_again_after_a_revocation(
         "/issuers/unknown",
         "/issuers/unknown/did.json",
         "/status/unknown",
+        "/schemas/criteria-1.json",
+        "/schemas/criteria-2",
         "/.well-known/did.json",
         "/credentials/..%2f..%2fetc%2fpasswd",
     ],
