@@ -40,6 +40,23 @@ def test_a_formula_is_copied_with_the_keyboard(member: BrowserContext, page: Pag
     assert page.evaluate("document.activeElement.textContent").strip() == "Copied"
 
 
+def test_the_link_to_the_formula_page_copies_the_formula(
+    member: BrowserContext, page: Page, site: Site
+) -> None:
+    member.grant_permissions(["clipboard-read", "clipboard-write"])
+    member.route(
+        "**/calculation.php**", lambda route: route.fulfill(body="<input id='box'>", content_type="text/html")
+    )
+    site.tool.launching.view = TEACHER
+    site.tool.course_view = COURSES["waiting"]
+    page.goto(site.url + "/l/session-1/course")
+    with page.expect_popup() as opened:
+        page.get_by_role("link", name="Open the formula page").click()
+    opened.value.locator("#box").focus()
+    opened.value.keyboard.press("Control+V")
+    expect(opened.value.locator("#box")).to_have_value("=[[quiz1]]")
+
+
 def test_the_formula_page_opens_beside_and_the_course_page_notices(
     member: BrowserContext, page: Page, site: Site
 ) -> None:
@@ -111,6 +128,35 @@ def test_the_number_is_asked_for_where_it_counts(member: BrowserContext, page: P
     expect(page.get_by_label("How many")).to_be_visible()
 
 
+def test_rules_come_and_go_without_loading_the_form_again(
+    member: BrowserContext, page: Page, site: Site
+) -> None:
+    site.tool.launching.view = PICKING
+    site.tool.picker_view = PICKERS["usual"]
+    page.goto(site.url + "/l/session-1/micromodules/new")
+    page.evaluate("document.body.dataset.stays = 'yes'")
+    page.get_by_label("Assessment").fill("Quiz 1")
+    page.locator("button[value=add_attested]").click()
+    expect(page.locator(".rule-row")).to_have_count(2)
+    expect(page.get_by_label("Assessment")).to_have_value("Quiz 1")
+    expect(page.locator("#criteria-1-label")).to_be_focused()
+    page.locator("button[value=remove_row-0]").click()
+    expect(page.locator(".rule-row")).to_have_count(1)
+    assert page.evaluate("document.body.dataset.stays") == "yes"
+
+
+def test_a_session_that_ended_is_said_when_a_rule_is_added(
+    member: BrowserContext, page: Page, site: Site
+) -> None:
+    site.tool.launching.view = PICKING
+    site.tool.picker_view = PICKERS["usual"]
+    page.goto(site.url + "/l/session-1/micromodules/new")
+    member.clear_cookies()
+    page.locator("button[value=add_attested]").click()
+    expect(page.locator("form.describe")).to_have_count(0)
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+
+
 def test_the_form_works_without_script(browser: Browser, site: Site) -> None:
     context = browser.new_context(java_script_enabled=False, locale="en")
     context.add_cookies([COOKIE])
@@ -119,7 +165,7 @@ def test_the_form_works_without_script(browser: Browser, site: Site) -> None:
     page.goto(site.url + "/l/session-1/micromodules/new")
     page.get_by_label("Name", exact=True).fill("Research Data")
     page.get_by_label("Assessment").fill("Quiz 1")
-    page.get_by_role("button", name="Add a rule").click()
+    page.locator("button[value=add_score]").click()
     expect(page.get_by_label("Assessment")).to_have_count(2)
     expect(page.get_by_label("Name", exact=True)).to_have_value("Research Data")
     page.get_by_label("Assessment").nth(1).fill("Essay")

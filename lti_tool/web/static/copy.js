@@ -3,6 +3,14 @@ const buttons = document.querySelectorAll("button[data-copy]");
 for (const button of buttons) {
   button.hidden = false;
 }
+// A link may copy what its page asks for, so that it only has to be pasted there. At once: the tab that
+// opens takes the focus away, and a clipboard takes nothing from a page without it.
+document.addEventListener("click", (event) => {
+  const field = document.getElementById(event.target.closest?.("a[data-copy]")?.dataset.copy);
+  if (!field) return;
+  field.select();
+  document.execCommand("copy");
+});
 document.addEventListener("click", async (event) => {
   const button = event.target.closest?.("button[data-copy]");
   if (!button) return;

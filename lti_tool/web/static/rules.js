@@ -1,0 +1,31 @@
+// Rules are added and taken away without loading the whole form again; without script the buttons load it.
+const form = document.querySelector("form.describe");
+const parser = new DOMParser();
+const CHANGES = /^(add_|remove_row-|simulate$)/;
+let isBusy = false;
+
+form.addEventListener("submit", async (event) => {
+  const button = event.submitter;
+  if (button?.name !== "action" || !CHANGES.test(button.value)) return;
+  event.preventDefault();
+  if (isBusy) return;
+  isBusy = true;
+  const typed = new FormData(form);
+  typed.set("action", button.value);
+  try {
+    // form.action would be the buttons of that name.
+    const response = await fetch(form.getAttribute("action"), { method: "POST", body: typed, credentials: "same-origin" });
+    const fresh = parser.parseFromString(await response.text(), "text/html").getElementById("criteria");
+    if (!response.ok || !fresh) throw new Error("not the form");
+    document.getElementById("criteria").replaceWith(document.adoptNode(fresh));
+    (fresh.querySelector("[autofocus]") ?? document.getElementById("add-row"))?.focus();
+  } catch {
+    // Whatever the server has to say, it says on a page of its own: the button as without script.
+    const action = document.createElement("input");
+    Object.assign(action, { type: "hidden", name: "action", value: button.value });
+    form.append(action);
+    HTMLFormElement.prototype.submit.call(form);
+  } finally {
+    isBusy = false;
+  }
+});
