@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Final
 
 from lti_tool.domain.awarding import Decision, Proof
-from lti_tool.domain.criteria import Attested, EvidenceAccepted
+from lti_tool.domain.criteria import Attested, EvidenceAccepted, State
 from lti_tool.errors import ErrorCode, NotAllowed, NotFound
 from lti_tool.services.awarding import Awarding
 from lti_tool.services.evidence_channels import ChannelView, channels_of
@@ -59,9 +59,13 @@ class ExplanationView:
         return {one.key: one.gate_id for one in self.channels if one.gate_id is not None}
 
     @property
-    def attestations(self) -> tuple[ChannelView, ...]:
-        """Criteria that those who teach can attest here."""
-        return tuple(one for one in self.channels if isinstance(one.leaf, Attested))
+    def confirmed(self) -> tuple[ChannelView, ...]:
+        """Criteria that somebody attested: what was said can be taken back."""
+        return tuple(
+            one
+            for one, finding in zip(self.channels, self.decision.finding.leaves(), strict=True)
+            if isinstance(one.leaf, Attested) and finding.state is State.MET
+        )
 
     @property
     def submissions(self) -> tuple[ChannelView, ...]:

@@ -88,10 +88,12 @@ def test_what_a_teacher_can_do_is_at_hand(small_school: School) -> None:
         school.database, course, placed, "report", learner, state="returned", comment="Name sources."
     )
     view = explain(school, course, placed.placement_id, learner)
-    assert [one.key for one in view.attestations] == ["lab"]
+    assert view.confirmed == ()
     assert [one.key for one in view.submissions] == ["report"]
     assert view.gates == {"gate": gate_id}
     assert view.comments == {"report": "Name sources."}
+    factories.attestation(school.database, course, placed, "lab", learner)
+    assert [one.key for one in explain(school, course, placed.placement_id, learner).confirmed] == ["lab"]
 
 
 def test_of_a_long_past_the_newest_are_shown(small_school: School, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -249,6 +249,9 @@ def test_one_learner_is_explained_with_what_a_teacher_can_do(teacher: FlaskClien
     assert 'href="/l/session-1/course/placements/placement-1/submissions"' in shown
     assert "0" * 32 in shown
     assert "before: No data yet" in shown
+    assert "Who is confirmed" not in shown
+    tool.explanation_view = EXPLANATIONS["earned"]
+    assert "Who is confirmed: Laboratory safety" in teacher.get(f"{PLACEMENT}/learners/learner-1").text
     tool.explanation_view = EXPLANATIONS["staff"]
     assert "Teaches or runs this course." in teacher.get(f"{PLACEMENT}/learners/learner-1").text
 
