@@ -25,9 +25,9 @@ from lti_tool.store.credentials import IssuerView
 from lti_tool.store.runs import RunView
 from lti_tool.store.submissions import StoredFile
 from lti_tool.web import register
-from tests.unit.web.people_views import ATTESTS, EVIDENCE, JUDGING, SUBMISSIONS
-from tests.unit.web.insight_views import EXPLANATIONS, MATRICES, SIMULATIONS
 from tests.unit.web.gate_views import GATES
+from tests.unit.web.insight_views import EXPLANATIONS, MATRICES, SIMULATIONS
+from tests.unit.web.people_views import ATTESTS, EVIDENCE, JUDGING, SUBMISSIONS
 from tests.unit.web.sample_views import (
     ACHIEVEMENT,
     AWARDS,
