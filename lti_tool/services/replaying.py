@@ -84,9 +84,10 @@ class Replaying:
             return Replay(stored, None, (Difference("criteria", "unreadable", criterion.detail),))
         try:
             evidence = parse_evidence(stored.evidence)
+            # Also here: a value such as NaN is read, and cannot be compared.
+            made = decide_award(criterion, Candidate(stored.learner_id, evidence), stored.decided_at)
         except (ToolError, ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
             return Replay(stored, None, (Difference("evidence", "unreadable", repr(error)),))
-        made = decide_award(criterion, Candidate(stored.learner_id, evidence), stored.decided_at)
         return Replay(stored, made, tuple(_differences(stored, made)))
 
     def _criterion(self, version_id: str) -> Criterion | ToolError:

@@ -41,6 +41,8 @@ EVERYTHING = AllOf(
     )
 )
 
+SCORE = {"value": "80", "maximum": "100", "graded_at": None, "read_at": "2026-03-01T12:00:00+00:00"}
+
 
 def decide(school: School, course: Course) -> None:
     school.awarding.decide_context(course.organisation_id, course.context_id)
@@ -153,6 +155,9 @@ def test_evidence_that_was_changed_is_found(small_school: School) -> None:
         {"version": 2, "scores": {"quiz": None}},
         {"version": 2, "scores": {"quiz": {"value": "many", "maximum": "1", "graded_at": None}}},
         {"version": 2, "scores": {}, "facts": {"gate": {"holds": True}}},
+        {"version": 2, "scores": {"quiz": {**SCORE, "value": "NaN"}}},
+        {"version": 2, "scores": {"quiz": {**SCORE, "value": "sNaN"}}},
+        {"version": 2, "scores": {"quiz": {**SCORE, "value": "9E+999999999999999999"}}},
     ],
 )
 def test_evidence_that_cannot_be_read_is_a_difference_and_not_a_failure(
@@ -192,12 +197,11 @@ def test_a_decision_of_the_first_release_is_made_again_as_it_was(small_school: S
         tables.MicromoduleVersion.id == placed.micromodule_version_id,
         criteria={"version": 1, "rule": {"type": "all", "of": [rule]}},
     )
-    score = {"value": "80", "maximum": "100", "graded_at": None, "read_at": "2026-03-01T12:00:00+00:00"}
     leaf = {"state": "met", "reason": "score_reached", "key": "quiz"}
     small_school.change(
         tables.Decision,
         tables.Decision.id == decision_id,
-        evidence={"version": 1, "scores": {"quiz": score}},
+        evidence={"version": 1, "scores": {"quiz": SCORE}},
         finding={"state": "met", "reason": "parts_met", "parts": [leaf]},
     )
     assert Replaying(small_school.database).replay(decision_id).is_same
