@@ -9,6 +9,7 @@ from typing import Any, cast
 from urllib.parse import quote
 
 from flask import Response, make_response, redirect, render_template, request, url_for
+from flask_babel import gettext
 from werkzeug.wrappers import Response as AnyResponse
 
 from lti_tool.errors import ErrorCode, NotAllowed, RequestInvalid
@@ -97,7 +98,11 @@ def confirm(placement_id: str, key: str) -> AnyResponse:
     except RequestInvalid as error:
         sentences: dict[str, str] = {}
         for problem in cast("tuple[Problem, ...]", error.params.get("problems", ())):
-            sentences.setdefault(problem.field, problem_sentence(problem.code, dict(problem.params)))
+            is_nobody = problem.field == "learner_id" and problem.code == "required"
+            sentence = problem_sentence(problem.code, dict(problem.params))
+            sentences.setdefault(
+                problem.field, gettext("Choose at least one learner.") if is_nobody else sentence
+            )
         form = Sent({"reason": reason}, frozenset(chosen), sentences)
         return make_response(_attest_page(placement_id, key, form), 422)
     wanted = _wanted_learners()
@@ -189,7 +194,7 @@ def _sentences(error: RequestInvalid, max_file_bytes: int) -> dict[str, str]:
     for trouble in cast("tuple[Trouble, ...]", error.params.get("troubles", ())):
         sentence = trouble_sentence(trouble, max_file_bytes)
         before = found.get(trouble.field)
-        found[trouble.field] = f"{before} {sentence}" if before and trouble.name else before or sentence
+        found[trouble.field] = f"{before}\n{sentence}" if before and trouble.name else before or sentence
     return found
 
 
