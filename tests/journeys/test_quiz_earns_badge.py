@@ -35,7 +35,7 @@ def test_a_learner_below_the_bar_sees_what_is_missing(campus: Campus) -> None:
     assert wallet.status == 200
     assert "Quiz 1: at least 60" in wallet.words
     assert "40 of 100 points, 20 points more are needed" in wallet.words
-    assert "Grades read just now" in wallet.words
+    assert "From the gradebook column “Quiz 1” · read just now" in wallet.words
     assert "sharing" not in str(wallet.soup)
 
 
@@ -176,7 +176,7 @@ def test_the_teacher_is_led_to_the_formula_and_the_tool_never_writes_into_the_mi
     activity = campus.place_badge()
     teacher = campus.browser(campus.teacher)
     page = teacher.launch(activity.id)
-    assert "counts towards the course total like any other until you set its weight to 0" in page.words
+    assert "It counts towards the course total until you set its weight to 0." in page.words
     page = teacher.submit(page, form="/columns")
     assert "Recalculating grades" in page.words
     assert "ID numbers" in page.words
