@@ -125,16 +125,20 @@ class Awarding:
         context_id: str,
         learner_ids: Sequence[str],
         *,
+        placement_id: str | None = None,
         held: Collection[str] | None = None,
         with_drafts: bool = False,
     ) -> tuple[PlacementDecisions, ...]:
         """What would be decided now for some learners; nothing is written.
 
+        :param placement_id: this one only.
         :param held: the achievement versions that the one learner asked for holds, where that is known.
         :param with_drafts: also what would be decided for drafts, were they published.
         """
         now = self.clock()
         placed = self._placed(organisation_id, context_id, with_drafts=with_drafts)
+        if placement_id is not None:
+            placed = tuple(placement for placement in placed if placement.id == placement_id)
         reads = self._read(organisation_id, context_id, learner_ids, placed, with_latest=False, held=held)
         return tuple(read.decided(now) for read in reads)
 

@@ -100,10 +100,14 @@ class Explaining:
         if person is None:
             raise NotFound(ErrorCode.NOT_FOUND, "nobody of this course")
         made = next(
-            (
-                one
-                for one in self.awarding.preview(organisation_id, context_id, [learner_id], with_drafts=True)
-                if one.placement.id == placement_id
+            iter(
+                self.awarding.preview(
+                    organisation_id,
+                    context_id,
+                    [learner_id],
+                    placement_id=placement_id,
+                    with_drafts=True,
+                )
             ),
             None,
         )

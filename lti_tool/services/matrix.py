@@ -265,9 +265,10 @@ class Matrix:
         self, organisation_id: str, context_id: str, placement_id: str, listed: Sequence[Listed]
     ) -> PlacementDecisions:
         ids = [one.learner_id for one in listed]
-        for made in self.awarding.preview(organisation_id, context_id, ids, with_drafts=True):
-            if made.placement.id == placement_id:
-                return made
+        for made in self.awarding.preview(
+            organisation_id, context_id, ids, placement_id=placement_id, with_drafts=True
+        ):
+            return made
         raise NotFound(ErrorCode.PLACEMENT_NOT_FOUND)
 
     def _rows(
