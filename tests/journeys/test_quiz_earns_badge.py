@@ -188,6 +188,7 @@ def test_the_teacher_is_led_to_the_formula_and_the_tool_never_writes_into_the_mi
         assert teacher.get(str(anchor["href"])).status == 200
 
     campus.lms.set_formula(mirror, "=[[quiz1]]")
+    campus.publish(activity)
     campus.take_quiz("ada", 85)
     campus.open_wallet("ada", activity)
     campus.pass_time(minutes=5)
