@@ -224,6 +224,8 @@ class CourseProgress:
             awarded = awards.get(placement.achievement_version_id or "", {})
             known = {decision.learner_id: _row(decision, names, awarded) for decision in made.decisions}
             rows = tuple(known[id_] for id_ in learner_ids if id_ in known)
+            # In the gradebook a column carries its badge's name as well; here, and in its formula, it is the quiz.
+            called = {key: label for key, label, *_ in score_asks(made.criterion)}
             shown.append(
                 PlacementProgress(
                     placement.id,
@@ -235,7 +237,14 @@ class CourseProgress:
                     placement.image_alt,
                     placement.status,
                     made.criterion,
-                    tuple(column_progress(column, platform, course) for column in made.columns),
+                    tuple(
+                        column_progress(
+                            column._replace(label=called.get(column.evidence_key, column.label)),
+                            platform,
+                            course,
+                        )
+                        for column in made.columns
+                    ),
                     _counts(elsewhere[placement.id], revoked_elsewhere[placement.id], rows, total),
                     rows,
                     tuple(_gate(gate) for gate in gates_of.get(placement.id, ())),

@@ -182,11 +182,19 @@ def test_each_column_says_how_it_is_doing(small_school: School, values: dict[str
     assert (column.guidance is None) is (state == "not_created")
 
 
+def test_a_column_is_called_and_filled_as_its_assessment(small_school: School) -> None:
+    course = small_school.course()
+    factories.placed(small_school.database, course)
+    small_school.change(tables.LineItem, label="Quiz 1 · A badge of any name")
+    (column,) = view(small_school, course).placements[0].columns
+    assert (column.label, column.formula_example) == ("Quiz 1", "=[[quiz1]]")
+
+
 @pytest.mark.parametrize("label", ["测验", "!!!", "[[x]]", "😀", "a\nb", " "])
 def test_a_column_of_any_name_has_a_page(small_school: School, label: str) -> None:
     course = small_school.course()
     factories.placed(small_school.database, course)
-    small_school.change(tables.LineItem, label=label)
+    small_school.change(tables.LineItem, label=label, evidence_key="of-an-older-version")
     (column,) = view(small_school, course).placements[0].columns
     assert column.label == label
 
