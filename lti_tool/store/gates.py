@@ -146,7 +146,10 @@ def of_context(session: Session, organisation_id: str, context_id: str) -> tuple
 def without_link(
     session: Session, organisation_id: str, context_id: str, limit: int
 ) -> tuple[tuple[str, str, str], ...]:
-    """(id, label, name of the badge) of gates that nobody has opened yet, of the newest placements first."""
+    """(id, label, name of the badge) of gates that nobody has opened yet, or whose link is gone.
+
+    Those of the newest placements first.
+    """
     rows = session.execute(
         select(Gate.id, Gate.label, MicromoduleVersion.name)
         .join(Placement, Placement.id == Gate.placement_id)
@@ -154,7 +157,7 @@ def without_link(
         .where(
             Gate.organisation_id == organisation_id,
             Gate.context_id == context_id,
-            Gate.resource_link_id.is_(None),
+            sa.or_(Gate.resource_link_id.is_(None), Gate.trouble == ErrorCode.GATE_LINK_MISSING.value),
             Placement.status.in_(READ_STATUSES),
         )
         .order_by(Placement.created_at.desc(), Gate.label, Gate.id)
