@@ -105,19 +105,19 @@ def test_a_quiz_earns_its_badge(campus: Campus, people: Any) -> None:
     )
     teacher.get_by_role("button", name="Select content").click()
     picker = tool_frame(teacher)
-    picker.get_by_role("link", name="Describe a new micromodule").click()
+    picker.get_by_role("link", name="New badge").click()
     picker.get_by_label("Name", exact=True).fill("Open Data Basics")
-    picker.get_by_label("Description", exact=True).fill("Finds, judges and reuses open data.")
     picker.get_by_label("Assessment").fill("Quiz 1")
     # Chromium ignores autofocus in a frame of another site: what was asked for is shown all the same.
     picker.get_by_role("button", name="Say it in words").click()
     expect(picker.locator("#in-words")).to_be_focused()
     expect(picker.locator("#in-words")).to_contain_text("Quiz 1: at least 60 %")
+    picker.get_by_label("At least").fill("many")
     picker.get_by_role("button", name="Add to the course").click()
-    # The description of the picture is required: nothing that was typed is lost.
-    expect(picker.get_by_role("alert")).to_contain_text("Description of the picture")
+    # Nothing that was typed is lost.
+    expect(picker.get_by_role("alert")).to_contain_text("Enter a number.")
     expect(picker.get_by_label("Assessment")).to_have_value("Quiz 1")
-    picker.get_by_label("Description of the picture").fill("A green hexagon with a rosette")
+    picker.get_by_label("At least").fill("60")
     picker.get_by_role("button", name="Add to the course").click()
     expect(teacher.locator("#selectcontentindicator")).to_have_text("Content selected")
     teacher.get_by_role("button", name="Save and display").click()
@@ -125,7 +125,7 @@ def test_a_quiz_earns_its_badge(campus: Campus, people: Any) -> None:
     # The first run: a column, its formula in a tab of its own, and the page that notices.
     course = tool_frame(teacher)
     expect(course.get_by_role("heading", name="Set up this badge")).to_be_visible()
-    expect(course.get_by_text("What this does to the course total")).to_be_visible()
+    expect(course.get_by_text("It counts towards the course total until")).to_be_visible()
     course.get_by_role("button", name="Create the column").click()
     formula = course.get_by_role("textbox", name="Formula").input_value()
     assert formula == "=[[quiz1]]"
@@ -145,6 +145,9 @@ def test_a_quiz_earns_its_badge(campus: Campus, people: Any) -> None:
     learner.goto(address)
     wallet = tool_frame(learner)
     expect(wallet.get_by_text("40 of 100 points, 20 points more are needed")).to_be_visible()
+    expect(course.get_by_text("Values arrive")).to_be_visible()
+    expect(wallet.get_by_text("Nothing is given yet")).to_be_visible()
+    course.get_by_role("button", name="Publish").click()
     expect(course.get_by_text("Grades arrive")).to_be_visible()
 
     # Who passes has the badge at the next visit.
@@ -187,11 +190,9 @@ def test_a_quiz_earns_its_badge_in_canvas(canvas_campus: Campus, people: Any) ->
     teacher.goto(f"{campus.lms.base_url}/courses/{campus.course.id}/assignments/new")
     teacher.get_by_role("button", name="Find LTI Badges").click()
     picker = teacher.frame_locator("#tool_content")
-    picker.get_by_role("link", name="Describe a new micromodule").click()
+    picker.get_by_role("link", name="New badge").click()
     picker.get_by_label("Name", exact=True).fill("Open Data Basics")
-    picker.get_by_label("Description", exact=True).fill("Finds, judges and reuses open data.")
     picker.get_by_label("Assessment").fill("Quiz 1")
-    picker.get_by_label("Description of the picture").fill("A green hexagon with a rosette")
     picker.get_by_role("button", name="Add to the course").click()
     expect(teacher.get_by_text("Content selected")).to_be_visible()
     teacher.get_by_role("button", name="Save").click()
@@ -199,6 +200,8 @@ def test_a_quiz_earns_its_badge_in_canvas(canvas_campus: Campus, people: Any) ->
     course = teacher.frame_locator("#tool_content")
     course.get_by_role("button", name="Create the column").click()
     expect(course.get_by_text("Waiting for values")).to_be_visible()
+    course.get_by_role("button", name="Publish").click()
+    expect(course.get_by_role("button", name="Publish")).not_to_be_visible()
 
     address = teacher.url
     campus.learner("ada")
