@@ -224,7 +224,7 @@ class CourseProgress:
             awarded = awards.get(placement.achievement_version_id or "", {})
             known = {decision.learner_id: _row(decision, names, awarded) for decision in made.decisions}
             rows = tuple(known[id_] for id_ in learner_ids if id_ in known)
-            # In the gradebook a column carries its badge's name as well; here, and in its formula, it is the quiz.
+            # The column's name in the gradebook ends in its badge's; the formula is of the quiz alone.
             called = {key: label for key, label, *_ in score_asks(made.criterion)}
             shown.append(
                 PlacementProgress(
