@@ -600,7 +600,7 @@ def _next_mean(finding: Finding, *, learner: bool) -> str:
 def _next_gate(finding: Finding, *, learner: bool) -> str:
     if learner:
         if finding.fact is None:
-            return _("Once you have done it, open the activity behind it: that counts at once.")
+            return _("When you have done it, open the activity that it unlocks.")
         return _("The course page says at the restricted activity what is still to be done.")
     if finding.fact is None:
         return _("Check the gate and confirm it.")

@@ -17,7 +17,6 @@ from lti_tool.credentials.verification import Verdict as BadgeVerdict
 from lti_tool.domain.awarding import Exclusion, Verdict
 from lti_tool.domain.criteria import (
     AllOf,
-    AnyOf,
     AtLeast,
     Attested,
     Channel,
@@ -29,16 +28,16 @@ from lti_tool.domain.criteria import (
     ScoreAtLeast,
     Term,
     Unit,
+    Within,
 )
 from lti_tool.domain.evaluation import evaluate
-from lti_tool.domain.evidence import Evidence, Score
+from lti_tool.domain.evidence import Detail, Evidence, Fact, Score
 from lti_tool.domain.freshness import Freshness, Staleness
 from lti_tool.domain.gates import GateState
 from lti_tool.domain.identity import DeepLinkingSettings
 from lti_tool.domain.scoring import ScoreState
 from lti_tool.errors import ErrorCode
 from lti_tool.platforms import ColumnGuidance, TotalOptOut
-from lti_tool.services.configuring import MicromoduleSummary, PickerView
 from lti_tool.services.issuing import PublishedDocument
 from lti_tool.services.launching import SessionView
 from lti_tool.services.progress import (
@@ -56,7 +55,6 @@ from lti_tool.store.micromodules import AchievementVersionView
 from lti_tool.store.proofs import Doubted
 from lti_tool.store.runs import RunView
 from lti_tool.store.scores import GivenUp
-from tests.factories import rule_fields
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 BASE_URL = "https://badges.example.edu"
@@ -224,8 +222,27 @@ def wallet(**changes: Any) -> WalletView:
     return replace(plain, **changes)
 
 
+def everything(**changes: Any) -> ProgressCard:
+    """A rule of every kind, each in another state; the report came back with a comment."""
+    finding = evaluate(
+        AllOf((EVERYTHING, Within(TALK, NOW - timedelta(days=60), NOW - timedelta(days=30)))),
+        Evidence(
+            {"quiz-1": score("40"), "essay": score("65")},
+            {
+                "talk": Fact(True, NOW - timedelta(days=3), None, Detail.TOOL),
+                "report": Fact(False, NOW - timedelta(days=2), None, Detail.RETURNED),
+            },
+        ),
+    )
+    comments = {"report": "Please name your sources.\nThe second page is missing."}
+    return replace(progress_card(), finding=finding, comments=comments, **changes)
+
+
 WALLETS = {
     "usual": wallet(),
+    "draft": wallet(in_progress=(progress_card(is_draft=True, criterion=MIXED),), earned=()),
+    "every-rule": wallet(in_progress=(everything(),), earned=()),
+    "every-rule-read-only": wallet(in_progress=(everything(),), earned=(), is_read_only=True),
     "empty": wallet(earned=(), in_progress=(progress_card({}, read_at=None),)),
     "no-micromodule": wallet(earned=(), in_progress=(), issues_badges_here=False),
     "no-course": wallet(in_progress=(), issues_badges_here=False),
@@ -470,66 +487,6 @@ def visitor(state: str) -> SessionView:
     """Who sees this state of the course page."""
     return GRADER if state.endswith("grader") else TEACHER
 
-
-def picker(**changes: Any) -> PickerView:
-    """Two micromodules to choose from."""
-    plain = PickerView(
-        micromodules=(
-            MicromoduleSummary(
-                "micromodule-1",
-                "Research Data",
-                "Plans, documents and shares research data responsibly.",
-                ("Data management", "FAIR principles"),
-                "version-data",
-                "A green hexagon with a database",
-                TREE,
-                is_placed_here=True,
-            ),
-            MicromoduleSummary(
-                "micromodule-2",
-                "Academic Writing",
-                "Writes and revises a short academic text.",
-                (),
-                None,
-                "",
-                AnyOf((ESSAY, PEER)),
-                is_placed_here=False,
-            ),
-        ),
-        draft=None,
-        has_roster=True,
-        supports_mirror=True,
-    )
-    return replace(plain, **changes)
-
-
-PICKERS = {
-    "usual": picker(),
-    "first": picker(micromodules=(), has_roster=False),
-    "draft": picker(draft={"name": "Half a thought", "criteria-0-label": "Quiz 7"}),
-    "no-mirrors": picker(supports_mirror=False),
-}
-
-FORM = {
-    "name": "Research Data",
-    "description": "Plans, documents and shares research data responsibly.",
-    "skills": "Data management\nFAIR principles",
-    "combination": "all",
-    "at_least_count": "1",
-    **rule_fields(0, label="Quiz 1"),
-    **rule_fields(
-        1, label="Essay", channel="attest", threshold="12", unit="points", purpose="formative", group="A"
-    ),
-    **rule_fields(2, label="Peer review", channel="attest", threshold="50", group="A"),
-    "group-A-combination": "any",
-    "group-A-count": "1",
-    "shape": "hexagon",
-    "icon": "database",
-    "background": "#0b6a5d",
-    "foreground": "#ffffff",
-    "text": "Research Data",
-    "image_alt": "A green hexagon with a database",
-}
 
 CREDENTIAL = PublicCredential(
     id="credential-2",

@@ -188,7 +188,7 @@ def test_each_rule_is_a_sentence_and_says_how_it_is_known(criterion: Criterion, 
 
 HELD = Fact(True, DAY, READ)
 FACTS: list[tuple[Criterion, Fact | None, str, str, str, str]] = [
-    (GATE, None, "unknown", "not checked yet", "Once you have done it", "Check the gate and confirm it."),
+    (GATE, None, "unknown", "not checked yet", "When you have done it", "Check the gate and confirm it."),
     (GATE, Fact(False), "not_met", "not fulfilled yet", "The course page says", "The learner has to meet"),
     (GATE, HELD, "met", "fulfilled, seen on November 20, 2026", "", ""),
     (TALK, Fact(False), "not_met", "not confirmed yet", "A teacher confirms it.", "Confirm it when"),
