@@ -7,7 +7,7 @@ from bs4 import BeautifulSoup
 
 from tests.factories import rule_fields
 from tests.journeys.campus import TOOL_URL, Campus, credential_of
-from tests.simulator.browser import Form, Page
+from tests.simulator.browser import Form, Page, Value
 from tests.simulator.client import Person
 from tests.simulator.lms import Activity, User
 from tests.unit.services.evidence_samples import HTML, PDF
@@ -62,7 +62,10 @@ def attest(
     campus: Campus, badge: Activity, by: User, *names: str, button: str = "Confirm for the chosen"
 ) -> Page:
     teacher, page = opened(campus, badge, by, "/attest/")
-    chosen = {"learner_id": values_of(page, *names), "reason": "gave the talk on 3 May"}
+    chosen: dict[str, Value | None] = {
+        "learner_id": list(values_of(page, *names)),
+        "reason": "gave the talk on 3 May",
+    }
     return teacher.submit(page, chosen, form=post_form(page), button=button)
 
 
