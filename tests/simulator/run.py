@@ -22,7 +22,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -36,7 +36,7 @@ from lti_tool.lti.registration import custom_parameters
 from lti_tool.settings import load_settings
 from lti_tool.store import micromodules
 from tests.simulator.app import applications
-from tests.simulator.browser import Page
+from tests.simulator.browser import Form, Page
 from tests.simulator.canvas.lms import Canvas, Cloud
 from tests.simulator.client import Person
 from tests.simulator.gradebook import GradeItem
@@ -70,6 +70,8 @@ class Recipe:
     rows: tuple[tuple[str, str], ...]
     """(assessment, percent needed)."""
     combination: str = "all"
+    gate: str = ""
+    """What a rule of the forum is called, in an LMS that takes its link along with the badge's."""
 
 
 RECIPES = (
@@ -94,6 +96,7 @@ RECIPES = (
         "#5b2a86",
         "Data Privacy",
         (("Quiz 1", "60"), ("Quiz 2", "50")),
+        gate="Took part in the discussion",
     ),
     Recipe(
         "MM3",
@@ -152,7 +155,7 @@ def sites_of(product: str, lms_port: int) -> list[Site]:
     ours = Canvas(first, cloud, seed=7, name="Open University")
     theirs = Canvas(second, cloud, seed=8, name="Neighbour University")
     return [
-        Site(ours, seed_demo(ours), ORGANISATION, RECIPES),
+        Site(ours, seed_demo(ours), ORGANISATION, tuple(replace(one, gate="") for one in RECIPES)),
         Site(theirs, seed_demo(theirs), NEIGHBOUR, RECIPES[:1]),
     ]
 
@@ -270,10 +273,13 @@ def seed(tool: Tool, site: Site, tool_url: str, wait: Wait) -> None:
     for recipe in site.recipes:
         wait(lambda: True, 0)  # somebody may want it to stop
         course = next(course for course in demo.courses if course.short_name == recipe.short_name)
-        placed[recipe.short_name] = place(teacher, course, recipe)
+        placed[recipe.short_name], *gates = place(teacher, course, recipe)
         page = teacher.launch(placed[recipe.short_name].id)
         teacher.submit(page, form="columns")
         fill_columns(teacher, site, course, placed[recipe.short_name], wait)
+        for gate in gates:
+            open_gate(teacher, course, gate, wait)
+        teacher.submit(teacher.launch(placed[recipe.short_name].id), form="/publish")
     gather(tool, site.organisation)
     first = placed[site.recipes[0].short_name]
     passed = _passed(site, demo.courses[0])
@@ -295,8 +301,27 @@ def gather(tool: Tool, name: str) -> None:
     )
 
 
-def place(teacher: Person, course: Course, recipe: Recipe) -> Activity:
-    """Deep linking: the micromodule from the library if an earlier run left it there, else a new one."""
+def open_gate(teacher: Person, course: Course, gate: Activity, wait: Wait) -> None:
+    """What the teacher does for a gate: restricts it by the forum, looks who passes, and confirms that."""
+    forum = next(activity for activity in teacher.lms.in_course(course) if activity.module == "forum")
+    settings = f"/course/modedit.php?update={gate.id}&return=1&showonly=availabilityconditionsheader"
+    restriction: dict[str, str | list[str] | None] = {f"completion_{forum.id}": "1"}
+    teacher.submit(teacher.get(settings), restriction, form="modedit", button="Save and return to course")
+    page = teacher.launch(gate.id)
+
+    def confirming() -> list[Form]:
+        shown = teacher.get(page.url, page=page)
+        return [form for form in shown.forms if any("confirm" in button for button in form.buttons)]
+
+    wait(lambda: bool(confirming()), SEEDING_SECONDS)
+    teacher.submit(page, form=confirming()[0], button="confirm")
+
+
+def place(teacher: Person, course: Course, recipe: Recipe) -> list[Activity]:
+    """Deep linking: the micromodule from the library if an earlier run left it there, else a new one.
+
+    Gives the badge, and its gates behind it.
+    """
     picker = teacher.deep_link(course)
     known = _version_called(picker, recipe.name)
     if known is not None:
@@ -317,16 +342,18 @@ def place(teacher: Person, course: Course, recipe: Recipe) -> Activity:
             "image_alt": f"Badge “{recipe.name}”",
         }
         for _ in recipe.rows[1:]:
-            page = teacher.submit(page, fields, form="micromodule", button="add_row")
+            page = teacher.submit(page, fields, form="micromodule", button="add_score")
         for number, (label, percent) in enumerate(recipe.rows):
             fields |= {
                 f"criteria-{number}-label": label,
                 f"criteria-{number}-threshold": percent,
                 f"criteria-{number}-channel": "mirror" if teacher.lms.product == "moodle" else "attest",
             }
+        if recipe.gate:
+            number = len(recipe.rows)
+            fields |= {f"criteria-{number}-kind": "gate", f"criteria-{number}-label": recipe.gate}
         answer = teacher.submit(page, fields, form="micromodule", button="place")
-    (activity,) = teacher.save_selected(answer)
-    return activity
+    return teacher.save_selected(answer)
 
 
 def _version_called(picker: Page, name: str) -> str | None:
