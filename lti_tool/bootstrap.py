@@ -27,6 +27,7 @@ from lti_tool.services.call_budgets import CallBudgets
 from lti_tool.services.columns import Columns
 from lti_tool.services.configuring import Configuring
 from lti_tool.services.deciding import Deciding
+from lti_tool.services.editing import Editing
 from lti_tool.services.evidence import Submissions
 from lti_tool.services.explaining import Explaining
 from lti_tool.services.freshness import Ages
@@ -87,6 +88,7 @@ class Tool:
     scoring: Scoring
     wallet: Wallet
     progress: CourseProgress
+    editing: Editing
     publishing: Publishing
     simulating: Simulating
     explaining: Explaining
@@ -213,6 +215,7 @@ def build_tool(
         progress=CourseProgress(database, awarding, ages),
         attesting=Attesting(database, clock, columns, deciding),
         submissions=Submissions(database, clock, deciding, settings.evidence_max_file_bytes),
+        editing=Editing(database, clock),
         publishing=Publishing(database, clock, queue, deciding),
         simulating=Simulating(database, awarding),
         explaining=Explaining(database, awarding),

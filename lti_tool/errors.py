@@ -149,6 +149,7 @@ class ErrorCode(StrEnum):
     CRITERIA_INVALID = "criteria_invalid"
     MICROMODULE_NOT_FOUND = "micromodule_not_found"
     PLACEMENT_NOT_FOUND = "placement_not_found"
+    PLACEMENT_NOT_EDITABLE = "placement_not_editable"
     CONTEXT_NOT_FOUND = "context_not_found"
     LEARNER_NOT_FOUND = "learner_not_found"
     EVIDENCE_NOT_FOUND = "evidence_not_found"

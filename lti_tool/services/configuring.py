@@ -14,7 +14,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from lti_tool.domain.criteria import Criterion, GatePassed, leaves
-from lti_tool.errors import ErrorCode, NotAllowed, NotFound, RequestInvalid
+from lti_tool.errors import Conflict, ErrorCode, NotAllowed, NotFound, RequestInvalid
 from lti_tool.lti.deep_linking import LinkItem, build_response
 from lti_tool.lti.grades import LineItemSpec
 from lti_tool.lti.signing import SigningKey
@@ -27,7 +27,7 @@ from lti_tool.services.micromodule_form import (
     MicromoduleForm,
     Problem,
 )
-from lti_tool.store import audit, drafts, gates, micromodules, placements, registrations
+from lti_tool.store import audit, bindings, drafts, gates, micromodules, placements, registrations
 from lti_tool.store.database import Database
 from lti_tool.store.tables import new_id
 
@@ -234,7 +234,7 @@ class Configuring:
         if version is None:
             raise NotFound(ErrorCode.MICROMODULE_NOT_FOUND)
         criterion = parse_criteria(version.criteria)
-        wanted = tuple((leaf.key, leaf.label, _digest("gate", key, leaf.key)) for leaf in _gates(criterion))
+        wanted = tuple((leaf.key, leaf.label, gate_link_key(key, leaf.key)) for leaf in _gates(criterion))
         answer = self._answer(
             session,
             LinkItem(
@@ -254,6 +254,9 @@ class Configuring:
             ),
         )
         with self.database.write() as writing:
+            bindings.lock_version(writing, session.organisation_id, version.id)
+            if micromodules.version(writing, session.organisation_id, version.id) != version:
+                raise Conflict(ErrorCode.CONFLICT, f"version {version.id} was changed meanwhile")
             placement_id = placements.add_placement(
                 writing,
                 session.organisation_id,
@@ -400,6 +403,11 @@ def _micromodule_id(session: SessionView, form: MicromoduleForm, key: str) -> st
 
 def _digest(*parts: str) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+
+
+def gate_link_key(badge_link_key: str, evidence_key: str) -> str:
+    """The ``badge_link_key`` of a gate's own link: always the same for one rule of one placement."""
+    return _digest("gate", badge_link_key, evidence_key)
 
 
 def _gates(criterion: Criterion) -> tuple[GatePassed, ...]:

@@ -40,6 +40,7 @@ class FormProblem(StrEnum):
     TOO_DEEP = "too_deep"
     NEEDS_ITSELF = "needs_itself"
     """A micromodule, or its badge, that could only be earned by whoever has it already."""
+    CHANGED_MEANWHILE = "changed_meanwhile"
     NOT_USABLE = "not_usable"
     """Rules that cannot stand together, for no reason that one field shows."""
     IMPORT_EMPTY = "import_empty"

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import re
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
-from flask import Response, g, make_response, render_template, request
+from flask import Response, g, make_response, redirect, render_template, request, url_for
 from flask_babel import gettext
 from werkzeug.wrappers import Response as AnyResponse
 
-from lti_tool.errors import ErrorCode, NotAllowed, RequestInvalid
+from lti_tool.errors import Conflict, ErrorCode, NotAllowed, RequestInvalid
 from lti_tool.services import criteria_import
-from lti_tool.services.micromodule_form import MicromoduleForm
+from lti_tool.services.micromodule_form import FormProblem, MicromoduleForm, Problem
 from lti_tool.web.criteria_words import narrate
 from lti_tool.web.errors import answer_tool_error
+from lti_tool.web.form_words import not_editable_sentence
 from lti_tool.web.forms import (
     LIMITS,
     FormView,
@@ -25,15 +28,15 @@ from lti_tool.web.forms import (
     named_form,
     with_alt,
     with_artwork,
+    without_alt,
 )
 from lti_tool.web.headers import allow_form_to
 from lti_tool.web.i18n import language_tag
-from lti_tool.web.recipes import advice, kind_word, kinds, recipes
+from lti_tool.web.recipes import Offered, advice, kind_word, kinds, recipes
 from lti_tool.web.session import SessionBlueprint, current_session, current_tool, expired_session
 
 if TYPE_CHECKING:
-    from lti_tool.services.configuring import DeepLinkingAnswer, PickerView
-    from lti_tool.services.micromodule_form import Problem
+    from lti_tool.services.configuring import DeepLinkingAnswer
 
 blueprint = SessionBlueprint("configure", __name__)
 
@@ -110,10 +113,10 @@ def _problems(error: RequestInvalid) -> tuple[Problem, ...]:
     return cast("tuple[Problem, ...]", error.params.get("problems", ()))
 
 
-def _pressed(form: MicromoduleForm, action: str, view: PickerView) -> FormView:
+def _pressed(form: MicromoduleForm, action: str, view: Offered) -> FormView:
     """What the form looks like after one of the buttons that save nothing."""
     recipe = request.form.get("recipe", "")
-    pasted = request.form.get(criteria_import.FIELD, "")
+    pasted = request.form.get(criteria_import.FIELD, "").replace("\0", "")
     if action == "import":
         text = _uploaded() or pasted
         try:
@@ -140,7 +143,7 @@ def _uploaded() -> str:
     return "" if file is None else file.read().decode("utf-8-sig", errors="replace")
 
 
-def _simulated(shown: FormView, view: PickerView) -> FormView:
+def _simulated(shown: FormView, view: Offered) -> FormView:
     """Who would earn it now by the rules that are complete."""
     if shown.asked is None:
         return replace(shown, focus="in-words")
@@ -148,6 +151,80 @@ def _simulated(shown: FormView, view: PickerView) -> FormView:
         return replace(shown, is_unknown_course=True, focus="simulation")
     simulation = current_tool().simulating.criterion(current_session(), shown.asked)
     return replace(shown, simulation=simulation, focus="simulation")
+
+
+@blueprint.page("/course/placements/<placement_id>/edit", methods=["GET"])
+def edit(placement_id: str) -> AnyResponse:
+    """The form of a badge that is a draft still."""
+    try:
+        view = current_tool().editing.open(current_session(), placement_id)
+    except Conflict as error:
+        return _not_editable(error, placement_id)
+    shown = FormView(with_artwork(without_alt(view.form)), placement_id=placement_id, revision=view.revision)
+    return make_response(_form(shown, view))
+
+
+@blueprint.page("/course/placements/<placement_id>/edit", methods=["POST"])
+def change(placement_id: str) -> AnyResponse:
+    """The same buttons as those of a new badge, and ``change``, which saves."""
+    editing, session = current_tool().editing, current_session()
+    action = request.form.get("action", "preview")
+    shown = FormView(
+        _typed(), placement_id=placement_id, revision=request.form.get("revision", "")[:KEY_LENGTH]
+    )
+    try:
+        view = editing.open(session, placement_id)
+        form = named_choices(shown.form, view)
+        if action == "change":
+            editing.save(
+                session,
+                placement_id,
+                with_alt(form),
+                narrate,
+                language=language_tag(),
+                revision=shown.revision,
+            )
+            return redirect(url_for("course.show"), 303)
+    except Conflict as error:
+        if error.code is not ErrorCode.CONFLICT:
+            return _not_editable(error, placement_id)
+        # Nothing typed is lost: who saves again has seen that somebody else was here.
+        problem = Problem("criteria", FormProblem.CHANGED_MEANWHILE)
+        answer = replace(shown, problems=(problem,), revision=view.revision)
+        return make_response(_form(answer, view), error.status)
+    except RequestInvalid as error:
+        if error.code is not ErrorCode.FORM_INVALID:
+            raise
+        return make_response(_form(replace(shown, problems=_problems(error)), view), 422)
+    pressed = _pressed(form, action, view)
+    answer = replace(pressed, placement_id=placement_id, revision=shown.revision)
+    return make_response(_form(answer, view), 422 if answer.problems else 200)
+
+
+def _not_editable(error: Conflict, placement_id: str) -> Response:
+    """Why a badge cannot be changed, and what to do instead."""
+    reason = not_editable_sentence(str(error.params.get("reason", "")))
+    page = render_template(
+        "pages/configure/refused.html", reason=reason, code=error.code, placement_id=placement_id
+    )
+    return make_response(page, error.status)
+
+
+@blueprint.page("/course/placements/<placement_id>/criteria.json", methods=["GET"])
+def export(placement_id: str) -> Response:
+    """The criteria as a file, to be imported into another badge."""
+    file = current_tool().editing.export(current_session(), placement_id)
+    response = make_response(json.dumps(file.stored, ensure_ascii=False, indent=2) + "\n")
+    response.mimetype = "application/json"
+    response.headers.set("Content-Disposition", "attachment", filename=_file_name(file.name))
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def _file_name(name: str) -> str:
+    """A name that every file system takes: what is not plain in a badge's name is left out."""
+    plain = "-".join(re.findall(r"[a-z0-9]+", name.casefold()))[:60]
+    return f"criteria-{plain}.json" if plain else "criteria.json"
 
 
 @blueprint.errorhandler(NotAllowed)
@@ -175,7 +252,7 @@ def preview_artwork() -> Response:
     return response
 
 
-def _form(form: FormView, view: PickerView) -> str:
+def _form(form: FormView, view: Offered) -> str:
     return render_template(
         "pages/configure/describe.html",
         form=form,

@@ -522,6 +522,11 @@ TEXTS: dict[ErrorCode, ErrorText] = {
             "added again."
         ),
     ),
+    ErrorCode.PLACEMENT_NOT_EDITABLE: ErrorText(
+        _("This badge cannot be changed any more"),
+        _("It was published, earned, or placed in another course too: others rely on what it says."),
+        _("Export its rules, and import them into a new badge."),
+    ),
     ErrorCode.LEARNER_NOT_FOUND: ErrorText(
         _("Somebody here does not learn in this course"),
         _("They left the course, or teach in it. Nothing was changed for anybody."),

@@ -23,6 +23,9 @@ def builder_problem(code: str, params: Mapping[str, object]) -> str | None:
         "term_twice": _("This assessment is there twice: %(given)s", given=given),
         "group_in_itself": _("A group cannot stand inside itself."),
         "too_deep": _("Groups stand inside each other too deeply, dates included."),
+        "changed_meanwhile": _(
+            "Somebody else changed this badge meanwhile. Save again to replace their change."
+        ),
         "not_usable": _("These rules cannot stand together as they are."),
         "needs_itself": _("Nobody could ever earn this: it asks for itself."),
         "import_empty": _("Choose a file, or paste criteria."),
@@ -90,3 +93,14 @@ def builder_label(name: str) -> str | None:
     if (found := re.fullmatch(r"group-([A-Z])-[a-z]+", name)) is not None:
         return _("Group %(letter)s", letter=found[1])
     return None
+
+
+def not_editable_sentence(reason: str) -> str:
+    """Why a badge cannot be changed any more."""
+    return {
+        "published": _("It is published: learners work by what it says."),
+        "placed_elsewhere": _("Another course uses it, too."),
+        "earned": _("Somebody has earned it already."),
+        "has_newer": _("There is a newer version of it."),
+        "not_shown": _("Its rules say more than the form can show."),
+    }.get(reason, "")

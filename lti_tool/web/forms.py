@@ -40,7 +40,7 @@ from lti_tool.services.micromodule_form import (
     Problem,
     text_problems,
 )
-from lti_tool.web.recipes import blank_row, rows_of
+from lti_tool.web.recipes import Offered, blank_row, rows_of
 from lti_tool.web.wording import icon_word, problem_sentence, shape_word
 
 if TYPE_CHECKING:
@@ -77,6 +77,8 @@ class FormView:
     """The draft that is edited; empty for a new micromodule."""
     pasted: str = ""
     """Criteria to import, as pasted."""
+    revision: str = ""
+    """Of the draft that is edited, when its form was opened."""
     recipe: str = ""
     """The recipe that is chosen in the list."""
     simulation: SimulationView | None = None
@@ -185,7 +187,7 @@ def with_artwork(form: MicromoduleForm) -> MicromoduleForm:
     )
 
 
-def named_choices(form: MicromoduleForm, view: PickerView) -> MicromoduleForm:
+def named_choices(form: MicromoduleForm, view: Offered) -> MicromoduleForm:
     """The form with the names of the micromodules and badges that its rules ask for."""
     return with_choices(form, dict(view.micromodule_choices), dict(view.achievement_choices))[0]
 
@@ -194,7 +196,16 @@ def with_alt(form: MicromoduleForm) -> MicromoduleForm:
     """The form with words for the picture, where it has none and the badge has a name."""
     if form.image_alt or not form.name:
         return form
-    return replace(form, image_alt=_("Badge: %(name)s", name=form.name)[:ALT_LENGTH])
+    return replace(form, image_alt=_alt_of(form.name))
+
+
+def without_alt(form: MicromoduleForm) -> MicromoduleForm:
+    """The form as it was before :func:`with_alt`, so that the words follow a new name."""
+    return replace(form, image_alt="") if form.image_alt == _alt_of(form.name) else form
+
+
+def _alt_of(name: str) -> str:
+    return _("Badge: %(name)s", name=name)[:ALT_LENGTH]
 
 
 def change_rows(

@@ -7,15 +7,29 @@ the learning platform. Only what the platform can tell is offered.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from flask_babel import gettext as _
 
 from lti_tool.domain.criteria import Channel, EvidenceKind
 from lti_tool.services.criteria_rows import CriteriaRow, RowKind
 
-if TYPE_CHECKING:
-    from lti_tool.services.configuring import PickerView
+Choices = tuple[tuple[str, str], ...]
+
+
+class Offered(Protocol):
+    """What a course's platform can tell, and what rules may name by id."""
+
+    @property
+    def supports_mirror(self) -> bool: ...
+    @property
+    def supports_gates(self) -> bool: ...
+    @property
+    def micromodule_choices(self) -> Choices: ...
+    @property
+    def achievement_choices(self) -> Choices: ...
+    @property
+    def is_known(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +57,7 @@ def kind_word(kind: str) -> str:
     return words.get(kind, kind)
 
 
-def kinds(view: PickerView) -> tuple[tuple[str, str], ...]:
+def kinds(view: Offered) -> tuple[tuple[str, str], ...]:
     """(kind, word) of every rule that can be added in this course."""
     offered = [RowKind.SCORE]
     if view.supports_gates:

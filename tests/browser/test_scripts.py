@@ -10,7 +10,8 @@ from flask import Flask
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.conftest import Site, serving, stop_the_clock
-from tests.unit.web.sample_views import COURSES, PICKERS, PICKING, TEACHER, WALLETS, column, session, wallet
+from tests.unit.web.form_views import PICKERS
+from tests.unit.web.sample_views import COURSES, PICKING, TEACHER, WALLETS, column, session, wallet
 from tests.unit.web.samples import SECRET
 
 pytestmark = pytest.mark.chromium
@@ -112,6 +113,7 @@ def test_the_picture_follows_the_choices(member: BrowserContext, page: Page, sit
     site.tool.launching.view = PICKING
     site.tool.picker_view = PICKERS["usual"]
     page.goto(site.url + "/l/session-1/micromodules/new")
+    page.get_by_text("Picture", exact=True).click()
     with page.expect_request(lambda request: "shape=shield" in request.url):
         page.get_by_label("Shape").select_option("shield")
     page.get_by_label("Background").fill("#f0f0f0")
@@ -123,6 +125,8 @@ def test_the_picture_follows_the_choices(member: BrowserContext, page: Page, sit
 def test_the_number_is_asked_for_where_it_counts(member: BrowserContext, page: Page, site: Site) -> None:
     site.tool.launching.view = PICKING
     page.goto(site.url + "/l/session-1/micromodules/new")
+    page.locator("button[value=add_attested]").click()
+    expect(page.locator(".rule-row")).to_have_count(2)
     expect(page.get_by_label("How many")).to_be_hidden()
     page.get_by_label("How the rules count together").select_option("at_least")
     expect(page.get_by_label("How many")).to_be_visible()

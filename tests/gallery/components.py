@@ -14,7 +14,8 @@ from lti_tool.errors import ErrorCode
 from lti_tool.services.micromodule_form import FormProblem, MicromoduleForm, Problem
 from lti_tool.web.criteria_words import describe, explain
 from lti_tool.web.forms import FormView
-from tests.unit.web.sample_views import ESSAY, FORM, FORUM, LONG_WORD, NOW, PEER, QUIZ, TREE, freshness, score
+from tests.unit.web.form_views import FORM
+from tests.unit.web.sample_views import ESSAY, FORUM, LONG_WORD, NOW, PEER, QUIZ, TREE, freshness, score
 
 blueprint = Blueprint("components", __name__, template_folder="templates")
 

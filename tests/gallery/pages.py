@@ -27,14 +27,14 @@ from lti_tool.services.launching import SessionView
 from lti_tool.services.micromodule_form import FormProblem, Problem
 from tests.gallery.people_pages import NO_PEOPLE_PAGES, people_pages
 from tests.gallery.staff_pages import NO_STAFF_PAGES, staff_pages
+from tests.unit.web.form_views import EVERY_KIND, FORM, PICKERS
 from tests.unit.web.gate_views import GATES
 from tests.unit.web.insight_views import EXPLANATIONS, MATRICES, SIMULATIONS
 from tests.unit.web.sample_views import (
     AWARDS,
     COURSES,
-    FORM,
-    PICKERS,
     PICKING,
+    TEACHER,
     WALLETS,
     report,
     session,
@@ -157,6 +157,51 @@ def _in_frame() -> Iterator[SamplePage]:
         f"{MEMBER}/micromodules/new",
         session=PICKING,
         fields={**form, "action": "preview"},
+    )
+    every = {**EVERY_KIND, "csrf_token": CSRF}
+    yield SamplePage(
+        "form/every-kind",
+        f"{MEMBER}/micromodules/new",
+        session=PICKING,
+        fields={**every, "action": "preview"},
+    )
+    yield SamplePage(
+        "form/simulated",
+        f"{MEMBER}/micromodules/new",
+        session=PICKING,
+        fields={**form, "action": "simulate"},
+    )
+    yield SamplePage(
+        "form/simulated-nobody-known",
+        f"{MEMBER}/micromodules/new",
+        lambda tool: setattr(tool, "picker_view", replace(PICKERS["first"], is_known=False)),
+        PICKING,
+        {**form, "action": "simulate"},
+    )
+    yield SamplePage(
+        "form/import-refused",
+        f"{MEMBER}/micromodules/new",
+        session=PICKING,
+        fields={**form, "action": "import", "criteria_json": '{"version": 3}'},
+        status=422,
+    )
+    address = f"{MEMBER}/course/placements/placement-1/edit"
+    refusal = Conflict(ErrorCode.PLACEMENT_NOT_EDITABLE, reason="published")
+    yield SamplePage("form/edit", address, session=TEACHER)
+    yield SamplePage(
+        "form/edit-refused",
+        address,
+        lambda tool: setattr(tool.editing, "open", _raise(refusal)),
+        TEACHER,
+        status=409,
+    )
+    yield SamplePage(
+        "form/edit-changed-meanwhile",
+        address,
+        lambda tool: setattr(tool.editing, "save", _raise(Conflict(ErrorCode.CONFLICT))),
+        TEACHER,
+        {**form, "action": "change", "revision": "revision-0"},
+        409,
     )
     problems = (
         Problem("name", FormProblem.REQUIRED),
@@ -286,6 +331,7 @@ NO_PAGES = (
     | frozenset(
         {
             ("GET", "assets.show"),
+            ("GET", "configure.export"),
             ("GET", "configure.preview_artwork"),
             ("GET", "course.show_run"),
             ("GET", "insight.download"),

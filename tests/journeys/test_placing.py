@@ -10,7 +10,7 @@ from tests.simulator.client import Person
 from tests.simulator.gradebook import GradeItem
 from tests.simulator.lms import Activity
 
-NO_PARTICIPANTS = "The first request from a course brings no participants."
+NOBODY_KNOWN = "Nobody of this course is known yet."
 
 
 def rule(number: int, label: str, channel: str, threshold: str, **more: str) -> dict[str, str]:
@@ -37,16 +37,29 @@ def columns(campus: Campus) -> dict[str, GradeItem]:
     }
 
 
-def test_the_first_request_of_a_course_brings_no_participants_and_the_page_says_so(
-    moodle_campus: Campus,
-) -> None:
-    campus = moodle_campus
+def simulate(campus: Campus, teacher: Person) -> str:
+    """What the form says to "Who would earn it now?"."""
+    form = open_form(campus, teacher)
+    return teacher.submit(form, campus.form_fields(), form="micromodules/new", button="simulate").words
+
+
+def test_criteria_are_tried_on_the_course_before_anything_is_saved(campus: Campus) -> None:
+    """Moodle's first request of a course brings no participants, and the page says so."""
     teacher = campus.browser(campus.teacher)
-    assert NO_PARTICIPANTS in teacher.deep_link(campus.course).words
+    assert NOBODY_KNOWN in simulate(campus, teacher)
 
-    teacher.launch(campus.place_badge().id)
+    first = campus.placed_badge()
+    campus.take_quiz("ada", 85)
+    campus.take_quiz("ben", 30)
+    for username in ("ada", "ben"):
+        campus.open_wallet(username, first)
+    campus.read_now()
 
-    assert NO_PARTICIPANTS not in teacher.deep_link(campus.course).words
+    said = simulate(campus, teacher)
+    assert NOBODY_KNOWN not in said
+    assert "Would earn it now: 1 Ada Learner" in said
+    assert "Ben Learner Quiz 1: 30 of 100 points" in said
+    assert len(lti_activities(campus)) == 1, "nothing was placed by trying"
 
 
 def test_cancelling_keeps_what_was_typed_for_the_next_time(campus: Campus) -> None:
@@ -56,7 +69,7 @@ def test_cancelling_keeps_what_was_typed_for_the_next_time(campus: Campus) -> No
     assert teacher.save_selected(cancelled) == []
 
     picker = teacher.deep_link(campus.course)
-    assert "Continue your unfinished micromodule" in picker.words
+    assert "Continue your unfinished badge" in picker.words
     assert "Half a thought" not in picker.words, "nothing was made of it"
     form = teacher.follow(picker, "micromodules/new")
     kept = form.form("micromodules/new").fields
@@ -70,7 +83,7 @@ def test_cancelling_keeps_what_was_typed_for_the_next_time(campus: Campus) -> No
     )
     (activity,) = teacher.save_selected(placed)
     assert activity.name == campus.form_fields()["name"]
-    assert "Describe a new micromodule" in teacher.deep_link(campus.course).words
+    assert "New badge" in teacher.deep_link(campus.course).words
 
 
 @pytest.mark.parametrize("refusal", ["server error", "session over"])
@@ -95,6 +108,7 @@ def test_when_the_lms_refuses_the_selection_the_micromodule_waits_in_the_list(
     answer = teacher.submit(picker, form=0, button="Add to the course")
     (activity,) = teacher.save_selected(answer)
     campus.set_up(activity)
+    campus.publish(activity)
     campus.take_quiz("ada", 85)
     wallet = campus.open_wallet("ada", activity)
 
@@ -104,9 +118,9 @@ def test_when_the_lms_refuses_the_selection_the_micromodule_waits_in_the_list(
 
 
 def test_a_form_with_mistakes_keeps_every_field_and_names_what_to_mend(campus: Campus) -> None:
-    """The picture too: without a description, or too pale to see, it is not made."""
+    """The picture too: too pale to see, it is not made."""
     teacher = campus.browser(campus.teacher)
-    wrong = campus.form_fields() | {"image_alt": "", "background": "#ffffff", "criteria-0-threshold": "sixty"}
+    wrong = campus.form_fields() | {"name": "", "background": "#ffffff", "criteria-0-threshold": "sixty"}
     page = teacher.submit(open_form(campus, teacher), wrong, form="micromodules/new", button="place")
 
     assert page.status == 422
@@ -117,7 +131,7 @@ def test_a_form_with_mistakes_keeps_every_field_and_names_what_to_mend(campus: C
 
     page = teacher.submit(
         page,
-        {"image_alt": campus.form_fields()["image_alt"], "criteria-0-threshold": "60"},
+        {"name": campus.form_fields()["name"], "criteria-0-threshold": "60"},
         form="micromodules/new",
         button="place",
     )
@@ -166,6 +180,7 @@ def test_nested_rules_over_several_columns_are_said_explained_and_decided(campus
     placed = teacher.submit(spoken, fields, form="micromodules/new", button="place")
     (badge,) = teacher.save_selected(placed)
     campus.set_up(badge)
+    campus.publish(badge)
     made = columns(campus)
     assert len(made) == 5, "a quiz that two rules ask about has one column"
 
@@ -209,3 +224,55 @@ def test_an_existing_micromodule_is_placed_in_a_second_course_and_earned_once(ca
     assert credential_of(wallet), "the badge of the other course is in the wallet"
     assert "In progress" not in wallet.words, "who holds it is not asked again"
     assert campus.holders() == ["Ada Learner"]
+
+
+# -- the shortest way
+
+
+def test_a_teacher_sets_up_quiz_gate_and_word_with_one_typed_word_and_three_clicks(
+    moodle_campus: Campus,
+) -> None:
+    """Everything else has a default: the name is the course's, the thresholds and labels are guessed."""
+    campus = moodle_campus
+    teacher = campus.browser(campus.teacher)
+    form = open_form(campus, teacher)
+    assert form.form("micromodules/new").fields["name"] == campus.course.full_name
+    page = teacher.submit(
+        form, {"criteria-0-label": "Quiz 1"}, form="micromodules/new", button="Activities done"
+    )
+    page = teacher.submit(page, form="micromodules/new", button="Teacher confirms")
+    sent = teacher.submit(page, form="micromodules/new", button="Add to the course")
+    badge, gate = teacher.save_selected(sent)
+
+    assert badge.name == campus.course.full_name
+    assert gate.name == f"Activities done · {campus.course.full_name}"
+    assert len(lti_activities(campus)) == 2
+    wallet = campus.open_wallet("ada", badge)
+    assert campus.holders() == []
+    assert "credential" not in wallet.text
+
+
+def test_a_recipe_brings_its_rules_and_what_to_do_in_the_lms(moodle_campus: Campus) -> None:
+    campus = moodle_campus
+    teacher = campus.browser(campus.teacher)
+    page = teacher.submit(
+        open_form(campus, teacher),
+        {"criteria-0-label": "Quiz 1", "recipe": "project"},
+        form="micromodules/new",
+        button="add_recipe",
+    )
+    fields = page.form("micromodules/new").fields
+    assert (fields["criteria-1-kind"], fields["criteria-2-kind"]) == ("evidence", "attested")
+    assert "Learners hand in on the badge's page" in page.words
+    page = teacher.submit(page, {"recipe": "forum"}, form="micromodules/new", button="add_recipe")
+    assert page.form("micromodules/new").fields["criteria-3-label"] == "Took part in the forum"
+    assert "restrict the gate activity to those who completed it" in page.words
+    kept = teacher.follow(teacher.deep_link(campus.course), "micromodules/new").form("micromodules/new")
+    assert kept.fields["criteria-3-recipe"] == "forum", "drafts hold every kind of rule"
+
+
+def test_the_columns_of_two_badges_on_one_quiz_can_be_told_apart(campus: Campus) -> None:
+    campus.set_up(campus.place_badge(name="Open Data Basics"))
+    campus.set_up(campus.place_badge(name="Open Data for Teachers"))
+    names = {str(item.label) for item in campus.evidence()}
+    assert names == {"Quiz 1 · Open Data Basics", "Quiz 1 · Open Data for Teachers"}

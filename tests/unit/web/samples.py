@@ -5,6 +5,7 @@ The views themselves are in ``sample_views``.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,6 +16,7 @@ from lti_tool.credentials.artwork import render_png
 from lti_tool.credentials.verification import Verdict
 from lti_tool.errors import ErrorCode, NotAllowed, NotFound
 from lti_tool.services.configuring import DeepLinkingAnswer
+from lti_tool.services.editing import CriteriaFile
 from lti_tool.services.issuing import PublishedDocument
 from lti_tool.services.launching import AcceptedLaunch, SessionView
 from lti_tool.services.matrix import MatrixFile, MatrixView, Wanted
@@ -25,6 +27,7 @@ from lti_tool.store.credentials import IssuerView
 from lti_tool.store.runs import RunView
 from lti_tool.store.submissions import StoredFile
 from lti_tool.web import register
+from tests.unit.web.form_views import EDITED, PICKERS
 from tests.unit.web.gate_views import GATES
 from tests.unit.web.insight_views import EXPLANATIONS, MATRICES, SIMULATIONS
 from tests.unit.web.people_views import ATTESTS, EVIDENCE, JUDGING, SUBMISSIONS
@@ -36,7 +39,6 @@ from tests.unit.web.sample_views import (
     CREDENTIAL,
     DOCUMENT,
     NOW,
-    PICKERS,
     PICTURES,
     REVOKED,
     WALLETS,
@@ -153,9 +155,19 @@ class Sample:
         self.issuing = Issuing()
         self.wallet = SimpleNamespace(view=lambda session: self.wallet_view)
         self.progress = SimpleNamespace(view=self._course)
+        self.editing = SimpleNamespace(
+            open=self._called("open", EDITED),
+            save=self._called("save"),
+            export=self._called(
+                "export", CriteriaFile("Économie / Data", {"version": 1, "rule": {"type": "all", "of": []}})
+            ),
+        )
         self.publishing = SimpleNamespace(publish=self._called("publish", True))
         self.simulating = SimpleNamespace(
-            placement=lambda session, placement_id: self._of_staff(session, self.simulation_view)
+            placement=lambda session, placement_id: self._of_staff(session, self.simulation_view),
+            criterion=lambda session, criterion: self._of_staff(
+                session, replace(self.simulation_view, placement_id=None)
+            ),
         )
         self.explaining = SimpleNamespace(
             learner=lambda session, placement_id, learner_id: self._of_staff(session, self.explanation_view)
@@ -214,6 +226,7 @@ class Sample:
             picker=lambda session: self.picker_view,
             describe=self._called("describe", answer),
             place=self._called("place", answer),
+            place_gate=self._called("place_gate", answer),
             place_wallet=self._called("place_wallet", answer),
             cancel=self._called("cancel", answer),
             save_draft=self._called("save_draft"),

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from datetime import timedelta
+from io import BytesIO
 from typing import Any
 
 import pytest
 from bs4 import BeautifulSoup
+from flask import Flask
 from flask.testing import FlaskClient
 
 from lti_tool.credentials.artwork import Artwork, check_artwork
 from lti_tool.credentials.errors import ArtworkInvalid
-from lti_tool.errors import ErrorCode, NotAllowed, RequestInvalid
+from lti_tool.domain.criteria import AllOf, AnyOf, AtLeast, Attested, GatePassed, Within
+from lti_tool.errors import Conflict, ErrorCode, NotAllowed, RequestInvalid
+from lti_tool.services.criteria_format import dump_criteria
+from lti_tool.services.editing import Refusal
 from lti_tool.services.micromodule_form import MAXIMUM_ROWS, FormProblem, MicromoduleForm, Problem
 from lti_tool.web.criteria_words import narrate
+from lti_tool.web.form_words import not_editable_sentence
 from lti_tool.web.forms import change_rows, spoken_criterion
-from tests.unit.web.sample_views import FORM, PICKING
+from tests.unit.web.form_views import EVERY_KIND, FORM, PICKERS, picker
+from tests.unit.web.sample_views import NOW, PEER, PICKING, QUIZ, TEACHER
 from tests.unit.web.samples import SECRET, Sample
 
 CSRF = {"csrf_token": f"csrf-of-{SECRET}"}
@@ -313,3 +322,228 @@ def test_only_who_configures_draws(member: FlaskClient, tool: Sample) -> None:
     assert "sandbox" in answer.headers["Content-Security-Policy"]
     tool.launching.view = replace(PICKING, can_configure=False)
     assert member.get("/l/session-1/micromodules/artwork.svg?shape=circle").status_code == 403
+
+
+class TestEditing:
+    """A draft's form: the same page, another address."""
+
+    ADDRESS = "/l/session-1/course/placements/placement-1/edit"
+
+    @pytest.fixture(autouse=True)
+    def _teaching(self, tool: Sample) -> None:
+        tool.launching.view = TEACHER
+
+    def submit(self, member: FlaskClient, action: str, **changes: str) -> Any:
+        data = {**FORM, **CSRF, "action": action, "revision": "revision-1", **changes}
+        return member.post(self.ADDRESS, data=data)
+
+    def test_it_opens_with_what_is_stored(self, member: FlaskClient, tool: Sample) -> None:
+        page = typed(member.get(self.ADDRESS).text)
+        assert {name: page[name] for name in FORM} == FORM
+        assert page["revision"] == "revision-1"
+        assert tool.calls == [("open", TEACHER, "placement-1")]
+
+    def test_saving_leads_back_to_the_course(self, member: FlaskClient, tool: Sample) -> None:
+        answer = self.submit(member, "change", name="Another")
+        assert (answer.status_code, answer.headers["Location"]) == (303, "/l/session-1/course")
+        call = tool.calls[-1]
+        assert call[:3] == ("save", TEACHER, "placement-1")
+        assert call[3].name == "Another"
+
+    @pytest.mark.parametrize("action", ["add_gate", "add_recipe", "preview", "remove_row-0", "nonsense"])
+    def test_its_buttons_keep_it_a_draft_of_this_place(
+        self, action: str, member: FlaskClient, tool: Sample
+    ) -> None:
+        page = self.submit(member, action, recipe="forum").text
+        assert f'action="{self.ADDRESS}"' in page
+        assert typed(page)["revision"] == "revision-1"
+        assert [call[0] for call in tool.calls] == ["open"], "no draft of a new badge is made of it"
+
+    def test_somebody_elses_change_is_told_and_nothing_typed_is_lost(
+        self, member: FlaskClient, tool: Sample
+    ) -> None:
+        tool.editing.save = tool._called("save", Conflict(ErrorCode.CONFLICT))
+        answer = self.submit(member, "change", name="Mine", revision="revision-0")
+        assert answer.status_code == 409
+        assert "Somebody else changed this badge meanwhile." in answer.text
+        page = typed(answer.text)
+        assert (page["name"], page["revision"]) == ("Mine", "revision-1")
+
+    @pytest.mark.parametrize("reason", Refusal)
+    @pytest.mark.parametrize("method", ["get", "post"])
+    def test_what_cannot_be_changed_says_why_and_what_to_do(
+        self, reason: Refusal, method: str, member: FlaskClient, tool: Sample
+    ) -> None:
+        refused = Conflict(ErrorCode.PLACEMENT_NOT_EDITABLE, reason=reason)
+        tool.editing.open = tool._called("open", refused)
+        answer = member.get(self.ADDRESS) if method == "get" else self.submit(member, "change")
+        assert answer.status_code == 409
+        assert not_editable_sentence(reason)
+        assert "/placements/placement-1/criteria.json" in answer.text
+        assert "placement_not_editable" in answer.text
+
+    def test_the_export_is_a_file_with_a_plain_name(self, member: FlaskClient, tool: Sample) -> None:
+        answer = member.get("/l/session-1/course/placements/placement-1/criteria.json")
+        assert answer.mimetype == "application/json"
+        assert answer.headers["Content-Disposition"] == "attachment; filename=criteria-conomie-data.json"
+        assert answer.json == {"version": 1, "rule": {"type": "all", "of": []}}
+        tool.editing.export = tool._called("export", NotAllowed(ErrorCode.NOT_ALLOWED))
+        assert member.get("/l/session-1/course/placements/placement-1/criteria.json").status_code == 403
+
+
+class TestImport:
+    """Criteria from a file or pasted: taken over exactly, or not at all."""
+
+    GOOD = dump_criteria(
+        AtLeast(2, (QUIZ, GatePassed("g", "Forum"), AnyOf((PEER, Attested("a", "Talk given")))))
+    )
+
+    def send(self, member: FlaskClient, **fields: Any) -> Any:
+        data = {**FORM, **CSRF, "action": "import", **fields}
+        return member.post("/l/session-1/micromodules/new", data=data, content_type="multipart/form-data")
+
+    @pytest.mark.parametrize("way", ["file", "pasted"])
+    def test_it_replaces_the_rules_and_nothing_else(self, way: str, member: FlaskClient) -> None:
+        text = "\ufeff" * (way == "file") + json.dumps(self.GOOD)
+        given = (
+            {"criteria_file": (BytesIO(text.encode()), "criteria.json")}
+            if way == "file"
+            else {"criteria_json": text}
+        )
+        page = typed(self.send(member, **given).text)
+        form = MicromoduleForm.from_fields(page)
+        assert (form.name, form.skills, form.icon) == (FORM["name"], FORM["skills"], FORM["icon"])
+        assert form.combination.kind == "at_least"
+        assert [row.label for row in form.rows] == ["Quiz 1", "Forum", "Peer review", "Talk given"]
+        assert form.problems() == ()
+
+    @pytest.mark.parametrize(
+        "text,said",
+        [
+            ("", "Choose a file, or paste criteria."),
+            ("{", "This is no JSON."),
+            ("[" * 100_000, "This is no JSON."),
+            ("{\x00}", "not in the format of an export"),
+            ("[]", "not in the format of an export"),
+            ('{"version": 99}', "not in the format of an export"),
+            (json.dumps(dump_criteria(AllOf(()))), "something is empty"),
+            ('"' + "x" * 102_400 + '"', "This is too large"),
+            (
+                json.dumps(
+                    dump_criteria(AllOf((Within(Within(QUIZ, NOW, None), None, NOW + timedelta(days=1)),)))
+                ),
+                "say more than rules and groups",
+            ),
+        ],
+    )
+    def test_what_cannot_be_taken_over_changes_nothing(
+        self, text: str, said: str, member: FlaskClient
+    ) -> None:
+        answer = self.send(member, criteria_json=text)
+        assert answer.status_code == 422
+        assert said in answer.text
+        page = typed(answer.text)
+        assert {name: page[name] for name in FORM} == FORM
+        if len(text) < 1000 and "\x00" not in text:
+            assert page["criteria_json"] == text
+
+    def test_a_file_that_is_no_text_is_no_json(self, member: FlaskClient) -> None:
+        answer = self.send(member, criteria_file=(BytesIO(b"\xff\xfe\x00\x01"), "picture.png"))
+        assert answer.status_code == 422
+        assert "This is no JSON." in answer.text
+
+
+class TestTrying:
+    def test_who_would_earn_it_is_told_in_the_form(self, member: FlaskClient, tool: Sample) -> None:
+        answer = submit(member, "simulate")
+        page = BeautifulSoup(answer.text, "html5lib")
+        assert page.find(id="simulation") is not None
+        shown = typed(answer.text)
+        assert {name: shown[name] for name in FORM} == FORM
+
+    def test_where_nobody_is_known_it_is_said_when(self, member: FlaskClient, tool: Sample) -> None:
+        tool.picker_view = replace(PICKERS["first"], is_known=False)
+        assert "Nobody of this course is known yet." in submit(member, "simulate").text
+
+    def test_there_are_no_forms_in_the_form(self, member: FlaskClient) -> None:
+        page = BeautifulSoup(submit(member, "simulate").text, "html.parser")
+        form = page.find("form", class_="describe")
+        assert form is not None
+        assert form.find("form") is None
+
+
+@pytest.mark.parametrize("supports_gates", [True, False])
+@pytest.mark.parametrize("supports_mirror", [True, False])
+def test_recipes_ask_only_for_what_the_platform_can_tell(
+    supports_gates: bool, supports_mirror: bool, member: FlaskClient, tool: Sample
+) -> None:
+    tool.picker_view = picker(supports_mirror=supports_mirror, supports_gates=supports_gates)
+    page = BeautifulSoup(member.get("/l/session-1/micromodules/new").text, "html5lib")
+    offered = [option["value"] for option in page.select("#recipe option")]
+    assert ("forum" in offered) is ("page" in offered) is supports_gates
+    assert ("forum-rating" in offered) is supports_mirror
+    assert "project" in offered
+    assert (page.find("button", value="add_gate") is not None) is supports_gates
+    for forged in ("forum", "forum-rating", "project", "nonsense"):
+        answer = submit(member, "add_recipe", recipe=forged)
+        added = len(MicromoduleForm.from_fields(typed(answer.text)).rows) - 3
+        assert added == {"project": 2}.get(forged, int(forged in offered)), forged
+
+
+def test_every_kind_of_rule_survives_every_button(member: FlaskClient) -> None:
+    for action in ("preview", "simulate", "nonsense"):
+        answer = member.post("/l/session-1/micromodules/new", data={**EVERY_KIND, **CSRF, "action": action})
+        page = typed(answer.text)
+        kept = MicromoduleForm.from_fields(page).rules
+        sent = MicromoduleForm.from_fields(EVERY_KIND).rules
+        assert kept.groups == sent.groups
+        for one, other in zip(kept.rows, sent.rows, strict=True):
+            assert (one.kind, one.choice, one.terms, one.after, one.before) == (
+                other.kind,
+                other.choice,
+                other.terms,
+                other.after,
+                other.before,
+            )
+            assert (one.accepts, one.checklist, one.instructions, one.recipe, one.group) == (
+                other.accepts,
+                other.checklist,
+                other.instructions,
+                other.recipe,
+                other.group,
+            )
+
+
+def test_a_second_rule_of_a_kind_has_a_name_of_its_own(app: Flask) -> None:
+    form = MicromoduleForm.from_fields(FORM)
+    with app.test_request_context():
+        for _ in range(3):
+            form, focus = change_rows(form, "add_attested", supports_mirror=True)
+    assert [row.label for row in form.rows[3:]] == [
+        "Confirmed by the teacher",
+        "Confirmed by the teacher 2",
+        "Confirmed by the teacher 3",
+    ]
+    assert focus == "criteria-5-label"
+
+
+@pytest.mark.parametrize("title,name", [("Open Data", "Open Data"), ("Research Data", ""), ("x\u202ey", "")])
+def test_a_badge_is_called_as_its_course_unless_the_name_is_taken(
+    title: str, name: str, member: FlaskClient, tool: Sample
+) -> None:
+    tool.launching.view = replace(PICKING, context_title=title)
+    assert typed(member.get("/l/session-1/micromodules/new").text)["name"] == name
+
+
+def test_a_form_of_ten_thousand_rules_is_answered(member: FlaskClient) -> None:
+    many = {f"criteria-{number}-label": "x" for number in range(10_000)}
+    answer = submit(member, "preview", **many)
+    assert answer.status_code == 200
+    assert answer.text.count('class="rule-row"') < 1100
+
+
+def test_the_picker_offers_the_gates_that_have_no_link(member: FlaskClient, tool: Sample) -> None:
+    tool.picker_view = PICKERS["gates"]
+    assert "Add its gate" in member.get("/l/session-1/picker").text
+    member.post("/l/session-1/picker", data={**CSRF, "action": "gate", "gate_id": "gate-2"})
+    assert tool.calls == [("place_gate", PICKING, "gate-2")]

@@ -14,11 +14,11 @@ from flask.testing import FlaskClient
 from lti_tool.web.i18n import best_match
 from tests.translations import write_pseudo_locale
 from tests.unit.web.conftest import LintingClient
+from tests.unit.web.form_views import PICKERS
 from tests.unit.web.sample_views import (
     COURSES,
     CREDENTIAL,
     LONG_WORD,
-    PICKERS,
     PICKING,
     WALLETS,
     session,
@@ -77,7 +77,8 @@ def test_without_a_launch_the_browser_decides(client: FlaskClient) -> None:
 _SAMPLE_TEXT = re.compile(
     r"Ada Lovelace|Alan Turing|Emmy Noether|Katherine Johnson|Mary Jackson|Research Data( Management)?"
     r"|Research Ethics|Academic Writing|Example University|Data management|FAIR principles|Quiz \d"
-    r"|Essay|Peer review|Forum"
+    r"|Essay|Peer review|Forum and page|Forum|Presentation|Field report|Course work"
+    r"|Please name your sources\.|The second page is missing"
     r"|Plans, documents and shares research data responsibly|Writes and revises a short academic text"
     r"|Recognises and discusses ethical questions of research|Issued by mistake|Writing|Half a thought"
     rf"|{LONG_WORD}|A green hexagon with a database|The badge|[a-z]+(?:_[a-z]+)+|https?://\S+|=\[\[quiz1\]\]"

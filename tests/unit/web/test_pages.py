@@ -82,12 +82,6 @@ def test_sharing_a_revoked_badge_can_end_but_not_begin(
     assert 'value="yes"' not in shown
 
 
-def test_a_rule_is_said_to_be_put_into_words_by_its_button(member: FlaskClient, tool: Sample) -> None:
-    tool.launching.view = TEACHER
-    shown = member.get("/l/session-1/micromodules/new").text
-    assert "press “Say it in words”" in shown
-
-
 def test_who_may_not_configure_sees_no_button_for_it(member: FlaskClient, tool: Sample) -> None:
     tool.launching.view = visitor("grader")
     tool.course_view = COURSES["grader"]
@@ -109,11 +103,11 @@ def test_a_trouble_says_what_to_do(member: FlaskClient, tool: Sample) -> None:
 def test_only_a_step_that_follows_is_announced(member: FlaskClient, tool: Sample) -> None:
     tool.launching.view = TEACHER
     tool.course_view = COURSES["first-run"]
-    assert "A later step does that." in member.get("/l/session-1/course").text
+    assert "until you set its weight to 0." in member.get("/l/session-1/course").text
     tool.course_view = COURSES["attest-first-run"]
     shown = member.get("/l/session-1/course").text
-    assert "set its weight to 0 in the gradebook" in shown
-    assert "A later step does that." not in shown
+    assert "unless you set its weight to 0 in the gradebook." in shown
+    assert "until you set its weight to 0." not in shown
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,241 @@
+"""Changing a badge that is still a draft, and taking its criteria along as a file.
+
+A draft is one course's own until it is published, placed elsewhere or earned. From then on others rely on
+what it says, and it is changed by describing a new one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from lti_tool.domain.criteria import (
+    Attested,
+    Criterion,
+    GatePassed,
+    leaves,
+)
+from lti_tool.errors import Conflict, ErrorCode, NotAllowed, NotFound, RequestInvalid
+from lti_tool.platforms import GateKind, platform_for
+from lti_tool.services.configuring import Choices, gate_link_key
+from lti_tool.services.criteria_format import parse_criteria
+from lti_tool.services.criteria_tree import CriteriaNotShown, from_criterion
+from lti_tool.services.describing import describe_form, evidence_columns, summary_of
+from lti_tool.services.launching import SessionView
+from lti_tool.services.micromodule_form import FormProblem, MicromoduleForm, Problem, RowKind
+from lti_tool.store import audit, bindings, gates, micromodules, placements, schedule
+from lti_tool.store.bindings import DraftView
+from lti_tool.store.database import Database
+
+
+class Refusal(StrEnum):
+    """Why a placement cannot be changed; the page says what to do instead."""
+
+    PUBLISHED = "published"
+    PLACED_ELSEWHERE = "placed_elsewhere"
+    EARNED = "earned"
+    HAS_NEWER = "has_newer"
+    NOT_SHOWN = "not_shown"
+    """Its criteria say more than the form can show."""
+
+
+@dataclass(frozen=True, slots=True)
+class EditView:
+    """A draft as its form shows it."""
+
+    placement_id: str
+    form: MicromoduleForm
+    revision: str
+    """Of what is stored: a form that was opened before somebody else's change is not saved over it."""
+    micromodule_choices: Choices
+    achievement_choices: Choices
+    supports_mirror: bool
+    supports_gates: bool
+    is_known: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CriteriaFile:
+    """The criteria of a placement, to be imported elsewhere."""
+
+    name: str
+    """Of the badge."""
+    stored: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Editing:
+    """Changes the drafts of the course that a session is in."""
+
+    database: Database
+    clock: Callable[[], datetime]
+
+    def open(self, session: SessionView, placement_id: str) -> EditView:
+        """The form of a draft.
+
+        :raises NotAllowed: unless the person may configure the course's badges.
+        :raises NotFound: ``placement_not_found``, also for another course's.
+        :raises Conflict: ``placement_not_editable`` with ``reason``, a :class:`Refusal`.
+        """
+        organisation_id, context_id = _course_of(session)
+        with self.database.read() as reading:
+            draft = _editable(reading, organisation_id, context_id, placement_id)
+            versions = micromodules.current_versions(reading, organisation_id)
+            achievements = micromodules.achievement_choices(reading, organisation_id)
+            course = placements.course(reading, organisation_id, context_id)
+        platform = platform_for(session.product)
+        return EditView(
+            placement_id,
+            _form_of(draft),
+            _revision(draft),
+            tuple(
+                (version.micromodule_id, version.name)
+                for version in versions
+                if version.micromodule_id != draft.micromodule_id
+            ),
+            tuple((id_, name) for id_, name in achievements if id_ != draft.achievement_id),
+            platform.supports_mirror,
+            platform.gate_kind is not GateKind.UNKNOWN,
+            course is not None and course.roster_read_at is not None,
+        )
+
+    def save(
+        self,
+        session: SessionView,
+        placement_id: str,
+        form: MicromoduleForm,
+        narrate: Callable[[Criterion], str],
+        *,
+        language: str,
+        revision: str,
+    ) -> None:
+        """Let a draft say what the form says; its gates and columns follow.
+
+        :param narrate: as in :meth:`~lti_tool.services.configuring.Configuring.describe`.
+        :param revision: of the form when it was opened.
+        :raises RequestInvalid: ``form_invalid`` with ``problems``.
+        :raises Conflict: ``placement_not_editable`` with ``reason``; ``conflict`` where somebody else changed
+            it meanwhile.
+        """
+        organisation_id, context_id = _course_of(session)
+        with self.database.read() as reading:
+            draft = _editable(reading, organisation_id, context_id, placement_id)
+        _refuse_itself(form, draft)
+        new = describe_form(self.database, organisation_id, form, narrate, language)
+        criterion = parse_criteria(new.criteria)
+        now = self.clock()
+        with self.database.write() as writing:
+            bindings.lock_version(writing, organisation_id, draft.version_id)
+            placements.lock(writing, organisation_id, placement_id)
+            draft = _editable(writing, organisation_id, context_id, placement_id)
+            if _revision(draft) != revision:
+                raise Conflict(ErrorCode.CONFLICT, f"placement {placement_id} was changed meanwhile")
+            bindings.rewrite(writing, organisation_id, draft, new, now)
+            asked = list(leaves(criterion))
+            bindings.ask_for_columns(
+                writing,
+                organisation_id,
+                draft,
+                evidence_columns(criterion, new.name),
+                [leaf.key for leaf in asked if isinstance(leaf, Attested)],
+                now,
+            )
+            wanted = {
+                leaf.key: (leaf.key, leaf.label, gate_link_key(draft.badge_link_key, leaf.key))
+                for leaf in asked
+                if isinstance(leaf, GatePassed)
+            }
+            gates.ensure(writing, organisation_id, context_id, placement_id, wanted.values())
+            audit.record(
+                writing,
+                organisation_id,
+                at=now,
+                actor=f"{audit.LEARNER}{session.learner_id}",
+                action="placement.changed",
+                subject_kind="placement",
+                subject_id=placement_id,
+                detail={"context_id": context_id, "micromodule_version": draft.version_id},
+            )
+            schedule.schedule_sync(writing, organisation_id, context_id, now)
+
+    def export(self, session: SessionView, placement_id: str) -> CriteriaFile:
+        """The criteria of a placement of this course, published or not.
+
+        :raises NotAllowed: unless the person may see everybody's progress.
+        :raises NotFound: ``placement_not_found``, also for another course's.
+        """
+        if not session.can_view_progress or session.context_id is None:
+            raise NotAllowed(ErrorCode.NOT_ALLOWED, "exporting criteria is for those who teach")
+        with self.database.read() as reading:
+            draft = bindings.placed(reading, session.organisation_id, session.context_id, placement_id)
+        if draft is None:
+            raise NotFound(ErrorCode.PLACEMENT_NOT_FOUND)
+        return CriteriaFile(draft.name, draft.criteria)
+
+
+def _course_of(session: SessionView) -> tuple[str, str]:
+    if not session.can_configure or session.is_read_only or session.context_id is None:
+        raise NotAllowed(ErrorCode.NOT_ALLOWED, "changing a badge needs an editing role in a course")
+    return session.organisation_id, session.context_id
+
+
+def _editable(reading: Session, organisation_id: str, context_id: str, placement_id: str) -> DraftView:
+    draft = bindings.placed(reading, organisation_id, context_id, placement_id)
+    if draft is None:
+        raise NotFound(ErrorCode.PLACEMENT_NOT_FOUND)
+    if draft.status != "draft":
+        raise _refused(placement_id, Refusal.PUBLISHED)
+    bound = bindings.bindings(reading, organisation_id, draft)
+    for reason, holds in (
+        (Refusal.EARNED, bound.is_earned),
+        (Refusal.PLACED_ELSEWHERE, bound.is_placed_elsewhere),
+        (Refusal.HAS_NEWER, bound.has_newer),
+    ):
+        if holds:
+            raise _refused(placement_id, reason)
+    return draft
+
+
+def _refused(placement_id: str, reason: Refusal) -> Conflict:
+    return Conflict(ErrorCode.PLACEMENT_NOT_EDITABLE, f"placement {placement_id}: {reason}", reason=reason)
+
+
+def _form_of(draft: DraftView) -> MicromoduleForm:
+    """What would be typed to get this draft; what stands for an empty field is left out again."""
+    try:
+        rules = from_criterion(parse_criteria(draft.criteria))
+    except CriteriaNotShown as error:
+        raise _refused(draft.placement_id, Refusal.NOT_SHOWN) from error
+    is_summary = draft.description == summary_of(draft.criteria_narrative)
+    artwork = {name: str(value) for name, value in draft.artwork.items() if name != "alt"}
+    form = MicromoduleForm(
+        name=draft.name,
+        description="" if is_summary else draft.description,
+        skills="\n".join(draft.skills),
+        image_alt="" if draft.image_alt == draft.name else draft.image_alt,
+    )
+    return replace(form.with_rules(rules), **artwork)  # type: ignore[arg-type]
+
+
+def _revision(draft: DraftView) -> str:
+    said = [draft.name, draft.description, draft.skills, draft.criteria, draft.achievement_version_id]
+    return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()[:32]
+
+
+def _refuse_itself(form: MicromoduleForm, draft: DraftView) -> None:
+    """Nobody earns what asks for itself."""
+    own = {RowKind.COMPLETED.value: draft.micromodule_id, RowKind.HOLDS.value: draft.achievement_id}
+    problems = tuple(
+        Problem(f"criteria-{number}-choice", FormProblem.NEEDS_ITSELF)
+        for number, row in enumerate(form.rows)
+        if row.choice and own.get(row.kind) == row.choice
+    )
+    if problems:
+        raise RequestInvalid(ErrorCode.FORM_INVALID, "it asks for itself", problems=problems)

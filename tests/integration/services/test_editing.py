@@ -1,0 +1,301 @@
+"""Changing a draft: who may, until when, and what becomes of its columns and gates."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from lti_tool.domain.criteria import AllOf, GatePassed, ScoreAtLeast
+from lti_tool.errors import Conflict, ErrorCode, NotAllowed, NotFound, RequestInvalid
+from lti_tool.services.criteria_format import dump_criteria, parse_criteria
+from lti_tool.services.editing import Editing, Refusal
+from lti_tool.services.launching import SessionView
+from lti_tool.services.micromodule_form import FormProblem, MicromoduleForm
+from lti_tool.store import tables
+from tests import factories
+from tests.integration.services.school import School
+from tests.integration.services.test_configuring import FIELDS, configuring, described, narrate, teacher
+
+GATE = {"criteria-2-kind": "gate", "criteria-2-label": "Forum"}
+
+
+def editing(school: School) -> Editing:
+    return Editing(school.database, school.clock)
+
+
+def drafted(school: School, **changes: str) -> tuple[SessionView, str]:
+    """A teacher in the course, not in deep linking, and the placement that they made."""
+    session = teacher(school, school.course())
+    described(school, session, **changes)
+    (placement,) = school.rows(tables.Placement, tables.Placement.context_id == session.context_id)
+    return replace(session, deep_linking=None), placement.id
+
+
+def save(school: School, session: SessionView, placement_id: str, **changes: str) -> None:
+    service = editing(school)
+    opened = service.open(session, placement_id)
+    fields = {**opened.form.to_fields(), **changes}
+    fields = {name: value for name, value in fields.items() if value != "gone"}
+    service.save(
+        session,
+        placement_id,
+        MicromoduleForm.from_fields(fields),
+        narrate,
+        language="en",
+        revision=opened.revision,
+    )
+
+
+def refused(school: School, session: SessionView, placement_id: str) -> Refusal:
+    with pytest.raises(Conflict) as opening:
+        editing(school).open(session, placement_id)
+    with pytest.raises(Conflict) as saving:
+        editing(school).save(
+            session, placement_id, MicromoduleForm.from_fields(FIELDS), narrate, language="en", revision=""
+        )
+    for error in (opening.value, saving.value):
+        assert error.code is ErrorCode.PLACEMENT_NOT_EDITABLE
+    assert opening.value.params == saving.value.params
+    return Refusal(str(opening.value.params["reason"]))
+
+
+def test_a_draft_opens_as_it_was_typed(school: School) -> None:
+    session, placement_id = drafted(school, **GATE)
+    opened = editing(school).open(session, placement_id)
+    typed = MicromoduleForm.from_fields({**FIELDS, **GATE})
+    assert opened.form.criterion() == typed.criterion()
+    assert replace(opened.form, rows=typed.rows) == typed
+    assert opened.micromodule_choices == opened.achievement_choices == (), "not itself"
+
+
+def test_what_was_filled_in_opens_empty_again(small_school: School) -> None:
+    """The description would go on saying the rules of before."""
+    session, placement_id = drafted(small_school, description="", image_alt="")
+    opened = editing(small_school).open(session, placement_id)
+    assert (opened.form.description, opened.form.image_alt) == ("", "")
+
+
+def test_a_changed_draft_says_the_new_and_nothing_else_is_made(school: School) -> None:
+    session, placement_id = drafted(school)
+    (before,) = school.rows(tables.AchievementVersion)
+    save(school, session, placement_id, name="Reading charts", **{"criteria-0-threshold": "75"}, **GATE)
+
+    (version,) = school.rows(tables.MicromoduleVersion)
+    (achievement,) = school.rows(tables.AchievementVersion)
+    criterion = parse_criteria(version.criteria)
+    assert isinstance(criterion, AllOf)
+    assert criterion.parts[0] == ScoreAtLeast("quiz-1", "Quiz 1", Decimal(75))
+    assert criterion.parts[2] == GatePassed("gate:forum", "Forum")
+    assert (version.name, achievement.name, version.number, achievement.number) == (
+        *("Reading charts",) * 2,
+        *(1,) * 2,
+    )
+    assert version.achievement_version_id == achievement.id != before.id, "browsers keep its old picture"
+    (gate,) = school.rows(tables.Gate)
+    assert (gate.placement_id, gate.label) == (placement_id, "Forum")
+    (event,) = school.rows(tables.AuditEvent, tables.AuditEvent.action == "placement.changed")
+    assert event.actor == f"learner:{session.learner_id}"
+    assert (event.subject_id, event.organisation_id) == (placement_id, session.organisation_id)
+    assert len(school.rows(tables.Placement)) == len(school.rows(tables.Micromodule)) == 1
+
+
+def columns(school: School) -> dict[str, Any]:
+    return {row.evidence_key: row for row in school.rows(tables.LineItem)}
+
+
+def test_columns_follow_and_those_that_are_made_keep_their_grades(school: School) -> None:
+    session, placement_id = drafted(school)
+    made = columns(school)["quiz-1"].id
+    school.change(tables.LineItem, tables.LineItem.id == made, id_on_platform="https://lms.example/7")
+    save(
+        school,
+        session,
+        placement_id,
+        name="Charts",
+        **{"criteria-0-threshold": "80", "criteria-1-label": "Essay"},
+    )
+    found = columns(school)
+    assert set(found) == {"quiz-1", "essay"}
+    assert (found["quiz-1"].id, found["quiz-1"].label) == (made, "Quiz 1 · Reading maps")
+    assert found["essay"].label == "Essay · Charts"
+
+
+def test_a_column_that_is_not_asked_for_is_forgotten_with_its_grades(school: School) -> None:
+    session, placement_id = drafted(school)
+    column = columns(school)["quiz-1"]
+    school.change(tables.LineItem, tables.LineItem.id == column.id, id_on_platform="https://lms.example/7")
+    with school.database.write() as writing:
+        writing.add(
+            tables.Result(
+                organisation_id=session.organisation_id,
+                line_item_id=column.id,
+                learner_id=session.learner_id,
+                score=Decimal(80),
+                maximum=Decimal(100),
+                read_at=school.clock(),
+            )
+        )
+    save(school, session, placement_id, **{"criteria-0-channel": "attest"})
+    found = columns(school)["quiz-1"]
+    assert (found.tag, found.id_on_platform) == ("attest", None)
+    assert found.id != column.id
+    assert school.rows(tables.Result) == []
+
+
+def test_the_column_of_somebodys_word_stays_while_it_is_asked_for(small_school: School) -> None:
+    """It is made on request, so no rule lists it among its columns."""
+    person = {"criteria-2-kind": "attested", "criteria-2-label": "Talk given"}
+    session, placement_id = drafted(small_school, **person)
+    with small_school.database.write() as writing:
+        writing.add(
+            tables.LineItem(
+                organisation_id=session.organisation_id,
+                context_id=session.context_id,
+                placement_id=placement_id,
+                tag="attest",
+                evidence_key="attested:talk-given",
+                label="Talk given",
+                score_maximum=Decimal(1),
+                created_at=small_school.clock(),
+            )
+        )
+    save(small_school, session, placement_id, name="Charts")
+    assert "attested:talk-given" in columns(small_school)
+    save(small_school, session, placement_id, **{"criteria-2-label": "Another talk"})
+    assert "attested:talk-given" not in columns(small_school)
+
+
+def test_a_gate_that_is_not_asked_for_goes_and_one_that_stays_keeps_its_link(small_school: School) -> None:
+    session, placement_id = drafted(small_school, **GATE)
+    (before,) = small_school.rows(tables.Gate)
+    save(small_school, session, placement_id, name="Charts")
+    (kept,) = small_school.rows(tables.Gate)
+    assert (kept.id, kept.link_key) == (before.id, before.link_key)
+    save(small_school, session, placement_id, **{"criteria-2-kind": "attested"})
+    assert small_school.rows(tables.Gate) == []
+
+
+# -- until when
+
+
+def test_what_is_published_is_not_changed(school: School) -> None:
+    session, placement_id = drafted(school)
+    school.change(tables.Placement, status="active")
+    assert refused(school, session, placement_id) is Refusal.PUBLISHED
+
+
+def test_what_another_course_uses_is_not_changed(small_school: School) -> None:
+    session, placement_id = drafted(small_school)
+    (version,) = small_school.rows(tables.MicromoduleVersion)
+    picking = replace(session, deep_linking=teacher(small_school, small_school.course()).deep_linking)
+    configuring(small_school).place(picking, version.id)
+    assert refused(small_school, session, placement_id) is Refusal.PLACED_ELSEWHERE
+
+
+@pytest.mark.parametrize("what", ["completion", "award"])
+def test_what_somebody_earned_is_not_changed(school: School, what: str) -> None:
+    session, placement_id = drafted(school)
+    (version,) = school.rows(tables.MicromoduleVersion)
+    common = {
+        "organisation_id": session.organisation_id,
+        "learner_id": session.learner_id,
+        "context_id": session.context_id,
+    }
+    now = school.clock()
+    row: tables.Base = (
+        tables.Completion(**common, micromodule_version_id=version.id, met_at=now, recorded_at=now)
+        if what == "completion"
+        else tables.Award(
+            **common, achievement_version_id=version.achievement_version_id, met_at=now, awarded_at=now
+        )
+    )
+    with school.database.write() as writing:
+        writing.add(row)
+    assert refused(school, session, placement_id) is Refusal.EARNED
+
+
+def test_criteria_that_the_form_cannot_show_are_not_touched(small_school: School) -> None:
+    session, placement_id = drafted(small_school)
+    one = ScoreAtLeast("a", "Quiz", Decimal(60))
+    hidden = dump_criteria(AllOf((one, replace(one, key="b"))))
+    small_school.change(tables.MicromoduleVersion, criteria=hidden)
+    with pytest.raises(Conflict) as error:
+        editing(small_school).open(session, placement_id)
+    assert error.value.params["reason"] is Refusal.NOT_SHOWN
+    assert editing(small_school).export(session, placement_id).stored == hidden
+
+
+def test_a_change_is_not_saved_over_somebody_elses(school: School) -> None:
+    session, placement_id = drafted(school)
+    opened = editing(school).open(session, placement_id)
+    save(school, session, placement_id, name="Theirs")
+    with pytest.raises(Conflict) as error:
+        editing(school).save(
+            session, placement_id, opened.form, narrate, language="en", revision=opened.revision
+        )
+    assert error.value.code is ErrorCode.CONFLICT
+    (version,) = school.rows(tables.MicromoduleVersion)
+    assert version.name == "Theirs"
+
+
+@pytest.mark.parametrize("kind", ["completed", "holds"])
+def test_nothing_asks_for_itself(small_school: School, kind: str) -> None:
+    session, placement_id = drafted(small_school)
+    (version,) = small_school.rows(tables.MicromoduleVersion)
+    (achievement,) = small_school.rows(tables.Achievement)
+    choice = version.micromodule_id if kind == "completed" else achievement.id
+    with pytest.raises(RequestInvalid) as error:
+        save(
+            small_school,
+            session,
+            placement_id,
+            **{"criteria-2-kind": kind, "criteria-2-choice": choice},
+        )
+    (problem,) = error.value.params["problems"]  # type: ignore[misc]
+    assert (problem.field, problem.code) == ("criteria-2-choice", FormProblem.NEEDS_ITSELF)  # type: ignore[has-type]
+
+
+# -- who may
+
+
+@pytest.mark.parametrize(
+    "changes", [{"can_configure": False}, {"is_read_only": True}, {"context_id": None}], ids=str
+)
+def test_only_who_configures_changes(small_school: School, changes: dict[str, Any]) -> None:
+    session, placement_id = drafted(small_school)
+    other = replace(session, **changes)
+    with pytest.raises(NotAllowed):
+        editing(small_school).open(other, placement_id)
+    with pytest.raises(NotAllowed):
+        editing(small_school).save(
+            other, placement_id, MicromoduleForm.from_fields(FIELDS), narrate, language="en", revision=""
+        )
+
+
+@pytest.mark.parametrize("whose", ["another course", "another organisation"])
+def test_the_draft_of_another_course_is_not_there(school: School, whose: str) -> None:
+    course = school.course()
+    described(school, teacher(school, course))
+    (placement,) = school.rows(tables.Placement)
+    (sibling,) = factories.courses_beside(school.database, course, 1)
+    stranger = teacher(school, sibling if whose == "another course" else school.course(), deep_linking=None)
+    for attempt in (editing(school).open, editing(school).export):
+        with pytest.raises(NotFound) as error:
+            attempt(stranger, placement.id)
+        assert error.value.code is ErrorCode.PLACEMENT_NOT_FOUND
+    with pytest.raises(NotFound):
+        editing(school).save(
+            stranger, placement.id, MicromoduleForm.from_fields(FIELDS), narrate, language="en", revision=""
+        )
+
+
+def test_a_learner_exports_nothing(small_school: School) -> None:
+    session, placement_id = drafted(small_school)
+    learner = replace(session, can_view_progress=False, can_configure=False)
+    with pytest.raises(NotAllowed):
+        editing(small_school).export(learner, placement_id)
+    grader = replace(session, can_configure=False)
+    assert editing(small_school).export(grader, placement_id).name == "Reading maps"
