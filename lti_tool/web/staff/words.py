@@ -153,6 +153,9 @@ def action_words() -> dict[str, str]:
         "submission.withdrawn": _("Evidence taken back"),
         "submission.accepted": _("Evidence accepted"),
         "submission.returned": _("Evidence given back"),
+        "gate.linked": _("Gate opened by an instructor"),
+        "gate.confirmed": _("Gate confirmed"),
+        "gate.doubted": _("Gate in doubt: suddenly everybody passed"),
         "award_column.asked_again": _("Writing into the gradebook asked for again"),
         "staff_invited": _("Member invited"),
         "staff_role_changed": _("Role of a member changed"),
@@ -192,6 +195,7 @@ def subject_word(kind: str) -> str:
         "staff_member": _("Member"),
         "placement": _("Micromodule in a course"),
         "context": _("Course"),
+        "gate": _("Gate"),
     }.get(kind, kind)
 
 
