@@ -185,9 +185,11 @@ def test_a_roster_of_many_small_pages_is_read_to_its_end(canvas_campus: Campus) 
     """Fifty a page, and cursors in which capitals matter."""
     campus = canvas_campus
     campus.placed_badge()
+    campus.run_jobs()
     for number in range(120):
         user = campus.lms.add_user(f"many{number}", "Given", f"Family {number}")
         campus.lms.enrol(user, campus.course)
+    campus.lms.requests.clear()
 
     campus.read_now()
 
@@ -272,6 +274,7 @@ def test_links_in_one_page_are_told_apart(canvas_campus: Campus) -> None:
 
     for badge in badges:
         campus.set_up(badge)
+        campus.publish(badge)
         campus.open_wallet("ada", badge)
     campus.take_quiz("ada", 85)
     for badge in badges:
@@ -290,7 +293,9 @@ def test_the_institutions_other_domain_changes_nothing(canvas_campus: Campus) ->
     lms.service_base_url = SECOND_URL
     campus.take_quiz("bob", 90)
     assert credential_of(campus.open_wallet("bob", badge))
-    campus.set_up(campus.place_badge(label="Quiz 2", name="Another badge"))
+    another = campus.place_badge(label="Quiz 2", name="Another badge")
+    campus.set_up(another)
+    campus.publish(another)
     campus.pass_time(minutes=5)
 
     labels = [item.label for item in lms.gradebook.of_course(campus.course.id)]
@@ -342,6 +347,7 @@ def test_the_json_of_the_page_makes_a_key_that_works(canvas_campus: Campus) -> N
     answer_page = teacher.submit(form, campus.form_fields(), form="micromodules/new", button="place")
     (badge,) = teacher.save_selected(answer_page)
     campus.set_up(badge)
+    campus.publish(badge)
     campus.take_quiz("ada", 85)
 
     assert credential_of(campus.open_wallet("ada", badge))
