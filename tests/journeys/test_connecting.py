@@ -60,6 +60,7 @@ def earn(campus: Campus, teacher: Person, picker: Page) -> str:
     form = teacher.follow(picker, "micromodules/new")
     (badge,) = teacher.save_selected(teacher.submit(form, FORM, form="micromodules/new", button="place"))
     campus.set_up(badge)
+    campus.publish(badge)
     campus.take_quiz("ada", 85)
     return credential_of(campus.open_wallet("ada", badge))
 
