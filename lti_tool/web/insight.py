@@ -26,7 +26,7 @@ def simulate(placement_id: str) -> str:
 def publish(placement_id: str) -> AnyResponse:
     """Make a draft active, from which on it awards; again, it changes nothing."""
     current_tool().publishing.publish(current_session(), placement_id)
-    return redirect(url_for("course.show", _anchor=f"placement-{placement_id}"), 303)
+    return redirect(url_for("course.show", published=placement_id, _anchor=f"placement-{placement_id}"), 303)
 
 
 @blueprint.page("/course/placements/<placement_id>/learners/<learner_id>", methods=["GET"])

@@ -53,7 +53,7 @@ def test_publishing_needs_the_form_s_token(teacher: FlaskClient, tool: Sample) -
     assert teacher.post(f"{PLACEMENT}/publish").status_code == 400
     assert tool.calls == []
     answer = teacher.post(f"{PLACEMENT}/publish", data={"csrf_token": CSRF})
-    assert (answer.status_code, answer.location) == (303, "/l/session-1/course#placement-placement-1")
+    assert (answer.status_code, answer.location) == (303, "/l/session-1/course?published=placement-1#placement-placement-1")
     assert tool.calls == [("publish", TEACHER, "placement-1")]
 
 
