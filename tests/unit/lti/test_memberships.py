@@ -305,3 +305,42 @@ def test_a_roster_as_moodle_really_sends_it(moodle):
     # The non-editing teacher (sub 4) is a learner in the roster: only a launch tells.
     assert "4" in [entry.user.sub for entry in roster.members if entry.rights.is_learner]
     assert not memberships.is_usable_sub("")
+
+
+@pytest.mark.parametrize(
+    "product,status,trouble",
+    [
+        ("moodle", 404, ErrorCode.GATE_LINK_MISSING),
+        ("moodle", 400, ErrorCode.PLATFORM_REFUSED),
+        ("moodle", 500, ErrorCode.PLATFORM_UNREACHABLE),
+        ("canvas", 400, ErrorCode.GATE_LINK_MISSING),
+        ("other", 410, ErrorCode.GATE_LINK_MISSING),
+        ("other", 403, ErrorCode.PLATFORM_REFUSED),
+    ],
+)
+def test_a_roster_of_a_link_that_is_gone_says_so(moodle, product, status, trouble):
+    asked = access(product=product)
+    query = "&".join(f"{name}={value}" for name, value in asked.platform.roster_query(None, "5").items())
+    moodle.gives(f"{MEMBERSHIPS_URL}?{query}", {}, status=status)
+    pages = roster_pages(moodle.connector, asked, MEMBERSHIPS_URL, resource_link_id="5")
+    assert list(pages) == []
+    assert memberships.link_trouble(asked, pages) is trouble
+
+
+def test_a_later_page_that_is_refused_says_nothing_of_the_link(moodle):
+    """Canvas answers 400 to a bookmark that it does not know any more."""
+    asked = access(product="canvas")
+    moodle.gives(
+        f"{MEMBERSHIPS_URL}?rlid=5&limit=50", container(member(1)), next_url=f"{MEMBERSHIPS_URL}?page=2"
+    )
+    moodle.gives(f"{MEMBERSHIPS_URL}?page=2", {}, status=400)
+    pages = roster_pages(moodle.connector, asked, MEMBERSHIPS_URL, resource_link_id="5")
+    assert len(list(pages)) == 1
+    assert memberships.link_trouble(asked, pages) is ErrorCode.PLATFORM_REFUSED
+
+
+def test_a_roster_of_a_link_that_was_read_whole_has_no_trouble(moodle):
+    moodle.gives(f"{MEMBERSHIPS_URL}?rlid=5", container(member(1)))
+    pages = roster_pages(moodle.connector, access(), MEMBERSHIPS_URL, resource_link_id="5")
+    assert len(list(pages)) == 1
+    assert memberships.link_trouble(access(), pages) is None
