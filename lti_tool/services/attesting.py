@@ -76,12 +76,13 @@ class Attesting:
         placement, rule = self._rule(session, placement_id, key)
         of = _stored(placement, rule)
         with self.database.read() as reading:
-            total = attestations.count(reading, of, wanted)
+            learners = attestations.count(reading, of, LearnerFilter())
+            confirmed = attestations.count(reading, of, LearnerFilter(state=attestations.CONFIRMED))
+            is_narrowed = wanted != LearnerFilter()
+            total = attestations.count(reading, of, wanted) if is_narrowed else learners
             pages = max(1, -(-total // per_page))
             number = min(max(1, page), pages)
             rows = attestations.page(reading, of, wanted, offset=(number - 1) * per_page, limit=per_page)
-            learners = attestations.count(reading, of, LearnerFilter())
-            confirmed = attestations.count(reading, of, LearnerFilter(state=attestations.CONFIRMED))
         states = self.columns.column_states(session.organisation_id, placement_id)
         column = next((one for one in states if one.evidence_key == key and one.tag is Channel.ATTEST), None)
         return AttestList(
@@ -152,7 +153,7 @@ class Attesting:
                     detail={"placement_id": placement_id, "evidence_key": key},
                 )
         if changed:
-            self.deciding.decide(session.organisation_id, placement.context_id, changed, "attested")
+            self.deciding.decide(session.organisation_id, placement.context_id, changed, "staff")
         return len(changed)
 
     def make_column(self, session: SessionView, placement_id: str, key: str) -> None:

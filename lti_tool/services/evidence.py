@@ -220,7 +220,7 @@ class Submissions:
             )
             if submission_id is None:
                 raise Conflict(ErrorCode.EVIDENCE_WAITING, "handed in twice at once")
-            self._record(writing, session, "submission.handed_in", submission_id, placement_id, key)
+            self._record(writing, session, "submission.handed_in", asked, submission_id)
         self.deciding.decide(asked.organisation_id, asked.context_id, [asked.learner_id], "evidence")
         return submission_id
 
@@ -240,7 +240,7 @@ class Submissions:
                 writing, asked.organisation_id, latest.id, asked.learner_id
             ):
                 raise Conflict(ErrorCode.EVIDENCE_JUDGED, "nothing waits")
-            self._record(writing, session, "submission.withdrawn", latest.id, placement_id, key)
+            self._record(writing, session, "submission.withdrawn", asked, latest.id)
         self.deciding.decide(asked.organisation_id, asked.context_id, [asked.learner_id], "evidence")
 
     # -- those who teach
@@ -302,9 +302,7 @@ class Submissions:
         """
         found = self._own_submission(session, submission_id)
         placement = own_placement(self.database, session, found.placement_id)
-        asked = Asked(
-            session.organisation_id, found.context_id, placement.id, found.evidence_key, found.learner_id
-        )
+        asked = _asked_of(session.organisation_id, found)
         with self.database.read() as reading:
             history = submissions.of_learner(reading, asked)
         rule = next((rule for rule in _rules(placement) if rule.key == found.evidence_key), None)
@@ -345,6 +343,7 @@ class Submissions:
             raise RequestInvalid(ErrorCode.FORM_INVALID, troubles=troubles)
         state = submissions.ACCEPTED if judgement.is_accepted else submissions.RETURNED
         organisation_id, context_id = session.organisation_id, found.context_id
+        asked = _asked_of(organisation_id, found)
         with self.database.write() as writing:
             is_kept = submissions.judge(
                 writing,
@@ -358,9 +357,7 @@ class Submissions:
             )
             if not is_kept:
                 raise Conflict(ErrorCode.EVIDENCE_JUDGED, submission_id)
-            self._record(
-                writing, session, f"submission.{state}", submission_id, found.placement_id, found.evidence_key
-            )
+            self._record(writing, session, f"submission.{state}", asked, submission_id)
         self.deciding.decide(organisation_id, context_id, [found.learner_id], "evidence")
         with self.database.read() as reading:
             return submissions.next_waiting(reading, organisation_id, context_id, found.placement_id)
@@ -430,13 +427,7 @@ class Submissions:
         return tuple(checked), tuple(troubles)
 
     def _record(
-        self,
-        writing: Session,
-        session: SessionView,
-        action: str,
-        submission_id: str,
-        placement_id: str,
-        key: str,
+        self, writing: Session, session: SessionView, action: str, asked: Asked, submission_id: str
     ) -> None:
         audit.record(
             writing,
@@ -444,10 +435,14 @@ class Submissions:
             at=self.clock(),
             actor=f"{audit.LEARNER}{session.learner_id}",
             action=action,
-            subject_kind="submission",
-            subject_id=submission_id,
+            subject_kind="learner",
+            subject_id=asked.learner_id,
             # What was written stays with the submission, where it can be erased.
-            detail={"placement_id": placement_id, "evidence_key": key},
+            detail={
+                "submission_id": submission_id,
+                "placement_id": asked.placement_id,
+                "evidence_key": asked.evidence_key,
+            },
         )
 
 
@@ -499,6 +494,10 @@ def _rules(placement: placements.PlacementView) -> tuple[EvidenceAccepted, ...]:
 
 def _asked(session: SessionView, placement: placements.PlacementView, key: str) -> Asked:
     return Asked(placement.organisation_id, placement.context_id, placement.id, key, session.learner_id)
+
+
+def _asked_of(organisation_id: str, found: SubmissionRow) -> Asked:
+    return Asked(organisation_id, found.context_id, found.placement_id, found.evidence_key, found.learner_id)
 
 
 def _may_hand_in(session: SessionView) -> bool:

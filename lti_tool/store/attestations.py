@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import ColumnElement, Float, Select, and_, cast, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
@@ -62,85 +61,107 @@ class AttestedRule:
     evidence_key: str
 
 
-def _learners(of: AttestedRule, wanted: LearnerFilter, columns: Sequence[Any]) -> Select[Any]:
+def _in_column(of: AttestedRule) -> Select[str, datetime]:
+    """Who has full points in the attest column, and when that was read."""
     # SQLite keeps exact numbers as text, which it would compare letter by letter.
     score, maximum = cast(Result.score, Float), cast(Result.maximum, Float)
-    in_column = and_(Result.score.is_not(None), maximum > 0, score >= maximum)
-    query = (
-        select(*columns)
-        .select_from(Membership)
-        .join(Learner, Learner.id == Membership.learner_id)
-        .outerjoin(
-            Attestation,
-            and_(
-                is_of(Attestation.organisation_id, of.organisation_id),
-                Attestation.placement_id == of.placement_id,
-                Attestation.evidence_key == of.evidence_key,
-                Attestation.learner_id == Membership.learner_id,
-            ),
+    return (
+        select(Result.learner_id, Result.read_at)
+        .join(LineItem, LineItem.id == Result.line_item_id)
+        .where(
+            is_of(LineItem.organisation_id, of.organisation_id),
+            LineItem.placement_id == of.placement_id,
+            LineItem.evidence_key == of.evidence_key,
+            LineItem.tag == "attest",
+            is_of(Result.organisation_id, of.organisation_id),
+            Result.score.is_not(None),
+            maximum > 0,
+            score >= maximum,
         )
-        .outerjoin(
-            LineItem,
-            and_(
-                is_of(LineItem.organisation_id, of.organisation_id),
-                LineItem.placement_id == of.placement_id,
-                LineItem.evidence_key == of.evidence_key,
-                LineItem.tag == "attest",
-            ),
-        )
-        .outerjoin(
-            Result,
-            and_(
-                is_of(Result.organisation_id, of.organisation_id),
-                Result.line_item_id == LineItem.id,
-                Result.learner_id == Membership.learner_id,
-                in_column,
-            ),
-        )
-        .where(*taking_part(of.organisation_id, of.context_id))
     )
+
+
+def _attested(of: AttestedRule) -> tuple[ColumnElement[bool], ...]:
+    return (
+        is_of(Attestation.organisation_id, of.organisation_id),
+        Attestation.placement_id == of.placement_id,
+        Attestation.evidence_key == of.evidence_key,
+    )
+
+
+def _wanted(of: AttestedRule, wanted: LearnerFilter) -> list[ColumnElement[bool]]:
+    where = [*taking_part(of.organisation_id, of.context_id)]
     if wanted.query:
-        query = query.where(contains_text(Learner.name, wanted.query))
-    confirmed: ColumnElement[bool] = or_(Attestation.is_attested.is_(True), Result.id.is_not(None))
-    if wanted.state == CONFIRMED:
-        query = query.where(confirmed)
-    elif wanted.state == OPEN:
-        query = query.where(~func.coalesce(confirmed, False))
-    return query
+        where.append(contains_text(Learner.name, wanted.query))
+    if wanted.state is not None:
+        # Each side is looked up once, whatever the database believes about how many there are.
+        in_tool = select(Attestation.learner_id).where(*_attested(of), Attestation.is_attested.is_(True))
+        in_column = _in_column(of).with_only_columns(Result.learner_id)
+        confirmed = or_(Membership.learner_id.in_(in_tool), Membership.learner_id.in_(in_column))
+        where.append(confirmed if wanted.state == CONFIRMED else ~confirmed)
+    return where
 
 
 def count(session: Session, of: AttestedRule, wanted: LearnerFilter) -> int:
     """How many learners of the course a filter finds."""
-    return session.scalar(_learners(of, wanted, [func.count()])) or 0
+    query = (
+        select(func.count())
+        .select_from(Membership)
+        .join(Learner, Learner.id == Membership.learner_id)
+        .where(*_wanted(of, wanted))
+    )
+    return session.scalar(query) or 0
 
 
 def page(
     session: Session, of: AttestedRule, wanted: LearnerFilter, *, offset: int, limit: int
 ) -> tuple[AttestedRow, ...]:
     """Some of them by name: active learners of the course, no staff, no test users."""
-    by = aliased(Learner)
-    columns = (
-        Learner.id,
-        Learner.name,
-        func.coalesce(Attestation.is_attested, False),
-        func.coalesce(Attestation.reason, ""),
-        by.name,
-        Attestation.at,
-        Result.read_at,
-        Result.id.is_not(None),
-    )
-    query = _learners(of, wanted, columns).outerjoin(
-        by, and_(by.id == Attestation.by_learner_id, is_of(by.organisation_id, of.organisation_id))
-    )
-    rows = session.execute(
-        query.order_by(func.lower(func.coalesce(Learner.name, Learner.sub)), Learner.id)
+    found = session.execute(
+        select(Learner.id, Learner.name)
+        .select_from(Membership)
+        .join(Learner, Learner.id == Membership.learner_id)
+        .where(*_wanted(of, wanted))
+        .order_by(func.lower(func.coalesce(Learner.name, Learner.sub)), Learner.id)
         .offset(offset)
         .limit(limit)
+    ).all()
+    ids = [row.id for row in found]
+    by = aliased(Learner)
+    words = session.execute(
+        select(
+            Attestation.learner_id,
+            Attestation.is_attested,
+            Attestation.reason,
+            by.name.label("by_name"),
+            Attestation.at,
+        )
+        .outerjoin(
+            by, and_(by.id == Attestation.by_learner_id, is_of(by.organisation_id, of.organisation_id))
+        )
+        .where(*_attested(of), Attestation.learner_id.in_(ids))
     )
-    return tuple(
-        AttestedRow(id_, name, bool(is_attested), reason, by_name, at, read_at, bool(in_column))
-        for id_, name, is_attested, reason, by_name, at, read_at, in_column in rows
-    )
+    attested = {row.learner_id: row for row in words}
+    read_at = {
+        row.learner_id: row.read_at
+        for row in session.execute(_in_column(of).where(Result.learner_id.in_(ids)))
+    }
+    rows = []
+    for id_, name in found:
+        word = attested.get(id_)
+        rows.append(
+            AttestedRow(
+                id_,
+                name,
+                is_attested=word is not None and word.is_attested,
+                reason=word.reason if word else "",
+                by_name=word.by_name if word else None,
+                at=word.at if word else None,
+                in_column_at=read_at.get(id_),
+                in_column=id_ in read_at,
+            )
+        )
+    return tuple(rows)
 
 
 def attestable(session: Session, of: AttestedRule, learner_ids: Sequence[str]) -> tuple[str, ...]:

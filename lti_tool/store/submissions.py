@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, CursorResult, Select, and_, case, func, in
 from sqlalchemy.orm import Session, aliased
 
 from lti_tool.store.dialects import contains_text, insert_if_absent
-from lti_tool.store.tables import Learner, Membership, Submission, SubmissionFile, new_id
+from lti_tool.store.tables import Learner, Submission, SubmissionFile, new_id
 
 SUBMITTED, ACCEPTED, RETURNED, WITHDRAWN = "submitted", "accepted", "returned", "withdrawn"
 STATES = (SUBMITTED, RETURNED, ACCEPTED)
@@ -251,15 +251,9 @@ def next_waiting(session: Session, organisation_id: str, context_id: str, placem
 def waiting(
     session: Session, organisation_id: str, context_id: str, placement_ids: Sequence[str]
 ) -> dict[str, int]:
-    """How many submissions wait for a person, by placement; those of people who learn in the course."""
+    """How many submissions wait for a person, by placement."""
     rows = session.execute(
         select(Submission.placement_id, func.count())
-        .join(
-            Membership,
-            and_(
-                Membership.context_id == Submission.context_id, Membership.learner_id == Submission.learner_id
-            ),
-        )
         .where(
             Submission.organisation_id == organisation_id,
             Submission.context_id == context_id,

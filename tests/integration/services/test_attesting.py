@@ -203,3 +203,16 @@ def test_a_learner_does_not_see_the_list(school: School) -> None:
     course = people(school)
     with pytest.raises(NotAllowed):
         course.attesting.learners(course.learner(), course.placement_id, "talk", LearnerFilter())
+
+
+def test_the_list_costs_as_many_statements_in_a_large_course_as_in_a_small_one(school: School) -> None:
+    costs = []
+    for learners in (2, 60):
+        course = people(school, learners=learners)
+        course.attest(0, 1)
+        with school.database.statements() as statements:
+            course.attesting.learners(
+                course.teacher(), course.placement_id, "talk", LearnerFilter("e", "open"), per_page=50
+            )
+        costs.append(len(statements))
+    assert costs[0] == costs[1] <= 10

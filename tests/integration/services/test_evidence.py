@@ -455,3 +455,16 @@ def test_erasing_a_learner_takes_what_was_handed_in_along(school: School) -> Non
         session.delete(learner)
     assert not school.rows(tables.Submission)
     assert not school.rows(tables.SubmissionFile)
+
+
+def test_the_list_costs_as_many_statements_for_many_as_for_few(small_school: School) -> None:
+    costs = []
+    for learners in (1, 12):
+        course = people(small_school, PORTFOLIO, learners=learners)
+        for number in range(learners):
+            course.hand_in(number)
+        with small_school.database.statements() as statements:
+            course.submissions.listed(course.teacher(), course.placement_id, SubmissionFilter())
+        assert not any("submission_files.content" in one for one in statements), "no list reads files"
+        costs.append(len(statements))
+    assert costs[0] == costs[1] <= 6
