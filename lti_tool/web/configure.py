@@ -211,7 +211,7 @@ def _not_editable(error: Conflict, placement_id: str) -> Response:
 
 
 @blueprint.page("/course/placements/<placement_id>/criteria.json", methods=["GET"])
-def export(placement_id: str) -> Response:
+def export_criteria(placement_id: str) -> Response:
     """The criteria as a file, to be imported into another badge."""
     file = current_tool().editing.export(current_session(), placement_id)
     response = make_response(json.dumps(file.stored, ensure_ascii=False, indent=2) + "\n")

@@ -331,7 +331,7 @@ NO_PAGES = (
     | frozenset(
         {
             ("GET", "assets.show"),
-            ("GET", "configure.export"),
+            ("GET", "configure.export_criteria"),
             ("GET", "configure.preview_artwork"),
             ("GET", "course.show_run"),
             ("GET", "insight.download"),
