@@ -97,8 +97,8 @@ class AcceptedLaunch:
 
     token: str
     session: SessionView
-    is_awarding: bool
-    """Whether the course has a published micromodule, so that it is worth looking at this person's grades."""
+    has_placements: bool
+    """Whether the course has a micromodule, so that it is worth looking at this person's grades."""
 
 
 @dataclass(frozen=True)
@@ -452,7 +452,7 @@ class _Acceptance:
             product=registration.product,
             issuer=registration.issuer,
         )
-        return AcceptedLaunch(token, _view(stored), self.known.is_awarding)
+        return AcceptedLaunch(token, _view(stored), self.known.has_placements)
 
     def _frame_origins(self, deployment: launches.KnownDeployment) -> list[str]:
         """Who may frame the pages of this session."""

@@ -366,7 +366,7 @@ class Syncing:
 
     def _read_columns(self, plan: ContextPlan, run_id: str | None, holder: str, progress: _Progress) -> None:
         with self.database.read() as session:
-            columns = results.evidence_columns(session, plan.organisation_id, plan.id, with_drafts=True)
+            columns = results.evidence_columns(session, plan.organisation_id, plan.id)
         created = sorted(
             (column for column in columns if column.url is not None),
             key=lambda column: column.trouble in WAITED_IN_VAIN,
@@ -483,8 +483,8 @@ class Syncing:
     def refresh_learner(self, session: LearnerSession, deadline_seconds: float = 2.0) -> LearnerRefresh:
         """Read the visiting learner's own grades and decide, within a time that a visit can bear.
 
-        One call per column of published micromodules (AGS §3.3.2 ``user_id``), the longest unread first; what
-        cannot be had in time stays as it was. Nothing is read while somebody masquerades.
+        One call per column (AGS §3.3.2 ``user_id``), the longest unread first; what cannot be had in time
+        stays as it was. Nothing is read while somebody masquerades.
         """
         if session.context_id is None or session.is_read_only:
             return LearnerRefresh()

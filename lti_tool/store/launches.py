@@ -167,8 +167,8 @@ class Known:
     """The gate that this link is."""
     placement: KnownPlacement | None
     """That of the badge link, or the one that the gate stands beside."""
-    is_awarding: bool
-    """Whether a micromodule of the context is published."""
+    has_placements: bool
+    """Whether there is a micromodule in the context, published or not."""
 
 
 class SessionRow(NamedTuple):
@@ -245,19 +245,19 @@ _PARTS: Final = (
     (_placements, KnownPlacement),
 )
 
-_awarding = _placements.alias("awarding")
-_IS_AWARDING: Final = (
+_placed = _placements.alias("placed")
+_HAS_PLACEMENTS: Final = (
     exists()
     .where(
-        _awarding.c.context_id == _contexts.c.id,
-        _awarding.c.organisation_id == _contexts.c.organisation_id,
-        _awarding.c.status == "active",
+        _placed.c.context_id == _contexts.c.id,
+        _placed.c.organisation_id == _contexts.c.organisation_id,
+        _placed.c.status != "removed",
     )
     .correlate(_contexts)
 )
 
 _FIND_KNOWN: Final = (
-    select(*(table.c[name] for table, part in _PARTS for name in part._fields), _IS_AWARDING)
+    select(*(table.c[name] for table, part in _PARTS for name in part._fields), _HAS_PLACEMENTS)
     .select_from(
         _registrations.outerjoin(
             _deployments,

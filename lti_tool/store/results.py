@@ -63,13 +63,11 @@ class StoredGrades:
     """Whether any of them is a grade, and not only a listed person."""
 
 
-def evidence_columns(
-    session: Session, organisation_id: str, context_id: str, *, with_drafts: bool = False
-) -> tuple[EvidenceColumn, ...]:
-    """The evidence columns of the published placements of a context (or of all), the longest unread first."""
+def evidence_columns(session: Session, organisation_id: str, context_id: str) -> tuple[EvidenceColumn, ...]:
+    """The evidence columns of a context, the longest unread first; drafts' too, since whoever sets one
+    up has to see that values arrive."""
     rows = session.connection().execute(
-        _OF_CONTEXT if with_drafts else _OF_PUBLISHED,
-        {"organisation_id": organisation_id, "context_id": context_id},
+        _OF_CONTEXT, {"organisation_id": organisation_id, "context_id": context_id}
     )
     columns = [EvidenceColumn(*row) for row in rows]
     return tuple(sorted(columns, key=lambda column: (column.read_at is not None, column.read_at or 0)))
@@ -117,7 +115,6 @@ _COLUMNS = cast(
 _OF_CONTEXT = _COLUMNS.where(
     LineItem.context_id == bindparam("context_id", type_=String), Placement.status != "removed"
 )
-_OF_PUBLISHED = _OF_CONTEXT.where(Placement.status == "active")
 _OF_PLACEMENTS = _COLUMNS.where(
     LineItem.placement_id.in_(bindparam("placement_ids", type_=String, expanding=True))
 )

@@ -86,10 +86,12 @@ def launch() -> AnyResponse:
         is_deep_linking=session.deep_linking is not None,
     )
     is_own_visit = session.is_learner and session.context_id is not None and not session.is_read_only
-    if is_own_visit or session.gate_id is not None:
+    if is_own_visit or session.gate_id is not None or session.can_configure:
         try:
-            tool.gating.record_launch(session)
-            if is_own_visit and accepted.is_awarding:
+            tool.columns.make_mirrors(session)
+            if is_own_visit or session.gate_id is not None:
+                tool.gating.record_launch(session)
+            if is_own_visit and accepted.has_placements:
                 tool.syncing.refresh_learner(session)
         except ToolError as error:
             # The wallet says how old its data is; a reading that fails must not keep anybody out of it.

@@ -353,12 +353,13 @@ def test_neither_a_test_user_nor_a_masquerader_proves_anything(small: World) -> 
     assert small.row(tables.Membership, learner_id=learner_id).learner_proof == "none"
 
 
-def test_a_launch_tells_whether_the_course_awards_anything(world: World) -> None:
-    assert not world.accept().is_awarding
-    placed = factories.placed(world.database, world.course, status="draft")
-    assert not world.accept(**keyed(placed)).is_awarding, "a draft awards nothing"
-    factories.placed(world.database, world.course)
-    assert world.accept().is_awarding
+def test_a_launch_tells_whether_there_is_anything_to_look_at(world: World) -> None:
+    assert not world.accept().has_placements
+    factories.placed(world.database, factories.course(world.database, NOW))
+    factories.placed(world.database, world.course, status="removed")
+    assert not world.accept().has_placements
+    factories.placed(world.database, world.course, status="draft")
+    assert world.accept().has_placements
 
 
 @pytest.mark.parametrize("roles", [[LEARNER], [INSTRUCTOR]])

@@ -74,7 +74,7 @@ class Launching:
         self.is_expired = False
 
     def accept_launch(self, launch: object) -> AcceptedLaunch:
-        return AcceptedLaunch(SECRET, self.view, is_awarding=True)
+        return AcceptedLaunch(SECRET, self.view, has_placements=True)
 
     def open_session(self, session_id: str, token: str, *, even_expired: bool = False) -> SessionView:
         if session_id != self.view.id:
@@ -188,6 +188,7 @@ class Sample:
         self.columns = SimpleNamespace(
             require_placement=self._placement,
             create_columns=self._called("create_columns"),
+            make_mirrors=self._called("make_mirrors"),
             poll=self._called("poll", (column(),)),
         )
         self.gate_view = GATES["usual"]
