@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from lti_tool.domain.awarding import Verdict
+from lti_tool.domain.criteria import AllOf, Attested, EvidenceAccepted, GatePassed, ScoreAtLeast
+from lti_tool.domain.gates import GateState
 from lti_tool.errors import ErrorCode, NotAllowed, NotFound
 from lti_tool.services.progress import CourseProgress, CourseProgressView
 from lti_tool.store import runs, tables
@@ -236,3 +239,71 @@ def test_a_page_of_a_large_course_costs_what_a_small_one_does(small_school: Scho
             view(small_school, course, per_page=50)
         counted.append(len(seen))
     assert counted[0] == counted[1]
+
+
+GATE = GatePassed("forum", "Forum")
+TALK = Attested("talk", "Talk")
+REPORT = EvidenceAccepted("report", "Report")
+QUIZ = ScoreAtLeast("quiz", "Quiz 1", Decimal(80))
+
+
+def test_a_draft_is_shown_with_its_gates_its_confirmations_and_what_waits(school: School) -> None:
+    database, course = school.database, school.course()
+    draft = factories.placed(database, course, criterion=AllOf((QUIZ, GATE, TALK, REPORT)), status="draft")
+    *learners, colleague = factories.enrol(database, course, 4)
+    school.change(tables.Membership, tables.Membership.learner_id == colleague, is_staff=True)
+    factories.gate(database, course, draft, "forum", state="open", listed=2, learners=3)
+    factories.attestation(database, course, draft, "talk", learners[0])
+    factories.attestation(database, course, draft, "talk", learners[1], is_attested=False)
+    factories.attestation(database, course, draft, "talk", colleague)
+    factories.submission(database, course, draft, "report", learners[0])
+    factories.submission(database, course, draft, "report", learners[1], state="accepted")
+
+    (shown,) = view(school, course).placements
+    assert (shown.is_draft, shown.is_set_up) == (True, False)
+    assert [column.evidence_key for column in shown.needed_columns] == ["quiz"]
+    ((key, state, listed, of),) = [
+        (gate.evidence_key, gate.state, gate.listed, gate.learners) for gate in shown.gates
+    ]
+    assert (key, state, listed, of) == ("forum", GateState.OPEN, 2, 3)
+    ((rule, confirmed),) = [(one.label, one.confirmed) for one in shown.attested]
+    assert (rule, confirmed) == ("Talk", 1), "neither taken back nor said of staff"
+    assert (shown.takes_evidence, shown.submissions_waiting) == (True, 1)
+
+
+def test_a_badge_is_set_up_when_every_channel_has_told_something(school: School) -> None:
+    database, course = school.database, school.course()
+    placed = factories.placed(database, course, criterion=AllOf((QUIZ, GATE)))
+    gate_id = factories.gate(database, course, placed, "forum")
+    (one,) = factories.enrol(database, course)
+
+    def is_set_up() -> bool:
+        (shown,) = view(school, course).placements
+        return shown.is_set_up
+
+    school.change(tables.LineItem, first_value_at=None)
+    assert not is_set_up(), "no value has arrived"
+    factories.grade(database, course, placed, [one], 90)
+    school.change(tables.LineItem, first_value_at=NOW)
+    assert is_set_up()
+    for trouble in ({"state": "doubted"}, {"state": "confirmed", "trouble": "platform_timed_out"}):
+        school.change(tables.Gate, tables.Gate.id == gate_id, **trouble)
+        assert not is_set_up()
+
+
+def test_nothing_of_another_course_is_counted(school: School) -> None:
+    database, course, other = school.database, school.course(), school.course()
+    criterion = AllOf((GATE, TALK, REPORT))
+    factories.placed(database, course, criterion=criterion)
+    factories.enrol(database, course)
+    foreign = factories.placed(database, other, criterion=criterion)
+    (stranger,) = factories.enrol(database, other)
+    factories.gate(database, other, foreign, "forum")
+    factories.attestation(database, other, foreign, "talk", stranger)
+    factories.submission(database, other, foreign, "report", stranger)
+
+    (shown,) = view(school, course).placements
+    assert (shown.gates, shown.submissions_waiting) == ((), 0)
+    assert [one.confirmed for one in shown.attested] == [0]
+    (theirs,) = view(school, other).placements
+    assert (len(theirs.gates), theirs.submissions_waiting, theirs.attested[0].confirmed) == (1, 1, 1)

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
+from lti_tool.domain.criteria import (
+    AllOf,
+    Attested,
+    Completed,
+    EvidenceAccepted,
+    GatePassed,
+    HoldsAchievement,
+    ScoreAtLeast,
+)
 from lti_tool.services.progress import CourseProgress
 from lti_tool.services.wallet import Wallet
 from lti_tool.store import decisions
@@ -77,6 +87,44 @@ def test_a_course_page_of_many_micromodules_asks_no_more_than_one_of_one(school:
         ] * number
         counted.append(len([each for each in statements if not each.startswith("BEGIN")]))
     assert counted[0] == counted[1] <= COURSE_ANSWERED_BY
+
+
+def test_rules_of_every_kind_cost_the_same_however_many_badges_ask_for_them(small_school: School) -> None:
+    """One statement more for each kind of fact, and one for what is to be set up or decided by people."""
+    school, criterion = (
+        small_school,
+        AllOf(
+            (
+                ScoreAtLeast("quiz", "Quiz 1", Decimal(80)),
+                GatePassed("gate", "Gate"),
+                Attested("talk", "Talk"),
+                EvidenceAccepted("report", "Report"),
+                Completed("0" * 32, "Basics"),
+                HoldsAchievement("0" * 32, "Explorer"),
+            )
+        ),
+    )
+    counted = []
+    for number in (1, 12):
+        course = school.course()
+        learner_ids = factories.enrol(school.database, course, 3)
+        for each in range(number):
+            placed = factories.placed(
+                school.database, course, criterion=criterion, status="draft" if each % 2 else "active"
+            )
+            factories.gate(school.database, course, placed, "gate")
+            factories.attestation(school.database, course, placed, "talk", learner_ids[0])
+            factories.submission(school.database, course, placed, "report", learner_ids[0])
+        teacher = session_of(course, learner_ids[1], can_view_progress=True, is_learner=False)
+        with school.database.statements() as statements:
+            view = CourseProgress(school.database, school.awarding, school.ages).view(teacher)
+        assert [one.submissions_waiting for one in view.placements] == [1] * number
+        wallet = Wallet(school.database, school.awarding, school.urls, school.ages)
+        with school.database.statements() as asked:
+            shown = wallet.view(session_of(course, learner_ids[0]))
+        assert len(shown.in_progress) == number
+        counted.append((len(statements), len(asked)))
+    assert counted[0] == counted[1]
 
 
 def test_no_page_goes_through_all_an_organisation_has(sqlite_database: Database, tmp_path: Path) -> None:
