@@ -25,7 +25,9 @@ from lti_tool.services.criteria_rows import (
     parse_moment,
     parse_number,
     plain,
+    read_rows,
     terms_of,
+    write_rows,
 )
 
 _KEY_LENGTH = 64
@@ -166,7 +168,8 @@ def from_criterion(criterion: domain.Criterion) -> Rules:
 
     for part in root.parts:
         place(part, "")
-    rules = Rules(tuple(rows), groups, _combination(root))
+    # As they come back from the page, which strips texts and folds line ends.
+    rules = read_rows(write_rows(Rules(tuple(rows), groups, _combination(root))))
     try:
         said = to_criterion(rules)
     except (ValueError, KeyError) as error:

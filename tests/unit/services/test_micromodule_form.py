@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import unicodedata
 from decimal import Decimal
 
@@ -19,6 +21,8 @@ from lti_tool.credentials.signing import sign_credential
 from lti_tool.domain import criteria as domain
 from lti_tool.domain import criteria_problems
 from lti_tool.services.criteria_format import dump_criteria, parse_criteria
+from lti_tool.services.criteria_rows import parse_moment
+from lti_tool.services.criteria_tree import CriteriaNotShown, from_criterion, to_criterion
 from lti_tool.services.micromodule_form import (
     GROUPS,
     MAXIMUM_ROWS,
@@ -31,7 +35,7 @@ from lti_tool.services.micromodule_form import (
     parse_number,
 )
 from tests.factories import rule_fields
-from tests.properties.criteria_strategies import NOW
+from tests.properties.criteria_strategies import NOW, usable_criteria
 
 GOOD = {
     "name": "Reading maps",
@@ -464,3 +468,315 @@ def test_rows_with_labels_that_only_look_alike_are_columns_of_their_own() -> Non
     )
     assert read.problems() == ()
     assert len({leaf.key for leaf in domain.leaves(read.criterion())}) == 3
+
+
+# -- rules of every kind
+
+GATE = {"criteria-1-kind": "gate", "criteria-1-label": "Took part"}
+PERSON = {"criteria-2-kind": "attested", "criteria-2-label": "Talk given"}
+EVIDENCE = {
+    "criteria-3-kind": "evidence",
+    "criteria-3-label": "Plan",
+    "criteria-3-instructions": "Your own.\r\nAt most two pages.",
+    "criteria-3-checklist": "Names a licence\r\n\r\n  Names a  licence\r\nNames a place ",
+    "criteria-3-link": "on",
+    "criteria-3-file": "on",
+}
+COMPLETED = {"criteria-4-kind": "completed", "criteria-4-choice": "m1", "criteria-4-label": "Maps I"}
+HOLDS = {"criteria-5-kind": "holds", "criteria-5-choice": "a1", "criteria-5-label": "Maps badge"}
+MEAN = {
+    "criteria-6-kind": "mean",
+    "criteria-6-label": "Mean",
+    "criteria-6-channel": "mirror",
+    "criteria-6-threshold": "70",
+    "criteria-6-purpose": "summative",
+    "criteria-6-terms": "quiz  1; 40\r\nEssay: part 1; 2; 60,5\r\n",
+}
+EVERY = (GATE, PERSON, EVIDENCE, COMPLETED, HOLDS, MEAN)
+
+
+def test_every_kind_of_rule_becomes_its_leaf() -> None:
+    read = form(*EVERY)
+    assert read.problems() == ()
+    kind = domain.EvidenceKind
+    essay = evidence_key("Essay: part 1; 2")
+    assert list(domain.leaves(read.criterion())) == [
+        leaf("Quiz 1"),
+        domain.GatePassed("gate:took-part", "Took part"),
+        domain.Attested("attested:talk-given", "Talk given"),
+        domain.EvidenceAccepted(
+            "evidence:plan",
+            "Plan",
+            "Your own.\nAt most two pages.",
+            ("Names a licence", "Names a place"),
+            (kind.LINK, kind.FILE),
+        ),
+        domain.Completed("m1", "Maps I"),
+        domain.HoldsAchievement("a1", "Maps badge"),
+        domain.MeanAtLeast(
+            "mean:mean",
+            "Mean",
+            (
+                domain.Term("quiz-1", "Quiz 1", Decimal(40)),
+                domain.Term(essay, "Essay: part 1; 2", Decimal("60.5")),
+            ),
+            Decimal(70),
+        ),
+    ]
+    assert parse_criteria(dump_criteria(read.criterion())) == read.criterion()
+
+
+def test_drafts_of_before_there_were_kinds_still_open() -> None:
+    read = MicromoduleForm.from_fields({"name": "Old", **rule_fields(0), "group-A-combination": "any"})
+    assert [row.kind for row in read.rows] == ["score"]
+    assert read.rows[0] == CriteriaRow("Quiz 0")
+
+
+@pytest.mark.parametrize(
+    "rule,changes,field,code",
+    [
+        (GATE, {"label": ""}, "label", FormProblem.REQUIRED),
+        (GATE, {"kind": "gate2"}, "kind", FormProblem.UNKNOWN_CHOICE),
+        (GATE, {"group": "AA"}, "group", FormProblem.UNKNOWN_CHOICE),
+        (GATE, {"after": "tomorrow"}, "after", FormProblem.NOT_A_DATE),
+        (GATE, {"after": "2026-02-30"}, "after", FormProblem.NOT_A_DATE),
+        (GATE, {"after": "0001-01-01T00:00+14:00"}, "after", FormProblem.NOT_A_DATE),
+        (GATE, {"before": "9999-12-31T23:59-14:00"}, "before", FormProblem.NOT_A_DATE),
+        (GATE, {"before": "20261122"}, "before", FormProblem.NOT_A_DATE),
+        (GATE, {"after": "2026-11-02", "before": "2026-11-01"}, "before", FormProblem.DATES_SWAPPED),
+        (PERSON, {"label": "x\u202ey"}, "label", FormProblem.CONTROL_CHARACTER),
+        (PERSON, {"label": "nul\x00"}, "label", FormProblem.CONTROL_CHARACTER),
+        (EVIDENCE, {"link": "", "file": "no"}, "text", FormProblem.NOTHING_ACCEPTED),
+        (EVIDENCE, {"instructions": "i" * 2001}, "instructions", FormProblem.TOO_LONG),
+        (EVIDENCE, {"checklist": "c" * 201}, "checklist", FormProblem.TOO_LONG),
+        (EVIDENCE, {"checklist": "a\u2066b"}, "checklist", FormProblem.CONTROL_CHARACTER),
+        (EVIDENCE, {"checklist": "\n".join(map(str, range(21)))}, "checklist", FormProblem.TOO_MANY),
+        (COMPLETED, {"choice": ""}, "choice", FormProblem.REQUIRED),
+        (HOLDS, {"choice": ""}, "choice", FormProblem.REQUIRED),
+        (MEAN, {"terms": ""}, "terms", FormProblem.REQUIRED),
+        (MEAN, {"terms": "Quiz 1"}, "terms", FormProblem.TERM_UNREADABLE),
+        (MEAN, {"terms": "; 40"}, "terms", FormProblem.TERM_UNREADABLE),
+        (MEAN, {"terms": "Quiz 1; 0"}, "terms", FormProblem.TERM_UNREADABLE),
+        (MEAN, {"terms": "Quiz 1; 1001"}, "terms", FormProblem.TERM_UNREADABLE),
+        (MEAN, {"terms": "Quiz 1; 1e9"}, "terms", FormProblem.TERM_UNREADABLE),
+        (MEAN, {"terms": "Quiz 1; 1\nquiz  1; 2"}, "terms", FormProblem.TERM_TWICE),
+        (MEAN, {"terms": "\n".join(f"Q{n}; 1" for n in range(51))}, "terms", FormProblem.TOO_MANY),
+        (MEAN, {"terms": "Q\u202e; 1"}, "terms", FormProblem.CONTROL_CHARACTER),
+        (MEAN, {"channel": "attest"}, "terms", FormProblem.LABEL_USED_TWICE),
+        (MEAN, {"threshold": "101"}, "threshold", FormProblem.OUT_OF_RANGE),
+        (MEAN, {"threshold": "9" * 5000}, "threshold", FormProblem.NOT_A_NUMBER),
+        (MEAN, {"purpose": "award"}, "purpose", FormProblem.UNKNOWN_CHOICE),
+    ],
+)
+def test_each_problem_of_each_kind_is_shown_at_its_field(
+    rule: dict[str, str], changes: dict[str, str], field: str, code: FormProblem
+) -> None:
+    prefix = next(iter(rule)).rpartition("-")[0]
+    changed = {**rule, **{f"{prefix}-{part}": value for part, value in changes.items()}}
+    assert problems(changed) == [(f"criteria-1-{field}", code)]
+
+
+def test_one_name_stands_for_one_thing_of_its_kind() -> None:
+    other = {name.replace("-3-", "-7-"): value for name, value in EVIDENCE.items()}
+    assert problems(EVIDENCE, other) == []
+    assert problems(EVIDENCE, other | {"criteria-7-instructions": "Another."}) == [
+        ("criteria-2-label", FormProblem.LABEL_USED_TWICE)
+    ]
+    # A gate, a person's word and a grade of one name are three things.
+    alike = {"criteria-1-label": "Quiz 1", "criteria-2-label": "Quiz 1"}
+    assert problems(GATE, PERSON, alike) == []
+
+
+def test_the_empty_rule_of_a_new_form_asks_nothing_once_there_is_another() -> None:
+    empty = rule_fields(0, label="")
+    assert problems(empty) == [("criteria-0-label", FormProblem.REQUIRED)]
+    assert form(empty, GATE).criterion() == domain.AllOf((domain.GatePassed("gate:took-part", "Took part"),))
+    assert problems(empty, GATE) == problems(rule_fields(0, label="", channel="attest"), GATE) == []
+    # Something was typed into it: it is not thrown away.
+    assert problems(rule_fields(0, label="", threshold="70"), GATE) == [
+        ("criteria-0-label", FormProblem.REQUIRED)
+    ]
+
+
+# -- dates
+
+
+@pytest.mark.parametrize(
+    "text,is_end,said",
+    [
+        ("2026-11-30", False, "2026-11-30T00:00:00+00:00"),
+        ("2026-11-30", True, "2026-11-30T23:59:59+00:00"),
+        ("2026-11-30T12:30", True, "2026-11-30T12:30:00+00:00"),
+        ("2026-11-30 12:30:15", False, "2026-11-30T12:30:15+00:00"),
+        ("2026-11-30T12:30Z", False, "2026-11-30T12:30:00+00:00"),
+        ("2026-11-30T12:30+02:00", False, "2026-11-30T10:30:00+00:00"),
+        ("1999-12-31", False, None),
+        ("2200-01-01", False, None),
+        ("2026-W48-1", False, None),
+        ("٢٠٢٦-11-30", False, None),
+        ("", False, None),
+    ],
+)
+def test_dates_are_utc(text: str, is_end: bool, said: str | None) -> None:
+    moment = parse_moment(text, is_end=is_end)
+    assert (None if moment is None else moment.isoformat()) == said
+
+
+def test_dates_stand_around_rules_and_groups() -> None:
+    read = form(
+        GATE | {"criteria-1-after": "2026-11-01", "criteria-1-group": "A"},
+        PERSON | {"criteria-2-group": "A"},
+        {"group-A-combination": "all", "group-A-before": "2026-11-30"},
+    )
+    assert read.problems() == ()
+    start, end = parse_moment("2026-11-01"), parse_moment("2026-11-30", is_end=True)
+    gate = domain.GatePassed("gate:took-part", "Took part")
+    person = domain.Attested("attested:talk-given", "Talk given")
+    assert read.criterion() == domain.AllOf(
+        (leaf("Quiz 1"), domain.Within(domain.AllOf((domain.Within(gate, start), person)), None, end))
+    )
+
+
+# -- groups in groups
+
+
+def test_groups_stand_in_groups_where_their_first_rule_stands() -> None:
+    read = form(
+        rule_fields(0, label="One", group="C"),
+        rule_fields(1, label="Two", group="B"),
+        rule_fields(2, label="Three"),
+        rule_fields(3, label="Four", group="C"),
+        {"group-C-combination": "all", "group-C-parent": "B"},
+        {"group-B-combination": "at_least", "group-B-count": "2", "group-B-parent": ""},
+        combination="any",
+    )
+    assert read.problems() == ()
+    assert read.criterion() == domain.AnyOf(
+        (
+            domain.AtLeast(2, (domain.AllOf((leaf("One"), leaf("Four"))), leaf("Two"))),
+            leaf("Three"),
+        )
+    )
+
+
+@pytest.mark.parametrize("parents", [{"A": "A"}, {"A": "B", "B": "A"}, {"A": "B", "B": "C", "C": "A"}])
+def test_no_group_stands_in_itself(parents: dict[str, str]) -> None:
+    rows = [rule_fields(n, label=f"Q{n}", group=letter) for n, letter in enumerate(parents)]
+    read = form(*rows, {f"group-{one}-parent": other for one, other in parents.items()})
+    found = [(problem.field, problem.code) for problem in read.problems()]
+    assert found == [(f"group-{letter}-parent", FormProblem.GROUP_IN_ITSELF) for letter in parents]
+    assert MicromoduleForm.from_fields(read.to_fields()) == read
+    with pytest.raises(ValueError, match="group"):
+        read.criterion()
+
+
+def test_a_group_in_one_that_has_no_rules_of_its_own_is_kept() -> None:
+    read = form(rule_fields(0, group="A"), {"group-A-parent": "D", "group-D-combination": "all"})
+    assert set(read.groups) == {"A", "D"}
+    assert read.problems() == ()
+    assert form(rule_fields(0, group="A"), {"group-A-parent": "ä"}).problems() == (
+        Problem("group-A-parent", FormProblem.UNKNOWN_CHOICE),
+    )
+
+
+def test_nesting_has_an_end() -> None:
+    letters = GROUPS[:6]
+    parents = {f"group-{one}-parent": other for one, other in itertools.pairwise(letters)}
+    read = form(rule_fields(0, group="A"), parents)
+    (problem,) = read.problems()
+    assert (problem.field, problem.code) == ("group-A-parent", FormProblem.TOO_DEEP)
+
+
+def test_rules_and_terms_together_have_a_limit() -> None:
+    terms = "\n".join(f"T{number}; 1" for number in range(30))
+    many = [rule_fields(number) for number in range(10, 35)]
+    (problem,) = form(MEAN | {"criteria-6-terms": terms}, *many).problems()
+    assert (problem.field, problem.code) == ("criteria", FormProblem.TOO_MANY)
+
+
+def test_ten_thousand_rows_get_an_answer() -> None:
+    fields = {f"criteria-{number}-{part}": "x" for number in range(10_000) for part in ("label", "group")}
+    read = MicromoduleForm.from_fields(fields)
+    assert len(read.rows) == 1000
+    assert [problem.code for problem in read.problems() if problem.field.startswith("criteria")] == [
+        FormProblem.TOO_MANY
+    ]
+
+
+# -- a tree as rows
+
+
+@given(usable_criteria)
+def test_a_tree_is_shown_exactly_or_not_at_all(tree: domain.Criterion) -> None:
+    if criteria_problems.problems(tree):
+        return
+    try:
+        rules = from_criterion(tree)
+    except CriteriaNotShown:
+        return
+    written = MicromoduleForm().with_rules(rules)
+    assert MicromoduleForm.from_fields(written.to_fields()).rules == rules
+    shown = dump_criteria(to_criterion(rules))
+    again = dump_criteria(to_criterion(from_criterion(to_criterion(rules))))
+    assert shown == again
+    said, asked = list(domain.leaves(to_criterion(rules))), list(domain.leaves(tree))
+    assert [replace_ids(one) for one in said] == [replace_ids(one) for one in asked]
+
+
+def replace_ids(one: domain.Criterion) -> object:
+    """A leaf without its evidence keys, which follow from the labels."""
+    if isinstance(one, domain.MeanAtLeast):
+        return dataclasses.replace(one, key="", terms=tuple(replace_key(term) for term in one.terms))
+    if isinstance(one, domain.Completed | domain.HoldsAchievement):
+        return (type(one), one.key)
+    if isinstance(one, domain.EvidenceAccepted):
+        return dataclasses.replace(one, key="", accepts=tuple(sorted(one.accepts)))
+    return replace_key(one)
+
+
+def replace_key(one: object) -> object:
+    return dataclasses.replace(one, key="")  # type: ignore[type-var]
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        domain.AllOf((leaf("Quiz"), dataclasses.replace(leaf("Quiz"), key="other"))),
+        domain.Within(domain.Within(leaf("Quiz"), NOW), None, NOW),
+        domain.AllOf((leaf("Quiz  1"),)),
+        domain.AllOf((domain.MeanAtLeast("m", "M", (domain.Term("a", "A; B\n"),), Decimal(50)),)),
+        domain.AllOf(
+            (
+                domain.MeanAtLeast(
+                    "m",
+                    "M",
+                    (domain.Term("a", "A"), domain.Term("b", "B", channel=domain.Channel.ATTEST)),
+                    Decimal(50),
+                ),
+            )
+        ),
+        domain.AllOf((domain.EvidenceAccepted("e", "E", " indented"),)),
+    ],
+)
+def test_what_rows_would_say_differently_is_refused(tree: domain.Criterion) -> None:
+    with pytest.raises(CriteriaNotShown):
+        from_criterion(tree)
+
+
+def test_every_form_without_problems_comes_back_from_its_tree() -> None:
+    read = form(
+        *EVERY,
+        {
+            "criteria-1-group": "A",
+            "criteria-2-group": "B",
+            "group-B-parent": "A",
+            "group-B-after": "2026-11-01",
+        },
+    )
+    assert to_criterion(from_criterion(read.criterion())) == read.criterion()
+
+
+def test_a_single_rule_is_put_into_a_combination() -> None:
+    assert to_criterion(from_criterion(leaf("Quiz"))) == domain.AllOf((leaf("Quiz"),))
+    dated = domain.Within(domain.AnyOf((leaf("A"), leaf("B"))), parse_moment("2026-11-01"))
+    assert to_criterion(from_criterion(dated)) == domain.AllOf((dated,))
