@@ -10,29 +10,25 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
-from operator import attrgetter
-from typing import Any, NamedTuple
 
 from sqlalchemy.orm import Session
 
 from lti_tool.domain.awarding import Decision, Exclusion, Proof, Verdict, decide_awards, is_proved
-from lti_tool.domain.criteria import (
-    LEAVES,
-    Attested,
-    Channel,
-    Completed,
-    Criterion,
-    FactLeaf,
-    GatePassed,
-    HoldsAchievement,
-    State,
-    Within,
-    score_asks,
-)
+from lti_tool.domain.criteria import Criterion, State
 from lti_tool.domain.evidence import Evidence, Fact, Score
 from lti_tool.platforms import platform_for
-from lti_tool.services.criteria_format import dump_evidence, dump_finding, parse_criteria
-from lti_tool.services.facts import Asked, AttestColumn, FactOf, fact_leaves, read_facts
+from lti_tool.services.criteria_format import dump_evidence, dump_finding
+from lti_tool.services.evidence_sources import (
+    Column,
+    Source,
+    Understood,
+    asked_columns,
+    best_columns,
+    best_gates,
+    understand,
+    understood_of,
+)
+from lti_tool.services.facts import FactOf, read_facts
 from lti_tool.store import decisions as store
 from lti_tool.store import facts, placements
 from lti_tool.store.database import Database
@@ -151,20 +147,21 @@ class Awarding:
         """
         now = self.clock()
         placed = self._placed(organisation_id, context_id, with_drafts=True)
-        criteria = _understood({}, criterion)
+        criteria = understand({}, criterion)
         with self.database.read() as session:
             ids = [placement.id for placement in placed]
             course = placements.course(session, organisation_id, context_id)
+            standings = store.standings(session, organisation_id, context_id)
             columns = columns_of(session, organisation_id, ids)
             gates = facts.confirmed_gates(session, organisation_id, ids)
         unsaved = placements.unsaved(organisation_id, context_id, "" if course is None else course.product)
-        source = _Source(
+        source = Source(
             unsaved,
             criteria,
-            _best_columns(criteria, [column for each in columns.values() for column in each]),
-            _best_gates(gates),
+            best_columns(criteria, [column for each in columns.values() for column in each]),
+            best_gates(gates),
         )
-        (read,) = self._read_from(organisation_id, context_id, None, [[source]], with_latest=False)
+        (read,) = self._read_from(organisation_id, standings, None, [[source]], with_latest=False)
         return read.decided(now)
 
     def _placed(
@@ -188,42 +185,41 @@ class Awarding:
         """
         if not placed:
             return
-        criteria = {placement.id: _criteria(placement) for placement in placed}
+        criteria = {placement.id: understood_of(placement) for placement in placed}
         gated = [id_ for id_, one in criteria.items() if one.has_gates]
         with self.database.read() as session:
+            standings = store.standings(session, organisation_id, context_id, learner_ids)
             columns = columns_of(session, organisation_id, list(criteria))
             confirmed = facts.confirmed_gates(session, organisation_id, gated) if gated else ()
         gates: dict[str, dict[str, ConfirmedGate]] = {}
         for gate in confirmed:
             gates.setdefault(gate.placement_id, {})[gate.evidence_key] = gate
         sources = [
-            _Source(placement, criteria[placement.id], columns[placement.id], gates.get(placement.id, {}))
+            Source(placement, criteria[placement.id], columns[placement.id], gates.get(placement.id, {}))
             for placement in placed
         ]
         groups = [sources] if learner_ids is not None else [[source] for source in sources]
         yield from self._read_from(
-            organisation_id, context_id, learner_ids, groups, with_latest=with_latest, held=held
+            organisation_id, standings, learner_ids, groups, with_latest=with_latest, held=held
         )
 
     def _read_from(
         self,
         organisation_id: str,
-        context_id: str,
+        standings: Sequence[store.Standing],
         learner_ids: Sequence[str] | None,
-        groups: Sequence[Sequence[_Source]],
+        groups: Sequence[Sequence[Source]],
         *,
         with_latest: bool,
         held: Collection[str] | None = None,
     ) -> Iterator[_Read]:
-        with self.database.read() as session:
-            standings = store.standings(session, organisation_id, context_id, learner_ids)
         standings = tuple(sorted(standings, key=lambda standing: standing.learner_id))
         everybody = tuple(standing.learner_id for standing in standings)
         exclusions = _exclusions(standings)
         unproved = _unproved(standings, groups[0][0].placement.product)
         wanted = frozenset().union(*(source.criteria.records for group in groups for source in group))
         for group in groups:
-            asked = {source.placement.id: _asked(source.criteria, source.columns) for source in group}
+            asked = {source.placement.id: asked_columns(source.criteria, source.columns) for source in group}
             line_item_ids = [column.id for each in asked.values() for column in each]
             ids = list(asked)
             with self.database.read() as session:
@@ -353,152 +349,6 @@ class Awarding:
             )
 
 
-class _Column(NamedTuple):
-    """A column that the criteria of a placement ask for."""
-
-    id: str
-    evidence_key: str
-    not_graded: Score | None
-    """What is known of a learner without a row in it: "listed nowhere, so not graded" in a column that was
-    read whole, nothing in one that was never read, or was cut off.
-    """
-    is_attest: bool
-    """Full points in it are somebody's word, and no score."""
-    read_at: datetime | None
-
-
-def _asked(criteria: _Criteria, columns: Iterable[EvidenceColumn]) -> list[_Column]:
-    return [
-        _Column(
-            column.id,
-            column.evidence_key,
-            (
-                Score(None, column.score_maximum, None, column.read_at)
-                if column.read_at is not None and column.is_complete
-                else None
-            ),
-            column.evidence_key in criteria.attested,
-            column.read_at,
-        )
-        for column in sorted(columns, key=_by_key)
-        if column.evidence_key in criteria.keys
-        # Not made in the gradebook, it says nothing: the word in the tool is all there is.
-        or (column.evidence_key in criteria.attested and column.tag == _ATTEST and column.url is not None)
-    ]
-
-
-_by_key = attrgetter("evidence_key")
-_ATTEST = Channel.ATTEST.value
-
-
-class _Criteria(NamedTuple):
-    """The criteria of a micromodule version, read once."""
-
-    stored: Mapping[str, Any]
-    criterion: Criterion
-    channels: Mapping[str, str]
-    """Of the scores asked for, by evidence key."""
-    keys: frozenset[str]
-    facts: tuple[FactLeaf, ...]
-    attested: frozenset[str]
-    has_gates: bool
-    records: frozenset[str]
-    """Ids of the micromodules and achievements that are asked for."""
-    is_dated: bool
-    """When something happened matters, and not only that it did."""
-
-
-def _understood(stored: Mapping[str, Any], criterion: Criterion) -> _Criteria:
-    asked = fact_leaves(criterion)
-    channels = {ask.key: ask.channel.value for ask in score_asks(criterion)}
-    return _Criteria(
-        stored,
-        criterion,
-        channels,
-        frozenset(channels),
-        asked,
-        frozenset(leaf.key for leaf in asked if isinstance(leaf, Attested)),
-        any(isinstance(leaf, GatePassed) for leaf in asked),
-        frozenset(leaf.micromodule_id for leaf in asked if isinstance(leaf, Completed))
-        | frozenset(leaf.achievement_id for leaf in asked if isinstance(leaf, HoldsAchievement)),
-        _is_dated(criterion),
-    )
-
-
-def _is_dated(criterion: Criterion) -> bool:
-    if isinstance(criterion, LEAVES):
-        return False
-    return isinstance(criterion, Within) or any(_is_dated(part) for part in criterion.parts)
-
-
-_read_criteria: dict[str, _Criteria] = {}
-MOST_CRITERIA = 4096
-
-
-def _criteria(placement: placements.PlacementView) -> _Criteria:
-    """What a placement asks for. Versions never change; should one have, its new text is read."""
-    known = _read_criteria.get(placement.micromodule_version_id)
-    if known is None or known.stored != placement.criteria:
-        if len(_read_criteria) >= MOST_CRITERIA:
-            _read_criteria.clear()
-        known = _understood(placement.criteria, parse_criteria(placement.criteria))
-        _read_criteria[placement.micromodule_version_id] = known
-    return known
-
-
-class _Source(NamedTuple):
-    """One placement and where its evidence comes from."""
-
-    placement: placements.PlacementView
-    criteria: _Criteria
-    columns: tuple[EvidenceColumn, ...]
-    gates: Mapping[str, ConfirmedGate]
-
-    def asked(
-        self, columns: Iterable[_Column], results: Mapping[str, Mapping[str, store.StoredResult]]
-    ) -> Asked:
-        """What is asked of this placement beside grades."""
-        return Asked(
-            self.placement.id,
-            self.placement.micromodule_id,
-            self.placement.achievement_id,
-            self.criteria.facts,
-            self.gates,
-            tuple(
-                AttestColumn(
-                    column.evidence_key, results[column.id], column.not_graded is not None, column.read_at
-                )
-                for column in columns
-                if column.is_attest
-            ),
-        )
-
-
-def _best_columns(criteria: _Criteria, columns: Iterable[EvidenceColumn]) -> tuple[EvidenceColumn, ...]:
-    """Of the columns that would tell the same, the one that was read last."""
-    best: dict[str, EvidenceColumn] = {}
-    for column in columns:
-        if criteria.channels.get(column.evidence_key) != column.tag:
-            continue
-        known = best.get(column.evidence_key)
-        if known is None or _read_last(column) > _read_last(known):
-            best[column.evidence_key] = column
-    return tuple(best[key] for key in sorted(best))
-
-
-def _best_gates(gates: Iterable[ConfirmedGate]) -> dict[str, ConfirmedGate]:
-    best: dict[str, ConfirmedGate] = {}
-    for gate in gates:
-        known = best.get(gate.evidence_key)
-        if known is None or _read_last(gate) > _read_last(known):
-            best[gate.evidence_key] = gate
-    return best
-
-
-def _read_last(one: EvidenceColumn | ConfirmedGate) -> tuple[bool, float]:
-    return one.is_complete, one.read_at.timestamp() if one.read_at is not None else 0.0
-
-
 def _holders(
     session: Session,
     organisation_id: str,
@@ -525,14 +375,14 @@ class _Read:
     """All that decisions for one placement rest on."""
 
     placement: placements.PlacementView
-    criteria: _Criteria
+    criteria: Understood
     columns: tuple[EvidenceColumn, ...]
     learner_ids: tuple[str, ...]
     """Sorted."""
     exclusions: Mapping[str, Exclusion]
     unproved: frozenset[str]
     """Whom nothing but a roster that cannot tell staff calls a learner."""
-    results: Sequence[tuple[_Column, Mapping[str, store.StoredResult]]]
+    results: Sequence[tuple[Column, Mapping[str, store.StoredResult]]]
     facts_of: Sequence[tuple[str, FactOf]]
     """How to tell each learner's facts, by evidence key."""
     holders: frozenset[str]
