@@ -10,17 +10,20 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
 from sqlalchemy.orm import Session
 
+from lti_tool.domain.criteria import Channel
 from lti_tool.errors import Conflict, ErrorCode, NotFound, PlatformFailed
 from lti_tool.lti import grades
 from lti_tool.lti.connector import PlatformConnector, ServiceAccess, is_silent
 from lti_tool.lti.grades import LineItemOnPlatform, LineItemSpec, PlatformResult
 from lti_tool.platforms import Platform, platform_for
+from lti_tool.services.launching import SessionView
 from lti_tool.services.opening import Room, open_results
 from lti_tool.services.progress import ColumnProgress, column_progress
 from lti_tool.store import placements, results, rosters, runs, schedule
@@ -200,6 +203,24 @@ class Columns:
             with self.database.write() as session:
                 runs.release_lease(session, _lease(placement_id), holder)
         return self.column_states(organisation_id, placement_id)
+
+    def make_mirrors(self, session: SessionView) -> None:
+        """Create the mirrors of the session's placement when somebody who may configure it first comes by.
+
+        The form has said that a rule about a grade brings a column. A column that people fill in waits for a
+        click: with Canvas it is an assignment that learners see. So does whatever had trouble before.
+        """
+        if not session.can_configure or session.is_read_only or session.placement_id is None:
+            return
+        _, columns = self._plan(session.organisation_id, session.placement_id)
+        keys = {
+            column.evidence_key
+            for column in columns
+            if column.tag == Channel.MIRROR and column.url is None and column.trouble is None
+        }
+        if keys:
+            with suppress(Conflict):  # somebody else's visit is making them
+                self.create_columns(session.organisation_id, session.placement_id, keys=keys)
 
     def poll(self, organisation_id: str, placement_id: str) -> tuple[ColumnProgress, ...]:
         """Look whether values have arrived in columns that had none; at most one read per column in 3 s.

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -112,6 +113,41 @@ def test_two_teachers_who_click_at_once_make_one_column_each_kind(world, monkeyp
     with ThreadPoolExecutor(2) as pool:
         assert list(pool.map(click, range(2))) == [2, 2]
     assert len(world.posts()) == 2
+
+
+def visitor(world: World, **changes: Any) -> Any:
+    values = {
+        "can_configure": True,
+        "is_read_only": False,
+        "organisation_id": world.course.organisation_id,
+        "placement_id": world.placed.placement_id,
+    }
+    return SimpleNamespace(**values | changes)
+
+
+def test_a_visit_of_who_may_configure_makes_the_mirror_and_leaves_other_columns_to_a_click(world):
+    world.columns.make_mirrors(visitor(world))
+    made = {key: row.id_on_platform is not None for key, row in world.stored().items()}
+    assert made == {row.evidence_key: row.tag == "mirror" for row in rows(world.database, LineItem)}
+    asked = len(world.book.asked)
+    world.columns.make_mirrors(visitor(world))
+    assert len(world.book.asked) == asked, "what is there is not asked for again"
+
+
+@pytest.mark.parametrize(
+    "changes", [{"can_configure": False}, {"is_read_only": True}, {"placement_id": None}]
+)
+def test_nobody_elses_visit_makes_a_column(world, changes):
+    world.columns.make_mirrors(visitor(world, **changes))
+    assert not world.book.asked
+
+
+def test_a_visit_tries_nothing_again_that_had_trouble(world):
+    world.book.failing["/lineitems"] = (403, {}, "")
+    world.columns.make_mirrors(visitor(world))
+    asked = len(world.book.asked)
+    world.columns.make_mirrors(visitor(world))
+    assert len(world.book.asked) == asked
 
 
 def test_a_click_while_somebody_else_takes_too_long_is_a_conflict(world):
