@@ -12,10 +12,21 @@ from lti_tool.domain.evidence import Evidence
 from lti_tool.domain.freshness import Staleness
 from lti_tool.errors import ErrorCode
 from lti_tool.services.micromodule_form import FormProblem, MicromoduleForm, Problem
-from lti_tool.web.criteria_words import describe, explain
+from lti_tool.web.criteria_words import describe, explain, for_staff
 from lti_tool.web.forms import FormView
 from tests.unit.web.form_views import FORM
-from tests.unit.web.sample_views import ESSAY, FORUM, LONG_WORD, NOW, PEER, QUIZ, TREE, freshness, score
+from tests.unit.web.sample_views import (
+    ESSAY,
+    FORUM,
+    LONG_WORD,
+    NOW,
+    PEER,
+    QUIZ,
+    TREE,
+    everything,
+    freshness,
+    score,
+)
 
 blueprint = Blueprint("components", __name__, template_folder="templates")
 
@@ -54,6 +65,7 @@ def show() -> str:
         arabic=RIGHT_TO_LEFT,
         explained={name: explain(evaluate(deep, evidence)) for name, evidence in EVIDENCE.items()},
         described=describe(TREE),
+        folded=explain(everything().finding, for_staff(comments={"report": f"{LONG_WORD} {RIGHT_TO_LEFT}"})),
         single=explain(evaluate(QUIZ, EVIDENCE["something"])),
         quiet=FormView(form),
         troubled_form=FormView(form, problems),
