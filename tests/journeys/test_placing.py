@@ -276,3 +276,44 @@ def test_the_columns_of_two_badges_on_one_quiz_can_be_told_apart(campus: Campus)
     campus.set_up(campus.place_badge(name="Open Data for Teachers"))
     names = {str(item.label) for item in campus.evidence()}
     assert names == {"Quiz 1 · Open Data Basics", "Quiz 1 · Open Data for Teachers"}
+
+
+# -- changing a draft, and taking its rules along
+
+
+def test_a_draft_is_changed_until_it_is_published(campus: Campus) -> None:
+    badge = campus.place_badge()
+    teacher = campus.browser(campus.teacher)
+    course = teacher.launch(badge.id)
+    (link,) = (one for one in course.soup.find_all("a", href=True) if str(one["href"]).endswith("/edit"))
+    form = teacher.get(str(link["href"]), page=course)
+    assert form.form("/edit").fields["criteria-0-label"] == "Quiz 1"
+    form = teacher.submit(form, {"recipe": "project"}, form="/edit", button="add_recipe")
+    course = teacher.submit(form, {"criteria-0-threshold": "80"}, form="/edit", button="Save")
+    assert "Quiz 1: at least 80 %" in course.words
+    assert "Group project" in course.words
+
+    address = form.form("/edit").action
+    campus.publish(badge)
+    course = teacher.launch(badge.id)
+    assert not course.soup.find_all("a", href=lambda href: href and href.endswith("/edit"))
+    refused = teacher.get(address, page=course)
+    assert refused.status == 409
+    assert "It is published: learners work by what it says." in refused.words
+
+
+def test_rules_are_exported_and_imported_into_another_badge(campus: Campus) -> None:
+    badge = campus.place_badge(**{"criteria-0-threshold": "85"})
+    teacher = campus.browser(campus.teacher)
+    course = teacher.launch(badge.id)
+    file = teacher.follow(course, "criteria.json")
+    assert file.headers["Content-Disposition"].startswith("attachment")
+
+    another = campus.another_course("MM2", "Micromodule 2: Open Data again")
+    form = teacher.follow(teacher.deep_link(another), "micromodules/new")
+    imported = teacher.submit(form, {"criteria_json": file.text}, form="micromodules/new", button="import")
+    fields = imported.form("micromodules/new").fields
+    assert (fields["criteria-0-label"], fields["criteria-0-threshold"]) == ("Quiz 1", "85")
+    assert fields["name"] == another.full_name, "only the rules are replaced"
+    (copy,) = teacher.save_selected(teacher.submit(imported, form="micromodules/new", button="place"))
+    assert copy.name == another.full_name
