@@ -18,7 +18,7 @@ from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
 from lti_tool.store.decisions import taking_part
-from lti_tool.store.dialects import contains_text, is_of
+from lti_tool.store.dialects import contains_text, is_of, unindexed
 from lti_tool.store.participation import Gate, Submission
 from lti_tool.store.tables import Decision, Learner, Membership, Placement
 
@@ -158,7 +158,7 @@ def _query(
         .where(
             is_of(Decision.organisation_id, organisation_id),
             Decision.placement_id == placement_id,
-            Decision.is_latest.is_(True),
+            unindexed(Decision.is_latest).is_(True),
         )
         .subquery()
     )

@@ -8,9 +8,20 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from lti_tool.domain.awarding import Exclusion
-from lti_tool.domain.criteria import AllOf, Attested, Channel, Criterion, GatePassed, ScoreAtLeast
+from lti_tool.domain.criteria import (
+    AllOf,
+    AnyOf,
+    AtLeast,
+    Attested,
+    Channel,
+    Criterion,
+    GatePassed,
+    ScoreAtLeast,
+)
 from lti_tool.errors import ErrorCode, NotAllowed, NotFound
 from lti_tool.services.evidence_channels import ChannelState
 from lti_tool.services.launching import SessionView
@@ -88,6 +99,59 @@ def test_what_is_counted_is_what_is_then_awarded(school: School, status: str) ->
     assert report.awarded == view.earns == 2
     again = simulate(school, course, placed.placement_id)
     assert numbers(again) == {**numbers(view), "earns": 0, "has": 2}
+
+
+trees = st.recursive(
+    st.sampled_from([QUIZ, GatePassed("gate", "Forum"), Attested("lab", "Lab")]),
+    lambda parts: st.one_of(
+        st.builds(AllOf, st.lists(parts, min_size=1, max_size=3).map(tuple)),
+        st.builds(AnyOf, st.lists(parts, min_size=1, max_size=3).map(tuple)),
+        st.builds(AtLeast, st.integers(1, 2), st.lists(parts, min_size=2, max_size=3).map(tuple)),
+    ),
+    max_leaves=6,
+)
+people_facts = st.lists(
+    st.tuples(
+        st.sampled_from([None, 10, 90]),
+        st.booleans(),
+        st.booleans(),
+        st.sampled_from(["none", "launch", "refused"]),
+        st.booleans(),
+    ),
+    max_size=6,
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(tree=trees, people=people_facts, gate_state=st.sampled_from(["open", "confirmed"]))
+def test_whatever_the_criteria_and_facts_what_is_counted_is_what_is_awarded(
+    small_school: School, tree: Criterion, people: list[tuple[Any, ...]], gate_state: str
+) -> None:
+    school = small_school
+    course = school.course()
+    placed = factories.placed(school.database, course, criterion=tree, status="draft")
+    gate_id = factories.gate(school.database, course, placed, "gate", state=gate_state)
+    for score, passes, attested, proof, is_staff in people:
+        (learner,) = factories.enrol(school.database, course, proof=proof)
+        if score is not None:
+            factories.grade(school.database, course, placed, [learner], score)
+        if passes:
+            factories.gate_pass(school.database, course, gate_id, learner)
+        if attested:
+            factories.attestation(school.database, course, placed, "lab", learner)
+        if is_staff:
+            school.change(tables.Membership, tables.Membership.learner_id == learner, is_staff=True)
+    view = simulate(school, course, placed.placement_id)
+    school.change(tables.Placement, tables.Placement.id == placed.placement_id, status="active")
+    report = school.awarding.decide_context(course.organisation_id, course.context_id)
+    assert report.awarded == view.earns
+    assert view.learners + sum(view.not_counted.values()) == len(people)
+    awarded = {
+        row.learner_id for row in school.rows(tables.Award, tables.Award.context_id == course.context_id)
+    }
+    (earning,) = (group for group in view.groups if group.outcome is Outcome.EARNS)
+    assert {one.learner_id for one in earning.named} == awarded
+    assert sum(group.count for group in view.groups) == view.learners
 
 
 def test_of_many_some_are_named_those_that_lack_least_first(small_school: School) -> None:
