@@ -16,7 +16,7 @@ from lti_tool.domain.evidence import Detail
 from lti_tool.services.evidence_channels import ChannelState, ChannelView
 from lti_tool.services.simulating import Outcome
 from lti_tool.store.matrix import Order, Standing
-from lti_tool.web.criteria_words import has_page, state_word
+from lti_tool.web.criteria_words import state_word
 from lti_tool.web.i18n import number
 
 
@@ -65,7 +65,7 @@ def channel_mend(channel: ChannelView, placement_id: str | None) -> Mend | None:
     if not channel.needs_somebody or placement_id is None:
         return None
     is_opened = channel.gate_id is not None and channel.state is not ChannelState.GATE_MISSING
-    if is_opened and has_page("gates.show"):
+    if is_opened:
         return Mend("gates.show", _("Look at the gate"), {"gate_id": channel.gate_id})
     return Mend("course.show", _("Steps of this badge"), {"_anchor": f"setup-{placement_id}"})
 

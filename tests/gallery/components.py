@@ -12,8 +12,9 @@ from lti_tool.domain.evidence import Evidence
 from lti_tool.domain.freshness import Staleness
 from lti_tool.errors import ErrorCode
 from lti_tool.services.micromodule_form import FormProblem, MicromoduleForm, Problem
-from lti_tool.web.criteria_words import describe, explain, for_staff
+from lti_tool.web.criteria_words import describe, explain
 from lti_tool.web.forms import FormView
+from lti_tool.web.next_steps import for_staff
 from tests.unit.web.form_views import FORM
 from tests.unit.web.sample_views import (
     ESSAY,

@@ -12,13 +12,16 @@ from lti_tool.domain.criteria import Criterion, Finding, State, leaves
 from lti_tool.domain.evaluation import evaluate
 from lti_tool.domain.evidence import Evidence
 from lti_tool.web import criteria_words as words
+from lti_tool.web import next_steps
 from tests.properties.criteria_strategies import any_criteria, evidence, usable_criteria
 from tests.unit.web.samples import Sample, sample_app
 
 APP = sample_app(Sample())
 CODE = re.compile(r"[a-z]_[a-z]|%\(|\bNone\b|<\w+\.")
 """The name of a code, a placeholder that nobody filled, a value that nobody said."""
-READERS = st.sampled_from([None, words.for_learner("p"), words.for_staff("p"), words.for_learner()])
+READERS = st.sampled_from(
+    [None, next_steps.for_learner("p"), next_steps.for_staff("p"), next_steps.for_learner()]
+)
 
 
 def lines_of(line: words.RuleLine) -> Iterator[words.RuleLine]:
@@ -43,7 +46,9 @@ def texts_of(line: words.RuleLine) -> Iterator[str]:
 
 
 @given(any_criteria, evidence, READERS)
-def test_no_code_leaks_into_words(criterion: Criterion, known: Evidence, reader: words.Reader | None) -> None:
+def test_no_code_leaks_into_words(
+    criterion: Criterion, known: Evidence, reader: next_steps.Reader | None
+) -> None:
     with APP.test_request_context():
         finding = evaluate(criterion, known)
         said = [*texts_of(words.explain(finding, reader)), *texts_of(words.describe(criterion))]
@@ -51,9 +56,9 @@ def test_no_code_leaks_into_words(criterion: Criterion, known: Evidence, reader:
         assert [text for text in said if CODE.search(text)] == []
 
 
-@given(usable_criteria, evidence, st.sampled_from([words.for_learner("p"), words.for_staff("p")]))
+@given(usable_criteria, evidence, st.sampled_from([next_steps.for_learner("p"), next_steps.for_staff("p")]))
 def test_every_rule_has_a_sentence_a_state_a_source_and_a_next_step_where_it_is_needed(
-    criterion: Criterion, known: Evidence, reader: words.Reader
+    criterion: Criterion, known: Evidence, reader: next_steps.Reader
 ) -> None:
     with APP.test_request_context():
         finding = evaluate(criterion, known)

@@ -28,6 +28,7 @@ from lti_tool.domain.criteria import (
 from lti_tool.domain.evaluation import evaluate
 from lti_tool.domain.evidence import Detail, Evidence, Fact, Score
 from lti_tool.web import criteria_words as words
+from lti_tool.web import next_steps
 from tests.unit.web.sample_views import (
     COURSE_WORK,
     ESSAY,
@@ -45,8 +46,8 @@ from tests.unit.web.sample_views import (
 
 DAY = datetime(2026, 11, 20, 8, tzinfo=UTC)
 READ = NOW - timedelta(minutes=2)
-LEARNER = words.for_learner("placement-1")
-STAFF = words.for_staff("placement-1", {"forum-and-page": "gate-1"})
+LEARNER = next_steps.for_learner("placement-1")
+STAFF = next_steps.for_staff("placement-1", {"forum-and-page": "gate-1"})
 BASICS = Completed("m1", "Basics")
 EXPLORER = HoldsAchievement("a1", "Explorer")
 
@@ -160,7 +161,7 @@ def test_a_long_list_of_missing_things_is_cut() -> None:
 
 
 def line(
-    criterion: Criterion, fact: Fact | None = None, reader: words.Reader | None = None
+    criterion: Criterion, fact: Fact | None = None, reader: next_steps.Reader | None = None
 ) -> words.RuleLine:
     """How a rule about a fact is explained."""
     assert not isinstance(criterion, AllOf | AnyOf | AtLeast | Within)
@@ -362,7 +363,7 @@ def test_nothing_is_asked_for_that_no_longer_matters() -> None:
 
 
 def test_the_teachers_comment_stands_at_what_was_given_back() -> None:
-    reader = words.for_learner("placement-1", {"report": "The sources are missing."})
+    reader = next_steps.for_learner("placement-1", {"report": "The sources are missing."})
     returned = Fact(False, DAY, detail=Detail.RETURNED)
     assert line(REPORT, returned, reader).comment == "The sources are missing."
     assert line(REPORT, HELD, reader).comment == "", "it is accepted by now"
@@ -382,7 +383,7 @@ def test_a_learner_is_led_to_the_page_of_the_evidence(detail: Detail, text: str)
     assert link is not None
     assert (link.endpoint, link.text) == ("people.hand_in", text)
     assert dict(link.values) == {"placement_id": "placement-1", "key": "report"}
-    assert line(REPORT, Fact(False, detail=detail), words.for_learner()).link is None, "a view of others"
+    assert line(REPORT, Fact(False, detail=detail), next_steps.for_learner()).link is None, "a view of others"
 
 
 def test_those_who_teach_are_led_to_their_own_pages() -> None:
