@@ -77,6 +77,8 @@ class GateOutcome(StrEnum):
     """Keep it; it is evidence."""
     DOUBT = "doubt"
     """Keep nothing of it but its numbers, and ask a person."""
+    WAIT = "wait"
+    """Keep nothing of it: it was cut off, and only a whole list tells whether so many new ones are right."""
 
 
 def is_sudden(reading: GateReading, *, allows_everybody: bool) -> bool:
@@ -95,16 +97,38 @@ def is_sudden(reading: GateReading, *, allows_everybody: bool) -> bool:
     return reading.newly >= FEWEST_SUDDEN and reading.newly * 100 > LARGEST_GRADUAL * reading.learners
 
 
-def weigh_reading(state: GateState, reading: GateReading, *, allows_everybody: bool) -> GateOutcome:
+def is_hasty(reading: GateReading) -> bool:
+    """Whether a list that was cut off names too many new ones to be believed before a whole one was read.
+
+    The first pages of an unrestricted link look like the list of a restricted one. So those who are new are
+    weighed against those who are listed, as :func:`is_sudden` weighs them against the course.
+    """
+    return (
+        not reading.is_complete
+        and reading.newly >= FEWEST_SUDDEN
+        and reading.newly * 100 > LARGEST_GRADUAL * reading.listed
+    )
+
+
+def weigh_reading(
+    state: GateState, reading: GateReading, *, allows_everybody: bool, was_empty: bool = False
+) -> GateOutcome:
     """What a reading of a gate in this state is good for.
 
     A doubted gate stays doubted, also when fewer pass again: whether that is right, a person says.
+
+    :param was_empty: nobody learned in the course when the gate was read last, so that nobody has ever been
+        seen to be kept out: the first who come must not all pass.
     """
     if state in (GateState.WAITING, GateState.OPEN):
         return GateOutcome.SHOW
-    if state is GateState.DOUBTED or is_sudden(reading, allows_everybody=allows_everybody):
+    if state is GateState.DOUBTED:
         return GateOutcome.DOUBT
-    return GateOutcome.COUNT
+    if allows_everybody:
+        return GateOutcome.COUNT
+    if is_sudden(reading, allows_everybody=False) or (was_empty and reading.is_everybody):
+        return GateOutcome.DOUBT
+    return GateOutcome.WAIT if is_hasty(reading) else GateOutcome.COUNT
 
 
 class ConfirmationProblem(StrEnum):

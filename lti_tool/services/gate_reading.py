@@ -120,15 +120,21 @@ def _store(
         now = gates.locked_gate(session, gate.organisation_id, gate.id)
         if now is None or now.resource_link_id != gate.resource_link_id:
             return GateRead()  # removed, or another link since: the list is another one's
-        with gates.staged_reading(
-            session, plan, now, subs, read_at=started_at, is_complete=is_complete
-        ) as reading:
-            counted = reading.counted()
-            outcome = weigh_reading(now.state, counted, allows_everybody=now.allows_everybody)
-            changed = 0 if outcome is GateOutcome.DOUBT else reading.keep_passes()
+        compared = gates.compare(session, plan, now, subs, is_complete=is_complete)
+        counted = compared.reading
+        outcome = weigh_reading(
+            now.state,
+            counted,
+            allows_everybody=now.allows_everybody,
+            was_empty=now.read_at is not None and now.learners == 0,
+        )
+        changed = 0
+        if outcome in (GateOutcome.SHOW, GateOutcome.COUNT):
+            changed = gates.keep_passes(session, now, compared, started_at)
         values: dict[str, Any] = {"trouble": trouble and trouble.value}
-        # The numbers are shown and confirmed: those of a list that was cut off would be wrong ones.
-        if is_complete or outcome is GateOutcome.DOUBT:
+        # The numbers are shown and confirmed: those of a list that was cut off would be wrong ones, unless
+        # everybody is in it all the same.
+        if is_complete or (outcome is GateOutcome.DOUBT and counted.is_everybody):
             values |= {
                 "read_at": started_at,
                 "is_complete": is_complete,
@@ -136,6 +142,9 @@ def _store(
                 "learners": counted.learners,
                 "newly": counted.newly,
             }
+        if outcome is GateOutcome.COUNT and is_complete and counted.learners and not counted.is_everybody:
+            # It keeps people out after all: should everybody pass later, that is news.
+            values["allows_everybody"] = False
         if outcome is GateOutcome.DOUBT and now.state is not GateState.DOUBTED:
             values["state"] = GateState.DOUBTED.value
             audit.record(

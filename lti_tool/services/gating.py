@@ -145,14 +145,17 @@ class Gating:
                 raise Conflict(ErrorCode.GATE_NOT_CONFIRMABLE, f"gate {gate.id}", problem=problem.value)
             reading = gate.reading
             assert reading is not None
-            # A tick beside a gate that some do not pass says nothing: later it is asked for again.
-            allows = everybody and (reading.is_everybody or reading.learners == 0)
+            # A tick beside a gate that some do not pass, or before anybody learns here, says nothing: later
+            # it is asked for again.
+            allows = everybody and reading.is_everybody
             gates.change(
                 writing,
                 gate.organisation_id,
                 gate.id,
                 state=GateState.CONFIRMED.value,
                 allows_everybody=allows,
+                # Nothing was kept of a list that was doubted: who passes is known from the next one on.
+                is_complete=gate.is_complete and gate.state is not GateState.DOUBTED,
                 confirmed_at=now,
                 confirmed_by_id=session.learner_id,
             )
@@ -201,9 +204,7 @@ class Gating:
             gate = gates.locked_gate(writing, session.organisation_id, gate_id)
             if gate is None or gate.context_id != session.context_id or link_id is None:
                 return
-            if gate.resource_link_id != link_id:
-                if not gate.is_missing:
-                    return  # a duplicate with the same key; the first one is the gate
+            if gate.resource_link_id != link_id and gate.is_missing:
                 gates.adopt_link(writing, gate, link_id)
                 audit.record(
                     writing,
@@ -215,6 +216,7 @@ class Gating:
                     subject_id=gate.id,
                     detail={"resource_link": link_id},
                 )
+        # Of a duplicate with the same key, too: the first one is the gate, as long as it is there.
         self.syncing.start_sync(gate.organisation_id, gate.context_id)
 
     def _let_in(self, session: SessionView, gate_id: str) -> None:
@@ -226,6 +228,8 @@ class Gating:
                 or gate.context_id != session.context_id
                 or gate.resource_link_id != session.resource_link_id
                 or gate.state is not GateState.CONFIRMED
+                # Confirmed before anybody learned here: nobody has been seen to be kept out yet.
+                or (gate.learners == 0 and not gate.allows_everybody)
             ):
                 return
             if platform_for(session.product).roster_link_id(gate.link_id_on_platform or "") is None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -15,9 +14,9 @@ from sqlalchemy.orm import Session
 from lti_tool.domain.awarding import Proof
 from lti_tool.domain.gates import GateReading, GateState
 from lti_tool.errors import ErrorCode
-from lti_tool.store.dialects import insert_if_absent
+from lti_tool.store.dialects import insert_all_if_absent, insert_if_absent, is_of
 from lti_tool.store.rosters import ContextPlan
-from lti_tool.store.staging import Changes, fresh_id, merge, staged, staging_table
+from lti_tool.store.staging import chunks
 from lti_tool.store.tables import (
     Gate,
     GatePass,
@@ -264,94 +263,98 @@ def adopt_link(session: Session, gate: GateView, resource_link_id: str) -> None:
     )
 
 
-_LISTED = staging_table("staged_passes", {"sub": Learner.__table__.c.sub.type})
-"""Who stands in the list behind a gate; one gate at a time."""
-
-
 @dataclass(frozen=True, slots=True)
-class StagedReading:
-    """A list that was read, beside the learners of the course; only inside :func:`staged_reading`."""
+class Comparison:
+    """A list that was read, beside the learners of the course and what was known of them."""
 
-    session: Session
-    plan: ContextPlan
-    gate: GateView
-    read_at: datetime
-    is_complete: bool
+    reading: GateReading
+    new: tuple[str, ...]
+    """Ids of learners who are listed, and of whom nothing was known."""
+    again: tuple[str, ...]
+    """Of those who are listed, and were known not to pass any more."""
+    lost: tuple[str, ...]
+    """Of those who passed, and are not in the list."""
 
-    def counted(self) -> GateReading:
-        """How many it lists, of how many, and how many of those are new."""
-        people = self._people()
-        known = (
-            select(GatePass.learner_id)
-            .where(
-                GatePass.organisation_id == self.plan.organisation_id,
-                GatePass.gate_id == self.gate.id,
-                GatePass.is_passed.is_(True),
-            )
-            .subquery()
-        )
-        learners, listed, newly = self.session.execute(
-            select(
-                func.count(),
-                func.count().filter(people.c.is_listed),
-                func.count().filter(people.c.is_listed, known.c.learner_id.is_(None)),
-            ).select_from(people.outerjoin(known, known.c.learner_id == people.c.learner_id))
-        ).one()
-        return GateReading(listed, learners, newly, self.is_complete)
 
-    def keep_passes(self) -> int:
-        """Store who passes; and who does no more, where the list is whole. How many rows that changed.
+def compare(
+    session: Session, plan: ContextPlan, gate: GateView, subs: Collection[str], *, is_complete: bool
+) -> Comparison:
+    """Count a list of those who may open a gate.
 
-        Who never passed has no row: not being in a whole list says the same.
-        """
-        people = self._people()
-        worth: ColumnElement[bool] = people.c.is_listed
-        if self.is_complete:
-            had = sa.exists().where(
-                GatePass.organisation_id == self.plan.organisation_id,
-                GatePass.gate_id == self.gate.id,
-                GatePass.learner_id == people.c.learner_id,
-                GatePass.is_passed.is_(True),
-            )
-            worth = sa.or_(worth, had)
-        people = select(people).where(worth).subquery()
-        moment = sa.literal(self.read_at, GatePass.__table__.c.read_at.type)
-        values = {
-            "id": fresh_id(self.session),
-            "organisation_id": sa.literal(self.plan.organisation_id),
-            "gate_id": sa.literal(self.gate.id),
-            "learner_id": people.c.learner_id,
-            "is_passed": people.c.is_listed,
-            "since": moment,
-            "read_at": moment,
-            "source": sa.literal("roster"),
+    :param subs: the platform's ids of the active people in it.
+    """
+    known = session.execute(
+        select(Learner.id, Learner.sub, GatePass.id, GatePass.is_passed)
+        .select_from(Membership)
+        .join(Learner, Learner.id == Membership.learner_id)
+        .outerjoin(GatePass, sa.and_(GatePass.gate_id == gate.id, GatePass.learner_id == Learner.id))
+        .where(*_learns(plan.organisation_id, plan.id))
+        .order_by(Learner.id)
+    ).all()
+    wanted = frozenset(subs)
+    new: list[str] = []
+    again: list[str] = []
+    lost: list[str] = []
+    listed = 0
+    for learner_id, sub, pass_id, is_passed in known:
+        if sub in wanted:
+            listed += 1
+            if not is_passed:
+                (new if pass_id is None else again).append(learner_id)
+        elif is_passed:
+            lost.append(learner_id)
+    reading = GateReading(listed, len(known), len(new) + len(again), is_complete)
+    return Comparison(reading, tuple(new), tuple(again), tuple(lost))
+
+
+def keep_passes(session: Session, gate: GateView, compared: Comparison, read_at: datetime) -> int:
+    """Store who passes; and who does no more, where the list is whole. How many rows that changed.
+
+    Who never passed has no row: not being in a whole list says the same. A launch since the list was begun
+    is newer than the list.
+
+    :param read_at: when the reading began.
+    """
+    seen = {"since": read_at, "read_at": read_at, "source": "roster"}
+    rows = (
+        {
+            "organisation_id": gate.organisation_id,
+            "gate_id": gate.id,
+            "learner_id": learner_id,
+            "is_passed": True,
+            **seen,
         }
-        added, changed = merge(
-            self.session,
-            GatePass,
-            values,
-            people,
-            key=("gate_id", "learner_id"),
-            order=people.c.learner_id,
-            changes=_pass_changes,
-        )
-        return added + changed
+        for learner_id in compared.new
+    )
+    changed = insert_all_if_absent(session, GatePass, rows, on=("gate_id", "learner_id"))
+    for is_passed, ids in ((True, compared.again), (False, compared.lost)):
+        if not is_passed and not compared.reading.is_complete:
+            continue
+        for chunk in chunks(ids):
+            changed += (
+                session.connection()
+                .execute(
+                    update(_passes)
+                    .where(
+                        is_of(_passes.c.organisation_id, gate.organisation_id),
+                        _passes.c.gate_id == gate.id,
+                        _passes.c.learner_id.in_(chunk),
+                        _passes.c.read_at < read_at,
+                    )
+                    .values(is_passed=is_passed, **seen)
+                )
+                .rowcount
+            )
+    return changed
 
-    def _people(self) -> sa.Subquery:
-        """The learners of the course, and whether each is listed."""
-        return (
-            select(Membership.learner_id, _LISTED.c.sub.is_not(None).label("is_listed"))
-            .join(Learner, Learner.id == Membership.learner_id)
-            .outerjoin(_LISTED, _LISTED.c.sub == Learner.sub)
-            .where(*_learns(self.plan.organisation_id, self.plan.id))
-            .subquery()
-        )
+
+_passes = cast(sa.Table, GatePass.__table__)
 
 
 def _learns(organisation_id: str, context_id: str) -> tuple[ColumnElement[bool], ...]:
     """Who counts behind a gate: whoever teaches passes each, whatever the roster calls them."""
     return (
-        Membership.organisation_id == organisation_id,
+        is_of(Membership.organisation_id, organisation_id),
         Membership.context_id == context_id,
         Membership.is_learner.is_(True),
         Membership.is_active.is_(True),
@@ -361,32 +364,6 @@ def _learns(organisation_id: str, context_id: str) -> tuple[ColumnElement[bool],
     )
 
 
-def _pass_changes(old: Any, new: Any) -> Changes:
-    # A launch since the list was begun is newer than the list.
-    differs = sa.and_(old.is_passed != new.is_passed, old.read_at < new.read_at)
-    kept = {name: getattr(new, name) for name in ("is_passed", "since", "read_at", "source")}
-    return kept, differs
-
-
-@contextmanager
-def staged_reading(
-    session: Session,
-    plan: ContextPlan,
-    gate: GateView,
-    subs: Collection[str],
-    *,
-    read_at: datetime,
-    is_complete: bool,
-) -> Iterator[StagedReading]:
-    """The list behind a gate, put beside the learners of the course for as long as the block lasts.
-
-    :param subs: the platform's ids of the active people in it.
-    :param read_at: when the reading began.
-    """
-    with staged(session, _LISTED, [(sub,) for sub in sorted(set(subs))]):
-        yield StagedReading(session, plan, gate, read_at, is_complete)
-
-
 def keep_launch(session: Session, gate: GateView, learner_id: str, now: datetime) -> bool:
     """The platform let this learner in: a pass; whether that is news."""
     values = {"is_passed": True, "since": now, "read_at": now, "source": "launch"}
@@ -394,12 +371,12 @@ def keep_launch(session: Session, gate: GateView, learner_id: str, now: datetime
     if insert_if_absent(session, GatePass, {"id": new_id(), **owner, **values}, on=("gate_id", "learner_id")):
         return True
     changed = session.connection().execute(
-        update(cast(sa.Table, GatePass.__table__))
+        update(_passes)
         .where(
-            GatePass.organisation_id == gate.organisation_id,
-            GatePass.gate_id == gate.id,
-            GatePass.learner_id == learner_id,
-            GatePass.is_passed.is_(False),
+            is_of(_passes.c.organisation_id, gate.organisation_id),
+            _passes.c.gate_id == gate.id,
+            _passes.c.learner_id == learner_id,
+            _passes.c.is_passed.is_(False),
         )
         .values(**values)
     )
@@ -413,20 +390,15 @@ def people(
     session: Session, gate: GateView, *, is_passed: bool, limit: int
 ) -> tuple[tuple[PassRow, ...], int]:
     """Learners who pass as last stored, or who do not, by name; and how many they are in all."""
-    passed = (
-        sa.exists()
-        .where(
-            GatePass.organisation_id == gate.organisation_id,
-            GatePass.gate_id == gate.id,
-            GatePass.learner_id == Learner.id,
-            GatePass.is_passed.is_(True),
-        )
-        .correlate(Learner)
-    )
     query = (
         select(Learner.id, Learner.name)
-        .join(Membership, Membership.learner_id == Learner.id)
-        .where(*_learns(gate.organisation_id, gate.context_id), passed if is_passed else ~passed)
+        .select_from(Membership)
+        .join(Learner, Learner.id == Membership.learner_id)
+        .outerjoin(GatePass, sa.and_(GatePass.gate_id == gate.id, GatePass.learner_id == Learner.id))
+        .where(
+            *_learns(gate.organisation_id, gate.context_id),
+            func.coalesce(GatePass.is_passed, sa.false()) == (sa.true() if is_passed else sa.false()),
+        )
     )
     total = session.execute(select(func.count()).select_from(query.subquery())).scalar_one()
     rows = session.execute(query.order_by(func.lower(Learner.name), Learner.id).limit(limit))
@@ -448,11 +420,11 @@ def has_staff(session: Session, plan: ContextPlan) -> bool:
 
 
 def awaits_pass(session: Session, organisation_id: str, context_id: str, learner_id: str) -> bool:
-    """Whether a confirmed gate of the course is not known to let this learner through yet."""
+    """Whether a confirmed gate of a published badge of the course, as far as it can be read, is not known to
+    let this learner through yet."""
     passed = (
         sa.exists()
         .where(
-            GatePass.organisation_id == organisation_id,
             GatePass.gate_id == Gate.id,
             GatePass.learner_id == learner_id,
             GatePass.is_passed.is_(True),
@@ -465,6 +437,9 @@ def awaits_pass(session: Session, organisation_id: str, context_id: str, learner
                 Gate.organisation_id == organisation_id,
                 Gate.context_id == context_id,
                 Gate.state == GateState.CONFIRMED.value,
+                sa.or_(Gate.trouble.is_(None), Gate.trouble != ErrorCode.GATE_LINK_MISSING.value),
+                Placement.id == Gate.placement_id,
+                Placement.status == "active",
                 ~passed,
             )
         )

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, select, update
 
-from lti_tool.domain.criteria import GatePassed
+from lti_tool.domain.criteria import GatePassed, State
 from lti_tool.domain.gates import GateState
 from lti_tool.errors import Conflict, ErrorCode, NotAllowed, NotFound
 from lti_tool.outbound import is_transaction_open
@@ -33,6 +33,7 @@ from lti_tool.store.tables import (
     Placement,
     Registration,
     ResourceLink,
+    Run,
 )
 from tests import factories
 from tests.integration.gradebook import Clock, Gradebook, Hints, Issued, gradebook, rows
@@ -55,12 +56,25 @@ class World:
     hints: Hints
     syncing: Syncing
     gating: Gating
+    awarding: Awarding
 
     def sync(self) -> runs.RunView:
         run = self.syncing.start_sync(self.course.organisation_id, self.course.context_id)
         self.syncing.sync_context(self.course.context_id, run.id)
         self.clock.forward(minutes=2)
         return self.syncing.run(self.course.organisation_id, run.id)
+
+    def sync_cut_off(self, page_size: int) -> None:
+        """As :meth:`sync`; of the list behind a gate only the first page comes."""
+
+        def cut(_path: str) -> None:
+            if [one for one in self.book.asked[asked:] if "rlid" in one and "from=" in one]:
+                self.book.failing = {"/memberships/": (500, {}, "broken")}
+
+        asked = len(self.book.asked)
+        self.book.before, self.book.page_size = cut, page_size
+        self.sync()
+        self.book.before, self.book.failing = (lambda _path: None), {}
 
     def link(self, name: str = GATE, *, role: str = "gate") -> str:
         """A link of the platform, launched before; our key of it."""
@@ -166,7 +180,7 @@ def world(database: Database) -> Iterator[World]:
         gating = Gating(database, clock, syncing, Deciding(awarding, issued))
         book.enrol("teacher", role="Instructor")
         book.enrol(*range(1, 13))
-        yield World(database, course, placed, gate_id, book, clock, hints, syncing, gating)
+        yield World(database, course, placed, gate_id, book, clock, hints, syncing, gating, awarding)
 
 
 # -- from the first launch to a badge
@@ -299,6 +313,71 @@ def test_a_tick_beside_a_gate_that_some_do_not_pass_says_nothing(world: World) -
     assert not world.gate.allows_everybody
 
 
+def test_a_tick_before_anybody_learns_here_is_no_leave_for_everybody(world: World) -> None:
+    learners = world.book.members[1:]
+    world.book.members = world.book.members[:1]
+    world.book.let_pass(GATE, "teacher")
+    world.check()
+    assert world.gate.learners == 0
+    world.gating.confirm(world.teacher(), world.gate_id, everybody=True)
+    world.sync()
+    assert (world.gate.state, world.gate.allows_everybody) == (GateState.CONFIRMED, False)
+    # Nothing was restricted: the first one comes, by a launch and then in a list of her own.
+    world.book.let_pass(GATE, "teacher", *range(1, 13))
+    world.book.members += learners[:1]
+    world.gating.record_launch(world.person(1))
+    assert world.holders() == set()
+    world.sync()
+    assert world.gate.state is GateState.DOUBTED
+    world.book.members += learners[1:]
+    world.sync()
+    assert world.holders() == set()
+
+
+def test_a_gate_confirmed_before_anybody_learned_here_counts_once_it_keeps_somebody_out(world: World) -> None:
+    learners = world.book.members[1:]
+    world.book.members = world.book.members[:1]
+    world.book.let_pass(GATE, "teacher")
+    world.check()
+    world.gating.confirm(world.teacher(), world.gate_id, everybody=True)
+    world.book.members += learners
+    world.book.let_pass(GATE, "teacher", 1)
+    world.sync()
+    assert (world.gate.state, world.holders()) == (GateState.CONFIRMED, {"1"})
+    world.gating.record_launch(world.person(4))
+    assert world.holders() == {"1", "4"}
+
+
+def test_a_leave_for_everybody_ends_when_the_gate_keeps_somebody_out(world: World) -> None:
+    """One had come, and passed; with that said of her, a restriction removed in a full course is news."""
+    learners = world.book.members[1:]
+    world.book.members = world.book.members[:2]
+    world.book.let_pass(GATE, "teacher", 1)
+    world.check()
+    world.gating.confirm(world.teacher(), world.gate_id, everybody=True)
+    world.sync()
+    assert world.gate.allows_everybody
+    world.book.members += learners[1:]
+    world.sync()
+    assert not world.gate.allows_everybody
+    world.book.let_pass(GATE, "teacher", *range(1, 13))
+    world.sync()
+    assert (world.gate.state, world.holders()) == (GateState.DOUBTED, {"1"})
+
+
+def test_confirmed_after_a_doubt_nobody_is_said_to_fail_before_it_is_read_again(world: World) -> None:
+    world.confirmed(1, 2)
+    world.book.let_pass(GATE, "teacher", *range(1, 13))
+    world.sync()
+    world.gating.confirm(world.teacher(), world.gate_id, everybody=True)
+    (made,) = world.awarding.preview(
+        world.course.organisation_id, world.course.context_id, [world.learner(5)]
+    )
+    assert made.decisions[0].state is State.UNKNOWN
+    world.sync()
+    assert "5" in world.holders()
+
+
 def test_a_gate_that_was_never_read_cannot_be_confirmed(world: World) -> None:
     for everybody in (False, True):
         with pytest.raises(Conflict):
@@ -328,24 +407,38 @@ def test_staff_and_test_users_are_in_no_number(world: World) -> None:
 def test_a_list_that_was_cut_off_adds_and_takes_nothing_away(world: World) -> None:
     world.confirmed(1, 2)
     world.book.let_pass(GATE, "teacher", 3, 4, 5)
-    world.book.page_size = 3
-    seen: list[str] = []
-
-    def cut(path: str) -> None:
-        seen.append(path)
-        if len([one for one in world.book.calls("rlid") if "from=" in one]) > 0:
-            world.book.failing = {"/memberships/": (500, {}, "broken")}
-
     before = world.gate
-    world.book.before = cut
-    world.sync()
-    world.book.before, world.book.failing = (lambda _path: None), {}
-    assert world.passes() == {"1", "2", "3", "4"}
+    world.sync_cut_off(2)
+    assert world.passes() == {"1", "2", "3"}
     assert world.gate.trouble == "platform_unreachable"
     assert (world.gate.listed, world.gate.read_at) == (before.listed, before.read_at)
     world.book.page_size = 1_000
     world.sync()
     assert world.passes() == {"3", "4", "5"}
+
+
+def test_the_beginning_of_an_unrestricted_list_gives_nobody_a_badge(world: World) -> None:
+    """Its first page looks like the list of a restricted link."""
+    world.confirmed(1, 2)
+    world.book.let_pass(GATE, "teacher", *range(1, 13))
+    world.sync_cut_off(7)
+    assert world.passes() == world.holders() == {"1", "2"}
+    assert (world.gate.state, world.gate.trouble) == (GateState.CONFIRMED, "platform_unreachable")
+    world.book.page_size = 1_000
+    world.sync()
+    assert world.gate.state is GateState.DOUBTED
+    assert world.holders() == {"1", "2"}
+
+
+def test_the_beginning_of_a_list_does_not_hide_that_everybody_passed(world: World) -> None:
+    world.confirmed(1, 2)
+    world.book.let_pass(GATE, "teacher", *range(1, 13))
+    world.sync()
+    world.sync_cut_off(4)
+    assert (world.gate.listed, world.gate.learners) == (12, 12)
+    with pytest.raises(Conflict):
+        world.gating.confirm(world.teacher(), world.gate_id)
+    assert world.gate.state is GateState.DOUBTED
 
 
 def test_a_list_that_was_cut_off_is_doubted_all_the_same(world: World) -> None:
@@ -511,6 +604,20 @@ def test_a_duplicate_of_the_gate_is_none(world: World) -> None:
     assert not view.is_this_link
 
 
+def test_a_duplicate_takes_the_place_of_a_gate_that_was_just_deleted(world: World) -> None:
+    """Opening it has the course read, which finds out that the first one is gone."""
+    world.confirmed(1)
+    del world.book.behind[GATE]
+    world.book.let_pass("8", "teacher", 1)
+    duplicate = world.teacher(resource_link_id=world.link("8"))
+    runs_before = len(rows(world.database, Run))
+    world.gating.record_launch(duplicate)
+    assert len(rows(world.database, Run)) == runs_before + 1
+    world.sync()
+    world.gating.record_launch(duplicate)
+    assert (world.gate.link_id_on_platform, world.gate.state) == ("8", GateState.OPEN)
+
+
 def test_a_masqueraders_launch_teaches_no_link(world: World) -> None:
     world.gating.record_launch(world.teacher(is_read_only=True, can_configure=False))
     assert world.gate.state is GateState.WAITING
@@ -528,6 +635,23 @@ def test_a_learner_before_a_gate_that_is_shut_has_the_course_read_once_a_minute(
     world.syncing.sync_context(world.course.context_id)
     world.gating.record_launch(visit)
     assert world.hints.offered == [], "it was read just now"
+
+
+@pytest.mark.parametrize(
+    "table, values",
+    [
+        (Placement, {"status": "draft"}),
+        (Placement, {"status": "removed"}),
+        (Gate, {"trouble": "gate_link_missing"}),
+    ],
+)
+def test_nobody_waits_at_a_gate_that_gives_nothing(world: World, table: Any, values: dict[str, str]) -> None:
+    world.confirmed(1)
+    with world.database.write() as session:
+        session.execute(update(table).values(**values))
+    world.hints.offered.clear()
+    world.gating.record_launch(world.person(4, gate_id=None, link_role="badge"))
+    assert world.hints.offered == []
 
 
 # -- rights

@@ -33,6 +33,15 @@ def test_a_removed_restriction_never_passes_more_than_a_tenth_of_a_course(readin
 
 
 @given(readings())
+def test_nor_does_the_beginning_of_its_list_pass_more_than_a_tenth_of_those_in_it(
+    reading: GateReading,
+) -> None:
+    cut = GateReading(reading.listed, reading.learners, reading.newly, is_complete=False)
+    if weigh_reading(GateState.CONFIRMED, cut, allows_everybody=False) is GateOutcome.COUNT:
+        assert reading.newly <= max(1, reading.listed / 10)
+
+
+@given(readings())
 def test_nothing_counts_that_no_person_confirmed(reading: GateReading) -> None:
     for state in (GateState.WAITING, GateState.OPEN, GateState.DOUBTED):
         for allows_everybody in (False, True):

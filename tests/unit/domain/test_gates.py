@@ -67,6 +67,38 @@ def test_a_list_that_was_cut_off_is_doubted_as_a_whole_one() -> None:
 
 
 @pytest.mark.parametrize(
+    "listed, newly, expected",
+    [
+        (50, 50, GateOutcome.WAIT),  # the first page of an unrestricted link: everybody in it is new
+        (50, 6, GateOutcome.WAIT),
+        (50, 5, GateOutcome.COUNT),
+        (3, 1, GateOutcome.COUNT),
+        (50, 0, GateOutcome.COUNT),
+    ],
+)
+def test_a_list_that_was_cut_off_is_not_believed_when_many_in_it_are_new(
+    listed: int, newly: int, expected: GateOutcome
+) -> None:
+    reading = GateReading(listed, 10_000, newly, is_complete=False)
+    assert weigh_reading(GateState.CONFIRMED, reading, allows_everybody=False) is expected
+    assert weigh_reading(GateState.CONFIRMED, reading, allows_everybody=True) is GateOutcome.COUNT
+    assert weigh_reading(GateState.OPEN, reading, allows_everybody=False) is GateOutcome.SHOW
+    assert weigh_reading(GateState.DOUBTED, reading, allows_everybody=False) is GateOutcome.DOUBT
+
+
+def test_the_first_learners_of_an_empty_course_do_not_all_pass() -> None:
+    """It was confirmed before anybody could be seen to be kept out."""
+
+    def weighed(reading: GateReading, *, allows_everybody: bool = False) -> GateOutcome:
+        return weigh_reading(GateState.CONFIRMED, reading, allows_everybody=allows_everybody, was_empty=True)
+
+    assert weighed(GateReading(1, 1, newly=1)) is GateOutcome.DOUBT
+    assert weighed(GateReading(1, 1, newly=1), allows_everybody=True) is GateOutcome.COUNT
+    assert weighed(GateReading(0, 1)) is GateOutcome.COUNT
+    assert weighed(GateReading(0, 0)) is GateOutcome.COUNT
+
+
+@pytest.mark.parametrize(
     "state, reading, expected",
     [
         (GateState.OPEN, GateReading(3, 12, 3), GateOutcome.SHOW),
