@@ -336,7 +336,11 @@ def test_other_badges_of_the_course_cost_no_more(small_school: School) -> None:
 
 def test_who_may_not_see_progress_sees_no_matrix(small_school: School) -> None:
     course, placed, _ = filled(small_school)
-    for changes in ({"can_view_progress": False}, {"can_view_progress": False, "is_learner": True}):
+    who: list[dict[str, Any]] = [
+        {"can_view_progress": False},
+        {"can_view_progress": False, "is_learner": True},
+    ]
+    for changes in who:
         with pytest.raises(NotAllowed):
             page_of(small_school, course, placed, **changes)
         by = session_of(course, "0" * 32, **changes)
