@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -283,7 +283,8 @@ def compare(
 
     :param subs: the platform's ids of the active people in it.
     """
-    known = session.execute(
+    # SQLAlchemy does not type what an outer join leaves null.
+    known: Sequence[Any] = session.execute(
         select(Learner.id, Learner.sub, GatePass.id, GatePass.is_passed)
         .select_from(Membership)
         .join(Learner, Learner.id == Membership.learner_id)
