@@ -37,6 +37,8 @@ class PeoplePage:
     fields: Mapping[str, str] | None = None
     refusal: Exception | None = None
     status: int = 200
+    is_over: bool = False
+    """The visit has ended."""
 
     def set_up(self, tool: Sample) -> None:
         """Put the state into sample services."""
@@ -44,6 +46,7 @@ class PeoplePage:
         setattr(service, self.method, lambda *_, **__: self.view)
         if self.refusal is not None:
             refuse(service, self.refusal)
+        tool.launching.is_expired = self.is_over
 
 
 def refuse(service: SimpleNamespace, error: Exception) -> None:
@@ -95,6 +98,20 @@ def people_pages() -> Iterator[PeoplePage]:
             *(Trouble("files", problem, f"{problem.value}.docx") for problem in FileProblem),
         ),
         422,
+    )
+    yield PeoplePage(
+        "hand-in/kept",
+        HAND_IN,
+        "view",
+        EVIDENCE["empty"],
+        session(),
+        {
+            **CSRF,
+            "text": "I took the city's tree register.\n\nTwo hours of work.",
+            "url": "https://example.org",
+        },
+        status=403,
+        is_over=True,
     )
     for state, listed in SUBMISSIONS.items():
         yield PeoplePage(f"submissions/{state}", LISTED, "listed", listed, TEACHER)
