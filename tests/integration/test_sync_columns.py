@@ -178,6 +178,27 @@ def test_a_column_that_is_there_already_is_adopted(world):
     assert len(world.posts()) == 1, "the attest column only"
 
 
+def test_a_column_named_before_badges_were_told_apart_is_adopted(world):
+    """Two of one badge, so that there is a mistaking: "Quiz 1" is meant by "Quiz 1 · Maps"."""
+    with world.database.write() as session:
+        session.execute(update(LineItem).values(tag="mirror"))
+        for key, label in (("quiz", "Quiz 1 · Maps"), ("talk", "Talk · Maps")):
+            session.execute(update(LineItem).where(LineItem.evidence_key == key).values(label=label))
+    for number, label in ((77, "Talk"), (78, "Quiz 1"), (79, "Quiz 1 · Another")):
+        world.book.columns.append(
+            {
+                "id": f"{world.course.platform_issuer}/lineitems/{number}/lineitem",
+                "label": label,
+                "tag": "mirror",
+                "resourceId": world.placed.badge_link_key,
+            }
+        )
+    world.create()
+    found = {key: row.id_on_platform.split("/")[-2] for key, row in world.stored().items()}
+    assert found == {"quiz": "78", "talk": "77"}
+    assert world.posts() == []
+
+
 def test_a_column_that_the_teacher_renamed_is_adopted_where_there_is_no_mistaking_it(world):
     url = f"{world.course.platform_issuer}/lineitems/77/lineitem"
     renamed = {"id": url, "label": "My quiz", "tag": "mirror", "resourceId": world.placed.badge_link_key}
