@@ -37,7 +37,7 @@ class Publishing:
     database: Database
     clock: Callable[[], datetime]
     hints: Hints
-    deciding: DecidingPort | None = None
+    deciding: DecidingPort
 
     def publish(self, session: SessionView, placement_id: str) -> bool:
         """Make a draft active, and decide; whether it was a draft still.
@@ -73,7 +73,7 @@ class Publishing:
             # Owed from the same transaction on: whoever is killed below loses time, and nothing else.
             schedule.schedule_sync(writing, organisation_id, context_id, now)
             is_small = decisions.count_learners(writing, organisation_id, context_id) <= AT_ONCE
-        if is_small and self.deciding is not None:
+        if is_small:
             self.deciding.decide(organisation_id, context_id, None, "publish")
         self.hints.offer("sync_context", context_id=context_id)
         return True

@@ -7,6 +7,7 @@ import io
 from dataclasses import replace
 
 import pytest
+from bs4 import BeautifulSoup
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -53,7 +54,10 @@ def test_publishing_needs_the_form_s_token(teacher: FlaskClient, tool: Sample) -
     assert teacher.post(f"{PLACEMENT}/publish").status_code == 400
     assert tool.calls == []
     answer = teacher.post(f"{PLACEMENT}/publish", data={"csrf_token": CSRF})
-    assert (answer.status_code, answer.location) == (303, "/l/session-1/course?published=placement-1#placement-placement-1")
+    assert (answer.status_code, answer.location) == (
+        303,
+        "/l/session-1/course?published=placement-1#placement-placement-1",
+    )
     assert tool.calls == [("publish", TEACHER, "placement-1")]
 
 
@@ -92,6 +96,16 @@ def test_where_nobody_was_read_the_simulation_offers_to_read(teacher: FlaskClien
     assert "The participants have not been read yet" in shown
     assert 'action="/l/session-1/course/sync"' in shown
     assert " of 0 would earn it" not in shown
+
+
+def test_while_the_course_is_read_the_page_follows(teacher: FlaskClient, tool: Sample) -> None:
+    tool.simulation_view = SIMULATIONS["being-read"]
+    region = BeautifulSoup(teacher.get(f"{PLACEMENT}/simulation").text, "html.parser").find(id="tried")
+    assert region is not None
+    assert region["data-live"] == f"{PLACEMENT}/simulation"
+    assert region.find("form", action=f"{PLACEMENT}/publish") is not None
+    tool.simulation_view = SIMULATIONS["usual"]
+    assert "data-live=" not in teacher.get(f"{PLACEMENT}/simulation").text
 
 
 def test_a_simulation_leads_to_everybody_it_does_not_name(teacher: FlaskClient) -> None:
