@@ -24,7 +24,6 @@ from lti_tool.services.evidence_sources import (
     Understood,
     asked_columns,
     best_columns,
-    best_gates,
     understand,
     understood_of,
 )
@@ -138,12 +137,21 @@ class Awarding:
         reads = self._read(organisation_id, context_id, learner_ids, placed, with_latest=False, held=held)
         return tuple(read.decided(now) for read in reads)
 
-    def simulate(self, organisation_id: str, context_id: str, criterion: Criterion) -> PlacementDecisions:
+    def simulate(
+        self,
+        organisation_id: str,
+        context_id: str,
+        criterion: Criterion,
+        *,
+        placement_id: str | None = None,
+    ) -> PlacementDecisions:
         """What criteria that nobody saved yet would come to for everybody in a context; nothing is written.
 
-        A column or confirmed gate of the course's placements tells what it told them, where it has the same
-        evidence key (and channel). Nobody's word, and nothing handed in, counts: it was given for another
-        badge.
+        A column of the course's placements tells what it told them, where it has the same evidence key and
+        channel. Gates, people's word and what was handed in are each badge's own: a gate of the same name
+        beside another badge is another link behind another restriction.
+
+        :param placement_id: of the placement whose criteria they are going to be; ``None`` for a new one.
         """
         now = self.clock()
         placed = self._placed(organisation_id, context_id, with_drafts=True)
@@ -153,13 +161,14 @@ class Awarding:
             course = placements.course(session, organisation_id, context_id)
             standings = store.standings(session, organisation_id, context_id)
             columns = columns_of(session, organisation_id, ids)
-            gates = facts.confirmed_gates(session, organisation_id, ids)
-        unsaved = placements.unsaved(organisation_id, context_id, "" if course is None else course.product)
+            own = next((placement for placement in placed if placement.id == placement_id), None)
+            gates = () if own is None else facts.confirmed_gates(session, organisation_id, [own.id])
+        product = "" if course is None else course.product
         source = Source(
-            unsaved,
+            own or placements.unsaved(organisation_id, context_id, product),
             criteria,
             best_columns(criteria, [column for each in columns.values() for column in each]),
-            best_gates(gates),
+            {gate.evidence_key: gate for gate in gates},
         )
         (read,) = self._read_from(organisation_id, standings, None, [[source]], with_latest=False)
         return read.decided(now)

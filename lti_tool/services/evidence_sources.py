@@ -166,15 +166,5 @@ def best_columns(criteria: Understood, columns: Iterable[EvidenceColumn]) -> tup
     return tuple(best[key] for key in sorted(best))
 
 
-def best_gates(gates: Iterable[ConfirmedGate]) -> dict[str, ConfirmedGate]:
-    """Of the gates that would tell the same, the one that was read last, by evidence key."""
-    best: dict[str, ConfirmedGate] = {}
-    for gate in gates:
-        known = best.get(gate.evidence_key)
-        if known is None or _read_last(gate) > _read_last(known):
-            best[gate.evidence_key] = gate
-    return best
-
-
-def _read_last(one: EvidenceColumn | ConfirmedGate) -> tuple[bool, float]:
+def _read_last(one: EvidenceColumn) -> tuple[bool, float]:
     return one.is_complete, one.read_at.timestamp() if one.read_at is not None else 0.0

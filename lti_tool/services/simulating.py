@@ -161,16 +161,24 @@ class Simulating:
             raise NotFound(ErrorCode.PLACEMENT_NOT_FOUND)
         return self._view(organisation_id, context_id, tried, placement_id, shown)
 
-    def criterion(self, session: SessionView, criterion: Criterion, *, shown: int = SHOWN) -> SimulationView:
+    def criterion(
+        self,
+        session: SessionView,
+        criterion: Criterion,
+        *,
+        draft_id: str | None = None,
+        shown: int = SHOWN,
+    ) -> SimulationView:
         """Try criteria that are not saved, on what the course's placements have read already.
 
+        :param draft_id: the placement that is going to ask for them; ``None`` for a new one.
         :raises NotAllowed: unless the person may configure the course's badges.
         :raises NotFound: ``context_not_found``.
         """
         if not session.can_configure or session.is_read_only:
             raise NotAllowed(ErrorCode.NOT_ALLOWED, "trying criteria needs an editing role in a course")
         organisation_id, context_id = _course_of(session)
-        tried = self.awarding.simulate(organisation_id, context_id, criterion)
+        tried = self.awarding.simulate(organisation_id, context_id, criterion, placement_id=draft_id)
         return self._view(organisation_id, context_id, tried, None, shown)
 
     def _view(
@@ -186,11 +194,8 @@ class Simulating:
             if course is None:
                 raise NotFound(ErrorCode.CONTEXT_NOT_FOUND)
             run = runs.newest(reading, organisation_id, context_id)
-            gates = (
-                store.gates_of_course(reading, organisation_id, context_id)
-                if placement_id is None
-                else store.gates(reading, organisation_id, placement_id)
-            )
+            # A new badge has no placement, and so no gate, yet.
+            gates = store.gates(reading, organisation_id, tried.placement.id)
             channels = channels_of(tried.criterion, tried.columns, gates)
             tally = _Tally.of(tried.decisions, len(channels), shown)
             named = {outcome: tally.nearest(outcome) for outcome in Outcome}

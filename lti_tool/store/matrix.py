@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from lti_tool.store.decisions import taking_part
 from lti_tool.store.dialects import contains_text, is_of, unindexed
 from lti_tool.store.participation import Gate, Submission
-from lti_tool.store.tables import Decision, Learner, Membership, Placement
+from lti_tool.store.tables import Decision, Learner, Membership
 
 
 class Standing(StrEnum):
@@ -268,21 +268,6 @@ def gates(session: Session, organisation_id: str, placement_id: str) -> tuple[Ga
         select(Gate.id, Gate.evidence_key, Gate.state, Gate.read_at, Gate.is_complete, Gate.trouble).where(
             is_of(Gate.organisation_id, organisation_id), Gate.placement_id == placement_id
         )
-    )
-    return tuple(GateReading(*row) for row in rows)
-
-
-def gates_of_course(session: Session, organisation_id: str, context_id: str) -> tuple[GateReading, ...]:
-    """The gates of all badges of a course, those that are evidence last."""
-    rows = session.execute(
-        select(Gate.id, Gate.evidence_key, Gate.state, Gate.read_at, Gate.is_complete, Gate.trouble)
-        .join(Placement, Placement.id == Gate.placement_id)
-        .where(
-            Gate.organisation_id == organisation_id,
-            Gate.context_id == context_id,
-            Placement.status != "removed",
-        )
-        .order_by(Gate.state.in_(("confirmed", "doubted")), Gate.id)
     )
     return tuple(GateReading(*row) for row in rows)
 

@@ -149,7 +149,9 @@ def _simulated(shown: FormView, view: Offered) -> FormView:
         return replace(shown, focus="in-words")
     if not view.is_known:
         return replace(shown, is_unknown_course=True, focus="simulation")
-    simulation = current_tool().simulating.criterion(current_session(), shown.asked)
+    simulation = current_tool().simulating.criterion(
+        current_session(), shown.asked, draft_id=shown.placement_id or None
+    )
     return replace(shown, simulation=simulation, focus="simulation")
 
 

@@ -494,15 +494,35 @@ def test_unsaved_criteria_are_tried_on_what_other_badges_read(school: School) ->
         assert tried.criterion == criterion
         return {decision.learner_id: decision.state for decision in tried.decisions}
 
-    both = AllOf((ScoreAtLeast("quiz", "Quiz 1", Decimal(85)), GATE))
-    assert states(both) == {everything: State.MET, nothing: State.NOT_MET}
+    assert states(ScoreAtLeast("quiz", "Quiz 1", Decimal(85))) == {
+        everything: State.MET,
+        nothing: State.UNKNOWN,
+    }
     assert states(ScoreAtLeast("quiz", "Quiz 1", Decimal(95)))[everything] is State.NOT_MET
     never_read = ScoreAtLeast("exam", "Exam", Decimal(50))
     assert set(states(never_read).values()) == {State.UNKNOWN}
     by_hand = ScoreAtLeast("quiz", "Quiz 1", Decimal(50), channel=Channel.ATTEST)
     assert set(states(by_hand).values()) == {State.UNKNOWN}, "that column has another source"
+    assert set(states(GATE).values()) == {State.UNKNOWN}, "that gate is another link, restricted otherwise"
     assert set(states(WORD).values()) == {State.NOT_MET}, "that word was given for another badge"
     assert school.rows(tables.Decision) == []
+
+
+def test_changed_criteria_are_tried_on_what_their_own_badge_has(school: School) -> None:
+    course, placed, (everything, nothing) = mixed(school)
+    tried = school.awarding.simulate(
+        course.organisation_id,
+        course.context_id,
+        AllOf((GATE, WORD, ESSAY)),
+        placement_id=placed.placement_id,
+    )
+    states = {decision.learner_id: decision.state for decision in tried.decisions}
+    assert states == {everything: State.MET, nothing: State.NOT_MET}
+    elsewhere = school.course()
+    tried = school.awarding.simulate(
+        elsewhere.organisation_id, elsewhere.context_id, GATE, placement_id=placed.placement_id
+    )
+    assert (tried.placement.id, tried.decisions) == ("", ())
 
 
 def test_unsaved_criteria_in_a_course_without_any_badge_are_known_for_nobody(small_school: School) -> None:
