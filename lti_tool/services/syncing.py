@@ -517,15 +517,27 @@ class Syncing:
         return LearnerRefresh(read, len(columns), tuple(troubles), decided.award_ids)
 
     def hasten(self, organisation_id: str, context_id: str) -> None:
-        """Read a course soon, since somebody came whom only a read of all can help; at most once a minute."""
+        """Read a course soon, since somebody came whom only a read of all can help.
+
+        At most once a minute; after a read that took longer, its platform has peace for as long. One that
+        does not answer is left to the schedule, which waits longer each time.
+        """
         with self.database.read() as session:
             plan = rosters.context_plan(session, organisation_id, context_id)
-        if plan is not None and plan.is_approved and self._read_everybody_instead(plan):
+            last_at = gates.last_read_at(session, organisation_id, context_id)
+        if plan is None or not plan.is_approved or plan.roster_trouble in WAITED_IN_VAIN:
+            return
+        peace_until = None
+        if last_at is not None and plan.roster_read_at is not None:
+            peace_until = last_at + (last_at - plan.roster_read_at)
+        if self._read_everybody_instead(plan, peace_until):
             self.hints.offer("sync_context", context_id=context_id)
 
-    def _read_everybody_instead(self, plan: ContextPlan) -> bool:
+    def _read_everybody_instead(self, plan: ContextPlan, peace_until: datetime | None = None) -> bool:
         """One read brings all where one by one cannot be asked for; whether it is owed at once."""
         due_at = self.clock()
+        if peace_until is not None:
+            due_at = max(due_at, peace_until)
         if plan.roster_read_at is not None:
             due_at = max(due_at, plan.roster_read_at + STORM_INTERVAL)
         if plan.sync_due_at is not None and plan.sync_due_at > due_at:

@@ -420,6 +420,15 @@ def has_staff(session: Session, plan: ContextPlan) -> bool:
     ).scalar_one()
 
 
+def last_read_at(session: Session, organisation_id: str, context_id: str) -> datetime | None:
+    """When the reading of the gate of a course began that was read last."""
+    return session.execute(
+        select(func.max(Gate.read_at)).where(
+            Gate.organisation_id == organisation_id, Gate.context_id == context_id
+        )
+    ).scalar_one()
+
+
 def awaits_pass(session: Session, organisation_id: str, context_id: str, learner_id: str) -> bool:
     """Whether a confirmed gate of a published badge of the course, as far as it can be read, is not known to
     let this learner through yet."""

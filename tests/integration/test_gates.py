@@ -637,6 +637,45 @@ def test_a_learner_before_a_gate_that_is_shut_has_the_course_read_once_a_minute(
     assert world.hints.offered == [], "it was read just now"
 
 
+def test_a_platform_has_peace_for_as_long_as_its_course_took_to_read(world: World) -> None:
+    factories.gate(
+        world.database, world.course, world.placed, "page", state="open", resource_link_id=world.link("7")
+    )
+    world.book.let_pass("7", "teacher", 8)
+    world.confirmed(1)
+
+    def slow(path: str) -> None:
+        if "/memberships/" in path:
+            world.clock.forward(minutes=3)
+
+    world.book.before = slow
+    run = world.syncing.start_sync(world.course.organisation_id, world.course.context_id)
+    world.syncing.sync_context(world.course.context_id, run.id)
+    world.book.before = lambda _path: None
+    visit = world.person(4, gate_id=None, link_role="badge")
+    world.hints.offered.clear()
+    for minutes in (1, 1, 0):  # the last list took three minutes, the roster and the first one six
+        world.gating.record_launch(visit)
+        assert world.hints.offered == []
+        world.clock.forward(minutes=minutes)
+    world.clock.forward(minutes=2)
+    world.gating.record_launch(visit)
+    assert [task for task, _ in world.hints.offered] == ["sync_context"]
+
+
+def test_visits_do_not_ask_a_platform_that_does_not_answer(world: World) -> None:
+    world.confirmed(1)
+    world.book.failing = {"/memberships/": (500, {}, "broken")}
+    world.sync()
+    world.hints.offered.clear()
+    with world.database.read() as session:
+        due_before = session.scalar(select(Context.sync_due_at))
+    world.gating.record_launch(world.person(4, gate_id=None, link_role="badge"))
+    with world.database.read() as session:
+        assert session.scalar(select(Context.sync_due_at)) == due_before
+    assert world.hints.offered == []
+
+
 @pytest.mark.parametrize(
     "table, values",
     [
