@@ -240,8 +240,6 @@ class Photographer:
         page.wait_for_url("**/mod/lti/view.php**")
         placed = page.url
         self.alone(page, placed)
-        self.take(page, "setup-begin")
-        page.get_by_role("button", name="Create the column").click()
         page.get_by_role("link", name="Open the formula page").wait_for()
         self.take(page, "setup-formula")
         page.context.close()
