@@ -16,6 +16,8 @@ FEWEST_SUDDEN: Final = 2
 """One learner more is what a gate is for, however small the course."""
 LARGEST_GRADUAL: Final = 10
 """Percent of a course that may pass between two reads, and complete it: the last few of a large class."""
+MOST_GRADUAL: Final = 20
+"""Learners who may, of a course of any size: a tenth of ten thousand is no few."""
 ONE_OF: Final = 50
 """One of so many may be missing and it is still everybody: somebody came, or left, between two lists."""
 
@@ -78,7 +80,7 @@ class GateOutcome(StrEnum):
     DOUBT = "doubt"
     """Keep nothing of it but its numbers, and ask a person."""
     WAIT = "wait"
-    """Keep nothing of it: it was cut off, and only a whole list tells whether so many new ones are right."""
+    """Keep nothing of it: it was cut off, and only a whole list tells whether it is right."""
 
 
 def is_sudden(reading: GateReading, *, allows_everybody: bool) -> bool:
@@ -94,7 +96,9 @@ def is_sudden(reading: GateReading, *, allows_everybody: bool) -> bool:
     """
     if allows_everybody or not reading.is_everybody:
         return False
-    return reading.newly >= FEWEST_SUDDEN and reading.newly * 100 > LARGEST_GRADUAL * reading.learners
+    return reading.newly >= FEWEST_SUDDEN and (
+        reading.newly * 100 > LARGEST_GRADUAL * reading.learners or reading.newly > MOST_GRADUAL
+    )
 
 
 def is_hasty(reading: GateReading) -> bool:
@@ -121,7 +125,8 @@ def weigh_reading(
         seen to be kept out: the first who come must not all pass.
     """
     if state in (GateState.WAITING, GateState.OPEN):
-        return GateOutcome.SHOW
+        # What is confirmed is what was shown: a whole list.
+        return GateOutcome.SHOW if reading.is_complete else GateOutcome.WAIT
     if state is GateState.DOUBTED:
         return GateOutcome.DOUBT
     if allows_everybody:

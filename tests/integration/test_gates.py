@@ -430,6 +430,17 @@ def test_the_beginning_of_an_unrestricted_list_gives_nobody_a_badge(world: World
     assert world.holders() == {"1", "2"}
 
 
+def test_the_beginning_of_a_list_that_nobody_was_shown_is_not_confirmed(world: World) -> None:
+    world.book.let_pass(GATE, "teacher", 1, 2)
+    world.check()
+    world.book.let_pass(GATE, "teacher", *range(1, 13))
+    world.sync_cut_off(7)
+    world.gating.confirm(world.teacher(), world.gate_id)
+    world.book.page_size = 1_000
+    world.sync()
+    assert (world.gate.state, world.holders()) == (GateState.DOUBTED, {"1", "2"})
+
+
 def test_the_beginning_of_a_list_does_not_hide_that_everybody_passed(world: World) -> None:
     world.confirmed(1, 2)
     world.book.let_pass(GATE, "teacher", *range(1, 13))

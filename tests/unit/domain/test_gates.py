@@ -44,6 +44,11 @@ def test_the_last_of_a_class_may_pass() -> None:
     assert is_sudden(GateReading(100, 100, newly=11), allows_everybody=False)
 
 
+def test_a_tenth_of_a_huge_course_is_no_few() -> None:
+    assert not is_sudden(GateReading(10_000, 10_000, newly=20), allows_everybody=False)
+    assert is_sudden(GateReading(10_000, 10_000, newly=21), allows_everybody=False)
+
+
 def test_a_course_of_two_is_doubted_when_both_pass_at_once() -> None:
     assert is_sudden(GateReading(2, 2, newly=2), allows_everybody=False)
     assert not is_sudden(GateReading(2, 2, newly=1), allows_everybody=False)
@@ -82,7 +87,7 @@ def test_a_list_that_was_cut_off_is_not_believed_when_many_in_it_are_new(
     reading = GateReading(listed, 10_000, newly, is_complete=False)
     assert weigh_reading(GateState.CONFIRMED, reading, allows_everybody=False) is expected
     assert weigh_reading(GateState.CONFIRMED, reading, allows_everybody=True) is GateOutcome.COUNT
-    assert weigh_reading(GateState.OPEN, reading, allows_everybody=False) is GateOutcome.SHOW
+    assert weigh_reading(GateState.OPEN, reading, allows_everybody=False) is GateOutcome.WAIT
     assert weigh_reading(GateState.DOUBTED, reading, allows_everybody=False) is GateOutcome.DOUBT
 
 
