@@ -63,7 +63,7 @@ def test_who_may_not_publish_has_no_button_for_it(member: FlaskClient, tool: Sam
 def test_what_waits_for_a_person_is_counted(member: FlaskClient, tool: Sample) -> None:
     words = course_words(member, tool, "people")
     assert "Handed in: 3 wait" in words
-    assert "Confirm “Presentation”" in words
+    assert "Confirm “Presentation” : Research Data 2 confirmed" in words
 
 
 def wallet_page(member: FlaskClient, tool: Sample, state: str) -> BeautifulSoup:
