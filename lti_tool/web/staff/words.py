@@ -86,7 +86,7 @@ def status_word(status: str) -> str:
         "held": _("Waits for approval"),
         "approved": _("Approved"),
         "disabled": _("Disabled"),
-        "draft": _("Not opened yet"),
+        "draft": _("Not published yet"),
         "active": _("In use"),
         "removed": _("Removed"),
     }.get(status, status)
