@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import urlencode, urlsplit
 
 from lti_tool.platforms.spec import (
     ColumnGuidance,
@@ -16,6 +16,7 @@ from lti_tool.platforms.spec import (
     ScoreRefusal,
     TotalOptOut,
     origin_path,
+    with_lost,
 )
 
 _SEEN = "4.2-5.0"
@@ -226,12 +227,7 @@ class Moodle(Platform):
 
     def next_page_url(self, link_next: str, requested: Mapping[str, str]) -> str:
         """Moodle's next link has lost the role filter: put it back, leave the rest as it stands."""
-        role = requested.get("role")
-        parts = urlsplit(link_next)
-        if role is None or any(name == "role" for name, _ in parse_qsl(parts.query, keep_blank_values=True)):
-            return link_next
-        query = f"{parts.query}&" if parts.query else ""
-        return urlunsplit(parts._replace(query=f"{query}role={quote(role, safe='')}"))
+        return with_lost(super().next_page_url(link_next, requested), "role", requested)
 
     def column_guidance(
         self, issuer: str, context_id_on_platform: str, line_item_url: str

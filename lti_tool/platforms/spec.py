@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import ClassVar
+from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
 
 from lti_tool.domain.roles import Rights, rights_of
 
@@ -182,8 +183,12 @@ class Platform:
         return ScoreRefusal.STALE if status == 409 else ScoreRefusal.OTHER
 
     def next_page_url(self, link_next: str, requested: Mapping[str, str]) -> str:
-        """The next page: the ``next`` link as it stands, unless a product loses parts of ``requested``."""
-        return link_next
+        """The next page: the ``next`` link as it stands, unless a product loses parts of ``requested``.
+
+        The name of a link (``rlid``) is put back on every platform: a later page without it would list the
+        whole course, and let everybody on it pass.
+        """
+        return with_lost(link_next, "rlid", requested)
 
     def column_guidance(
         self, issuer: str, context_id_on_platform: str, line_item_url: str
@@ -213,3 +218,14 @@ def origin_path(issuer: str) -> str | None:
     if not issuer.startswith(("https://", "http://")) or any(c in issuer for c in "?#\\ \r\n\t\"'<>"):
         return None
     return issuer.rstrip("/")
+
+
+def with_lost(link_next: str, name: str, requested: Mapping[str, str]) -> str:
+    """A ``next`` link with the parameter ``name`` of the first request, where the link has lost it; the rest
+    stays as it stands."""
+    value = requested.get(name)
+    parts = urlsplit(link_next)
+    if value is None or any(name == given for given, _ in parse_qsl(parts.query, keep_blank_values=True)):
+        return link_next
+    query = f"{parts.query}&" if parts.query else ""
+    return urlunsplit(parts._replace(query=f"{query}{name}={quote(value, safe='')}"))

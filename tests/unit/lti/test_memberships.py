@@ -330,10 +330,9 @@ def test_a_roster_of_a_link_that_is_gone_says_so(moodle, product, status, troubl
 def test_a_later_page_that_is_refused_says_nothing_of_the_link(moodle):
     """Canvas answers 400 to a bookmark that it does not know any more."""
     asked = access(product="canvas")
-    moodle.gives(
-        f"{MEMBERSHIPS_URL}?rlid=5&limit=50", container(member(1)), next_url=f"{MEMBERSHIPS_URL}?page=2"
-    )
-    moodle.gives(f"{MEMBERSHIPS_URL}?page=2", {}, status=400)
+    later = f"{MEMBERSHIPS_URL}?rlid=5&page=2"
+    moodle.gives(f"{MEMBERSHIPS_URL}?rlid=5&limit=50", container(member(1)), next_url=later)
+    moodle.gives(later, {}, status=400)
     pages = roster_pages(moodle.connector, asked, MEMBERSHIPS_URL, resource_link_id="5")
     assert len(list(pages)) == 1
     assert memberships.link_trouble(asked, pages) is ErrorCode.PLATFORM_REFUSED

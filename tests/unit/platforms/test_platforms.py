@@ -149,6 +149,16 @@ def test_moodle_gets_its_role_filter_back_on_the_next_page():
     assert moodle.next_page_url(link, {}) == link
 
 
+@pytest.mark.parametrize("product", ["moodle", "canvas", "other"])
+def test_no_later_page_of_a_gates_list_is_one_of_the_whole_course(product):
+    platform = platform_for(product)
+    link = f"{ISSUER}/memberships?page=AbC%3D"
+    assert platform.next_page_url(link, {"rlid": "5/a"}) == f"{link}&rlid=5%2Fa"
+    assert platform.next_page_url(f"{link}&rlid=5", {"rlid": "5"}) == f"{link}&rlid=5"
+    assert platform.next_page_url(f"{ISSUER}/memberships", {"rlid": "5"}) == f"{ISSUER}/memberships?rlid=5"
+    assert platform.next_page_url(link, {}) == link
+
+
 def test_short_roles_of_a_roster_give_the_same_rights_as_full_ones():
     moodle = platform_for("moodle")
     assert moodle.roster_rights(["Learner"]).is_learner
