@@ -207,7 +207,7 @@ class Columns:
     def make_mirrors(self, session: SessionView) -> None:
         """Create the mirrors of the session's placement when somebody who may configure it first comes by.
 
-        The form has said that a rule about a grade brings a column. A column that people fill in waits for a
+        Form and picker have said that it comes and counts in the course total. A column that people fill in waits for a
         click: with Canvas it is an assignment that learners see. So does whatever had trouble before.
         """
         if not session.can_configure or session.is_read_only or session.placement_id is None:

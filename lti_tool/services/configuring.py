@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from lti_tool.domain.criteria import Criterion, GatePassed, leaves
+from lti_tool.domain.criteria import Channel, Criterion, GatePassed, leaves, score_asks
 from lti_tool.errors import Conflict, ErrorCode, NotAllowed, NotFound, RequestInvalid
 from lti_tool.lti.deep_linking import LinkItem, build_response
 from lti_tool.lti.grades import LineItemSpec
@@ -65,6 +65,8 @@ class MicromoduleSummary:
     micromodule_id: str = ""
     gates: int = 0
     """How many links of gates it brings along."""
+    has_mirror: bool = False
+    """It brings a gradebook column that mirrors an activity, which counts in the course total at first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +152,7 @@ class Configuring:
                     version.id in placed,
                     version.micromodule_id,
                     len(_gates(criterion)),
+                    any(ask.channel is Channel.MIRROR for ask in score_asks(criterion)),
                 )
                 for version in versions
             ),

@@ -26,6 +26,7 @@ def picker(**changes: Any) -> PickerView:
                 "A green hexagon with a database",
                 TREE,
                 is_placed_here=True,
+                has_mirror=True,
             ),
             MicromoduleSummary(
                 "micromodule-2",

@@ -542,6 +542,16 @@ def test_a_form_of_ten_thousand_rules_is_answered(member: FlaskClient) -> None:
     assert answer.text.count('class="rule-row"') < 1100
 
 
+@pytest.mark.parametrize("path", ["/picker", "/micromodules/new"])
+@pytest.mark.parametrize("supports_mirror", [True, False])
+def test_what_a_column_does_to_the_total_is_told_before_it_is_made(
+    path: str, supports_mirror: bool, member: FlaskClient, tool: Sample
+) -> None:
+    tool.picker_view = picker(supports_mirror=supports_mirror)
+    page = member.get(f"/l/session-1{path}").get_data(as_text=True)
+    assert ("It counts in the course total until you set its weight to 0." in page) is supports_mirror
+
+
 def test_the_picker_offers_the_gates_that_have_no_link(member: FlaskClient, tool: Sample) -> None:
     tool.picker_view = PICKERS["gates"]
     assert "Add its gate" in member.get("/l/session-1/picker").text
