@@ -19,7 +19,9 @@ EACH = ("state", "value", "maximum", "since", "read_at")
 
 def lines_of(file: MatrixFile) -> Iterator[str]:
     """The file, a piece at a time."""
-    heads = [f"{channel.index + 1} {channel.label}: {part}" for channel in file.channels for part in EACH]
+    heads = [
+        harmless(f"{channel.index + 1} {channel.label}: {part}") for channel in file.channels for part in EACH
+    ]
     yield BYTE_ORDER_MARK + line((*FIXED, *heads))
     for row in file.rows:
         yield line(_cells(row))

@@ -250,7 +250,20 @@ def test_what_begins_like_a_formula_becomes_text(cell: str) -> None:
     assert harmless(cell) == f"'{cell}"
 
 
-@pytest.mark.parametrize("cell", ["", "Ada", "a=1", "1-2", "'", '"', "O'Neill"])
+@pytest.mark.parametrize(
+    "cell, written",
+    [
+        ("Ada;=cmd|' /C calc'!A0", "Ada;'=cmd|' /C calc'!A0"),
+        ("Ada; =1;\t＝1", "Ada;' =1;'\t＝1"),
+        ("=1;-1", "'=1;'-1"),
+    ],
+)
+def test_a_cell_stays_one_where_semicolons_separate(cell: str, written: str) -> None:
+    """Excel in German takes a semicolon for the end of a cell, also in a file of commas."""
+    assert harmless(cell) == written
+
+
+@pytest.mark.parametrize("cell", ["", "Ada", "a=1", "1-2", "'", '"', "O'Neill", "Lovelace; Ada", "a\tb"])
 def test_what_does_not_stays(cell: str) -> None:
     assert harmless(cell) == cell
 
