@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from flask import Response, make_response, redirect, render_template, request, url_for
 from flask_babel import gettext
+from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response as AnyResponse
 
 from lti_tool.errors import ErrorCode, NotAllowed, RequestInvalid
@@ -202,7 +203,10 @@ def _sentences(error: RequestInvalid, max_file_bytes: int) -> dict[str, str]:
 def keep_what_was_typed(error: NotAllowed) -> AnyResponse:
     """Whoever hands in when the session is over gets back what they wrote, to take it along."""
     if error.code is ErrorCode.SESSION_EXPIRED and request.endpoint == f"{blueprint.name}.{submit.__name__}":
-        text, url = request.form.get("text", ""), request.form.get("url", "")
+        try:
+            text, url = request.form.get("text", ""), request.form.get("url", "")
+        except RequestEntityTooLarge:
+            return answer_tool_error(error)
         if expired_session() is not None and (text or url):
             page = render_template("pages/people/kept.html", text=text[: 2 * evidence.TEXT_LENGTH], url=url)
             return make_response(page, 403)

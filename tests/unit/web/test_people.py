@@ -209,6 +209,17 @@ def test_what_changed_meanwhile_is_said(code: str, member: FlaskClient, tool: Sa
     assert member.post(JUDGE, data={**CSRF, "action": "accept"}).status_code == 409
 
 
+def test_more_than_may_be_sent_is_refused_after_the_visit_too(member: FlaskClient, tool: Sample) -> None:
+    tool.launching.is_expired = True
+    answer = member.post(
+        HAND_IN,
+        content_type="multipart/form-data; boundary=x",
+        environ_overrides={"wsgi.input": Untouched(), "CONTENT_LENGTH": "500000000"},
+    )
+    assert answer.status_code == 403
+    assert "session_expired" in answer.text
+
+
 def test_what_was_written_when_the_visit_ended_is_given_back(member: FlaskClient, tool: Sample) -> None:
     tool.launching.is_expired = True
     fields = {"text": "Two hours of work </textarea><script>", "url": "https://example.org"}
