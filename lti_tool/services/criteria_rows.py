@@ -163,7 +163,7 @@ def _read_groups(posted: Mapping[str, str], letters: Iterable[str]) -> dict[str,
 
 def write_rows(rules: Rules) -> dict[str, str]:
     """The same as HTML fields; :func:`read_rows` reads them back."""
-    written: dict[str, str] = {}
+    written = {"combination": rules.combination.kind, "at_least_count": rules.combination.count}
     for number, row in enumerate(rules.rows):
         for part in (each.name for each in fields(CriteriaRow)):
             value: str = getattr(row, part)

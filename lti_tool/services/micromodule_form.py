@@ -115,8 +115,6 @@ class MicromoduleForm:
             "name": self.name,
             "description": self.description,
             "skills": self.skills,
-            "combination": self.combination.kind,
-            "at_least_count": self.combination.count,
             "shape": self.shape,
             "icon": self.icon,
             "background": self.background,

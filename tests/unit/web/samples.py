@@ -165,7 +165,7 @@ class Sample:
         self.publishing = SimpleNamespace(publish=self._called("publish", True))
         self.simulating = SimpleNamespace(
             placement=lambda session, placement_id: self._of_staff(session, self.simulation_view),
-            criterion=lambda session, criterion: self._of_staff(
+            criterion=lambda session, criterion, draft_id=None: self._of_staff(
                 session, replace(self.simulation_view, placement_id=None)
             ),
         )
