@@ -7,6 +7,7 @@ Moodle either would end a mirror's calculation for good.
 
 from __future__ import annotations
 
+import re
 import time
 import uuid
 from collections.abc import Callable, Collection
@@ -38,6 +39,8 @@ LEASE_PATIENCE = 5.0
 """Seconds that a second click waits for the first to finish."""
 CREATE_DEADLINE = 20.0
 POLL_DEADLINE = 5.0
+LAUNCH_DEADLINE = 5.0
+"""Seconds that opening the activity may take longer to make columns; what is not made waits for a click."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,11 +182,19 @@ class Columns:
                 raise NotFound(ErrorCode.PLACEMENT_NOT_FOUND)
 
     def create_columns(
-        self, organisation_id: str, placement_id: str, *, keys: Collection[str] | None = None
+        self,
+        organisation_id: str,
+        placement_id: str,
+        *,
+        keys: Collection[str] | None = None,
+        deadline: float = CREATE_DEADLINE,
+        patience: float | None = None,
     ) -> tuple[ColumnProgress, ...]:
         """Create what is missing on the platform; repeating it, or clicking twice, changes nothing.
 
         :param keys: of the evidence whose columns are meant; every column of the placement unless given.
+        :param deadline: seconds that the platform has for all of it.
+        :param patience: seconds to wait for somebody else who is at it; :data:`LEASE_PATIENCE` unless given.
 
         What the platform refuses is told in each column's ``trouble`` (``platform_scope_missing`` where it
         lets the tool read columns only).
@@ -195,10 +206,10 @@ class Columns:
         if not any(_is_pending(column) for column in _of(columns, keys)):
             return self.column_states(organisation_id, placement_id)
         holder = uuid.uuid4().hex
-        self._take_lease(placement_id, holder)
+        self._take_lease(placement_id, holder, LEASE_PATIENCE if patience is None else patience)
         try:
             plan, columns = self._plan(organisation_id, placement_id)
-            self._create_pending(plan, columns, keys)
+            self._create_pending(plan, columns, keys, self.connector.deadline_in(deadline))
         finally:
             with self.database.write() as session:
                 runs.release_lease(session, _lease(placement_id), holder)
@@ -207,12 +218,15 @@ class Columns:
     def make_mirrors(self, session: SessionView) -> None:
         """Create the mirrors of the session's placement when somebody who may configure it first comes by.
 
-        Form and picker have said that it comes and counts in the course total. A column that people fill in waits for a
-        click: with Canvas it is an assignment that learners see. So does whatever had trouble before.
+        Form and picker have said that it comes and counts in the course total. A column that people fill in
+        waits for a click: with Canvas it is an assignment that learners see. So does whatever had trouble
+        before.
         """
         if not session.can_configure or session.is_read_only or session.placement_id is None:
             return
-        _, columns = self._plan(session.organisation_id, session.placement_id)
+        plan, columns = self._plan(session.organisation_id, session.placement_id)
+        if not platform_for(plan.registration.product).supports_mirror:
+            return  # a badge of the library may ask for mirrors where there are none
         keys = {
             column.evidence_key
             for column in columns
@@ -220,7 +234,13 @@ class Columns:
         }
         if keys:
             with suppress(Conflict):  # somebody else's visit is making them
-                self.create_columns(session.organisation_id, session.placement_id, keys=keys)
+                self.create_columns(
+                    session.organisation_id,
+                    session.placement_id,
+                    keys=keys,
+                    deadline=LAUNCH_DEADLINE,
+                    patience=0.0,
+                )
 
     def poll(self, organisation_id: str, placement_id: str) -> tuple[ColumnProgress, ...]:
         """Look whether values have arrived in columns that had none; at most one read per column in 3 s.
@@ -264,19 +284,23 @@ class Columns:
                 raise NotFound(ErrorCode.PLACEMENT_NOT_FOUND)
             return plan, results.columns_of(session, organisation_id, [placement_id])[placement_id]
 
-    def _take_lease(self, placement_id: str, holder: str) -> None:
+    def _take_lease(self, placement_id: str, holder: str, patience: float) -> None:
         waited = 0.0
         while True:
             with self.database.write() as session:
                 if runs.take_lease(session, _lease(placement_id), holder, self.clock(), LEASE_SECONDS):
                     return
-            if waited >= LEASE_PATIENCE:
+            if waited >= patience:
                 raise Conflict(ErrorCode.CONFLICT, f"columns of placement {placement_id} are being created")
             self.sleep(0.25)
             waited += 0.25
 
     def _create_pending(
-        self, plan: ContextPlan, columns: tuple[EvidenceColumn, ...], keys: Collection[str] | None
+        self,
+        plan: ContextPlan,
+        columns: tuple[EvidenceColumn, ...],
+        keys: Collection[str] | None,
+        deadline: float,
     ) -> None:
         pending = [column for column in _of(columns, keys) if _is_pending(column)]
         if not pending:
@@ -286,7 +310,6 @@ class Columns:
             access = service_access(plan, is_visit=True)
             url = self._line_items_url(plan)
             access.require(grades.LINE_ITEM_SCOPE)
-            deadline = self.connector.deadline_in(CREATE_DEADLINE)
             key = pending[0].badge_link_key
             listed = grades.list_line_items(self.connector, access, url, resource_id=key, deadline=deadline)
         except PlatformFailed as failure:
@@ -403,7 +426,8 @@ def _adoptable(
 ) -> LineItemOnPlatform | None:
     """The column that is this one already: of this name, or the only one where there is no mistaking it.
 
-    A teacher may have renamed it, and Moodle cleans names.
+    A teacher may have renamed it, and Moodle cleans names. One that is named as ours for another assessment
+    was asked for before its draft was changed: it still holds the grades of that.
     """
     found = _find(free, column)
     if found is not None:
@@ -411,7 +435,18 @@ def _adoptable(
     alike = [
         item
         for item in free
-        if item.tag == column.tag and item.resource_id == column.badge_link_key and not item.resource_link_id
+        if item.tag == column.tag
+        and item.resource_id == column.badge_link_key
+        and not item.resource_link_id
+        and _plain_assessment(item.label) in ("", _plain_assessment(column.label))
     ]
     only_one_asked = sum(other.tag == column.tag for other in pending) == 1
     return alike[0] if len(alike) == 1 and only_one_asked else None
+
+
+def _plain_assessment(label: str) -> str:
+    """What a column is about, by its letters and digits: no more than that survives Moodle's cleaning of
+    "Quiz <b>1</b> · Maps". Empty where the name was not made by :func:`~.describing.of_badge`.
+    """
+    assessment = re.sub(r"<[^>]*>", "", label.rpartition(" · ")[0])
+    return "".join(character for character in assessment.casefold() if character.isalnum())

@@ -207,6 +207,46 @@ def test_a_column_that_the_teacher_renamed_is_adopted_where_there_is_no_mistakin
     assert world.stored()["quiz"].id_on_platform == url
 
 
+def test_the_column_of_what_a_changed_draft_asked_before_is_not_taken_for_that_of_now(world):
+    """It still copies the quiz of before: "Quiz 2" would be decided by the grades of "Quiz 1"."""
+    with world.database.write() as session:
+        quiz = LineItem.evidence_key == "quiz"
+        session.execute(update(LineItem).where(quiz).values(evidence_key="quiz-2", label="Quiz 2 · Maps"))
+    url = f"{world.course.platform_issuer}/lineitems/77/lineitem"
+    before = {"id": url, "tag": "mirror", "resourceId": world.placed.badge_link_key}
+    world.book.columns.append({**before, "label": "Quiz 1 · Reading maps"})
+    world.create()
+    assert world.stored()["quiz-2"].id_on_platform not in (None, url)
+
+
+def test_a_column_whose_name_the_platform_cleaned_is_adopted(world):
+    with world.database.write() as session:
+        quiz = LineItem.evidence_key == "quiz"
+        session.execute(update(LineItem).where(quiz).values(label="Quiz <b>1</b>  & talk · Maps"))
+    url = f"{world.course.platform_issuer}/lineitems/77/lineitem"
+    before = {"id": url, "tag": "mirror", "resourceId": world.placed.badge_link_key}
+    world.book.columns.append({**before, "label": "Quiz 1 & talk · Maps"})
+    world.create()
+    assert world.stored()["quiz"].id_on_platform == url
+
+
+def test_a_mirror_is_made_by_a_visit_only_where_the_platform_has_mirrors(world):
+    """A badge of the library that was described for Moodle: on Canvas its column is an assignment."""
+    with world.database.write() as session:
+        session.execute(update(Registration).values(product="canvas"))
+    world.columns.make_mirrors(visitor(world))
+    assert not world.book.asked
+
+
+def test_a_visit_waits_for_nobody_who_is_making_the_columns(world):
+    with world.database.write() as session:
+        name = f"columns:{world.placed.placement_id}"
+        runs.take_lease(session, name, "somebody", world.clock.now, 60)
+    world.columns.make_mirrors(visitor(world))
+    assert not world.slept
+    assert not world.book.asked
+
+
 @pytest.mark.parametrize(
     "stranger",
     [
