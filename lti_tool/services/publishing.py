@@ -6,15 +6,19 @@ a published placement stays so.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
 
-from lti_tool.errors import ErrorCode, NotAllowed, NotFound
+from lti_tool.domain.criteria import Criterion
+from lti_tool.errors import Conflict, ErrorCode, NotAllowed, NotFound
 from lti_tool.services import Hints
+from lti_tool.services.criteria_format import dump_criteria, parse_criteria
 from lti_tool.services.launching import SessionView
-from lti_tool.store import audit, decisions, placements, schedule
+from lti_tool.store import audit, bindings, decisions, placements, schedule
 from lti_tool.store.database import Database
 
 AT_ONCE: Final = 500
@@ -30,6 +34,11 @@ class DecidingPort(Protocol):
     ) -> object: ...
 
 
+def mark_of(criterion: Criterion) -> str:
+    """A mark of what criteria ask for: another as soon as anything of them changes."""
+    return hashlib.sha256(json.dumps(dump_criteria(criterion), sort_keys=True).encode()).hexdigest()[:32]
+
+
 @dataclass(frozen=True)
 class Publishing:
     """Publishes placements of the course that a session is in."""
@@ -39,20 +48,28 @@ class Publishing:
     hints: Hints
     deciding: DecidingPort
 
-    def publish(self, session: SessionView, placement_id: str) -> bool:
+    def publish(self, session: SessionView, placement_id: str, *, seen: str = "") -> bool:
         """Make a draft active, and decide; whether it was a draft still.
 
         Published once, it stays as it is: a second click changes nothing and is no event. A placement may
         be published with nothing set up; its evidence is then not known yet, and nobody is awarded.
 
+        :param seen: :func:`mark_of` the criteria that the person looked at; empty where that is not known.
         :raises NotAllowed: unless the person may configure the course's badges.
         :raises NotFound: ``placement_not_found``, also for a placement of another course.
+        :raises Conflict: ``conflict`` where somebody changed the criteria meanwhile: awards are final, so
+            nobody publishes what they did not see.
         """
         if not session.can_configure or session.is_read_only or session.context_id is None:
             raise NotAllowed(ErrorCode.NOT_ALLOWED, "publishing needs an editing role in a course")
         organisation_id, context_id = session.organisation_id, session.context_id
         now = self.clock()
         with self.database.write() as writing:
+            placements.lock(writing, organisation_id, placement_id)
+            draft = bindings.placed(writing, organisation_id, context_id, placement_id)
+            asked = draft.criteria if draft is not None and draft.status == "draft" else None
+            if seen and asked is not None and mark_of(parse_criteria(asked)) != seen:
+                raise Conflict(ErrorCode.CONFLICT, f"criteria of {placement_id} were changed meanwhile")
             is_new = placements.publish(
                 writing, organisation_id, context_id, placement_id, session.learner_id, now
             )

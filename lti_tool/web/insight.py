@@ -25,7 +25,7 @@ def simulate(placement_id: str) -> str:
 @blueprint.page("/course/placements/<placement_id>/publish", methods=["POST"])
 def publish(placement_id: str) -> AnyResponse:
     """Make a draft active, from which on it awards; again, it changes nothing."""
-    current_tool().publishing.publish(current_session(), placement_id)
+    current_tool().publishing.publish(current_session(), placement_id, seen=request.form.get("seen", ""))
     return redirect(url_for("course.show", published=placement_id, _anchor=f"placement-{placement_id}"), 303)
 
 

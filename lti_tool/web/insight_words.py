@@ -14,6 +14,7 @@ from lti_tool.domain.awarding import Exclusion, Proof
 from lti_tool.domain.criteria import EvidenceAccepted, Finding, MeanAtLeast, Reason, ScoreAtLeast, State
 from lti_tool.domain.evidence import Detail
 from lti_tool.services.evidence_channels import ChannelState, ChannelView
+from lti_tool.services.publishing import mark_of
 from lti_tool.services.simulating import Outcome
 from lti_tool.store.matrix import Order, Standing
 from lti_tool.web.criteria_words import state_word
@@ -26,6 +27,7 @@ def register(app: Flask) -> None:
         cell_value=cell_value,
         channel_mend=channel_mend,
         channel_sentence=channel_sentence,
+        criteria_mark=mark_of,
         order_words=order_words,
         simulated_sentence=simulated_sentence,
         simulated_word=simulated_word,

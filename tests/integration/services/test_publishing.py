@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from lti_tool.errors import ErrorCode, NotAllowed, NotFound
+from lti_tool.domain.criteria import Channel, ScoreAtLeast
+from lti_tool.errors import Conflict, ErrorCode, NotAllowed, NotFound
 from lti_tool.services import publishing
-from lti_tool.services.publishing import Publishing
+from lti_tool.services.publishing import Publishing, mark_of
 from lti_tool.store import tables
 from tests import factories
 from tests.factories import NOW, Course
@@ -33,11 +35,16 @@ def teacher_of(school: School, course: Course) -> str:
 
 
 def publish(
-    school: School, course: Course, placement_id: str, deciding: Deciding | None = None, **changes: Any
+    school: School,
+    course: Course,
+    placement_id: str,
+    deciding: Deciding | None = None,
+    seen: str = "",
+    **changes: Any,
 ) -> bool:
     by = session_of(course, teacher_of(school, course), **{**TEACHER, **changes})
     service = Publishing(school.database, school.clock, school.hints, deciding or Deciding())
-    return service.publish(by, placement_id)
+    return service.publish(by, placement_id, seen=seen)
 
 
 def status(school: School, placement_id: str) -> str:
@@ -106,6 +113,22 @@ def test_who_may_not_configure_publishes_nothing(small_school: School, changes: 
     with pytest.raises(NotAllowed):
         publish(small_school, course, placed.placement_id, **changes)
     assert status(small_school, placed.placement_id) == "draft"
+
+
+def test_nobody_publishes_criteria_that_they_did_not_see(small_school: School) -> None:
+    """One looks at what would happen, another one lowers the threshold, the first presses the button."""
+    course = small_school.course()
+    strict = ScoreAtLeast("quiz", "Quiz 1", Decimal(80), channel=Channel.MIRROR)
+    mild = replace(strict, threshold=Decimal(10))
+    placed = factories.placed(small_school.database, course, criterion=mild, status="draft")
+    deciding = Deciding()
+    with pytest.raises(Conflict) as refused:
+        publish(small_school, course, placed.placement_id, deciding, mark_of(strict))
+    assert refused.value.code is ErrorCode.CONFLICT
+    assert (status(small_school, placed.placement_id), deciding.asked) == ("draft", [])
+    assert publish(small_school, course, placed.placement_id, deciding, mark_of(mild))
+    # Pressed twice, it is published; nothing of it can have changed since.
+    assert not publish(small_school, course, placed.placement_id, deciding, mark_of(mild))
 
 
 def test_another_course_s_draft_is_not_found(school: School) -> None:

@@ -12,6 +12,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from lti_tool.services.matrix import Order, Standing, Wanted
+from lti_tool.services.publishing import mark_of
 from lti_tool.web.csv_cells import harmless
 from lti_tool.web.insight import wanted
 from tests.unit.web.insight_views import EXPLANATIONS, MATRICES, NAMES, SIMULATIONS, channels, explanation
@@ -59,6 +60,19 @@ def test_publishing_needs_the_form_s_token(teacher: FlaskClient, tool: Sample) -
         "/l/session-1/course?published=placement-1#placement-placement-1",
     )
     assert tool.calls == [("publish", TEACHER, "placement-1")]
+
+
+def test_what_is_published_is_what_was_seen(teacher: FlaskClient, tool: Sample) -> None:
+    page = BeautifulSoup(teacher.get(f"{PLACEMENT}/simulation").text, "html.parser")
+    form = page.find("form", action=f"{PLACEMENT}/publish")
+    assert form is not None
+    mark = form.find("input", attrs={"name": "seen"})
+    assert mark is not None
+    assert mark["value"] == mark_of(tool.simulation_view.criterion)
+    sent: list[str] = []
+    tool.publishing.publish = lambda *_, seen: sent.append(seen)
+    teacher.post(f"{PLACEMENT}/publish", data={"csrf_token": CSRF, "seen": str(mark["value"])})
+    assert sent == [mark["value"]]
 
 
 def test_publishing_by_a_link_is_no_publishing(teacher: FlaskClient, tool: Sample) -> None:
