@@ -445,19 +445,20 @@ def counts_of_revoked(
     apart_from: Sequence[str] = (),
 ) -> Counted:
     """Those of :func:`counts` whose badge was revoked."""
-    query = (
-        select(Decision.placement_id, Decision.verdict, Decision.state, func.count())
-        .join(Placement, Placement.id == Decision.placement_id)
+    # From the few who were revoked to their decisions: SQLite else sought everybody's award, one by one.
+    revoked = (
+        select(Placement.id, Award.learner_id)
         .join(MicromoduleVersion, MicromoduleVersion.id == Placement.micromodule_version_id)
-        .join(
-            Award,
-            sa.and_(
-                Award.achievement_version_id == MicromoduleVersion.achievement_version_id,
-                Award.learner_id == Decision.learner_id,
-            ),
-        )
+        .join(Award, Award.achievement_version_id == MicromoduleVersion.achievement_version_id)
         .join(Credential, Credential.award_id == Award.id)
-        .where(Credential.revoked_at.is_not(None))
+        .where(
+            Placement.organisation_id == organisation_id,
+            Placement.id.in_(placement_ids),
+            Credential.revoked_at.is_not(None),
+        )
+    )
+    query = select(Decision.placement_id, Decision.verdict, Decision.state, func.count()).where(
+        sa.tuple_(Decision.placement_id, Decision.learner_id).in_(revoked)
     )
     return _counted(session, query, organisation_id, context_id, placement_ids, apart_from)
 

@@ -111,5 +111,11 @@ def day(moment: datetime) -> str:
 
 def number(value: Decimal | int) -> str:
     """An exact number without trailing zeros."""
+    return _number_in(str(get_locale() or SOURCE_LANGUAGE), value)
+
+
+@lru_cache(maxsize=4096)
+def _number_in(locale: str, value: Decimal | int) -> str:
+    """A page of learners says the same few numbers again and again."""
     exact = value.normalize() if isinstance(value, Decimal) and value else value
-    return format_decimal(exact, locale=get_locale() or SOURCE_LANGUAGE, decimal_quantization=False)
+    return format_decimal(exact, locale=locale, decimal_quantization=False)
