@@ -128,6 +128,8 @@ class JudgeView:
     newer_id: str | None
     """The learner's latest, where this one is not it."""
     may_judge: bool
+    may_still_accept: bool = False
+    """It was given back, and nothing followed: by mistake, or the learner cannot hand in any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,8 @@ class Judgement:
     comment: str = ""
     ticked: tuple[str, ...] = ()
     """Items of the checklist."""
+    was_returned: bool = False
+    """Whether the instructor knew that it was given back, and accepts it after all."""
 
 
 @dataclass(frozen=True)
@@ -306,6 +310,7 @@ class Submissions:
         with self.database.read() as reading:
             history = submissions.of_learner(reading, asked)
         rule = next((rule for rule in _rules(placement) if rule.key == found.evidence_key), None)
+        is_theirs = found.is_latest and not session.is_read_only and session.learner_id != found.learner_id
         return JudgeView(
             placement,
             rule.label if rule else found.evidence_key,
@@ -314,14 +319,14 @@ class Submissions:
             found,
             tuple(one for one in history if one.number < found.number),
             next((one.id for one in history if one.is_latest and one.id != found.id), None),
-            may_judge=found.is_waiting
-            and found.is_latest
-            and not session.is_read_only
-            and session.learner_id != found.learner_id,
+            may_judge=found.is_waiting and is_theirs,
+            may_still_accept=found.state == submissions.RETURNED and is_theirs,
         )
 
     def judge(self, session: SessionView, submission_id: str, judgement: Judgement) -> str | None:
         """Accept or return a submission, then decide about its learner.
+
+        What was given back can still be accepted as long as nothing followed it.
 
         :returns: the id of the submission of the placement that waits longest now, if any.
         :raises NotAllowed: unless the person may see everybody's progress, and acts as themselves; also for
@@ -345,6 +350,8 @@ class Submissions:
         organisation_id, context_id = session.organisation_id, found.context_id
         asked = _asked_of(organisation_id, found)
         with self.database.write() as writing:
+            # What was given back may just now be handed in again.
+            placements.lock(writing, organisation_id, found.placement_id)
             is_kept = submissions.judge(
                 writing,
                 organisation_id,
@@ -354,6 +361,9 @@ class Submissions:
                 comment=comment,
                 checklist=ticked,
                 now=self.clock(),
+                before=submissions.RETURNED
+                if judgement.was_returned and judgement.is_accepted
+                else submissions.SUBMITTED,
             )
             if not is_kept:
                 raise Conflict(ErrorCode.EVIDENCE_JUDGED, submission_id)

@@ -421,11 +421,12 @@ def judge(
     comment: str,
     checklist: Sequence[str],
     now: datetime,
+    before: str = SUBMITTED,
 ) -> bool:
-    """Accept or return a submission; False where it does not wait any more, and nothing was done."""
+    """Accept or return a submission; False where it is no longer in ``before``, and nothing was done."""
     result = session.execute(
         update(Submission)
-        .where(*_waiting(organisation_id, submission_id))
+        .where(*_latest_in(before, organisation_id, submission_id))
         .values(
             state=state,
             judged_at=now,
@@ -442,17 +443,17 @@ def withdraw(session: Session, organisation_id: str, submission_id: str, learner
     """Take one's own submission back; False where it does not wait any more."""
     result = session.execute(
         update(Submission)
-        .where(*_waiting(organisation_id, submission_id), Submission.learner_id == learner_id)
+        .where(*_latest_in(SUBMITTED, organisation_id, submission_id), Submission.learner_id == learner_id)
         .values(state=WITHDRAWN)
         .execution_options(synchronize_session=False)
     )
     return cast("CursorResult[Any]", result).rowcount == 1
 
 
-def _waiting(organisation_id: str, submission_id: str) -> tuple[ColumnElement[bool], ...]:
+def _latest_in(state: str, organisation_id: str, submission_id: str) -> tuple[ColumnElement[bool], ...]:
     return (
         Submission.organisation_id == organisation_id,
         Submission.id == submission_id,
-        Submission.state == SUBMITTED,
+        Submission.state == state,
         Submission.is_latest.is_(True),
     )

@@ -555,7 +555,7 @@ TEXTS: dict[ErrorCode, ErrorText] = {
     ErrorCode.EVIDENCE_LIMIT_REACHED: ErrorText(
         _("No more can be handed in here"),
         _("You have handed in as often, or as much, as can be kept for one rule of a badge."),
-        _("Tell a teacher of the course: they can confirm by hand that you did it."),
+        _("Tell a teacher of the course: what was given back last, they can still accept."),
     ),
     ErrorCode.CONTEXT_NOT_FOUND: ErrorText(
         _("There is no such course"),

@@ -234,7 +234,8 @@ def show_submissions(placement_id: str) -> str:
 def submission(submission_id: str) -> str:
     """One submission, with the form that judges it."""
     view = current_tool().submissions.submission(current_session(), submission_id)
-    return _submission_page(view, Sent())
+    # Who accepts after all decides about the words of before, too.
+    return _submission_page(view, Sent({"comment": view.submission.comment} if view.may_still_accept else {}))
 
 
 def _submission_page(view: evidence.JudgeView, form: Sent) -> str:
@@ -249,6 +250,7 @@ def judge(submission_id: str) -> AnyResponse:
         request.form.get("action") == "accept",
         request.form.get("comment", ""),
         tuple(request.form.getlist("item")),
+        was_returned=request.form.get("was") == submissions.RETURNED,
     )
     view = service.submission(session, submission_id)
     try:

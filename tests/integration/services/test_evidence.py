@@ -111,6 +111,30 @@ def test_what_was_taken_back_meanwhile_is_not_judged(school: School) -> None:
     assert course.submissions.submission(course.teacher(), first).newer_id is not None
 
 
+def test_what_was_given_back_is_accepted_by_who_knows_it_and_as_long_as_nothing_followed(
+    school: School,
+) -> None:
+    course = people(school, PORTFOLIO)
+    after_all = replace(ACCEPT, was_returned=True)
+    first = course.hand_in()
+    with pytest.raises(Conflict):
+        course.submissions.judge(course.teacher(), first, after_all)
+    course.submissions.judge(course.teacher(), first, RETURN)
+    for stale in (ACCEPT, RETURN, replace(RETURN, was_returned=True)):
+        with pytest.raises(Conflict):
+            course.submissions.judge(course.grader(), first, stale)
+    own = course.teacher(learner_id=course.learners[0])
+    assert not course.submissions.submission(own, first).may_still_accept
+    second = course.hand_in(text="better")
+    with pytest.raises(Conflict):
+        course.submissions.judge(course.teacher(), first, after_all)
+    assert not course.submissions.submission(course.teacher(), first).may_still_accept
+    course.submissions.judge(course.teacher(), second, RETURN)
+    course.submissions.judge(course.teacher(), second, after_all)
+    assert states(course) == [(2, "accepted"), (1, "returned")]
+    assert course.holders() == {course.learners[0]}
+
+
 def test_two_who_judge_at_once_are_told_who_was_quicker(school: School) -> None:
     course = people(school, PORTFOLIO)
     first = course.hand_in()
@@ -259,6 +283,11 @@ def test_a_learner_hands_in_so_often_and_so_much(
         course.hand_in(text="words")
     assert caught.value.code is ErrorCode.EVIDENCE_LIMIT_REACHED
     assert course.hand_in(1, text="another learner's")
+    # The way out that the page names.
+    last = course.submissions.view(course.learner(), course.placement_id, "portfolio").history[0]
+    assert course.submissions.submission(course.teacher(), last.id).may_still_accept
+    course.submissions.judge(course.teacher(), last.id, replace(ACCEPT, was_returned=True))
+    assert states(course) == [(2, "accepted"), (1, "returned")]
 
 
 def test_texts_are_kept_without_what_nobody_sees() -> None:

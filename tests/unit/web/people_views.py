@@ -228,6 +228,7 @@ def judging(one: SubmissionRow, *earlier: SubmissionRow, **changes: Any) -> Judg
         earlier,
         None,
         may_judge=one.is_waiting,
+        may_still_accept=one.state == "returned" and one.is_latest,
     )
     return replace(plain, **changes)
 

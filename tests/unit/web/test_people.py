@@ -220,6 +220,25 @@ def test_more_than_may_be_sent_is_refused_after_the_visit_too(member: FlaskClien
     assert "session_expired" in answer.text
 
 
+def test_what_was_given_back_can_be_accepted_with_its_comment_at_hand(
+    member: FlaskClient, tool: Sample
+) -> None:
+    tool.launching.view = TEACHER
+    given: list[Judgement] = []
+    tool.submissions.submission = lambda *_: JUDGING["returned"]
+    tool.submissions.judge = lambda _session, _id, judgement: given.append(judgement)
+    page = BeautifulSoup(member.get(JUDGE).text, "html.parser")
+    assert page.select_one("button[value=accept]") is not None
+    assert page.select_one("button[value=return]") is None
+    area, was = page.select_one("#comment"), page.select_one("input[name=was]")
+    assert area is not None
+    assert was is not None
+    assert area.get_text().strip() == JUDGING["returned"].submission.comment
+    member.post(JUDGE, data={**CSRF, "action": "accept", "was": str(was["value"])})
+    member.post(JUDGE, data={**CSRF, "action": "accept", "was": "submitted"})
+    assert [one.was_returned for one in given] == [True, False]
+
+
 def test_what_was_written_when_the_visit_ended_is_given_back(member: FlaskClient, tool: Sample) -> None:
     tool.launching.is_expired = True
     fields = {"text": "Two hours of work </textarea><script>", "url": "https://example.org"}
