@@ -123,7 +123,8 @@ def _pressed(form: MicromoduleForm, action: str, view: Offered) -> FormView:
             rules = criteria_import.import_rules(text)
         except criteria_import.ImportRefused as refused:
             return FormView(form, (refused.problem,), recipe=recipe, pasted=pasted)
-        return FormView(form.with_rules(rules), focus="in-words", recipe=recipe)
+        # What a file names by id is called as it is here, not as the file says.
+        return FormView(named_choices(form.with_rules(rules), view), focus="in-words", recipe=recipe)
     shown = FormView(form, focus="in-words", recipe=recipe, pasted=pasted)
     if action == "simulate":
         return _simulated(shown, view)

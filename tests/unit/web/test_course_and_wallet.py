@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
 from bs4 import BeautifulSoup
 from flask.testing import FlaskClient
 
@@ -46,6 +49,18 @@ def test_a_gate_in_doubt_stands_among_the_steps_again(member: FlaskClient, tool:
     assert "Publish" not in words, "it is published, and stays so"
     assert "Set up this badge" in words
     assert "Grades arrive" in course_words(member, tool, "people"), "all is well with this one"
+
+
+def test_a_gate_that_was_doubted_does_not_say_that_everybody_passes_now(
+    member: FlaskClient, tool: Sample, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view = COURSES["doubted"]
+    (placement,) = view.placements
+    gates = tuple(replace(gate, listed=3) for gate in placement.gates)
+    monkeypatch.setitem(COURSES, "doubted", replace(view, placements=(replace(placement, gates=gates),)))
+    words = course_words(member, tool, "doubted")
+    assert "For a while everybody passed" in words
+    assert "Suddenly" not in words
 
 
 def test_a_gate_in_trouble_says_what_to_do(member: FlaskClient, tool: Sample) -> None:

@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 
 from lti_tool.credentials.artwork import Artwork, check_artwork
 from lti_tool.credentials.errors import ArtworkInvalid
-from lti_tool.domain.criteria import AllOf, AnyOf, AtLeast, Attested, GatePassed, Within
+from lti_tool.domain.criteria import AllOf, AnyOf, AtLeast, Attested, Completed, GatePassed, Within
 from lti_tool.errors import Conflict, ErrorCode, NotAllowed, RequestInvalid
 from lti_tool.services.criteria_format import dump_criteria
 from lti_tool.services.editing import Refusal
@@ -416,6 +416,15 @@ class TestImport:
         assert form.combination.kind == "at_least"
         assert [row.label for row in form.rows] == ["Quiz 1", "Forum", "Peer review", "Talk given"]
         assert form.problems() == ()
+
+    def test_what_is_named_by_id_is_called_as_it_is_here(self, member: FlaskClient) -> None:
+        """Else the rules in words would promise what the file says, and sign another."""
+        text = json.dumps(dump_criteria(AllOf((Completed("micromodule-1", "A harmless course"), QUIZ))))
+        shown = self.send(member, criteria_json=text).text
+        spoken = BeautifulSoup(shown, "html.parser").find(id="in-words")
+        words = spoken.get_text(" ") if spoken else ""
+        assert "Academic Writing" in words
+        assert "harmless" not in words
 
     @pytest.mark.parametrize(
         "text,said",
