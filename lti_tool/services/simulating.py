@@ -76,7 +76,7 @@ class OutcomeGroup:
     outcome: Outcome
     count: int
     named: tuple[SimulatedLearner, ...]
-    """The first of them by name; of those who lack something, the ones who lack least."""
+    """The ones who lack least, those first; who lack the same, by name."""
 
     @property
     def more(self) -> int:
@@ -230,7 +230,9 @@ def _named(decisions: Sequence[Decision], names: Mapping[str, str | None]) -> tu
         SimulatedLearner(one.learner_id, names.get(one.learner_id), one.finding, one.met_at)
         for one in decisions
     )
-    return tuple(sorted(learners, key=lambda one: ((one.name or "").casefold(), one.learner_id)))
+    return tuple(
+        sorted(learners, key=lambda one: (-_met(one.finding), (one.name or "").casefold(), one.learner_id))
+    )
 
 
 def _course_of(session: SessionView) -> tuple[str, str]:
@@ -272,5 +274,8 @@ class _Tally:
 
 
 def _lacking(decision: Decision) -> tuple[int, str]:
-    met = sum(leaf.state is State.MET for leaf in decision.finding.leaves())
-    return -met, decision.learner_id
+    return -_met(decision.finding), decision.learner_id
+
+
+def _met(finding: Finding) -> int:
+    return sum(leaf.state is State.MET for leaf in finding.leaves())

@@ -43,7 +43,7 @@ def test_a_badge_is_tried_then_published_then_awarded(campus: Campus) -> None:
     tried = view_of(teacher, teacher.launch(badge.id), "/simulation")
 
     assert "1 of 2 would earn it now." in tried.words
-    assert "at once to 1 learner" in tried.words
+    assert "first to 1 learner" in tried.words
     assert "Ada Learner" in tried.words
     assert "Ben Learner Quiz 1: 40 of 100 points, 20 points more are needed" in tried.words
     assert campus.holders() == []

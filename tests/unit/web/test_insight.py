@@ -292,7 +292,9 @@ def test_one_learner_is_explained_with_what_a_teacher_can_do(teacher: FlaskClien
     assert "before: No data yet" in shown
     assert "Who is confirmed" not in shown
     tool.explanation_view = EXPLANATIONS["earned"]
-    assert "Who is confirmed: Laboratory safety" in teacher.get(f"{PLACEMENT}/learners/learner-1").text
+    for who in (TEACHER, GRADER):
+        tool.launching.view = who
+        assert "Who is confirmed: Laboratory safety" in teacher.get(f"{PLACEMENT}/learners/learner-1").text
     tool.explanation_view = EXPLANATIONS["staff"]
     assert "Teaches or runs this course." in teacher.get(f"{PLACEMENT}/learners/learner-1").text
 
