@@ -184,7 +184,7 @@ class Database:
         SQLite changes a table by copying it (Alembic's batch mode). With foreign keys enforced, dropping the
         old copy would cascade into every table that points at it; they are off meanwhile, then checked.
         """
-        engine = sa.create_engine(self.url, poolclass=NullPool)
+        engine = sa.create_engine(self.url, poolclass=NullPool, hide_parameters=True)
         if self.dialect == "sqlite":
             _tune_sqlite(engine, foreign_keys=False)
         config = alembic_config()
@@ -257,14 +257,16 @@ def _normal_url(url: str) -> URL:
 def _engines(url: URL) -> tuple[Engine, Engine]:
     if url.get_backend_name() == "sqlite":
         connect_args: dict[str, Any] = {"timeout": BUSY_TIMEOUT_SECONDS}
-        write = sa.create_engine(url, connect_args=connect_args)
-        read = sa.create_engine(url, connect_args=connect_args)
+        # What was to be written stays out of errors, and so out of logs: names, words, files.
+        write = sa.create_engine(url, connect_args=connect_args, hide_parameters=True)
+        read = sa.create_engine(url, connect_args=connect_args, hide_parameters=True)
         _tune_sqlite(write, begin="BEGIN IMMEDIATE")
         _tune_sqlite(read, begin="BEGIN DEFERRED", query_only=True)
         return write, read
-    write = sa.create_engine(url, pool_pre_ping=True, pool_use_lifo=True)
+    write = sa.create_engine(url, pool_pre_ping=True, pool_use_lifo=True, hide_parameters=True)
     read = sa.create_engine(
         url,
+        hide_parameters=True,
         pool_use_lifo=True,
         isolation_level="AUTOCOMMIT",
         pool_reset_on_return=None,

@@ -76,6 +76,15 @@ def test_times_come_back_aware_and_naive_ones_are_refused(database: Database) ->
         naive()
 
 
+def test_an_error_names_no_values_that_were_to_be_written_or_found(database: Database) -> None:
+    """Errors go to the log with their trace; what learners hand in does not."""
+    secret = "Words of a learner"
+    for opened in (database.write, database.read):
+        with pytest.raises(sa.exc.DBAPIError) as caught, opened() as session:
+            session.execute(sa.text("SELECT nothing FROM nowhere WHERE words = :words"), {"words": secret})
+        assert secret not in str(caught.value)
+
+
 def test_foreign_keys_are_enforced(database: Database) -> None:
     def orphan() -> None:
         with database.write() as session:
