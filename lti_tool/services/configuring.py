@@ -218,6 +218,9 @@ class Configuring:
     def place(self, session: SessionView, micromodule_version_id: str) -> DeepLinkingAnswer:
         """Place a micromodule of this organisation in the course of this session.
 
+        Where it was placed here before and nobody has opened that link, which the LMS may never have kept,
+        it is the same placement again: two of them would keep each other from being changed.
+
         :raises NotFound: ``micromodule_not_found``, also for another organisation's, and for one that was
             archived while the list was open.
         """
@@ -225,10 +228,20 @@ class Configuring:
         with self.database.read() as reading:
             if micromodules.is_archived(reading, session.organisation_id, micromodule_version_id):
                 raise NotFound(ErrorCode.MICROMODULE_NOT_FOUND, "archived")
-        return self._place(session, micromodule_version_id, new_id())
+            unopened = placements.unopened(
+                reading, session.organisation_id, session.context_id, micromodule_version_id
+            )
+        if unopened is None:
+            return self._place(session, micromodule_version_id, new_id())
+        return self._place(session, micromodule_version_id, unopened.badge_link_key, again=unopened.id)
 
-    def _place(self, session: SessionView, micromodule_version_id: str, key: str) -> DeepLinkingAnswer:
-        """Place it under this ``badge_link_key``; once, however often it is asked."""
+    def _place(
+        self, session: SessionView, micromodule_version_id: str, key: str, *, again: str | None = None
+    ) -> DeepLinkingAnswer:
+        """Place it under this ``badge_link_key``; once, however often it is asked.
+
+        :param again: the placement that somebody asks for once more, which is written down.
+        """
         if session.context_id is None:
             raise NotFound(ErrorCode.CONTEXT_NOT_FOUND, "deep linking without a course")
         now = self.clock()
@@ -272,6 +285,7 @@ class Configuring:
             )
             if placement_id is not None:
                 gates.ensure(writing, session.organisation_id, session.context_id, placement_id, wanted)
+            if placement_id is not None or again is not None:
                 audit.record(
                     writing,
                     session.organisation_id,
@@ -280,7 +294,7 @@ class Configuring:
                     action="micromodule.placed",
                     subject_kind="context",
                     subject_id=session.context_id,
-                    detail={"placement": placement_id, "micromodule_version": version.id},
+                    detail={"placement": placement_id or again, "micromodule_version": version.id},
                 )
             drafts.remove(writing, session.organisation_id, session.context_id, session.learner_id)
         return answer

@@ -113,8 +113,14 @@ class Wallet:
         in_progress: list[ProgressCard] = []
         if not session.can_view_progress:
             comments = self._comments(session, placed)
-            # What was opened comes first; the others keep their order.
-            for made in sorted(placed, key=lambda made: made.placement.id != session.placement_id):
+            # What was opened comes first, what is being prepared last; the others keep their order.
+            for made in sorted(
+                placed,
+                key=lambda made: (
+                    made.placement.id != session.placement_id,
+                    made.placement.status == "draft",
+                ),
+            ):
                 in_progress.extend(
                     _card(made, decision, comments.get(made.placement.id, {}))
                     for decision in made.decisions

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, String, and_, bindparam, exists, or_, select, update
 from sqlalchemy.orm import Session
@@ -64,6 +64,13 @@ class CourseView:
     roster_is_complete: bool
     roster_trouble: str | None
     memberships_url: str | None
+
+
+class Unopened(NamedTuple):
+    """A placement whose link the platform may never have kept."""
+
+    id: str
+    badge_link_key: str
 
 
 def placements(
@@ -155,6 +162,25 @@ def _is_kept() -> ColumnElement[bool]:
         Gate.resource_link_id.is_not(None),
     )
     return or_(launched, gate_launched)
+
+
+def unopened(
+    session: Session, organisation_id: str, context_id: str | None, micromodule_version_id: str
+) -> Unopened | None:
+    """A draft of this version whose link nobody has opened; of several the newest."""
+    row = session.execute(
+        select(Placement.id, Placement.badge_link_key)
+        .where(
+            Placement.organisation_id == organisation_id,
+            Placement.context_id == context_id,
+            Placement.micromodule_version_id == micromodule_version_id,
+            Placement.status == "draft",
+            ~_is_kept(),
+        )
+        .order_by(Placement.created_at.desc(), Placement.id)
+        .limit(1)
+    ).one_or_none()
+    return None if row is None else Unopened(*row)
 
 
 def add_placement(

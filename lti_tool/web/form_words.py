@@ -99,7 +99,7 @@ def not_editable_sentence(reason: str) -> str:
     """Why a badge cannot be changed any more."""
     return {
         "published": _("It is published: learners work by what it says."),
-        "placed_elsewhere": _("Another course uses it, too."),
+        "placed_elsewhere": _("It was placed elsewhere, too."),
         "earned": _("Somebody has earned it already."),
         "has_newer": _("There is a newer version of it."),
         "not_shown": _("Its rules say more than the form can show."),

@@ -11,19 +11,23 @@ form.addEventListener("submit", async (event) => {
   if (isBusy) return;
   isBusy = true;
   const typed = new FormData(form);
+  // What is typed while the answer is on its way would be lost with the fields that it replaces.
+  const asked = document.getElementById("criteria");
+  asked.inert = true;
   typed.set("action", button.value);
   try {
     // form.action would be the buttons of that name.
     const response = await fetch(form.getAttribute("action"), { method: "POST", body: typed, credentials: "same-origin" });
     const fresh = parser.parseFromString(await response.text(), "text/html").getElementById("criteria");
     if (!response.ok || !fresh) throw new Error("not the form");
-    document.getElementById("criteria").replaceWith(document.adoptNode(fresh));
+    asked.replaceWith(document.adoptNode(fresh));
     (fresh.querySelector("[autofocus]") ?? document.getElementById("add-row"))?.focus();
   } catch {
     // Whatever the server has to say, it says on a page of its own: the button as without script.
     const action = document.createElement("input");
     Object.assign(action, { type: "hidden", name: "action", value: button.value });
     form.append(action);
+    asked.inert = false;
     HTMLFormElement.prototype.submit.call(form);
   } finally {
     isBusy = false;

@@ -216,7 +216,7 @@ def test_who_brought_a_badge_into_a_course_is_written_down(small_school: School)
         tables.AuditEvent.action == "micromodule.placed",
         tables.AuditEvent.actor == f"learner:{other.learner_id}",
     )
-    (placement,) = small_school.rows(tables.Placement, tables.Placement.created_by_id == other.learner_id)
+    (placement,) = small_school.rows(tables.Placement)  # nobody has opened the first link yet
     assert (event.subject_kind, event.subject_id) == ("context", course.context_id)
     assert event.organisation_id == course.organisation_id
     assert event.detail == {"placement": placement.id, "micromodule_version": version.id}
@@ -230,9 +230,8 @@ def test_a_micromodule_stays_though_the_lms_never_saves_its_link(school: School)
     assert module.name == "Reading maps"
     assert not module.is_placed_here
     placed_again = configuring(school).place(session, module.micromodule_version_id)
-    keys = {row.badge_link_key for row in school.rows(tables.Placement)}
-    assert len(keys) == 2
-    assert items(placed_again)[0]["custom"]["badge_link_key"] in keys
+    (placement,) = school.rows(tables.Placement)
+    assert items(placed_again)[0]["custom"]["badge_link_key"] == placement.badge_link_key
     school.change(tables.Placement, status="active")
     assert configuring(school).picker(session).micromodules[0].is_placed_here
 

@@ -188,11 +188,47 @@ def test_what_is_published_is_not_changed(school: School) -> None:
 
 
 def test_what_another_course_uses_is_not_changed(small_school: School) -> None:
-    session, placement_id = drafted(small_school)
+    course = small_school.course()
+    session = teacher(small_school, course)
+    described(small_school, session)
+    (placement,) = small_school.rows(tables.Placement)
     (version,) = small_school.rows(tables.MicromoduleVersion)
+    (sibling,) = factories.courses_beside(small_school.database, course, 1)
+    configuring(small_school).place(teacher(small_school, sibling), version.id)
+    own = replace(session, deep_linking=None)
+    assert refused(small_school, own, placement.id) is Refusal.PLACED_ELSEWHERE
+
+
+def test_what_was_placed_again_since_the_lms_kept_no_link_can_be_changed(school: School) -> None:
+    """A teacher cancels the LMS's own form, and later takes the badge from the list."""
+    session, placement_id = drafted(school, **GATE)
+    (before,) = school.rows(tables.Placement)
+    (version,) = school.rows(tables.MicromoduleVersion)
+    picking = replace(session, deep_linking=teacher(school, school.course()).deep_linking)
+    configuring(school).place(picking, version.id)
+    (placement,) = school.rows(tables.Placement)
+    assert (placement.id, placement.badge_link_key) == (placement_id, before.badge_link_key)
+    save(school, session, placement_id, name="Charts")
+
+
+def test_what_was_placed_twice_and_opened_stands_twice(small_school: School) -> None:
+    session, _placement_id = drafted(small_school)
+    (before,) = small_school.rows(tables.Placement)
+    (version,) = small_school.rows(tables.MicromoduleVersion)
+    with small_school.database.write() as writing:
+        writing.add(
+            tables.ResourceLink(
+                organisation_id=session.organisation_id,
+                context_id=session.context_id,
+                id_on_platform="5",
+                badge_link_key=before.badge_link_key,
+                role="badge",
+                created_at=small_school.clock(),
+            )
+        )
     picking = replace(session, deep_linking=teacher(small_school, small_school.course()).deep_linking)
     configuring(small_school).place(picking, version.id)
-    assert refused(small_school, session, placement_id) is Refusal.PLACED_ELSEWHERE
+    assert len(small_school.rows(tables.Placement)) == 2
 
 
 @pytest.mark.parametrize("what", ["completion", "award"])
