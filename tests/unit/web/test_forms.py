@@ -499,6 +499,15 @@ def test_recipes_ask_only_for_what_the_platform_can_tell(
         assert added == {"project": 2}.get(forged, int(forged in offered)), forged
 
 
+@pytest.mark.parametrize("date,kind", [("2026-11-30", "date"), ("30.11.2026", "text"), ("", "date")])
+def test_a_date_of_another_form_comes_back_to_be_mended(date: str, kind: str, member: FlaskClient) -> None:
+    """A browser shows an empty field of kind "date" instead, and the rule would lose its date unseen."""
+    page = submit(member, "preview", **{"criteria-0-before": date}).text
+    field = BeautifulSoup(page, "html5lib").find(id="criteria-0-before")
+    assert field is not None
+    assert (field["type"], field["value"]) == (kind, date)
+
+
 def test_every_kind_of_rule_survives_every_button(member: FlaskClient) -> None:
     for action in ("preview", "simulate", "nonsense"):
         answer = member.post("/l/session-1/micromodules/new", data={**EVERY_KIND, **CSRF, "action": action})
