@@ -151,11 +151,19 @@ def csrf_token() -> str:
 def check_csrf() -> None:
     """Refuse a change whose form or ``X-CSRF-Token`` header does not carry this session's token.
 
-    :raises RequestInvalid: ``csrf_invalid``.
+    :raises RequestInvalid: ``csrf_invalid``; ``request_invalid`` where an id holds NUL, over which PostgreSQL
+        fails.
     """
     sent = request.headers.get("X-CSRF-Token") or request.form.get("csrf_token", "")
     if not hmac.compare_digest(sent.encode(), csrf_token().encode()):
         raise RequestInvalid(ErrorCode.CSRF_INVALID)
+    # Texts are checked by their forms; ids go to the database as they come.
+    for name, values in request.form.lists():
+        if (name.endswith("_id") or name in _NAMES_OF_IDS) and any("\0" in value for value in values):
+            raise RequestInvalid(ErrorCode.REQUEST_INVALID, f"NUL in {name}")
+
+
+_NAMES_OF_IDS = frozenset({"category", "keep"})
 
 
 def begin(accepted: AcceptedLaunch) -> None:

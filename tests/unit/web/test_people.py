@@ -41,6 +41,14 @@ def test_nothing_is_changed_without_the_token(path: str, member: FlaskClient, to
     assert not tool.calls
 
 
+def test_an_id_with_nul_never_reaches_the_database(member: FlaskClient, tool: Sample) -> None:
+    tool.launching.view = TEACHER
+    answer = member.post(ATTEST, data={**CSRF, "learner_id": ["learner-2", "a\0b"], "reason": "why"})
+    assert answer.status_code == 400
+    assert "request_invalid" in answer.text
+    assert not tool.calls
+
+
 def test_a_form_with_files_needs_the_token_too(member: FlaskClient, tool: Sample) -> None:
     sent = {"text": "mine", "files": (io.BytesIO(PDF), "report.pdf")}
     assert member.post(HAND_IN, data=sent, content_type="multipart/form-data").status_code == 400
