@@ -194,7 +194,10 @@ class TestWithoutAMouse:
     def test_a_teacher_describes_a_micromodule(self, member: BrowserContext, page: Page, site: Site) -> None:
         site.show(page, page_called("form/usual"))
         page.get_by_label("Name", exact=True).focus()
+        page.keyboard.press("Control+a")
         page.keyboard.type("Research Data")
+        self.tab_to(page, "Picture")
+        page.keyboard.press("Enter")
         page.get_by_label("Shape").focus()
         before = page.get_by_label("Shape").input_value()
         page.keyboard.press("ArrowDown")
