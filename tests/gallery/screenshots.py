@@ -227,11 +227,12 @@ class Photographer:
         dialogue.get_by_label("Description of the picture").fill("A green hexagon with an open book")
         dialogue.get_by_role("button", name="Say it in words").click()
         dialogue.get_by_text("Quiz 1: at least 80").first.wait_for()
-        # The draft is kept: the same form, in a window of its own.
+        # The draft is kept: the same form, in a window of its own, where it is said in words once more.
         beside = page.context.new_page()
         beside.goto(f"{self.lms}{frame}")
         beside.get_by_role("link", name="Continue your unfinished badge").click()
-        beside.get_by_role("button", name="Say it in words").wait_for()
+        beside.get_by_role("button", name="Say it in words").click()
+        beside.get_by_text("Quiz 1: at least 80").first.wait_for()
         self.take(beside, "form-in-words")
         beside.close()
         dialogue.get_by_role("button", name="Add to the course").click()
