@@ -247,10 +247,15 @@ class Configuring:
         now = self.clock()
         with self.database.read() as reading:
             version = micromodules.version(reading, session.organisation_id, micromodule_version_id)
+            # A gate that was renamed since it was placed first has the link key of its first name.
+            known = gates.link_keys(reading, session.organisation_id, session.context_id, key)
         if version is None:
             raise NotFound(ErrorCode.MICROMODULE_NOT_FOUND)
         criterion = parse_criteria(version.criteria)
-        wanted = tuple((leaf.key, leaf.label, gate_link_key(key, leaf.key)) for leaf in _gates(criterion))
+        wanted = tuple(
+            (leaf.key, leaf.label, known.get(leaf.key) or gate_link_key(key, leaf.key))
+            for leaf in _gates(criterion)
+        )
         answer = self._answer(
             session,
             LinkItem(

@@ -22,6 +22,7 @@ from lti_tool.domain.criteria import (
     GatePassed,
     leaves,
 )
+from lti_tool.domain.renaming import renamed
 from lti_tool.errors import Conflict, ErrorCode, NotAllowed, NotFound, RequestInvalid
 from lti_tool.platforms import GateKind, platform_for
 from lti_tool.services.configuring import Choices, gate_link_key
@@ -118,6 +119,8 @@ class Editing:
     ) -> None:
         """Let a draft say what the form says; its gates and columns follow.
 
+        A gate that only has another name keeps its link in the LMS, and is to be confirmed again.
+
         :param narrate: as in :meth:`~lti_tool.services.configuring.Configuring.describe`.
         :param revision: of the form when it was opened.
         :raises RequestInvalid: ``form_invalid`` with ``problems``.
@@ -137,6 +140,7 @@ class Editing:
             draft = _editable(writing, organisation_id, context_id, placement_id)
             if _revision(draft) != revision:
                 raise Conflict(ErrorCode.CONFLICT, f"placement {placement_id} was changed meanwhile")
+            names = renamed(parse_criteria(draft.criteria), criterion)
             bindings.rewrite(writing, organisation_id, draft, new, now)
             asked = list(leaves(criterion))
             bindings.ask_for_columns(
@@ -152,6 +156,7 @@ class Editing:
                 for leaf in asked
                 if isinstance(leaf, GatePassed)
             }
+            gates.rename(writing, organisation_id, placement_id, names)
             gates.ensure(writing, organisation_id, context_id, placement_id, wanted.values())
             audit.record(
                 writing,
@@ -161,7 +166,11 @@ class Editing:
                 action="placement.changed",
                 subject_kind="placement",
                 subject_id=placement_id,
-                detail={"context_id": context_id, "micromodule_version": draft.version_id},
+                detail={
+                    "context_id": context_id,
+                    "micromodule_version": draft.version_id,
+                    **({"renamed": names} if names else {}),
+                },
             )
             schedule.schedule_sync(writing, organisation_id, context_id, now)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -89,8 +89,11 @@ def ensure(
 ) -> None:
     """Have exactly these gates beside a placement; one that is there keeps its link and what was read.
 
-    :param wanted: (evidence key, label, link key) of each.
+    :param wanted: (evidence key, label, link key) of each; where another gate of the course has that link
+        key, since it was called so before, a new one gets one of its own.
     """
+    wanted = tuple(wanted)
+    taken = _taken(session, organisation_id, context_id, [link_key for _key, _label, link_key in wanted])
     keys = set()
     for evidence_key, label, link_key in wanted:
         keys.add(evidence_key)
@@ -104,7 +107,7 @@ def ensure(
                 "placement_id": placement_id,
                 "evidence_key": evidence_key,
                 "label": label,
-                "link_key": link_key,
+                "link_key": link_key if taken.get(link_key, evidence_key) == evidence_key else new_id(),
                 "state": GateState.WAITING.value,
             },
             on=("placement_id", "evidence_key"),
@@ -121,6 +124,59 @@ def ensure(
         .where(*_of(organisation_id, placement_id), Gate.evidence_key.not_in(keys))
         .execution_options(synchronize_session=False)
     )
+
+
+def _taken(
+    session: Session, organisation_id: str, context_id: str, link_keys: Sequence[str]
+) -> Mapping[str, str]:
+    """The evidence keys of the gates of a course that have one of these link keys."""
+    rows = session.execute(
+        select(Gate.link_key, Gate.evidence_key).where(
+            Gate.organisation_id == organisation_id,
+            Gate.context_id == context_id,
+            Gate.link_key.in_(link_keys),
+        )
+    )
+    return {row.link_key: row.evidence_key for row in rows}
+
+
+def rename(session: Session, organisation_id: str, placement_id: str, names: Mapping[str, str]) -> None:
+    """Let gates keep their link under another evidence key; who confirmed them did so for the old one.
+
+    :param names: new key by old key.
+    """
+    for old, new in names.items():
+        session.execute(
+            update(Gate)
+            .where(*_of(organisation_id, placement_id), Gate.evidence_key == old)
+            .values(
+                evidence_key=new,
+                state=sa.case(
+                    (Gate.state == GateState.WAITING.value, GateState.WAITING.value),
+                    else_=GateState.OPEN.value,
+                ),
+                allows_everybody=False,
+                confirmed_at=None,
+                confirmed_by_id=None,
+            )
+            .execution_options(synchronize_session=False)
+        )
+
+
+def link_keys(
+    session: Session, organisation_id: str, context_id: str, badge_link_key: str
+) -> Mapping[str, str]:
+    """The link keys of the gates beside a badge link of a course, by evidence key."""
+    rows = session.execute(
+        select(Gate.evidence_key, Gate.link_key)
+        .join(Placement, Placement.id == Gate.placement_id)
+        .where(
+            Gate.organisation_id == organisation_id,
+            Gate.context_id == context_id,
+            Placement.badge_link_key == badge_link_key,
+        )
+    )
+    return {row.evidence_key: row.link_key for row in rows}
 
 
 def _of(organisation_id: str, placement_id: str) -> tuple[ColumnElement[bool], ...]:

@@ -17,7 +17,14 @@ from lti_tool.services.micromodule_form import FormProblem, MicromoduleForm
 from lti_tool.store import tables
 from tests import factories
 from tests.integration.services.school import School
-from tests.integration.services.test_configuring import FIELDS, configuring, described, narrate, teacher
+from tests.integration.services.test_configuring import (
+    FIELDS,
+    configuring,
+    described,
+    items,
+    narrate,
+    teacher,
+)
 
 GATE = {"criteria-2-kind": "gate", "criteria-2-label": "Forum"}
 
@@ -176,6 +183,98 @@ def test_a_gate_that_is_not_asked_for_goes_and_one_that_stays_keeps_its_link(sma
     assert (kept.id, kept.link_key) == (before.id, before.link_key)
     save(small_school, session, placement_id, **{"criteria-2-kind": "attested"})
     assert small_school.rows(tables.Gate) == []
+
+
+def confirmed_gate(school: School, session: SessionView) -> Any:
+    """The only gate, opened and confirmed, with everybody let through."""
+    with school.database.write() as writing:
+        link = tables.ResourceLink(
+            organisation_id=session.organisation_id,
+            context_id=session.context_id,
+            id_on_platform="9",
+            role="gate",
+            created_at=school.clock(),
+        )
+        writing.add(link)
+    school.change(
+        tables.Gate,
+        state="confirmed",
+        allows_everybody=True,
+        confirmed_at=school.clock(),
+        confirmed_by_id=session.learner_id,
+        resource_link_id=link.id,
+        read_at=school.clock(),
+    )
+    (gate,) = school.rows(tables.Gate)
+    return gate
+
+
+def test_a_renamed_gate_keeps_its_link_and_asks_to_be_confirmed_again(school: School) -> None:
+    """Its activity stands in the LMS: under another key its launch would open nothing."""
+    session, placement_id = drafted(school, **GATE)
+    before = confirmed_gate(school, session)
+    save(school, session, placement_id, **{"criteria-2-label": "Wiki"})
+    (gate,) = school.rows(tables.Gate)
+    assert (gate.id, gate.link_key, gate.resource_link_id) == (
+        before.id,
+        before.link_key,
+        before.resource_link_id,
+    )
+    assert (gate.evidence_key, gate.label, gate.state) == ("gate:wiki", "Wiki", "open")
+    assert (gate.allows_everybody, gate.confirmed_at, gate.confirmed_by_id) == (False, None, None)
+    (event,) = school.rows(tables.AuditEvent, tables.AuditEvent.action == "placement.changed")
+    assert event.detail["renamed"] == {"gate:forum": "gate:wiki"}
+
+
+def test_a_gate_that_is_only_spelt_differently_stays_confirmed(small_school: School) -> None:
+    session, placement_id = drafted(small_school, **GATE)
+    confirmed_gate(small_school, session)
+    save(small_school, session, placement_id, **{"criteria-2-label": "FORUM"})
+    (gate,) = small_school.rows(tables.Gate)
+    assert (gate.evidence_key, gate.label, gate.state) == ("gate:forum", "FORUM", "confirmed")
+
+
+def test_a_renamed_gate_that_nobody_opened_waits_on(small_school: School) -> None:
+    session, placement_id = drafted(small_school, **GATE)
+    (before,) = small_school.rows(tables.Gate)
+    save(small_school, session, placement_id, **{"criteria-2-label": "Wiki"})
+    (gate,) = small_school.rows(tables.Gate)
+    assert (gate.id, gate.link_key, gate.state) == (before.id, before.link_key, "waiting")
+
+
+def test_a_gate_that_is_called_as_another_was_gets_a_link_of_its_own(school: School) -> None:
+    session, placement_id = drafted(school, **GATE)
+    save(school, session, placement_id, **{"criteria-2-label": "Wiki"})
+    (wiki,) = school.rows(tables.Gate)
+    save(school, session, placement_id, **{"criteria-3-kind": "gate", "criteria-3-label": "Forum"})
+    found = {gate.label: gate for gate in school.rows(tables.Gate)}
+    assert set(found) == {"Wiki", "Forum"}
+    assert found["Wiki"].id == wiki.id
+    assert found["Forum"].link_key not in ("", wiki.link_key)
+    kept = found["Forum"].link_key
+    save(school, session, placement_id, name="Charts")
+    assert {gate.label: gate.link_key for gate in school.rows(tables.Gate)}["Forum"] == kept
+
+
+def test_two_gates_that_are_renamed_at_once_are_told_apart_by_their_places(small_school: School) -> None:
+    more = {"criteria-3-kind": "gate", "criteria-3-label": "Page"}
+    session, placement_id = drafted(small_school, **GATE, **more)
+    before = {gate.label: gate.id for gate in small_school.rows(tables.Gate)}
+    save(small_school, session, placement_id, **{"criteria-2-label": "Wiki", "criteria-3-label": "Book"})
+    after = {gate.label: gate.id for gate in small_school.rows(tables.Gate)}
+    assert after == {"Wiki": before["Forum"], "Book": before["Page"]}
+
+
+def test_placed_again_a_renamed_gate_is_offered_with_the_link_that_it_has(school: School) -> None:
+    session, placement_id = drafted(school, **GATE)
+    save(school, session, placement_id, **{"criteria-2-label": "Wiki"})
+    (gate,) = school.rows(tables.Gate)
+    (version,) = school.rows(tables.MicromoduleVersion)
+    picking = replace(session, deep_linking=teacher(school, school.course()).deep_linking)
+    answer = configuring(school).place(picking, version.id)
+    offered = {item["custom"]["badge_link_key"] for item in items(answer)}
+    assert gate.link_key in offered
+    assert len(offered) == 2
 
 
 # -- until when
