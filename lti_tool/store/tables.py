@@ -14,6 +14,13 @@ from typing import Any
 from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from lti_tool.store.connections import CourseGroup as CourseGroup
+from lti_tool.store.connections import GroupMember as GroupMember
+from lti_tool.store.connections import Invitation as Invitation
+from lti_tool.store.connections import Notice as Notice
+from lti_tool.store.connections import PrivacyRequest as PrivacyRequest
+from lti_tool.store.connections import RefusedLaunch as RefusedLaunch
+from lti_tool.store.connections import ServiceCheck as ServiceCheck
 from lti_tool.store.model import NAMING as NAMING
 from lti_tool.store.model import Base as Base
 from lti_tool.store.model import ExactDecimal as ExactDecimal
@@ -82,6 +89,14 @@ class Registration(Base):
     """Origins beside the signed ones that may frame the tool (an institution's own domains)."""
     administrator_role: Mapped[str | None] = mapped_column(String(10))
     """What an administrator of this LMS may be on the staff pages; null: nothing."""
+    allows_anonymous: Mapped[bool] = mapped_column(default=False)
+    """Launches without a ``sub`` get a page to read (LTI Core §5.3.6.1); never a record."""
+    configuration_url: Mapped[str | None] = mapped_column(String(2000))
+    """The OpenID configuration that Dynamic Registration read; null where a person typed the rest."""
+    configured_at: Mapped[datetime | None]
+    """When Dynamic Registration was gone through last."""
+    platform_version: Mapped[str | None] = mapped_column(String(100))
+    """As the platform's configuration said."""
     created_at: Mapped[datetime]
 
 
@@ -109,6 +124,10 @@ class Deployment(Base):
     """The institution's own domains that may frame the tool, beside those of the registration."""
     service_hosts: Mapped[list[Any]] = mapped_column(default=list)
     """host[:port] that signed launches of it named for AGS and NRPS: its tokens go there alone."""
+    notices_url: Mapped[str | None] = mapped_column(String(2000))
+    """Where handlers of platform notifications are registered; null where no launch named it."""
+    notice_types: Mapped[list[Any]] = mapped_column(default=list)
+    """Notifications that the tool asked for and is registered to get."""
     first_seen_at: Mapped[datetime]
     approved_at: Mapped[datetime | None]
 
@@ -139,6 +158,16 @@ class Context(Base):
     roster_is_complete: Mapped[bool] = mapped_column(default=False)
     roster_trouble: Mapped[str | None] = mapped_column(String(60))
     """Error code of the last roster read that failed or was incomplete; null after a good one."""
+    roster_differences_url: Mapped[str | None] = mapped_column(String(2000))
+    """What changed since the last complete read (NRPS §2.5), where the platform offers it."""
+    groups_url: Mapped[str | None] = mapped_column(String(2000))
+    """Course Groups Service, where a launch named it."""
+    origin_context_id: Mapped[str | None] = _of("contexts", ondelete="SET NULL", nullable=True, index=True)
+    """The course that this one was copied from, of the same organisation; null where it is no copy."""
+    copied_at: Mapped[datetime | None]
+    """When the copy was noticed."""
+    emptied_at: Mapped[datetime | None]
+    """When a reset was noticed (the same ids, the learners' work gone); null once an instructor saw it."""
 
 
 class ResourceLink(Base):
@@ -306,6 +335,8 @@ class Placement(Base):
     """When it began to award."""
     published_at: Mapped[datetime | None]
     published_by_id: Mapped[str | None] = _of("learners", ondelete="SET NULL", nullable=True)
+    copied_from_id: Mapped[str | None] = _of("placements", ondelete="SET NULL", nullable=True, index=True)
+    """The placement of the course that this one's course was copied from."""
 
 
 class LineItem(Base):
@@ -501,6 +532,11 @@ class LaunchSession(Base):
     is_administrator: Mapped[bool] = mapped_column(default=False)
     """The launch carried an administrator's role in the institution or the system."""
     is_cookie_bound: Mapped[bool] = mapped_column(default=True)
+    purpose: Mapped[str] = mapped_column(String(10), default="link")
+    """What its message was for: ``link``, ``choosing`` (deep linking), ``review`` of one learner's work,
+    ``privacy`` of one person."""
+    subject_id: Mapped[str | None] = _of("learners", nullable=True, index=True)
+    """Whom a review or a privacy launch is about (``for_user``)."""
     locale: Mapped[str | None] = mapped_column(String(35))
     return_url: Mapped[str | None] = mapped_column(String(2000))
     frame_origins: Mapped[list[Any]] = mapped_column(default=list)
