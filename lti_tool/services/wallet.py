@@ -82,6 +82,8 @@ class WalletView:
     is_read_only: bool
     is_staff_view: bool
     is_copied_link: bool
+    is_forgotten_gate: bool = False
+    """The link was a gate, and no rule of this course asks for it any more; only staff are told."""
     freshness: Freshness | None = None
     """Of the progress that is shown; ``None`` where none is."""
 
@@ -133,6 +135,12 @@ class Wallet:
             is_read_only=session.is_read_only,
             is_staff_view=session.can_view_progress,
             is_copied_link=session.is_copied_link,
+            is_forgotten_gate=(
+                session.link_role == "gate"
+                and session.gate_id is None
+                and session.can_view_progress
+                and not session.is_copied_link
+            ),
             freshness=self._freshness(session, in_progress),
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from lti_tool.store.tables import Gate, GatePass, Learner, Membership
 from tests.factories import rule_fields
@@ -384,6 +384,17 @@ def test_a_copied_course_keeps_its_restriction_and_awards_nobody_by_itself(moodl
     moodle_campus.pass_time(seconds=200)
 
     assert gated.holders() == ["ada"]
+
+
+def test_a_gate_whose_rule_was_removed_says_so_to_who_teaches(campus: Campus) -> None:
+    gated = Gated(campus)
+    gated.open_gate()
+    with campus.tool.database.write() as session:
+        session.execute(delete(Gate))
+    page = campus.browser(campus.teacher).launch(gated.gate.id)
+    assert "No badge asks for this activity any more." in page.words
+    page = campus.browser(campus.learner("ben")).launch(gated.gate.id)
+    assert "No badge asks" not in page.words
 
 
 def test_a_gate_that_was_deleted_is_offered_again(campus: Campus) -> None:

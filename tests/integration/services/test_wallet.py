@@ -204,3 +204,24 @@ def test_two_hundred_badges_cost_as_many_queries_as_one(small_school: School) ->
         counted.append(len(seen))
     assert len(shown.earned) == 61
     assert counted[0] == counted[1]
+
+
+@pytest.mark.parametrize(
+    "changes, is_told",
+    [
+        ({}, True),
+        ({"can_view_progress": False}, False),
+        ({"gate_id": "gate"}, False),
+        ({"is_copied_link": True}, False),
+        ({"link_role": "badge"}, False),
+    ],
+    ids=str,
+)
+def test_a_gate_that_no_rule_asks_for_is_told_to_staff(
+    small_school: School, changes: dict[str, object], is_told: bool
+) -> None:
+    """Learners can do nothing about it, and a copied course is told that it is one."""
+    course = small_school.course()
+    (person,) = factories.enrol(small_school.database, course)
+    launched = {"link_role": "gate", "can_view_progress": True, **changes}
+    assert view(small_school, course, person, **launched).is_forgotten_gate is is_told

@@ -259,6 +259,7 @@ WALLETS = {
     "unproved": wallet(in_progress=(progress_card(verdict=Verdict.UNPROVED),), is_read_only=True),
     "copied": wallet(in_progress=(), is_copied_link=True, issues_badges_here=False),
     "staff": wallet(in_progress=(), is_staff_view=True, earned=()),
+    "forgotten-gate": wallet(in_progress=(), is_staff_view=True, is_forgotten_gate=True, earned=()),
     "long-words": wallet(
         in_progress=(
             progress_card(

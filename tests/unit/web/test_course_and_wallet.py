@@ -111,3 +111,12 @@ def test_the_wallet_says_source_age_and_next_step_of_each_rule(member: FlaskClie
 def test_whoever_looks_as_somebody_else_is_led_nowhere(member: FlaskClient, tool: Sample) -> None:
     page = wallet_page(member, tool, "every-rule-read-only")
     assert page.select(".rule a") == []
+
+
+def test_a_gate_that_no_rule_asks_for_says_what_to_do(member: FlaskClient, tool: Sample) -> None:
+    page = wallet_page(member, tool, "forgotten-gate")
+    (notice,) = page.select(".notice:has(a)")
+    assert "No badge asks for this activity any more." in notice.get_text()
+    assert "delete the activity in the course" in notice.get_text()
+    (link,) = notice.select("a")
+    assert link["href"] == "/l/session-1/course"
