@@ -39,8 +39,8 @@ class RefusedLaunch(Base):
     """Logins and launches refused for one reason on one day; kept for 30 days.
 
     ``id`` is made from registration, code and day, so that counting again is one upsert also where the
-    registration is null. Anybody can send a refused launch: they are counted by registration, code and day, so that a flood of them
-    fills no table. The text is of the newest.
+    registration is null. Anybody can send a refused launch: counted in this way, a flood of them fills no
+    table. The text is of the newest.
     """
 
     __tablename__ = "refused_launches"
