@@ -129,6 +129,43 @@ def _verdict(state: State, candidate: Candidate) -> Verdict:
     return _AWARD if candidate.is_proved else _UNPROVED
 
 
+class Standing(StrEnum):
+    """How a learner stands towards a badge, on every page that counts or lists them; the best first."""
+
+    EARNED = "earned"
+    REVIEW = "review"
+    """Has it, but would not earn it now. Whoever counts those who have earned it counts these."""
+    WAITING = "waiting"
+    NOT_YET = "not_yet"
+    NO_DATA = "no_data"
+    """Not known yet, or not decided yet since they learn here."""
+    REVOKED = "revoked"
+    """Had it."""
+
+
+def standing_of(verdict: Verdict, state: State, *, is_revoked: bool = False) -> Standing:
+    """Where a decision counts.
+
+    :param is_revoked: whether the badge that the learner has was revoked.
+    """
+    if is_revoked:
+        return Standing.REVOKED
+    if verdict is Verdict.NOT_YET:
+        return Standing.NOT_YET if state is _NOT_MET else Standing.NO_DATA
+    return _STANDINGS[verdict]
+
+
+_STANDINGS = {
+    Verdict.AWARD: Standing.EARNED,
+    Verdict.HELD: Standing.EARNED,
+    Verdict.REVIEW: Standing.REVIEW,
+    Verdict.UNPROVED: Standing.WAITING,
+    Verdict.EXCLUDED: Standing.NO_DATA,
+}
+COUNTED_WITH = {Standing.EARNED: (Standing.EARNED, Standing.REVIEW)}
+"""Standings that are asked for together: whoever is to be reviewed has earned it."""
+
+
 def is_possible(verdict: Verdict, state: State) -> bool:
     """Whether some standing of a learner gives ``verdict`` where the criteria stand at ``state``."""
     if verdict in (Verdict.AWARD, Verdict.UNPROVED):

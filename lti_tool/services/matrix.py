@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from lti_tool.domain.awarding import Decision, Exclusion, Verdict
+from lti_tool.domain.awarding import COUNTED_WITH, Decision, Exclusion, Standing, Verdict, standing_of
 from lti_tool.domain.criteria import Criterion, Finding, State, leaves
 from lti_tool.domain.freshness import Freshness
 from lti_tool.errors import ErrorCode, NotAllowed, NotFound
@@ -21,11 +21,11 @@ from lti_tool.services.criteria_format import parse_criteria
 from lti_tool.services.evidence_channels import ChannelView, channels_of
 from lti_tool.services.freshness import Ages
 from lti_tool.services.launching import SessionView
-from lti_tool.store import credentials, placements
+from lti_tool.store import credentials, decisions, placements
 from lti_tool.store import matrix as store
 from lti_tool.store.credentials import EarnedView
 from lti_tool.store.database import Database
-from lti_tool.store.matrix import LETTERS, Listed, Order, Standing, Wanted, standing_of
+from lti_tool.store.matrix import LETTERS, Listed, Order, Wanted
 from lti_tool.store.placements import PlacementView
 
 PER_PAGE: Final = 50
@@ -33,7 +33,7 @@ AT_ONCE: Final = 250
 """Learners of a file that are decided about together."""
 NAME_LENGTH: Final = 200
 
-__all__ = ["Matrix", "MatrixFile", "MatrixRow", "MatrixView", "Order", "Standing", "Wanted"]
+__all__ = ["Matrix", "MatrixFile", "MatrixRow", "MatrixView", "Order", "Wanted"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,15 +249,26 @@ class Matrix:
         with self.database.read() as reading:
             total = store.count(reading, organisation_id, context_id, placement_id, Wanted())
             named = store.names_by_order(reading, organisation_id, context_id, wanted.name)
+            revoked = decisions.revoked_learners(reading, organisation_id, placement_id)
         decided = {decision.learner_id: decision for decision in made.decisions}
+        stands = {
+            id_: standing_of(one.verdict, one.state, is_revoked=id_ in revoked)
+            for id_, one in decided.items()
+        }
         meant = [
-            one for one in named if one.learner_id in decided and _is_meant(decided[one.learner_id], wanted)
+            one
+            for one in named
+            if one.learner_id in decided
+            and _is_meant(decided[one.learner_id], stands[one.learner_id], wanted)
         ]
         if wanted.order is Order.NAME:
             meant = meant[::-1] if wanted.descending else meant
         else:
             # Stable, and ties stay by name in both directions.
-            meant.sort(key=lambda one: _rank(decided[one.learner_id], wanted), reverse=wanted.descending)
+            meant.sort(
+                key=lambda one: _rank(decided[one.learner_id], stands[one.learner_id], wanted),
+                reverse=wanted.descending,
+            )
         page = _nearest(page, len(meant), per_page)
         return tuple(meant[(page - 1) * per_page : page * per_page]), made, len(meant), total, page
 
@@ -326,9 +337,8 @@ def _nearest(page: int, found: int, per_page: int) -> int:
     return min(max(1, page), _pages(found, per_page))
 
 
-def _is_meant(decision: Decision, wanted: Wanted) -> bool:
-    standing = standing_of(decision.verdict.value, decision.state.value)
-    if wanted.standing is not None and standing is not wanted.standing:
+def _is_meant(decision: Decision, standing: Standing, wanted: Wanted) -> bool:
+    if wanted.standing is not None and standing not in COUNTED_WITH.get(wanted.standing, (wanted.standing,)):
         return False
     return wanted.leaf is None or _state_of(decision, wanted.leaf).value == wanted.leaf_state
 
@@ -340,11 +350,10 @@ def _state_of(decision: Decision, leaf: int) -> State:
 _STATES = (State.MET, State.NOT_MET, State.UNKNOWN)
 
 
-def _rank(decision: Decision, wanted: Wanted) -> int:
+def _rank(decision: Decision, standing: Standing, wanted: Wanted) -> int:
     """As the store ranks stored decisions: the best first."""
     if wanted.order is Order.BADGE:
-        standing = standing_of(decision.verdict.value, decision.state.value)
-        return len(Standing) if standing is None else tuple(Standing).index(standing)
+        return tuple(Standing).index(standing)
     if wanted.order is Order.MET:
         return -sum(finding.state is State.MET for finding in decision.finding.leaves())
     return _STATES.index(_state_of(decision, wanted.order_leaf))

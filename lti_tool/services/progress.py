@@ -7,7 +7,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from lti_tool.domain.awarding import Decision, Exclusion, Verdict
+from lti_tool.domain.awarding import (
+    COUNTED_WITH,
+    Decision,
+    Exclusion,
+    Standing,
+    Verdict,
+    standing_of,
+)
 from lti_tool.domain.criteria import (
     Attested,
     Channel,
@@ -357,33 +364,21 @@ def _counts(
     :param elsewhere: those who are not in ``rows``, by verdict and state.
     :param revoked_elsewhere: those of them whose badge was revoked.
     """
-    counted = Counter(elsewhere)
-    counted.subtract(revoked_elsewhere)
-    revoked = sum(revoked_elsewhere.values())
+    counted: Counter[Standing] = Counter()
+    for (verdict, state), number in elsewhere.items():
+        counted[standing_of(Verdict(verdict), State(state))] += number
+    for (verdict, state), number in revoked_elsewhere.items():
+        counted[standing_of(Verdict(verdict), State(state))] -= number
+        counted[Standing.REVOKED] += number
     for row in rows:
-        if row.is_revoked:
-            revoked += 1
-        else:
-            counted[(row.verdict, row.state)] += 1
-
-    def of(verdicts: tuple[Verdict, ...], state: State | None = None) -> int:
-        return sum(
-            number
-            for (verdict, found), number in counted.items()
-            if verdict in verdicts and (state is None or found == state)
-        )
-
-    earned = of((Verdict.AWARD, Verdict.HELD, Verdict.REVIEW))
-    waiting = of((Verdict.UNPROVED,))
-    not_met = of((Verdict.NOT_YET,), State.NOT_MET)
-    unknown = of((Verdict.NOT_YET,), State.UNKNOWN)
+        counted[standing_of(row.verdict, row.state, is_revoked=row.is_revoked)] += 1
     return {
         "learners": learners,
-        "earned": earned,
-        "revoked": revoked,
-        "waiting": waiting,
-        "review": of((Verdict.REVIEW,)),
-        "not_met": not_met,
-        "unknown": unknown,
-        "undecided": max(0, learners - earned - revoked - waiting - not_met - unknown),
+        "earned": sum(counted[one] for one in COUNTED_WITH[Standing.EARNED]),
+        "revoked": counted[Standing.REVOKED],
+        "waiting": counted[Standing.WAITING],
+        "review": counted[Standing.REVIEW],
+        "not_met": counted[Standing.NOT_YET],
+        "unknown": counted[Standing.NO_DATA],
+        "undecided": max(0, learners - counted.total()),
     }

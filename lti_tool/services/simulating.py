@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from lti_tool.domain.awarding import Decision, Exclusion, Verdict
+from lti_tool.domain.awarding import Decision, Exclusion, Standing, Verdict, standing_of
 from lti_tool.domain.criteria import Criterion, Finding, State
 from lti_tool.errors import ErrorCode, NotAllowed, NotFound
 from lti_tool.services.awarding import Awarding, PlacementDecisions
 from lti_tool.services.evidence_channels import ChannelView, channels_of
 from lti_tool.services.launching import SessionView
+from lti_tool.store import decisions, placements, runs
 from lti_tool.store import matrix as store
-from lti_tool.store import placements, runs
 from lti_tool.store.database import Database
 from lti_tool.store.runs import RunView
 
@@ -40,23 +40,30 @@ class Outcome(StrEnum):
     NOT_YET = "not_yet"
     NO_DATA = "no_data"
     """Not known yet."""
+    REVOKED = "revoked"
+    """Had the badge; it is not awarded again."""
 
 
-def outcome_of(decision: Decision) -> Outcome | None:
-    """What a decision comes to; ``None`` for somebody who does not count as a learner here."""
+def outcome_of(decision: Decision, *, is_revoked: bool = False) -> Outcome | None:
+    """What a decision comes to; ``None`` for somebody who does not count as a learner here.
+
+    :param is_revoked: whether the badge that the learner has was revoked.
+    """
     if decision.exclusion is not None:
         return None
-    match decision.verdict:
-        case Verdict.AWARD:
-            return Outcome.EARNS
-        case Verdict.UNPROVED:
-            return Outcome.WAITS
-        case Verdict.HELD | Verdict.REVIEW:
-            return Outcome.HAS
-        case Verdict.EXCLUDED:
-            return None
-        case Verdict.NOT_YET:
-            return Outcome.NOT_YET if decision.state is State.NOT_MET else Outcome.NO_DATA
+    if decision.verdict is Verdict.AWARD:
+        return Outcome.EARNS
+    return _OUTCOMES[standing_of(decision.verdict, decision.state, is_revoked=is_revoked)]
+
+
+_OUTCOMES = {
+    Standing.EARNED: Outcome.HAS,
+    Standing.REVIEW: Outcome.HAS,
+    Standing.WAITING: Outcome.WAITS,
+    Standing.NOT_YET: Outcome.NOT_YET,
+    Standing.NO_DATA: Outcome.NO_DATA,
+    Standing.REVOKED: Outcome.REVOKED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,9 +204,10 @@ class Simulating:
             # A new badge has no placement, and so no gate, yet.
             gates = store.gates(reading, organisation_id, tried.placement.id)
             channels = channels_of(tried.criterion, tried.columns, gates)
-            tally = _Tally.of(tried.decisions, len(channels), shown)
+            revoked = decisions.revoked_learners(reading, organisation_id, tried.placement.id)
+            tally = _Tally.of(tried.decisions, revoked, len(channels), shown)
             named = {outcome: tally.nearest(outcome) for outcome in Outcome}
-            ids = [decision.learner_id for decisions in named.values() for decision in decisions]
+            ids = [decision.learner_id for group in named.values() for decision in group]
             names = store.names(reading, organisation_id, ids)
         placement = tried.placement
         return SimulationView(
@@ -225,10 +233,9 @@ class Simulating:
         )
 
 
-def _named(decisions: Sequence[Decision], names: Mapping[str, str | None]) -> tuple[SimulatedLearner, ...]:
+def _named(group: Sequence[Decision], names: Mapping[str, str | None]) -> tuple[SimulatedLearner, ...]:
     learners = (
-        SimulatedLearner(one.learner_id, names.get(one.learner_id), one.finding, one.met_at)
-        for one in decisions
+        SimulatedLearner(one.learner_id, names.get(one.learner_id), one.finding, one.met_at) for one in group
     )
     return tuple(
         sorted(learners, key=lambda one: (-_met(one.finding), (one.name or "").casefold(), one.learner_id))
@@ -253,12 +260,12 @@ class _Tally:
     states: list[Counter[State]]
 
     @classmethod
-    def of(cls, decisions: Iterable[Decision], leaves: int, shown: int) -> _Tally:
+    def of(cls, decided: Iterable[Decision], revoked: Collection[str], leaves: int, shown: int) -> _Tally:
         tally = cls(
             shown, {outcome: [] for outcome in Outcome}, Counter(), [Counter() for _ in range(leaves)]
         )
-        for decision in decisions:
-            outcome = outcome_of(decision)
+        for decision in decided:
+            outcome = outcome_of(decision, is_revoked=decision.learner_id in revoked)
             if outcome is None:
                 if decision.exclusion is not None:
                     tally.not_counted[decision.exclusion] += 1

@@ -446,7 +446,16 @@ def counts_of_revoked(
 ) -> Counted:
     """Those of :func:`counts` whose badge was revoked."""
     # From the few who were revoked to their decisions: SQLite else sought everybody's award, one by one.
-    revoked = (
+    revoked = revoked_of(organisation_id, placement_ids)
+    query = select(Decision.placement_id, Decision.verdict, Decision.state, func.count()).where(
+        sa.tuple_(Decision.placement_id, Decision.learner_id).in_(revoked)
+    )
+    return _counted(session, query, organisation_id, context_id, placement_ids, apart_from)
+
+
+def revoked_of(organisation_id: str, placement_ids: Sequence[str]) -> sa.Select[Any]:
+    """(placement id, learner id) of everybody whose badge of a placement was revoked."""
+    return (
         select(Placement.id, Award.learner_id)
         .join(MicromoduleVersion, MicromoduleVersion.id == Placement.micromodule_version_id)
         .join(Award, Award.achievement_version_id == MicromoduleVersion.achievement_version_id)
@@ -457,10 +466,12 @@ def counts_of_revoked(
             Credential.revoked_at.is_not(None),
         )
     )
-    query = select(Decision.placement_id, Decision.verdict, Decision.state, func.count()).where(
-        sa.tuple_(Decision.placement_id, Decision.learner_id).in_(revoked)
-    )
-    return _counted(session, query, organisation_id, context_id, placement_ids, apart_from)
+
+
+def revoked_learners(session: Session, organisation_id: str, placement_id: str) -> frozenset[str]:
+    """Whose badge of a placement was revoked; few."""
+    rows = session.execute(revoked_of(organisation_id, [placement_id]))
+    return frozenset(row.learner_id for row in rows)
 
 
 def _counted(

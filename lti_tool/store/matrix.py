@@ -17,37 +17,12 @@ import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
-from lti_tool.store.decisions import taking_part
+from lti_tool.domain.awarding import COUNTED_WITH, Standing, Verdict, standing_of
+from lti_tool.domain.criteria import State
+from lti_tool.store.decisions import revoked_of, taking_part
 from lti_tool.store.dialects import contains_text, is_of, unindexed
 from lti_tool.store.participation import Gate, Submission
 from lti_tool.store.tables import Decision, Learner, Membership
-
-
-class Standing(StrEnum):
-    """What a list of learners can be narrowed to: how the badge of each stood when last decided."""
-
-    EARNED = "earned"
-    REVIEW = "review"
-    WAITING = "waiting"
-    NOT_YET = "not_yet"
-    NO_DATA = "no_data"
-    """Not known yet, or nobody decided yet."""
-
-
-_STANDINGS = {
-    ("award", None): Standing.EARNED,
-    ("held", None): Standing.EARNED,
-    ("review", None): Standing.REVIEW,
-    ("unproved", None): Standing.WAITING,
-    ("not_yet", "not_met"): Standing.NOT_YET,
-    ("not_yet", "unknown"): Standing.NO_DATA,
-}
-
-
-def standing_of(verdict: str, state: str) -> Standing | None:
-    """Where a decision belongs; ``None`` for somebody who is never awarded here."""
-    return _STANDINGS.get((verdict, None)) or _STANDINGS.get((verdict, state))
-
 
 LETTERS = {"met": "M", "not_met": "N", "unknown": "U"}
 """The letter of each state, as decisions are stored."""
@@ -118,7 +93,7 @@ def page(
         _LISTED, organisation_id, context_id, placement_id, wanted, with_decisions=by_decision
     )
     if latest is not None and by_decision:
-        rank = _rank(wanted, latest)
+        rank = _rank(wanted, latest, _is_revoked(organisation_id, placement_id))
         query = query.order_by(rank.desc() if wanted.descending else rank, _SORT_NAME, Learner.id)
     elif wanted.descending:
         query = query.order_by(_SORT_NAME.desc(), Learner.id.desc())
@@ -164,24 +139,34 @@ def _query(
     )
     query = query.outerjoin(latest, latest.c.learner_id == Learner.id)
     if wanted.standing is not None:
-        query = query.where(_stands(wanted.standing, latest))
+        together = COUNTED_WITH.get(wanted.standing, (wanted.standing,))
+        revoked = _is_revoked(organisation_id, placement_id)
+        query = query.where(sa.or_(*(_stands(one, latest, revoked) for one in together)))
     if wanted.leaf is not None:
         letter = LETTERS.get(wanted.leaf_state or "", "U")
         query = query.where(_letter(latest, wanted.leaf) == letter)
     return query, latest
 
 
-def _stands(standing: Standing, latest: sa.Subquery) -> ColumnElement[bool]:
-    parts: list[ColumnElement[bool]] = [
-        latest.c.verdict == verdict if state is None else sa.and_(
-            latest.c.verdict == verdict, latest.c.state == state
-        )
-        for (verdict, state), found in _STANDINGS.items()
-        if found is standing
-    ]  # fmt: skip
+def _is_revoked(organisation_id: str, placement_id: str) -> ColumnElement[bool]:
+    revoked = revoked_of(organisation_id, [placement_id]).subquery()
+    return Learner.id.in_(select(revoked.c.learner_id))
+
+
+def _stands(standing: Standing, latest: sa.Subquery, revoked: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Whether :func:`~lti_tool.domain.awarding.standing_of` says so of what was decided last."""
+    if standing is Standing.REVOKED:
+        return revoked
+    parts: list[ColumnElement[bool]] = []
+    for verdict in Verdict:
+        states = [state.value for state in State if standing_of(verdict, state) is standing]
+        if len(states) == len(State):
+            parts.append(latest.c.verdict == verdict.value)
+        elif states:
+            parts.append(sa.and_(latest.c.verdict == verdict.value, latest.c.state.in_(states)))
     if standing is Standing.NO_DATA:
         parts.append(latest.c.verdict.is_(None))
-    return sa.or_(*parts)
+    return sa.and_(sa.or_(*parts), ~revoked)
 
 
 def _letter(latest: sa.Subquery, leaf: int) -> ColumnElement[str]:
@@ -190,17 +175,13 @@ def _letter(latest: sa.Subquery, leaf: int) -> ColumnElement[str]:
     return sa.case((letter == "", "U"), else_=letter)
 
 
-def _rank(wanted: Wanted, latest: sa.Subquery) -> ColumnElement[Any]:
+def _rank(wanted: Wanted, latest: sa.Subquery, revoked: ColumnElement[bool]) -> ColumnElement[Any]:
     """What is sorted by: the best first."""
     if wanted.order is Order.BADGE:
-        ranks = {standing: number for number, standing in enumerate(Standing)}
         return sa.case(
-            *(
-                (_stands(standing, latest), number)
-                for standing, number in ranks.items()
-            ),
-            else_=len(ranks),
-        )  # fmt: skip
+            *((_stands(standing, latest, revoked), number) for number, standing in enumerate(Standing)),
+            else_=len(Standing),
+        )
     if wanted.order is Order.MET:
         letters = func.coalesce(latest.c.leaf_states, "")
         return func.length(func.replace(letters, "M", "")) - func.length(letters)

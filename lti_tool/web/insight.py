@@ -7,7 +7,8 @@ import re
 from flask import Response, redirect, render_template, request, stream_with_context, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from lti_tool.services.matrix import NAME_LENGTH, PER_PAGE, Order, Standing, Wanted
+from lti_tool.domain.awarding import Standing
+from lti_tool.services.matrix import NAME_LENGTH, PER_PAGE, Order, Wanted
 from lti_tool.store.matrix import LETTERS
 from lti_tool.web.matrix_file import lines_of
 from lti_tool.web.session import SessionBlueprint, current_session, current_tool

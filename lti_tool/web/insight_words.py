@@ -10,13 +10,13 @@ from flask import Flask
 from flask_babel import gettext as _
 from flask_babel import ngettext
 
-from lti_tool.domain.awarding import Exclusion, Proof
+from lti_tool.domain.awarding import Exclusion, Proof, Standing
 from lti_tool.domain.criteria import EvidenceAccepted, Finding, MeanAtLeast, Reason, ScoreAtLeast, State
 from lti_tool.domain.evidence import Detail
 from lti_tool.services.evidence_channels import ChannelState, ChannelView
 from lti_tool.services.publishing import mark_of
 from lti_tool.services.simulating import Outcome
-from lti_tool.store.matrix import Order, Standing
+from lti_tool.store.matrix import Order
 from lti_tool.web.criteria_words import state_word
 from lti_tool.web.i18n import number
 
@@ -80,6 +80,7 @@ def simulated_word(outcome: Outcome | str, *, has_badge: bool = True) -> str:
         Outcome.HAS: _("Have it already"),
         Outcome.NOT_YET: _("Not yet"),
         Outcome.NO_DATA: _("Not known yet"),
+        Outcome.REVOKED: _("Revoked"),
     }[Outcome(outcome)]
 
 
@@ -94,6 +95,7 @@ def simulated_sentence(outcome: Outcome | str) -> str:
         Outcome.HAS: _("What they have stays, whatever the criteria say."),
         Outcome.NOT_YET: _("Those who lack least come first."),
         Outcome.NO_DATA: _("They lack nothing that is known, but not everything is known."),
+        Outcome.REVOKED: _("A badge that was revoked is not awarded again."),
     }[Outcome(outcome)]
 
 
@@ -129,6 +131,7 @@ def standing_words() -> dict[str, str]:
         Standing.WAITING.value: _("Waiting"),
         Standing.NOT_YET.value: _("Not yet"),
         Standing.NO_DATA.value: _("No data yet"),
+        Standing.REVOKED.value: _("Revoked"),
     }
 
 

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from lti_tool.domain.awarding import Standing
 from lti_tool.domain.criteria import AllOf, Attested, Channel, ScoreAtLeast
 from lti_tool.errors import ErrorCode, NotAllowed, NotFound
 from lti_tool.services import matrix
-from lti_tool.services.matrix import Matrix, MatrixView, Order, Standing, Wanted
+from lti_tool.services.matrix import Matrix, MatrixView, Order, Wanted
 from lti_tool.store import tables
 from lti_tool.store.database import Database
 from lti_tool.store.matrix import LETTERS
@@ -149,11 +150,12 @@ def test_sorting_puts_the_best_first_and_turns_round(small_school: School) -> No
 def test_narrowed_by_the_badge(small_school: School, standing: Standing) -> None:
     course, placed, _ = filled(small_school)
     of_it = {
-        Standing.EARNED: {("held", "met")},
+        Standing.EARNED: {("held", "met"), ("review", "not_met")},
         Standing.REVIEW: {("review", "not_met")},
         Standing.WAITING: {("unproved", "met")},
         Standing.NOT_YET: {("not_yet", "not_met")},
         Standing.NO_DATA: {("not_yet", "unknown")},
+        Standing.REVOKED: set(),
     }[standing]
     everybody = page_of(small_school, course, placed).rows
     expected = [row.learner_id for row in everybody if (row.verdict.value, row.state.value) in of_it]

@@ -64,7 +64,7 @@ def test_everybody_is_counted_once_and_staff_apart(school: School) -> None:
     school.change(tables.Context, tables.Context.id == course.context_id, roster_read_at=NOW)
 
     view = simulate(school, course, placed.placement_id)
-    assert numbers(view) == {"earns": 1, "waits": 1, "has": 1, "not_yet": 1, "no_data": 1}
+    assert numbers(view) == {"earns": 1, "waits": 1, "has": 1, "not_yet": 1, "no_data": 1, "revoked": 0}
     assert (view.earns, view.learners, view.status) == (1, 5, "draft")
     assert view.not_counted == {Exclusion.STAFF: 1, Exclusion.LEFT: 1}
     named = {group.outcome: [one.learner_id for one in group.named] for group in view.groups}

@@ -7,7 +7,15 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from lti_tool.domain.awarding import Candidate, Decision, Exclusion, Proof, Verdict, decide_award
+from lti_tool.domain.awarding import (
+    Candidate,
+    Decision,
+    Exclusion,
+    Proof,
+    Standing,
+    Verdict,
+    decide_award,
+)
 from lti_tool.domain.criteria import (
     AllOf,
     Attested,
@@ -24,7 +32,7 @@ from lti_tool.domain.freshness import Freshness
 from lti_tool.errors import ErrorCode
 from lti_tool.services.evidence_channels import ChannelState, ChannelView
 from lti_tool.services.explaining import ExplanationView
-from lti_tool.services.matrix import MatrixRow, MatrixView, Order, Standing, Wanted
+from lti_tool.services.matrix import MatrixRow, MatrixView, Order, Wanted
 from lti_tool.services.simulating import (
     Outcome,
     OutcomeGroup,

@@ -11,7 +11,8 @@ from bs4 import BeautifulSoup
 from flask import Flask
 from flask.testing import FlaskClient
 
-from lti_tool.services.matrix import Order, Standing, Wanted
+from lti_tool.domain.awarding import Standing
+from lti_tool.services.matrix import Order, Wanted
 from lti_tool.services.publishing import mark_of
 from lti_tool.web.csv_cells import harmless
 from lti_tool.web.insight import wanted
