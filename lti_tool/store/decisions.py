@@ -453,7 +453,7 @@ def counts_of_revoked(
     return _counted(session, query, organisation_id, context_id, placement_ids, apart_from)
 
 
-def revoked_of(organisation_id: str, placement_ids: Sequence[str]) -> sa.Select[Any]:
+def revoked_of(organisation_id: str, placement_ids: Sequence[str]) -> sa.Select[str, str]:
     """(placement id, learner id) of everybody whose badge of a placement was revoked."""
     return (
         select(Placement.id, Award.learner_id)
