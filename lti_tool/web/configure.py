@@ -44,10 +44,13 @@ KEY_LENGTH = 64
 
 
 @blueprint.page("/picker", methods=["GET"])
-def pick() -> str:
-    """What this organisation has, and the way to something new."""
+def pick() -> AnyResponse:
+    """What this organisation has, and the way to something new; the form at once where it has nothing yet."""
     view = current_tool().configuring.picker(current_session())
-    return render_template("pages/configure/pick.html", view=view)
+    if not (view.micromodules or view.gates or view.draft or "all" in request.args):
+        # A list of one thing is a click and a page for nothing; the form links to the rest of it.
+        return redirect(url_for("configure.describe"), 303)
+    return make_response(render_template("pages/configure/pick.html", view=view))
 
 
 @blueprint.page("/picker", methods=["POST"])
@@ -145,15 +148,15 @@ def _uploaded() -> str:
 
 
 def _simulated(shown: FormView, view: Offered) -> FormView:
-    """Who would earn it now by the rules that are complete."""
+    """The rules in words, and who would earn it now by those that are complete."""
     if shown.asked is None:
-        return replace(shown, focus="in-words")
+        return shown
     if not view.is_known:
-        return replace(shown, is_unknown_course=True, focus="simulation")
+        return replace(shown, is_unknown_course=True)
     simulation = current_tool().simulating.criterion(
         current_session(), shown.asked, draft_id=shown.placement_id or None
     )
-    return replace(shown, simulation=simulation, focus="simulation")
+    return replace(shown, simulation=simulation)
 
 
 @blueprint.page("/course/placements/<placement_id>/edit", methods=["GET"])

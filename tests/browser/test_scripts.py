@@ -173,11 +173,11 @@ def test_the_form_works_without_script(browser: Browser, site: Site) -> None:
     expect(page.get_by_label("Assessment")).to_have_count(2)
     expect(page.get_by_label("Name", exact=True)).to_have_value("Research Data")
     page.get_by_label("Assessment").nth(1).fill("Essay")
-    page.get_by_role("button", name="Say it in words").click()
+    page.get_by_role("button", name="Try it").click()
     expect(page.get_by_role("region", name="In words")).to_contain_text("Essay: at least 60 %")
     page.get_by_role("button", name="Remove rule 1").click()
     expect(page.get_by_label("Assessment")).to_have_value("Essay")
-    page.get_by_role("button", name="Cancel, keep a draft").click()
+    page.get_by_role("button", name="Cancel").click()
     expect(page.get_by_role("heading", name="Back to your course")).to_be_visible()
     assert ("cancel", "Research Data") in [
         (call[0], call[2]["name"]) for call in site.tool.calls if call[0] == "cancel"

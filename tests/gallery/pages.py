@@ -149,7 +149,7 @@ def _in_frame() -> Iterator[SamplePage]:
     )
     for state, picker in PICKERS.items():
         put = _put("picker_view", picker)
-        yield SamplePage(f"picker/{state}", f"{MEMBER}/picker", put, PICKING)
+        yield SamplePage(f"picker/{state}", f"{MEMBER}/picker?all=yes", put, PICKING)
         yield SamplePage(f"form/{state}", f"{MEMBER}/micromodules/new", put, PICKING)
     form = {**FORM, "csrf_token": CSRF}
     yield SamplePage(

@@ -139,7 +139,7 @@ class Campus:
         """Deep linking: describe a micromodule that asks for one quiz's score, and save the activity."""
         teacher = self.browser(self.teacher)
         picker = teacher.deep_link(self.course)
-        form = teacher.follow(picker, "micromodules/new")
+        form = teacher.to_form(picker)
         typed = micromodule_fields(name, label, percent, self.channel) | fields
         answer = teacher.submit(form, typed, form="micromodules/new", button="place")
         (activity,) = teacher.save_selected(answer)

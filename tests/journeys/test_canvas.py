@@ -261,7 +261,7 @@ def test_links_in_one_page_are_told_apart(canvas_campus: Campus) -> None:
     badges = []
     for label in ("Quiz 1", "Quiz 2"):
         picker = teacher.deep_link(campus.course, placement="editor_button")
-        form = teacher.follow(picker, "micromodules/new")
+        form = teacher.to_form(picker)
         typed = campus.form_fields() | {"name": f"Badge of {label}", "criteria-0-label": label}
         answer = teacher.submit(form, typed, form="micromodules/new", button="place")
         badges += teacher.save_selected(answer)
@@ -317,7 +317,7 @@ def test_a_badge_is_placed_wherever_the_configuration_offers_it(
     campus = canvas_campus
     teacher = campus.browser(campus.teacher)
     picker = teacher.deep_link(campus.course, placement=placement)
-    form = teacher.follow(picker, "micromodules/new")
+    form = teacher.to_form(picker)
     answer = teacher.submit(form, campus.form_fields(), form="micromodules/new", button="place")
     (badge,) = teacher.save_selected(answer)
 
@@ -343,7 +343,7 @@ def test_the_json_of_the_page_makes_a_key_that_works(canvas_campus: Campus) -> N
     campus.tool.registrations.approve_deployment(registration.id, lms.deployment_id(side), "Third College")
 
     picker = teacher.deep_link(campus.course, tool=side)
-    form = teacher.follow(picker, "micromodules/new")
+    form = teacher.to_form(picker)
     answer_page = teacher.submit(form, campus.form_fields(), form="micromodules/new", button="place")
     (badge,) = teacher.save_selected(answer_page)
     campus.set_up(badge)

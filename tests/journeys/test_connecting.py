@@ -57,7 +57,7 @@ def select_content(campus: Campus, side: ToolType) -> tuple[Person, Page]:
 
 def earn(campus: Campus, teacher: Person, picker: Page) -> str:
     """The whole way from the picker to a badge in the wallet; its id."""
-    form = teacher.follow(picker, "micromodules/new")
+    form = teacher.to_form(picker)
     (badge,) = teacher.save_selected(teacher.submit(form, FORM, form="micromodules/new", button="place"))
     campus.set_up(badge)
     campus.publish(badge)

@@ -31,7 +31,7 @@ class Gated:
         """Both links at once where the LMS takes several; else the picker offers the gate the next time."""
         campus = self.campus
         teacher = campus.browser(campus.teacher)
-        form = teacher.follow(teacher.deep_link(campus.course), "micromodules/new")
+        form = teacher.to_form(teacher.deep_link(campus.course))
         typed = micromodule_fields("Open Data Talk", "", "60") | rule_fields(0, label=RULE, kind="gate")
         answer = teacher.submit(form, typed, form="micromodules/new", button="place")
         placed = teacher.save_selected(answer)

@@ -21,7 +21,7 @@ def rule(number: int, label: str, channel: str, threshold: str, **more: str) -> 
 
 
 def open_form(campus: Campus, teacher: Person) -> Page:
-    return teacher.follow(teacher.deep_link(campus.course), "micromodules/new")
+    return teacher.to_form(teacher.deep_link(campus.course))
 
 
 def lti_activities(campus: Campus) -> list[Activity]:
@@ -71,7 +71,7 @@ def test_cancelling_keeps_what_was_typed_for_the_next_time(campus: Campus) -> No
     picker = teacher.deep_link(campus.course)
     assert "Continue your unfinished badge" in picker.words
     assert "Half a thought" not in picker.words, "nothing was made of it"
-    form = teacher.follow(picker, "micromodules/new")
+    form = teacher.to_form(picker)
     kept = form.form("micromodules/new").fields
     assert {name: kept[name] for name in typed} == typed
 
@@ -166,7 +166,7 @@ def test_nested_rules_over_several_columns_are_said_explained_and_decided(campus
     }
     teacher = campus.browser(campus.teacher)
     form = open_form(campus, teacher)
-    spoken = teacher.submit(form, fields, form="micromodules/new", button="Say it in words")
+    spoken = teacher.submit(form, fields, form="micromodules/new", button="Try it")
     for said in (
         "All of these:",
         "Quiz 1: at least 60 %",
@@ -267,7 +267,7 @@ def test_a_recipe_brings_its_rules_and_what_to_do_in_the_lms(moodle_campus: Camp
     page = teacher.submit(page, {"recipe": "forum"}, form="micromodules/new", button="add_recipe")
     assert page.form("micromodules/new").fields["criteria-3-label"] == "Took part in the forum"
     assert "restrict the gate activity to those who completed it" in page.words
-    kept = teacher.follow(teacher.deep_link(campus.course), "micromodules/new").form("micromodules/new")
+    kept = teacher.to_form(teacher.deep_link(campus.course)).form("micromodules/new")
     assert kept.fields["criteria-3-recipe"] == "forum", "drafts hold every kind of rule"
 
 
@@ -310,7 +310,7 @@ def test_rules_are_exported_and_imported_into_another_badge(campus: Campus) -> N
     assert file.headers["Content-Disposition"].startswith("attachment")
 
     another = campus.another_course("MM2", "Micromodule 2: Open Data again")
-    form = teacher.follow(teacher.deep_link(another), "micromodules/new")
+    form = teacher.to_form(teacher.deep_link(another))
     imported = teacher.submit(form, {"criteria_json": file.text}, form="micromodules/new", button="import")
     fields = imported.form("micromodules/new").fields
     assert (fields["criteria-0-label"], fields["criteria-0-threshold"]) == ("Quiz 1", "85")

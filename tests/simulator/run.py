@@ -329,7 +329,7 @@ def place(teacher: Person, course: Course, recipe: Recipe) -> list[Activity]:
         form = next(form for form in picker.forms if any(known in button for button in form.buttons))
         answer = teacher.submit(picker, form=form, button=known)
     else:
-        page = teacher.follow(picker, "micromodules/new")
+        page = teacher.to_form(picker)
         fields = {
             "name": recipe.name,
             "description": recipe.description,

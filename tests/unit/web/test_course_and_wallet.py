@@ -21,10 +21,10 @@ def course_words(member: FlaskClient, tool: Sample, state: str) -> str:
 
 def test_a_draft_is_set_up_in_the_order_of_its_steps(member: FlaskClient, tool: Sample) -> None:
     words = course_words(member, tool, "draft-begun")
-    steps = ("Give “Quiz 1” its formula", "Restrict “Forum and page”", "Publish")
+    steps = ("“Quiz 1”: formula", "Restrict “Forum and page”", "Publish")
     places = [words.index(step) for step in steps]
     assert places == sorted(places)
-    assert "Confirm “Presentation”" in words, "people may be confirmed before, and need not"
+    assert "Confirm learners : Presentation" in words, "people may be confirmed before, and need not"
     assert "Check and confirm : Forum and page" in words
     assert "What is missing" not in words, "nobody is listed before it is published"
 
@@ -34,7 +34,7 @@ def test_what_is_done_is_one_line_and_no_button(member: FlaskClient, tool: Sampl
     assert "Create the column" not in words
     assert "Open the formula page" not in words
     assert "Confirmed · 3 of 30 pass" in words
-    assert "3 of 7 meet the criteria now." in words, "who waits for proof, too"
+    assert "3 of 7 would earn it now" in words, "who waits for proof, too"
 
 
 def test_a_gate_that_nobody_opened_says_how(member: FlaskClient, tool: Sample) -> None:
@@ -78,7 +78,7 @@ def test_who_may_not_publish_has_no_button_for_it(member: FlaskClient, tool: Sam
 def test_what_waits_for_a_person_is_counted(member: FlaskClient, tool: Sample) -> None:
     words = course_words(member, tool, "people")
     assert "Handed in: 3 wait" in words
-    assert "Confirm “Presentation” : Research Data 2 confirmed" in words
+    assert "Confirm learners : Presentation, Research Data 2 confirmed" in words
 
 
 def wallet_page(member: FlaskClient, tool: Sample, state: str) -> BeautifulSoup:

@@ -560,14 +560,26 @@ def test_a_form_of_ten_thousand_rules_is_answered(member: FlaskClient) -> None:
     assert answer.text.count('class="rule-row"') < 1100
 
 
-@pytest.mark.parametrize("path", ["/picker", "/micromodules/new"])
+def test_where_there_is_nothing_to_choose_the_form_opens_itself(member: FlaskClient, tool: Sample) -> None:
+    tool.picker_view = PICKERS["first"]
+    answer = member.get("/l/session-1/picker")
+    assert (answer.status_code, answer.location) == (303, "/l/session-1/micromodules/new")
+    page = BeautifulSoup(member.get(answer.location).text, "html5lib")
+    (others,) = (link["href"] for link in page.select(".form-end a"))
+    assert "badge wallet" in member.get(others).text, "the rest stays within reach"
+    for state in ("usual", "draft"):
+        tool.picker_view = PICKERS[state]
+        assert member.get("/l/session-1/picker").status_code == 200, state
+
+
+@pytest.mark.parametrize("path", ["/picker?all=yes", "/micromodules/new"])
 @pytest.mark.parametrize("supports_mirror", [True, False])
 def test_what_a_column_does_to_the_total_is_told_before_it_is_made(
     path: str, supports_mirror: bool, member: FlaskClient, tool: Sample
 ) -> None:
     tool.picker_view = picker(supports_mirror=supports_mirror)
     page = member.get(f"/l/session-1{path}").get_data(as_text=True)
-    assert ("It counts in the course total until you set its weight to 0." in page) is supports_mirror
+    assert ("column that counts in the course total until its weight is 0." in page) is supports_mirror
 
 
 def test_the_picker_offers_the_gates_that_have_no_link(member: FlaskClient, tool: Sample) -> None:

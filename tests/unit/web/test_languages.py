@@ -123,7 +123,7 @@ def test_the_course_page_speaks_one_language(state: str, member: FlaskClient, to
 def test_deep_linking_speaks_one_language(state: str, member: FlaskClient, tool: Sample) -> None:
     tool.launching.view = replace(PICKING, locale="ar")
     tool.picker_view = PICKERS[state]
-    assert plain_words(member.get("/l/session-1/picker").text) == []
+    assert plain_words(member.get("/l/session-1/picker?all=yes").text) == []
     assert plain_words(member.get("/l/session-1/micromodules/new").text) == []
 
 
