@@ -9,8 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from lti_tool.domain.roles import Rights
+
+PURPOSES: Final[Mapping[str, str]] = {
+    "LtiResourceLinkRequest": "link",
+    "LtiDeepLinkingRequest": "choosing",
+    "LtiSubmissionReviewRequest": "review",
+    "DataPrivacyLaunchRequest": "privacy",
+}
+"""What the session of each message is for: a link was opened, content is chosen, one learner's work is looked
+at, one person's data is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +46,7 @@ class CourseContext:
 
 @dataclass(frozen=True, slots=True)
 class LinkOnPlatform:
-    """The resource link claim, present in LtiResourceLinkRequest only."""
+    """The resource link claim: of the link that was opened, or whose column a review is about."""
 
     id_on_platform: str
     title: str | None = None
@@ -71,6 +81,10 @@ class DeepLinkingSettings:
     """Echoed if and only if it was sent."""
     title: str | None = None
     text: str | None = None
+    accept_targets: tuple[str, ...] = ()
+    """Of ``frame``, ``iframe``, ``window`` and ``embed``, those in which content may be shown."""
+    accept_media_types: tuple[str, ...] | None = None
+    """Media types, ``image/*`` among them; ``None`` where the platform names none, and so takes any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +126,13 @@ class Launch:
     """Somebody acts as somebody else, or views as a student: read only, never awarded."""
     is_cookie_bound: bool = True
     """Whether the browser kept the state cookie; if not, the session travels in the path."""
+    for_user: str | None = None
+    """The platform's id of the person whom a review or a privacy launch is about."""
+
+    @property
+    def purpose(self) -> str:
+        """What the session is for: see :data:`PURPOSES`."""
+        return PURPOSES[self.message_type]
 
     @property
     def badge_link_key(self) -> str | None:

@@ -14,6 +14,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from lti_tool.domain.identity import (
+    PURPOSES,
     CourseContext,
     DeepLinkingSettings,
     GradeService,
@@ -36,6 +37,7 @@ ROLES: Final = LTI + "roles"
 TOOL_PLATFORM: Final = LTI + "tool_platform"
 LAUNCH_PRESENTATION: Final = LTI + "launch_presentation"
 CUSTOM: Final = LTI + "custom"
+FOR_USER: Final = LTI + "for_user"
 DEEP_LINKING_SETTINGS: Final = DEEP_LINKING + "deep_linking_settings"
 DEEP_LINKING_DATA: Final = DEEP_LINKING + "data"
 DEEP_LINKING_MESSAGE: Final = DEEP_LINKING + "msg"
@@ -45,6 +47,16 @@ GRADE_SERVICE: Final = "https://purl.imsglobal.org/spec/lti-ags/claim/endpoint"
 LTI_VERSION: Final = "1.3.0"
 RESOURCE_LINK_REQUEST: Final = "LtiResourceLinkRequest"
 DEEP_LINKING_REQUEST: Final = "LtiDeepLinkingRequest"
+SUBMISSION_REVIEW_REQUEST: Final = "LtiSubmissionReviewRequest"
+DATA_PRIVACY_REQUEST: Final = "DataPrivacyLaunchRequest"
+
+MESSAGES: Final = frozenset(PURPOSES)
+"""The messages that this tool takes; what each is for says ``domain.identity.PURPOSES``."""
+ABOUT_SOMEBODY: Final = frozenset({SUBMISSION_REVIEW_REQUEST, DATA_PRIVACY_REQUEST})
+"""Those whose ``for_user`` names somebody else than who launches."""
+
+ITEM_TYPES: Final = frozenset({"ltiResourceLink", "link", "html", "image"})
+"""What this tool has to give to a platform that asks for content."""
 
 KEPT_CUSTOM: Final = frozenset(
     {
@@ -254,14 +266,24 @@ def read_deep_linking_settings(body: Mapping[str, Any]) -> DeepLinkingSettings:
         raise LaunchRefused(ErrorCode.DEEP_LINKING_SETTINGS_INVALID, "no deep_linking_settings")
     return_url = http_url(settings.get("deep_link_return_url"))
     types = settings.get("accept_types")
+    targets = settings.get("accept_presentation_document_targets")
     data = settings.get("data")
-    if return_url is None or not isinstance(types, list) or not (data is None or isinstance(data, str)):
+    if (
+        return_url is None
+        or not isinstance(types, list)
+        or not isinstance(targets, list)
+        or not (data is None or isinstance(data, str))
+    ):
         raise LaunchRefused(
-            ErrorCode.DEEP_LINKING_SETTINGS_INVALID, "deep_link_return_url, accept_types or data"
+            ErrorCode.DEEP_LINKING_SETTINGS_INVALID,
+            "deep_link_return_url, accept_types, accept_presentation_document_targets or data",
         )
-    accept_types = tuple(item for item in types if isinstance(item, str))
-    if "ltiResourceLink" not in accept_types:
-        raise LaunchRefused(ErrorCode.DEEP_LINKING_TYPE_REFUSED, "ltiResourceLink is not accepted here")
+    accept_types = _words(types)
+    if not ITEM_TYPES & set(accept_types):
+        raise LaunchRefused(
+            ErrorCode.DEEP_LINKING_TYPE_REFUSED, "nothing that this tool has is accepted here"
+        )
+    media_types = settings.get("accept_media_types")
     return DeepLinkingSettings(
         return_url=return_url,
         accept_types=accept_types,
@@ -270,7 +292,28 @@ def read_deep_linking_settings(body: Mapping[str, Any]) -> DeepLinkingSettings:
         data=data,
         title=text(settings.get("title"), 500),
         text=text(settings.get("text"), 2000),
+        accept_targets=_words(targets),
+        # The standard has one text, types parted by commas; what is no text says nothing.
+        accept_media_types=_words(media_types.split(",")) if isinstance(media_types, str) else None,
     )
+
+
+def _words(values: list[Any]) -> tuple[str, ...]:
+    """The texts of a list that somebody else made, bounded: types and targets are short."""
+    return tuple(
+        value.strip() for value in values[:100] if isinstance(value, str) and len(value) <= ID_LENGTH
+    )
+
+
+def read_for_user(body: Mapping[str, Any]) -> str:
+    """Whom a message is about (Submission Review 1.0 §3.3, Data Privacy Launch 1.0): the platform's user id.
+
+    :raises LaunchRefused: LAUNCH_CLAIM_INVALID where it names nobody.
+    """
+    user_id = identifier(claim_object(body, FOR_USER).get("user_id"), "for_user.user_id")
+    if user_id is None:
+        raise LaunchRefused(ErrorCode.LAUNCH_CLAIM_INVALID, "for_user names nobody", claim="for_user.user_id")
+    return user_id
 
 
 def read_locale(presentation: Mapping[str, Any], custom: Mapping[str, str]) -> str | None:

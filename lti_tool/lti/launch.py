@@ -15,7 +15,6 @@ The last one, that the nonce was never used, is the insert with which ``accept_l
 
 from __future__ import annotations
 
-import base64
 import hmac
 import re
 from collections.abc import Callable, Mapping
@@ -23,11 +22,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final, NoReturn
 
-import msgspec
 import requests
-from joserfc.jws import JWSRegistry
 from pylti1p3.cookie import CookieService
-from pylti1p3.exception import LtiException
 from pylti1p3.message_launch import MessageLaunch
 from pylti1p3.request import Request
 from pylti1p3.session import SessionService
@@ -37,7 +33,8 @@ from lti_tool.domain.identity import CourseContext, Launch, LinkOnPlatform
 from lti_tool.domain.registrations import RegistrationView
 from lti_tool.domain.roles import rights_of
 from lti_tool.errors import ErrorCode, LaunchRefused
-from lti_tool.lti import claims
+from lti_tool.lti import claims, id_tokens
+from lti_tool.lti.id_tokens import LEEWAY_SECONDS, MAX_TOKEN_LENGTH
 from lti_tool.lti.key_sets import KeySets
 from lti_tool.lti.oidc import (
     STATE_LIFETIME_SECONDS,
@@ -52,19 +49,11 @@ from lti_tool.lti.oidc import (
 )
 from lti_tool.platforms import platform_for
 
-LEEWAY_SECONDS: Final = 60
-"""How far two clocks may differ. Moodle's tokens live 60 s, and campus servers drift by tens of seconds;
-a longer leeway would double what it protects, a replay is stopped by the nonce anyway."""
 MAX_TOKEN_AGE_SECONDS: Final = STATE_LIFETIME_SECONDS
 """A token is made between our two requests, so it cannot be older than a state may be."""
-MAX_TOKEN_LENGTH: Final = 65_536
 MAX_STATE_LENGTH: Final = 8_192
-ALGORITHM: Final = "RS256"
-"""The only one: the one every platform has to support (SEC §6.1), with nothing to choose for an attacker."""
 
-_COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
 _ERROR_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-_RS256 = JWSRegistry.algorithms[ALGORITHM]
 
 
 class LaunchValidator:
@@ -160,7 +149,7 @@ _NO_CONFIGURATION: Final = ToolConfDict({})
 class _Validation(MessageLaunch[_Form, ToolConfDict, SessionService, _Cookies]):
     """PyLTI1p3's launch with its gaps closed (2.0.0 and the fork alike; reference in the decision records).
 
-    Kept: the skeleton of steps, the form and cookie services, the message validators. Replaced:
+    Kept: the skeleton of steps, the form and cookie services. Replaced:
 
     * ``validate``: the order, so that no claim of an unsigned token is ever looked at.
     * ``validate_state``: PyLTI1p3 takes any state that equals its cookie, or a token that it saw before.
@@ -168,7 +157,8 @@ class _Validation(MessageLaunch[_Form, ToolConfDict, SessionService, _Cookies]):
     * ``validate_jwt_signature``: it builds a PEM key for each launch, and never asks for new keys.
     * ``validate_registration``: it takes the first of several audiences and never looks at ``azp``.
     * ``validate_nonce``: it asks whether the nonce exists, not whether it belongs to this state.
-    * ``validate_message``: bounds, and ``target_link_uri``, are added.
+    * ``validate_message``: it refuses a deep linking request that takes no LTI link, takes any value for
+      ``for_user``, and fails over an AGS claim that is no object; bounds and ``target_link_uri`` are added.
     * ``validate_deployment``, ``save_launch_data``: ``accept_launch`` records what is to be kept.
     """
 
@@ -279,33 +269,15 @@ class _Validation(MessageLaunch[_Form, ToolConfDict, SessionService, _Cookies]):
     # -- 3. algorithm, key, signature
 
     def validate_jwt_format(self) -> _Validation:
-        """A compact JWS with an allowed algorithm and a key id; nothing else of the header is used.
-
-        ``jku``, ``x5u``, ``jwk`` and ``x5c`` would let the sender choose the key; they are not read.
-        """
-        token = self._get_id_token()
-        if not _COMPACT.fullmatch(token):
-            raise LaunchRefused(ErrorCode.LAUNCH_TOKEN_MALFORMED, "no compact JWS")
-        header = _json_object(token.partition(".")[0])
-        if header.get("alg") != ALGORITHM:
-            raise LaunchRefused(ErrorCode.LAUNCH_ALGORITHM_REFUSED, f"alg is not {ALGORITHM}")
-        if "crit" in header:
-            # RFC 7515 §4.1.11: an extension that must be understood, and is not.
-            raise LaunchRefused(ErrorCode.LAUNCH_TOKEN_MALFORMED, "critical extensions in the header")
-        kid = header.get("kid")
-        if not isinstance(kid, str) or not kid:
-            raise LaunchRefused(ErrorCode.LAUNCH_KEY_ID_MISSING, "no kid in the header")
-        self._header = header
+        """A compact JWS with an allowed algorithm and a key id."""
+        self._header = id_tokens.read_header(self._get_id_token())
         return self
 
     def validate_jwt_signature(self) -> _Validation:
         """Signed by a key that this registration's platform publishes under that id."""
-        signed, _, signature = self._get_id_token().rpartition(".")
-        keys = self._validator.jwks.keys(self._registered, self._header["kid"])
-        message, raw_signature = signed.encode(), _decode(signature)
-        if not any(_RS256.verify(message, raw_signature, key) for key in keys):
-            raise LaunchRefused(ErrorCode.LAUNCH_SIGNATURE_INVALID, "no key of that id made this signature")
-        self._body = _json_object(signed.rpartition(".")[2])
+        self._body = id_tokens.read_body(
+            self._get_id_token(), self._header, self._registered, self._validator.jwks
+        )
         self.set_jwt({"header": self._header, "body": self._body})  # type: ignore[typeddict-item]
         return self
 
@@ -313,41 +285,11 @@ class _Validation(MessageLaunch[_Form, ToolConfDict, SessionService, _Cookies]):
 
     def validate_registration(self) -> _Validation:
         """The token is from the platform that the login named, and for this tool alone (SEC §5.1.3 3-5)."""
-        registration = self._registered
-        if self._body.get("iss") != registration.issuer:
-            raise LaunchRefused(ErrorCode.LAUNCH_ISSUER_WRONG, "iss is not the issuer of this login")
-        audience = self._body.get("aud")
-        audiences = audience if isinstance(audience, list) else [audience]
-        if not audiences or any(each != registration.client_id for each in audiences):
-            # Further audiences would have to be trusted, and this tool trusts none.
-            raise LaunchRefused(ErrorCode.LAUNCH_AUDIENCE_WRONG, "aud is not this client_id alone")
-        authorised = self._body.get("azp")
-        if (authorised is not None or len(audiences) > 1) and authorised != registration.client_id:
-            raise LaunchRefused(ErrorCode.LAUNCH_AUTHORISED_PARTY_WRONG, "azp is not this client_id")
+        id_tokens.check_parties(self._body, self._registered)
         return self
 
     def _validate_times(self) -> None:
-        issued_at, expires_at = self._time("iat"), self._time("exp")
-        not_before = self._time("nbf") if "nbf" in self._body else issued_at
-        if expires_at <= self._now - LEEWAY_SECONDS:
-            raise LaunchRefused(
-                ErrorCode.LAUNCH_EXPIRED, f"expired {self._now - expires_at:.0f} s ago by this clock"
-            )
-        if expires_at <= issued_at or max(issued_at, not_before) > self._now + LEEWAY_SECONDS:
-            raise LaunchRefused(
-                ErrorCode.LAUNCH_TIME_INVALID, f"issued {issued_at - self._now:.0f} s ahead of this clock"
-            )
-        if issued_at < self._now - MAX_TOKEN_AGE_SECONDS - LEEWAY_SECONDS:
-            raise LaunchRefused(
-                ErrorCode.LAUNCH_TIME_INVALID, f"issued {self._now - issued_at:.0f} s ago by this clock"
-            )
-
-    def _time(self, claim: str) -> float:
-        """A NumericDate (RFC 7519 §2)."""
-        value = self._body.get(claim)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e11:
-            raise LaunchRefused(ErrorCode.LAUNCH_TIME_INVALID, f"{claim} is no time", claim=claim)
-        return value
+        id_tokens.check_times(self._body, self._now, MAX_TOKEN_AGE_SECONDS)
 
     # -- 5. the nonce
 
@@ -361,12 +303,12 @@ class _Validation(MessageLaunch[_Form, ToolConfDict, SessionService, _Cookies]):
     # -- 6. LTI claims
 
     def validate_message(self) -> _Validation:
-        """The claims that every message needs, then PyLTI1p3's validator of this message type."""
+        """The claims that every message needs, and those of this one."""
         body = self._body
         if body.get(claims.VERSION) != claims.LTI_VERSION:
             raise LaunchRefused(ErrorCode.LAUNCH_VERSION_WRONG, f"version is not {claims.LTI_VERSION}")
         message_type = body.get(claims.MESSAGE_TYPE)
-        if message_type not in (claims.RESOURCE_LINK_REQUEST, claims.DEEP_LINKING_REQUEST):
+        if not isinstance(message_type, str) or message_type not in claims.MESSAGES:
             raise LaunchRefused(ErrorCode.LAUNCH_MESSAGE_TYPE_UNKNOWN, "a message this tool does not take")
         claims.read_roles(body)
         if claims.identifier(body.get(claims.DEPLOYMENT_ID), "deployment_id") is None:
@@ -377,11 +319,20 @@ class _Validation(MessageLaunch[_Form, ToolConfDict, SessionService, _Cookies]):
         self._validate_target()
         if message_type == claims.DEEP_LINKING_REQUEST:
             claims.read_deep_linking_settings(body)
-        try:
-            super().validate_message()
-        except LtiException as error:
-            raise LaunchRefused(ErrorCode.DEEP_LINKING_SETTINGS_INVALID, str(error)) from error
+        elif message_type == claims.SUBMISSION_REVIEW_REQUEST:
+            self._validate_review()
+        elif message_type == claims.DATA_PRIVACY_REQUEST:
+            claims.read_for_user(body)
         return self
+
+    def _validate_review(self) -> None:
+        """Whose work, and by which column (Submission Review 1.0 §3.3); the link may be left out."""
+        claims.read_for_user(self._body)
+        grades = claims.read_grade_service(self._body)
+        if grades is None or grades.line_item_url is None:
+            raise LaunchRefused(ErrorCode.LAUNCH_CLAIM_INVALID, "a review of no column", claim="lineitem")
+        if claims.RESOURCE_LINK in self._body:
+            claims.read_resource_link(self._body)
 
     def _validate_target(self) -> None:
         """The signed target is the login's, which came unsigned, and lies on this installation.
@@ -404,7 +355,9 @@ class _Validation(MessageLaunch[_Form, ToolConfDict, SessionService, _Cookies]):
 
     def _launch(self) -> Launch:
         body, registration = self._body, self._registered
-        is_deep_linking = body[claims.MESSAGE_TYPE] == claims.DEEP_LINKING_REQUEST
+        message_type = body[claims.MESSAGE_TYPE]
+        is_deep_linking = message_type == claims.DEEP_LINKING_REQUEST
+        is_privacy = message_type == claims.DATA_PRIVACY_REQUEST
         presentation = body.get(claims.LAUNCH_PRESENTATION)
         presentation = presentation if isinstance(presentation, dict) else {}
         tool_platform = body.get(claims.TOOL_PLATFORM)
@@ -412,7 +365,9 @@ class _Validation(MessageLaunch[_Form, ToolConfDict, SessionService, _Cookies]):
         settings = claims.read_deep_linking_settings(body) if is_deep_linking else None
         roles = claims.read_roles(body)
         custom = claims.read_custom(body)
-        context = claims.read_context(body)
+        # A privacy launch is about a person, in whatever courses: both claims are to be absent from it.
+        context = None if is_privacy else claims.read_context(body)
+        has_link = not (is_deep_linking or is_privacy) and claims.RESOURCE_LINK in body
         return_url = claims.http_url(presentation.get("return_url"))
         return Launch(
             registration_id=registration.id,
@@ -420,7 +375,7 @@ class _Validation(MessageLaunch[_Form, ToolConfDict, SessionService, _Cookies]):
             client_id=registration.client_id,
             product=registration.product,
             deployment_id=body[claims.DEPLOYMENT_ID],
-            message_type=body[claims.MESSAGE_TYPE],
+            message_type=message_type,
             user=claims.read_user(body),
             rights=rights_of(roles),
             roles=roles,
@@ -429,7 +384,7 @@ class _Validation(MessageLaunch[_Form, ToolConfDict, SessionService, _Cookies]):
             expires_at=datetime.fromtimestamp(body["exp"], UTC),
             target_link_uri=self._state.target_link_uri,
             context=context,
-            link=None if is_deep_linking else self._link(context, custom),
+            link=self._link(context, custom) if has_link else None,
             custom=custom,
             grades=claims.read_grade_service(body),
             memberships=claims.read_membership_service(body),
@@ -440,6 +395,7 @@ class _Validation(MessageLaunch[_Form, ToolConfDict, SessionService, _Cookies]):
             course_module_id=self._state.course_module_id,
             is_masquerading=platform_for(registration.product).is_masquerading(custom),
             is_cookie_bound=self._is_cookie_bound,
+            for_user=claims.read_for_user(body) if message_type in claims.ABOUT_SOMEBODY else None,
         )
 
     def _link(self, context: CourseContext | None, custom: Mapping[str, str]) -> LinkOnPlatform:
@@ -448,20 +404,3 @@ class _Validation(MessageLaunch[_Form, ToolConfDict, SessionService, _Cookies]):
             link.id_on_platform, context.id_on_platform if context else None, custom.get("badge_link_key")
         )
         return replace(link, id_on_platform=name)
-
-
-def _decode(segment: str) -> bytes:
-    try:
-        return base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
-    except ValueError as error:
-        raise LaunchRefused(ErrorCode.LAUNCH_TOKEN_MALFORMED, "a part is no base64url") from error
-
-
-def _json_object(segment: str) -> dict[str, Any]:
-    try:
-        value = msgspec.json.decode(_decode(segment))
-    except (ValueError, RecursionError) as error:
-        raise LaunchRefused(ErrorCode.LAUNCH_TOKEN_MALFORMED, "a part is no JSON") from error
-    if not isinstance(value, dict):
-        raise LaunchRefused(ErrorCode.LAUNCH_TOKEN_MALFORMED, "a part is no JSON object")
-    return value

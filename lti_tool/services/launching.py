@@ -89,6 +89,11 @@ class SessionView:
     """Came with an administrator's role in the institution or system, as themselves."""
     gate_id: str | None = None
     """Of the gate that the link is; ``placement_id`` is then that of the badge it stands beside."""
+    purpose: str = "link"
+    """``link``, ``choosing``, ``review`` or ``privacy``: what the message was for."""
+    subject_id: str | None = None
+    """The learner whom a review or a privacy launch is about; ``None`` where this tool knows nobody of that
+    name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -439,6 +444,8 @@ class _Acceptance:
             created_at=self.now,
             expires_at=self.now + SESSION_LIFETIME,
             is_administrator=launch.rights.is_administrator and not self.is_read_only,
+            purpose=launch.purpose,
+            subject_id=self._subject_id(organisation_id, learner_id),
         )
         launches.add_session(self.connection, row, self.hash_token(token))
         stored = launches.StoredSession(
@@ -453,6 +460,13 @@ class _Acceptance:
             issuer=registration.issuer,
         )
         return AcceptedLaunch(token, _view(stored), self.known.has_placements)
+
+    def _subject_id(self, organisation_id: str, learner_id: str) -> str | None:
+        """Whom the message is about; nobody is made up for a name that the platform gives."""
+        sub = self.launch.for_user
+        if sub is None or sub == self.launch.user.sub:
+            return None if sub is None else learner_id
+        return launches.learner_id(self.session, organisation_id, self.launch.registration_id, sub)
 
     def _frame_origins(self, deployment: launches.KnownDeployment) -> list[str]:
         """Who may frame the pages of this session."""
@@ -495,10 +509,14 @@ def _view(stored: launches.StoredSession) -> SessionView:
         deep_linking=(
             None
             if settings is None
-            else DeepLinkingSettings(**{**settings, "accept_types": tuple(settings["accept_types"])})
+            else DeepLinkingSettings(
+                **{name: tuple(kept) if isinstance(kept, list) else kept for name, kept in settings.items()}
+            )
         ),
         product=stored.product,
         issuer=stored.issuer,
         expires_at=row.expires_at,
         is_administrator=row.is_administrator,
+        purpose=row.purpose,
+        subject_id=row.subject_id,
     )

@@ -193,6 +193,8 @@ class SessionRow(NamedTuple):
     created_at: datetime
     expires_at: datetime
     is_administrator: bool
+    purpose: str
+    subject_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,6 +351,17 @@ def find_known(connection: Connection, keys: LaunchKeys) -> Known | None:
         start = end
     parts.append(bool(row[start]))
     return Known(*parts)
+
+
+def learner_id(session: Session, organisation_id: str, registration_id: str, sub: str) -> str | None:
+    """Of somebody whom the platform names and this tool knows."""
+    return session.scalar(
+        select(Learner.id).where(
+            Learner.organisation_id == organisation_id,
+            Learner.registration_id == registration_id,
+            Learner.sub == sub,
+        )
+    )
 
 
 # -- what is recorded

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
+from flask import Blueprint, Response, current_app, make_response, redirect, render_template, request, url_for
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -106,10 +106,12 @@ def launch() -> AnyResponse:
 
 
 def landing_url(session: SessionView) -> str:
-    """Where somebody lands: the picker, the check of a gate, the course page of those who teach, or the
-    wallet."""
+    """Where somebody lands: the picker, one person's data, the check of a gate, the course page of those who
+    teach, or the wallet."""
     if session.deep_linking is not None:
         return url_for("configure.pick")
+    if session.purpose == "privacy" and "privacy.show" in current_app.view_functions:
+        return url_for("privacy.show")
     if session.gate_id is not None and session.can_configure:
         return url_for("gates.show", gate_id=session.gate_id)
     if session.can_view_progress and session.link_role != "wallet" and session.placement_id is not None:

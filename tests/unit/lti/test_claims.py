@@ -135,6 +135,7 @@ def test_truth_comes_as_boolean_or_text(multiple: object, expected: bool) -> Non
     settings = {
         "deep_link_return_url": "https://lms.example/r",
         "accept_types": ["ltiResourceLink"],
+        "accept_presentation_document_targets": ["iframe"],
         "accept_multiple": multiple,
     }
     read = claims.read_deep_linking_settings({claims.DEEP_LINKING_SETTINGS: settings})
