@@ -47,6 +47,8 @@ class ErrorCode(StrEnum):
     SETTINGS_INVALID = "settings_invalid"
     KEY_FILE_EXPOSED = "key_file_exposed"
     KEY_MISSING = "key_missing"
+    KEY_PASSPHRASE_MISSING = "key_passphrase_missing"
+    KEY_PASSPHRASE_WRONG = "key_passphrase_wrong"
     DATABASE_NOT_MIGRATED = "database_not_migrated"
 
     # -- registrations
@@ -212,6 +214,12 @@ class LaunchRefused(ToolError):
         super().__init__(code, detail, **params)
         self.status = status
         self.fresh_launch_url = fresh_launch_url
+        self.registration_id: str | None = None
+        """Whose LMS the login named; until a signature was checked, anybody may have named it."""
+        self.deployment_id_on_platform: str | None = None
+        """The deployment that a token named whose signature was good."""
+        self.clock_skew: float | None = None
+        """Seconds by which a signed token, made for this very login, proves the clocks to differ."""
 
 
 class NotAllowed(ToolError):

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import msgspec
@@ -28,6 +28,8 @@ from joserfc.jwk import RSAKey
 from lti_tool.domain.call_budget import LONGEST_REST
 from lti_tool.domain.registrations import DeploymentView, RegistrationView, Site, site_of, token_url_of
 from lti_tool.errors import ErrorCode, OutboundRefused, PlatformFailed
+from lti_tool.lti.budgets import CallBudget, NoBudget
+from lti_tool.lti.observing import NoObserver, Service, ServiceObserver, says_nothing, service_of
 from lti_tool.lti.signing import SigningKeys
 from lti_tool.outbound import Answer, Outbound
 from lti_tool.platforms import Platform, platform_for
@@ -50,41 +52,6 @@ REASON_BYTES: Final = 2000
 """As much of a refusal is kept as a platform needs to say why."""
 PAGE_BYTES: Final = 32 * 1024 * 1024
 """Moodle gives everything in one page: 230 bytes a member, 300 a result; this is 100,000 learners."""
-
-
-class CallBudget(Protocol):
-    """What a platform may still be sent, by whichever process."""
-
-    def spend(self, access: ServiceAccess) -> None:
-        """Take one call.
-
-        :raises PlatformFailed: PLATFORM_BUSY, PLATFORM_CALLS_SPENT where it may not be made.
-        """
-
-    def note_answer(self, access: ServiceAccess, seconds: float) -> None:
-        """A call took so long."""
-
-    def slow_down(self, access: ServiceAccess, rest: float) -> None:
-        """The platform refused because it is too busy, and gets so many seconds of rest."""
-
-    def heed_warning(self, access: ServiceAccess) -> None:
-        """The platform says that it will soon refuse."""
-
-
-class NoBudget:
-    """As many calls as anybody likes: tests, and commands that ask once."""
-
-    def spend(self, access: ServiceAccess) -> None:
-        """Nothing is counted."""
-
-    def note_answer(self, access: ServiceAccess, seconds: float) -> None:
-        """Nothing is counted."""
-
-    def slow_down(self, access: ServiceAccess, rest: float) -> None:
-        """Nobody remembers."""
-
-    def heed_warning(self, access: ServiceAccess) -> None:
-        """There is nothing to slow down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +202,7 @@ class PlatformConnector:
     :param clock: aware UTC, for the assertion.
     :param monotonic: seconds, for token lifetimes and deadlines.
     :param budget: what each platform may be sent; without one, anything.
+    :param observer: is told how each call that was made ended.
     """
 
     def __init__(
@@ -245,8 +213,10 @@ class PlatformConnector:
         *,
         monotonic: Callable[[], float] = time.monotonic,
         budget: CallBudget | None = None,
+        observer: ServiceObserver | None = None,
     ) -> None:
         self._budget = budget or NoBudget()
+        self._observer = observer or NoObserver()
         self._outbound = outbound
         self._keys = keys
         self._clock = clock
@@ -324,23 +294,51 @@ class PlatformConnector:
         body: bytes | None,
         deadline: float | None,
     ) -> Answer:
-        self.require_named_host(access, url)
+        service = service_of(scopes)
+        try:
+            self.require_named_host(access, url)
+        except PlatformFailed as failure:
+            self._observe(access, service, method, url, failure)
+            raise
         token = self._token(access, scopes, deadline)
-        answer = self._send(access, method, url, token, headers, body, deadline)
+        answer = self._send(access, service, method, url, token, headers, body, deadline)
         if answer.status == 401:
             # Revoked or forgotten before its time: fetch one anew, once.
             self._forget(token)
             token = self._token(access, scopes, deadline)
-            answer = self._send(access, method, url, token, headers, body, deadline)
+            answer = self._send(access, service, method, url, token, headers, body, deadline)
         if not answer.is_success:
-            raise self._refusal(access, answer)
+            refusal = self._refusal(access, answer)
+            self._observe(access, service, method, url, refusal)
+            raise refusal
+        self._observe(access, service, method, url, None)
         if access.platform.is_nearly_too_busy(answer.headers):
             self._budget.heed_warning(access)
         return answer
 
+    def note_broken(
+        self, access: ServiceAccess, scopes: frozenset[str], url: str, failure: PlatformFailed
+    ) -> None:
+        """Tell the observer that what a service answered with success could not be used after all."""
+        self._observe(access, service_of(scopes), "GET", url, failure)
+
+    def _observe(
+        self,
+        access: ServiceAccess,
+        service: Service | None,
+        method: str,
+        url: str,
+        failure: PlatformFailed | None,
+        facts: Mapping[str, Any] | None = None,
+    ) -> None:
+        if service is None or (failure is not None and says_nothing(service, method, url, failure)):
+            return
+        self._observer.note_service(access.registration.id, access.deployment.id, service, failure, facts)
+
     def _send(
         self,
         access: ServiceAccess,
+        service: Service | None,
         method: str,
         url: str,
         token: _Token,
@@ -350,6 +348,7 @@ class PlatformConnector:
     ) -> Answer:
         return self._request(
             access,
+            service,
             method,
             url,
             headers={**headers, "Authorization": f"Bearer {token.value}"},
@@ -359,7 +358,14 @@ class PlatformConnector:
         )
 
     def _request(
-        self, access: ServiceAccess, method: str, url: str, *, timeout: float, **options: Any
+        self,
+        access: ServiceAccess,
+        service: Service | None,
+        method: str,
+        url: str,
+        *,
+        timeout: float,
+        **options: Any,
     ) -> Answer:
         self._budget.spend(access)
         asked_at = self._monotonic()
@@ -371,15 +377,18 @@ class PlatformConnector:
             if failure.code in (ErrorCode.PLATFORM_TIMED_OUT, ErrorCode.PLATFORM_UNREACHABLE):
                 self._note_silence(access, failure.code, asked_at, timeout)
                 self._budget.note_answer(access, self._monotonic() - asked_at)
+            self._observe(access, service, method, url, failure)
             raise
         except OutboundRefused as error:
             if error.code is ErrorCode.OUTBOUND_IN_TRANSACTION:
                 raise
-            raise PlatformFailed(
+            refused = PlatformFailed(
                 ErrorCode.PLATFORM_UNREACHABLE,
                 f"registration {access.registration.id}: refused by the outgoing policy ({error.detail})",
                 host=host_of(url) or "",
-            ) from error
+            )
+            self._observe(access, service, method, url, refused)
+            raise refused from error
         now = self._monotonic()
         self._answered_at[access.site] = now
         self._budget.note_answer(access, now - asked_at)
@@ -479,14 +488,42 @@ class PlatformConnector:
             for key in [key for key, kept in self._tokens.items() if kept is token]:
                 del self._tokens[key]
 
+    def check_token(self, access: ServiceAccess, scopes: frozenset[str], deadline: float) -> None:
+        """Fetch an access token for these permissions anew, whatever is kept.
+
+        :raises PlatformFailed: why there is none.
+        """
+        key = (access.registration.id, access.deployment.id_on_platform, access.token_url or "", scopes)
+        with self._lock:
+            self._tokens.pop(key, None)
+        self._token(access, scopes, deadline)
+
     def _fetch_token(
         self, access: ServiceAccess, token_url: str, scopes: frozenset[str], deadline: float | None
     ) -> _Token:
+        try:
+            token, granted = self._ask_for_token(access, token_url, scopes, deadline)
+        except PlatformFailed as failure:
+            if failure.code is ErrorCode.PLATFORM_SCOPE_MISSING:
+                # The endpoint works; what it does not give is told as a permission, not as a failure.
+                refused: dict[str, Any] = {"refused": sorted(scopes)}
+                self._observe(access, Service.TOKEN, "POST", token_url, None, refused)
+            elif failure.http_status is not None or failure.code is ErrorCode.PLATFORM_TOKEN_REFUSED:
+                self._observe(access, Service.TOKEN, "POST", token_url, failure)
+            raise
+        learnt = {"granted": sorted(granted), "refused": sorted(scopes - granted)}
+        self._observe(access, Service.TOKEN, "POST", token_url, None, learnt)
+        return token
+
+    def _ask_for_token(
+        self, access: ServiceAccess, token_url: str, scopes: frozenset[str], deadline: float | None
+    ) -> tuple[_Token, frozenset[str]]:
         registration = access.registration
         asked_at = self._monotonic()
         # Not repeated by the client: a platform may take an assertion's jti once only.
         answer = self._request(
             access,
+            Service.TOKEN,
             "POST",
             token_url,
             headers={"Accept": "application/json"},
@@ -515,10 +552,12 @@ class PlatformConnector:
             raise PlatformFailed(
                 ErrorCode.PLATFORM_TOKEN_REFUSED, f"registration {registration.id}: not a bearer token"
             )
-        if decoded.scope is not None and not scopes & frozenset(decoded.scope.split()):
+        # An answer that names no scope granted those asked for (RFC 6749 §5.1).
+        granted = scopes if decoded.scope is None else scopes & frozenset(decoded.scope.split())
+        if not granted:
             raise self._scope_missing(registration, scopes)
         margin = min(EXPIRY_MARGIN, lifetime / 2)
-        return _Token(value, asked_at + min(lifetime, 86_400.0) - margin)
+        return _Token(value, asked_at + min(lifetime, 86_400.0) - margin), granted
 
     def _assertion(self, access: ServiceAccess, token_url: str) -> str:
         registration = access.registration

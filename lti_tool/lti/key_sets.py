@@ -20,7 +20,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from joserfc.jwk import RSAKey
 
 from lti_tool.domain.registrations import RegistrationView
-from lti_tool.errors import ErrorCode, LaunchRefused, ToolError
+from lti_tool.errors import ErrorCode, LaunchRefused, PlatformFailed, ToolError
+from lti_tool.lti.observing import NoObserver, Service, ServiceObserver
 
 COOL_DOWN_SECONDS: Final = 30
 MAX_AGE_SECONDS: Final = 3600
@@ -49,11 +50,18 @@ class KeySets:
 
     :param fetch: reads a JWKS URL under the outgoing HTTP policy; raises a :class:`ToolError`.
     :param clock: aware UTC now.
+    :param observer: is told how each reading of a key set went.
     """
 
-    def __init__(self, fetch: Callable[[str], bytes], clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        fetch: Callable[[str], bytes],
+        clock: Callable[[], datetime],
+        observer: ServiceObserver | None = None,
+    ) -> None:
         self._fetch = fetch
         self._clock = clock
+        self._observer = observer or NoObserver()
         self._entries: dict[tuple[str, str], _Entry] = {}
         self._lock = threading.Lock()
 
@@ -102,13 +110,35 @@ class KeySets:
         if _age(entry.disappointed_at, now) < COOL_DOWN_SECONDS:
             return
         try:
-            keys = read_key_set(self._fetch(registration.jwks_url))
-        except (ToolError, ValueError):
+            keys = self.read(registration)
+        except ToolError:
             keys = {}
         if keys:
             entry.keys, entry.read_at = keys, now
         if kid not in keys:
             entry.disappointed_at = now
+
+    def read(self, registration: RegistrationView) -> dict[str, tuple[RSAKey, ...]]:
+        """Ask for a platform's keys now, and tell how that went; what is kept for launches stays as it is.
+
+        :raises PlatformFailed: PLATFORM_ANSWER_INVALID for an answer that holds no usable key.
+        :raises ToolError: what ``fetch`` raises.
+        """
+        failure: ToolError | None = None
+        keys: dict[str, tuple[RSAKey, ...]] = {}
+        try:
+            keys = read_key_set(self._fetch(registration.jwks_url))
+            if not keys:
+                failure = PlatformFailed(ErrorCode.PLATFORM_ANSWER_INVALID, "no usable key in the key set")
+        except ValueError as error:
+            failure = PlatformFailed(ErrorCode.PLATFORM_ANSWER_INVALID, str(error))
+        except ToolError as error:
+            failure = error
+        facts = None if failure else {"keys": len(keys)}
+        self._observer.note_service(registration.id, None, Service.KEY_SET, failure, facts)
+        if failure is not None:
+            raise failure
+        return keys
 
 
 def read_key_set(body: bytes) -> dict[str, tuple[RSAKey, ...]]:

@@ -158,4 +158,6 @@ class PagedRead(Generic[T]):
         return url
 
     def _broken(self, code: ErrorCode, why: str) -> PlatformFailed:
-        return PlatformFailed(code, f"registration {self._access.registration.id}: {why}")
+        failure = PlatformFailed(code, f"registration {self._access.registration.id}: {why}")
+        self._connector.note_broken(self._access, self._scopes(), self._url, failure)
+        return failure
