@@ -57,7 +57,8 @@ def describe_form(
     svg = render_svg(artwork)
     return micromodules.NewMicromodule(
         name=form.name,
-        description=form.description or summary_of(narrative),
+        description=form.description,
+        summary=summary_of(narrative),
         skills=form.skill_list,
         criteria=dump_criteria(criterion),
         criteria_narrative=narrative,
@@ -108,6 +109,11 @@ def with_choices(
             row = replace(row, label=names.get(row.choice, row.label))
         rows.append(row)
     return replace(form, rows=tuple(rows)), tuple(found)
+
+
+def own_description(description: str, narrative: str) -> str:
+    """A badge's description where somebody wrote one: empty where only its criteria stand for it."""
+    return "" if description == summary_of(narrative) else description
 
 
 def summary_of(narrative: str) -> str:

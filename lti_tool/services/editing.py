@@ -28,7 +28,7 @@ from lti_tool.platforms import GateKind, platform_for
 from lti_tool.services.configuring import Choices, gate_link_key
 from lti_tool.services.criteria_format import parse_criteria
 from lti_tool.services.criteria_tree import CriteriaNotShown, from_criterion
-from lti_tool.services.describing import describe_form, evidence_columns, summary_of
+from lti_tool.services.describing import describe_form, evidence_columns, own_description
 from lti_tool.services.launching import SessionView
 from lti_tool.services.micromodule_form import FormProblem, MicromoduleForm, Problem, RowKind
 from lti_tool.store import audit, bindings, gates, micromodules, placements, schedule
@@ -222,11 +222,10 @@ def _form_of(draft: DraftView) -> MicromoduleForm:
         rules = from_criterion(parse_criteria(draft.criteria))
     except CriteriaNotShown as error:
         raise _refused(draft.placement_id, Refusal.NOT_SHOWN) from error
-    is_summary = draft.description == summary_of(draft.criteria_narrative)
     artwork = {name: str(value) for name, value in draft.artwork.items() if name != "alt"}
     form = MicromoduleForm(
         name=draft.name,
-        description="" if is_summary else draft.description,
+        description=own_description(draft.description, draft.criteria_narrative),
         skills="\n".join(draft.skills),
         image_alt="" if draft.image_alt == draft.name else draft.image_alt,
     )

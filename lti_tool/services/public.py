@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from lti_tool.credentials.baking import bake_png
+from lti_tool.services.describing import own_description
 from lti_tool.services.issuing import Issuing, PublicUrls, PublishedDocument
 from lti_tool.store import credentials as store
 from lti_tool.store import micromodules
@@ -37,6 +38,11 @@ class PublicCredential:
     document: bytes
     """The signed JSON, byte for byte."""
 
+    @property
+    def own_description(self) -> str:
+        """What somebody wrote; empty where the criteria stand for it, which the page says anyway."""
+        return own_description(self.description, self.criteria_narrative)
+
 
 @dataclass(frozen=True, slots=True)
 class SignedDocument:
@@ -53,6 +59,11 @@ class PublicAchievement:
 
     view: AchievementVersionView
     document: PublishedDocument
+
+    @property
+    def own_description(self) -> str:
+        """As of :class:`PublicCredential`."""
+        return own_description(self.view.description, self.view.criteria_narrative)
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,7 +165,7 @@ def rewrite(
                 achievement_id=draft.achievement_id,
                 number=number,
                 name=new.name,
-                description=new.description,
+                description=new.description or new.summary,
                 criteria_narrative=new.criteria_narrative,
                 skills=list(new.skills),
                 language=new.language,

@@ -69,6 +69,9 @@ class NewMicromodule:
 
     name: str
     description: str
+    """As somebody wrote it; may be empty."""
+    summary: str
+    """The criteria in one line: signed where nobody wrote a description, which Open Badges asks for."""
     skills: tuple[str, ...]
     criteria: dict[str, Any]
     criteria_narrative: str
@@ -290,7 +293,7 @@ def add_micromodule(
         achievement_id=achievement.id,
         number=1,
         name=new.name,
-        description=new.description,
+        description=new.description or new.summary,
         criteria_narrative=new.criteria_narrative,
         skills=list(new.skills),
         language=new.language,

@@ -83,6 +83,16 @@ def test_what_was_filled_in_opens_empty_again(small_school: School) -> None:
     session, placement_id = drafted(small_school, description="", image_alt="")
     opened = editing(small_school).open(session, placement_id)
     assert (opened.form.description, opened.form.image_alt) == ("", "")
+    save(small_school, session, placement_id, name="Charts")
+    (achievement,) = small_school.rows(tables.AchievementVersion)
+    (version,) = small_school.rows(tables.MicromoduleVersion)
+    assert (achievement.description, version.description) == ("Pass the quiz.", "")
+
+
+def test_a_draft_of_before_which_repeats_its_criteria_opens_empty(small_school: School) -> None:
+    session, placement_id = drafted(small_school, description="")
+    small_school.change(tables.MicromoduleVersion, description="Pass the quiz.")
+    assert editing(small_school).open(session, placement_id).form.description == ""
 
 
 def test_a_changed_draft_says_the_new_and_nothing_else_is_made(school: School) -> None:

@@ -53,6 +53,24 @@ def test_a_shared_badge_tells_what_it_stands_for(
     assert (found.skills, found.awarded_at, found.is_revoked) == (("Writing tests",), NOW, False)
 
 
+def test_what_only_repeats_the_criteria_is_not_said_beside_them(
+    small_school: School, course: Course, placed: Placed
+) -> None:
+    credential_id = shared(small_school, course, placed)
+    small_school.change(
+        tables.AchievementVersion, description="Pass it; Come", criteria_narrative="Pass it\nCome"
+    )
+    for description, own in (("Pass it; Come", ""), ("Testing.", "Testing.")):
+        small_school.change(tables.AchievementVersion, description=description)
+        badge = records(small_school).credential(credential_id)
+        assert placed.achievement_version_id is not None
+        achievement = records(small_school).achievement(placed.achievement_version_id)
+        assert badge is not None
+        assert achievement is not None
+        assert (badge.own_description, achievement.own_description) == (own, own)
+        assert badge.description == achievement.view.description == description, "as signed"
+
+
 def test_the_page_of_a_badge_changes_its_mark_when_it_is_revoked(
     small_school: School, course: Course, placed: Placed
 ) -> None:
