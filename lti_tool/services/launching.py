@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -506,17 +506,18 @@ def _view(stored: launches.StoredSession) -> SessionView:
         locale=row.locale,
         return_url=row.return_url,
         frame_origins=tuple(row.frame_origins),
-        deep_linking=(
-            None
-            if settings is None
-            else DeepLinkingSettings(
-                **{name: tuple(kept) if isinstance(kept, list) else kept for name, kept in settings.items()}
-            )
-        ),
+        deep_linking=None if settings is None else _deep_linking(settings),
         product=stored.product,
         issuer=stored.issuer,
         expires_at=row.expires_at,
         is_administrator=row.is_administrator,
         purpose=row.purpose,
         subject_id=row.subject_id,
+    )
+
+
+def _deep_linking(stored: Mapping[str, Any]) -> DeepLinkingSettings:
+    """From JSON, which knows no tuples; a session that an older version began lacks what came later."""
+    return DeepLinkingSettings(
+        **{name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()}
     )
