@@ -518,6 +518,5 @@ def _view(stored: launches.StoredSession) -> SessionView:
 
 def _deep_linking(stored: Mapping[str, Any]) -> DeepLinkingSettings:
     """From JSON, which knows no tuples; a session that an older version began lacks what came later."""
-    return DeepLinkingSettings(
-        **{name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()}
-    )
+    values: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in stored.items()}
+    return DeepLinkingSettings(**values)
