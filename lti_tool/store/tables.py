@@ -128,6 +128,8 @@ class Deployment(Base):
     """Where handlers of platform notifications are registered; null where no launch named it."""
     notice_types: Mapped[list[Any]] = mapped_column(default=list)
     """Notifications that the tool asked for and is registered to get."""
+    notices_due_at: Mapped[datetime | None]
+    """When that is looked after next; null: at once."""
     first_seen_at: Mapped[datetime]
     approved_at: Mapped[datetime | None]
 
@@ -337,6 +339,8 @@ class Placement(Base):
     published_by_id: Mapped[str | None] = _of("learners", ondelete="SET NULL", nullable=True)
     copied_from_id: Mapped[str | None] = _of("placements", ondelete="SET NULL", nullable=True, index=True)
     """The placement of the course that this one's course was copied from."""
+    confirmed_at: Mapped[datetime | None]
+    """When an instructor took over what came with a copied course; null before, and where nothing did."""
 
 
 class LineItem(Base):
@@ -360,6 +364,8 @@ class LineItem(Base):
     score_maximum: Mapped[Decimal]
     created_at: Mapped[datetime]
     created_on_platform_at: Mapped[datetime | None]
+    adopted_at: Mapped[datetime | None]
+    """When it was found in a copied course instead of being made: its formula, if it had one, came along."""
     first_value_at: Mapped[datetime | None]
     """When a grade was first seen in it: the teacher's formula works."""
     read_at: Mapped[datetime | None]

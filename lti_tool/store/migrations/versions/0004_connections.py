@@ -53,10 +53,13 @@ def upgrade() -> None:
     op.add_column("registrations", sa.Column("platform_version", sa.String(100)))
     op.add_column("deployments", sa.Column("notices_url", sa.String(2000)))
     op.add_column("deployments", sa.Column("notice_types", sa.JSON(), server_default="[]", nullable=False))
+    op.add_column("deployments", sa.Column("notices_due_at", MOMENT))
     op.add_column("contexts", sa.Column("roster_differences_url", sa.String(2000)))
     op.add_column("contexts", sa.Column("groups_url", sa.String(2000)))
     op.add_column("contexts", sa.Column("copied_at", MOMENT))
     op.add_column("contexts", sa.Column("emptied_at", MOMENT))
+    op.add_column("placements", sa.Column("confirmed_at", MOMENT))
+    op.add_column("line_items", sa.Column("adopted_at", MOMENT))
     op.add_column(
         "launch_sessions", sa.Column("purpose", sa.String(10), server_default="link", nullable=False)
     )
@@ -196,8 +199,10 @@ def downgrade() -> None:
             altered.drop_column(column)
     for table, columns in (
         ("launch_sessions", ("purpose",)),
+        ("line_items", ("adopted_at",)),
+        ("placements", ("confirmed_at",)),
         ("contexts", ("emptied_at", "copied_at", "groups_url", "roster_differences_url")),
-        ("deployments", ("notice_types", "notices_url")),
+        ("deployments", ("notices_due_at", "notice_types", "notices_url")),
         (
             "registrations",
             ("platform_version", "configured_at", "configuration_url", "allows_anonymous"),
