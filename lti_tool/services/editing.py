@@ -11,23 +11,20 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from lti_tool.domain.criteria import (
-    Attested,
-    Criterion,
-    GatePassed,
-    leaves,
-)
+from lti_tool.domain.criteria import Attested, Criterion, GatePassed, Unit, leaves
 from lti_tool.domain.renaming import renamed
 from lti_tool.errors import Conflict, ErrorCode, NotAllowed, NotFound, RequestInvalid
 from lti_tool.platforms import GateKind, platform_for
 from lti_tool.services.configuring import Choices, gate_link_key
 from lti_tool.services.criteria_format import parse_criteria
-from lti_tool.services.criteria_tree import CriteriaNotShown, from_criterion
+from lti_tool.services.criteria_rows import parse_number
+from lti_tool.services.criteria_tree import CriteriaNotShown, from_criterion, key_of
 from lti_tool.services.describing import describe_form, evidence_columns, own_description
 from lti_tool.services.launching import SessionView
 from lti_tool.services.micromodule_form import FormProblem, MicromoduleForm, Problem, RowKind
@@ -130,7 +127,9 @@ class Editing:
         organisation_id, context_id = _course_of(session)
         with self.database.read() as reading:
             draft = _editable(reading, organisation_id, context_id, placement_id)
+            maxima = bindings.column_maxima(reading, organisation_id, placement_id)
         _refuse_itself(form, draft)
+        _refuse_unreachable(form, maxima)
         new = describe_form(self.database, organisation_id, form, narrate, language)
         criterion = parse_criteria(new.criteria)
         now = self.clock()
@@ -247,3 +246,17 @@ def _refuse_itself(form: MicromoduleForm, draft: DraftView) -> None:
     )
     if problems:
         raise RequestInvalid(ErrorCode.FORM_INVALID, "it asks for itself", problems=problems)
+
+
+def _refuse_unreachable(form: MicromoduleForm, maxima: Mapping[tuple[str, str], Decimal]) -> None:
+    """A platform caps grades at the column's maximum, and one that is made keeps it."""
+    problems = []
+    for number, row in form.rules.counted:
+        maximum = maxima.get((row.channel, key_of(row)))
+        asked = parse_number(row.threshold)
+        is_points = row.kind == RowKind.SCORE and row.unit == Unit.POINTS
+        if is_points and maximum is not None and asked is not None and asked > maximum:
+            name = f"criteria-{number}-threshold"
+            problems.append(Problem(name, FormProblem.COLUMN_TOO_LOW, {"maximum": maximum}))
+    if problems:
+        raise RequestInvalid(ErrorCode.FORM_INVALID, "columns hold less", problems=tuple(problems))

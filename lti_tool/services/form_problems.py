@@ -40,6 +40,8 @@ class FormProblem(StrEnum):
     TOO_DEEP = "too_deep"
     NEEDS_ITSELF = "needs_itself"
     """A micromodule, or its badge, that could only be earned by whoever has it already."""
+    COLUMN_TOO_LOW = "column_too_low"
+    """More points than the gradebook column holds that is made already."""
     CHANGED_MEANWHILE = "changed_meanwhile"
     NOT_USABLE = "not_usable"
     """Rules that cannot stand together, for no reason that one field shows."""

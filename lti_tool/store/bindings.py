@@ -205,6 +205,33 @@ def _version_of(organisation_id: str, draft: DraftView) -> Any:
     )
 
 
+def column_maxima(
+    session: Session, organisation_id: str, placement_id: str
+) -> dict[tuple[str, str], Decimal]:
+    """What the gradebook columns of a placement hold at most that are made: by (tag, evidence key).
+
+    As the grades say that were read from it, since a teacher may have changed it in the LMS; before the first
+    as it was made.
+    """
+    rows = session.execute(
+        select(
+            LineItem.tag,
+            LineItem.evidence_key,
+            LineItem.score_maximum,
+            sa.func.max(Result.maximum).label("read"),
+        )
+        .outerjoin(Result, Result.line_item_id == LineItem.id)
+        .where(
+            LineItem.organisation_id == organisation_id,
+            LineItem.placement_id == placement_id,
+            LineItem.id_on_platform.is_not(None),
+            LineItem.evidence_key.is_not(None),
+        )
+        .group_by(LineItem.id, LineItem.tag, LineItem.evidence_key, LineItem.score_maximum)
+    )
+    return {(row.tag, row.evidence_key): row.read or row.score_maximum for row in rows}
+
+
 def ask_for_columns(
     session: Session,
     organisation_id: str,

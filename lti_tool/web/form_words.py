@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 
 from flask_babel import gettext as _
 
@@ -12,7 +13,7 @@ from lti_tool.web.i18n import number
 
 def builder_problem(code: str, params: Mapping[str, object]) -> str | None:
     """The sentence of a problem that only the builder has."""
-    given = params.get("given", "")
+    given, maximum = params.get("given", ""), params.get("maximum")
     return {
         "not_a_date": _("Enter a date such as 2026-11-30."),
         "dates_swapped": _("This is earlier than the first date."),
@@ -23,6 +24,11 @@ def builder_problem(code: str, params: Mapping[str, object]) -> str | None:
         "term_twice": _("This assessment is there twice: %(given)s", given=given),
         "group_in_itself": _("A group cannot stand inside itself."),
         "too_deep": _("Groups stand inside each other too deeply, dates included."),
+        "column_too_low": _(
+            "Its gradebook column holds %(maximum)s points at most, so nobody could reach this. Ask for "
+            "fewer, or raise the column’s maximum in the gradebook and have the course read first.",
+            maximum=number(maximum) if isinstance(maximum, Decimal) else "",
+        ),
         "changed_meanwhile": _(
             "Somebody else changed this badge meanwhile. Save again to replace their change."
         ),

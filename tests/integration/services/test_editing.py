@@ -162,6 +162,53 @@ def test_a_column_that_is_not_asked_for_is_forgotten_with_its_grades(school: Sch
     assert school.rows(tables.Result) == []
 
 
+def too_low(school: School, session: SessionView, placement_id: str, **changes: str) -> Any:
+    with pytest.raises(RequestInvalid) as error:
+        save(school, session, placement_id, **changes)
+    (problem,) = error.value.params["problems"]  # type: ignore[misc]
+    return problem
+
+
+def test_more_points_than_a_column_that_is_made_can_hold_are_refused(school: School) -> None:
+    """The LMS caps its grades at the column's maximum: nobody could ever earn it."""
+    session, placement_id = drafted(school)
+    points = {"criteria-0-unit": "points"}
+    save(school, session, placement_id, **points, **{"criteria-0-threshold": "250"})
+    assert columns(school)["quiz-1"].score_maximum == 250, "nobody has made it yet"
+    made = columns(school)["quiz-1"].id
+    school.change(tables.LineItem, tables.LineItem.id == made, id_on_platform="https://lms.example/7")
+    problem = too_low(school, session, placement_id, **points, **{"criteria-0-threshold": "251"})
+    assert (problem.field, problem.code) == ("criteria-0-threshold", FormProblem.COLUMN_TOO_LOW)
+    assert problem.params == {"maximum": Decimal(250)}
+    (version,) = school.rows(tables.MicromoduleVersion)
+    assert "251" not in str(version.criteria), "nothing was changed"
+    save(school, session, placement_id, **{"criteria-0-threshold": "250"})
+    # Another channel is another column, which is made as large as it has to be.
+    save(school, session, placement_id, **{"criteria-0-threshold": "251", "criteria-0-channel": "attest"})
+    assert columns(school)["quiz-1"].score_maximum == 251
+
+
+def test_a_column_that_was_raised_in_the_lms_holds_what_its_grades_say(school: School) -> None:
+    session, placement_id = drafted(school)
+    made = columns(school)["quiz-1"].id
+    school.change(tables.LineItem, tables.LineItem.id == made, id_on_platform="https://lms.example/7")
+    with school.database.write() as writing:
+        writing.add(
+            tables.Result(
+                organisation_id=session.organisation_id,
+                line_item_id=made,
+                learner_id=session.learner_id,
+                score=Decimal(80),
+                maximum=Decimal(300),
+                read_at=school.clock(),
+            )
+        )
+    points = {"criteria-0-unit": "points"}
+    save(school, session, placement_id, **points, **{"criteria-0-threshold": "300"})
+    problem = too_low(school, session, placement_id, **points, **{"criteria-0-threshold": "301"})
+    assert problem.params == {"maximum": Decimal(300)}
+
+
 def test_the_column_of_somebodys_word_stays_while_it_is_asked_for(small_school: School) -> None:
     """It is made on request, so no rule lists it among its columns."""
     person = {"criteria-2-kind": "attested", "criteria-2-label": "Talk given"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from flask import Flask
@@ -53,6 +54,11 @@ def test_every_problem_of_the_form_has_its_own_sentence(problem: FormProblem) ->
     sentence = wording.problem_sentence(problem, {"limit": 20, "low": 0, "high": 100})
     assert sentence != wording.problem_sentence("something new", {})
     assert "%(" not in sentence
+
+
+def test_a_column_that_holds_too_little_says_how_much() -> None:
+    said = wording.problem_sentence("column_too_low", {"maximum": Decimal("20.50")})
+    assert "20.5 points at most" in said
 
 
 @pytest.mark.parametrize("code", list(ErrorCode))
