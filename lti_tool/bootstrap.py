@@ -164,7 +164,7 @@ def build_tool(
     spare_the_collector()
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     database = Database(settings.database_url)
-    keyring = Keyring(settings.keys_dir)
+    keyring = Keyring(settings.keys_dir, settings.read_keys_passphrase())
     queue = queue or Queue(settings.queue_url)
     outbound = Outbound(
         OutboundPolicy.of(

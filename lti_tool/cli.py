@@ -52,6 +52,8 @@ WITHOUT_DATABASE = (
     installation.keys_generate,
     installation.keys_rotate,
     installation.keys_list,
+    installation.keys_encrypt,
+    installation.keys_decrypt,
     badges.verify,
     criteria.schema,
     criteria.check,
@@ -200,6 +202,13 @@ def _add_installation(commands: Any) -> None:
     rotate.add_argument(
         "purpose", nargs="?", default="lti", metavar="lti|ISSUER", help="(default: %(default)s)"
     )
+    rotate.add_argument(
+        "--announce",
+        action="store_true",
+        help="publish the new key of the tool now, and let it sign after a day, when platforms know it",
+    )
+    keys.add("encrypt", installation.keys_encrypt)
+    keys.add("decrypt", installation.keys_decrypt)
     keys.add("list", installation.keys_list)
 
     organisations = _Group(commands, "organisations", "Who owns issuers, micromodules and deployments")

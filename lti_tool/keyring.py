@@ -2,13 +2,18 @@
 
 ::
 
-    <keys_dir>/lti/{active,retired}/<kid>.pem                  RSA 2048: messages to LMSs (RS256)
+    <keys_dir>/lti/{next,active,retired}/<kid>.pem             RSA 2048: messages to LMSs (RS256)
     <keys_dir>/issuers/<issuer id>/{active,retired}/<kid>.pem  Ed25519: credentials and status lists
 
 A *purpose* is ``lti`` or ``issuers/<issuer id>``. ``<kid>`` is the RFC 7638 thumbprint of the public key, so
-a file cannot be mistaken for another key. Folders are 0700, files 0600 and unencrypted PKCS #8; a file that
-others can read is refused rather than used. Rotating makes a new active key and retires the old ones: they
-sign nothing any more, but stay in the JWKS and DID documents, so that what they signed still verifies.
+a file cannot be mistaken for another key. Folders are 0700, files 0600 PKCS #8, encrypted where a passphrase
+is configured. A file that others can read, a folder that others can write to, a link and another user's file
+are refused rather than used.
+
+A key is published before it signs (``next``) where there is time for it: platforms keep the key set that they
+fetched. Rotating makes a new active key and retires the old ones: they sign nothing any more, but stay in the
+JWKS and DID documents, so that what they signed still verifies. What the ``lti`` key signs lives for minutes,
+so its retired keys are removed after :data:`OVERLAP`; badges live for decades, so an issuer's stay.
 
 Keys are kept in memory and the folders looked at before each use, so that a key which ``lti-tool keys
 rotate`` makes is used by a running server at once.
@@ -25,8 +30,9 @@ import re
 import secrets
 import stat
 import threading
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, Literal
 
@@ -40,10 +46,20 @@ LTI: Final = "lti"
 """Purpose of the key pair that LMSs know from ``/lti/jwks.json``."""
 
 PrivateKey = rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
-KeyState = Literal["active", "retired"]
-STATES: Final[tuple[KeyState, ...]] = ("active", "retired")
+KeyState = Literal["next", "active", "retired"]
+STATES: Final[tuple[KeyState, ...]] = ("active", "next", "retired")
+PUBLISHED_AHEAD: Final = timedelta(days=1)
+"""How long a key of the schedule is in the JWKS before it signs: every platform has asked for it by then."""
+OVERLAP: Final = timedelta(days=14)
+"""How long a retired ``lti`` key stays in the JWKS. Its last signature is over within the hour; the rest is
+for platforms and caches that stood still meanwhile."""
+LARGEST_FILE: Final = 64 * 1024
 RSA_BITS: Final = 2048
 """What RS256 asks for at least (RFC 7518 §3.3)."""
+
+_ENCRYPTED: Final = b"-----BEGIN ENCRYPTED PRIVATE KEY-----"
+_RETIRED: Final = re.compile(rb"\ARetired: ([0-9T:+.-]{20,40})\n")
+"""A line before the key (RFC 7468 §2 allows it) that survives copies and backups; a file's times do not."""
 
 _PURPOSE: Final = re.compile(r"lti|issuers/[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 
@@ -65,6 +81,30 @@ class KeyView:
     state: KeyState
     algorithm: Literal["RS256", "EdDSA"]
     made_at: datetime
+    is_encrypted: bool
+    """Whether its file asks for a passphrase."""
+
+
+@dataclass(frozen=True)
+class Tended:
+    """What a look at one purpose's keys came to; key ids."""
+
+    announced: tuple[str, ...] = ()
+    """Made, and published from now on."""
+    activated: tuple[str, ...] = ()
+    """Sign from now on."""
+    removed: tuple[str, ...] = ()
+    """Retired long ago, and published no more."""
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """A key file, read and checked."""
+
+    version: tuple[int, int, int]
+    key: PrivateKey
+    is_encrypted: bool
+    retired_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -120,17 +160,20 @@ class Keyring:
     """All keys of one installation. Shared by threads.
 
     :param keys_dir: made on the first :meth:`generate`.
+    :param passphrase: opens encrypted files, and encrypts what is written; without one nothing is encrypted.
     """
 
-    def __init__(self, keys_dir: Path) -> None:
+    def __init__(self, keys_dir: Path, passphrase: bytes | None = None) -> None:
         self._keys_dir = keys_dir
+        self._passphrase = passphrase
         self._lock = threading.Lock()
-        self._loaded: dict[Path, tuple[tuple[int, int, int], PrivateKey]] = {}
+        self._loaded: dict[Path, _Loaded] = {}
 
     def signer(self, purpose: str) -> Signer:
         """The active key of a purpose, the newest where there are several.
 
-        :raises ConfigurationInvalid: ``key_missing``, ``key_file_exposed``.
+        :raises ConfigurationInvalid: ``key_missing``, ``key_file_exposed``, ``key_passphrase_missing``,
+            ``key_passphrase_wrong``; so do all methods that read keys.
         """
         active = self._signers(purpose, ("active",))
         if not active:
@@ -138,14 +181,14 @@ class Keyring:
         return active[0]
 
     def verification_keys(self, purpose: str) -> tuple[Signer, ...]:
-        """Every key whose signatures still count: the active ones first, then the retired, newest first.
+        """Every key whose signatures count: the active ones, those to come, the retired; each newest first.
 
         :raises ConfigurationInvalid: ``key_file_exposed``.
         """
         return self._signers(purpose, STATES)
 
     def jwks(self, purpose: str = LTI) -> dict[str, list[dict[str, str]]]:
-        """The JWK Set to publish (RFC 7517 §5): active and retired keys.
+        """The JWK Set to publish (RFC 7517 §5): active, coming and retired keys.
 
         :raises ConfigurationInvalid: ``key_file_exposed``.
         """
@@ -156,17 +199,18 @@ class Keyring:
 
         :raises ConfigurationInvalid: ``key_missing`` where the purpose is none.
         """
+        return self._make(purpose, "active")
+
+    def _make(self, purpose: str, state: KeyState, now: datetime | None = None) -> KeyView:
         purpose = _checked_purpose(purpose)
         key: PrivateKey
         if purpose == LTI:
             key = rsa.generate_private_key(public_exponent=65537, key_size=RSA_BITS)
         else:
             key = ed25519.Ed25519PrivateKey.generate()
-        kid = thumbprint(key)
-        path = self._folder(purpose, "active") / f"{kid}.pem"
-        _make_private_folders(self._keys_dir, path.parent)
-        _write_private_file(path, _pem(key))
-        return self._view(Signer(purpose, kid, "active", key))
+        signer = Signer(purpose, thumbprint(key), state, key)
+        self._write(signer, state, at=None if now is None else int(now.timestamp()) * 10**9)
+        return self._view(signer)
 
     def ensure(self, purpose: str) -> KeyView:
         """The active key of a purpose, made if there is none; repeating it changes nothing.
@@ -176,19 +220,77 @@ class Keyring:
         active = self._signers(purpose, ("active",))
         return self._view(active[0]) if active else self.generate(purpose)
 
-    def rotate(self, purpose: str) -> KeyView:
+    def rotate(self, purpose: str, now: datetime) -> KeyView:
         """Make a new active key, then retire the ones before it; at no moment is there none.
+
+        A key that was announced is thrown away: whoever may have seen the active one may have seen it too.
 
         :raises ConfigurationInvalid: ``key_file_exposed``; ``key_missing`` where the purpose is none.
         """
         before = self._signers(purpose, ("active",))
         made = self.generate(purpose)
-        for signer in before:
-            retired = self._folder(purpose, "retired") / f"{signer.kid}.pem"
-            _make_private_folders(self._keys_dir, retired.parent)
-            with contextlib.suppress(FileNotFoundError):  # another rotation retired it meanwhile
-                (self._folder(purpose, "active") / retired.name).rename(retired)
+        self._retire(before, now)
+        for signer in self._signers(purpose, ("next",)):
+            self._path(signer).unlink(missing_ok=True)
         return made
+
+    def announce(self, purpose: str, now: datetime) -> KeyView:
+        """The key that :meth:`tend` lets sign once it was published for :data:`PUBLISHED_AHEAD`; made unless
+        there is one already.
+
+        :raises ConfigurationInvalid: ``key_file_exposed``; ``key_missing`` where the purpose is none.
+        """
+        coming = self._signers(purpose, ("next",))
+        return self._view(coming[0]) if coming else self._make(purpose, "next", now)
+
+    def tend(self, purpose: str, now: datetime, every: timedelta | None = None) -> Tended:
+        """Announce, activate and remove what is due; repeating it changes nothing. One process at a time.
+
+        :param every: how old the newest key gets before the next one is made; ``None``: rotated by hand.
+        :raises ConfigurationInvalid: ``key_file_exposed``; ``key_missing`` where the purpose is none.
+        """
+        active, coming = self.of(purpose, ("active",)), self.of(purpose, ("next",))
+        announced: tuple[str, ...] = ()
+        if every is not None and active and not coming and active[0].made_at + every <= now:
+            announced = (self.announce(purpose, now).kid,)
+        ripe = [view.kid for view in coming if view.made_at + PUBLISHED_AHEAD <= now][:1]
+        for signer in self._signers(purpose, ("next",)):
+            if signer.kid in ripe:
+                before = self._signers(purpose, ("active",))
+                self._move(signer, "active")
+                self._retire(before, now)
+        return Tended(announced, tuple(ripe), self._remove_retired(purpose, now))
+
+    def _remove_retired(self, purpose: str, now: datetime) -> tuple[str, ...]:
+        if purpose != LTI:
+            return ()
+        removed = []
+        for signer in self._signers(purpose, ("retired",)):
+            path = self._path(signer)
+            retired_at = self._load(path).retired_at
+            if retired_at is None:  # by a release that did not write it down: its time begins now
+                self._move(signer, "retired", retired_at=now)
+            elif retired_at + OVERLAP <= now:
+                path.unlink(missing_ok=True)
+                removed.append(signer.kid)
+        return tuple(removed)
+
+    def rewrite(self, *, encrypted: bool) -> tuple[KeyView, ...]:
+        """Write every key anew, with or without encryption; those that are so already stay as they are.
+
+        :returns: the keys that were written.
+        :raises ConfigurationInvalid: ``key_passphrase_missing`` where there is none to encrypt with;
+            ``key_file_exposed``, ``key_passphrase_wrong``: then nothing was written.
+        """
+        if encrypted and self._passphrase is None:
+            raise ConfigurationInvalid(ErrorCode.KEY_PASSPHRASE_MISSING, "no passphrase to encrypt keys with")
+        changed = [view for view in self.list() if view.is_encrypted != encrypted]
+        for view in changed:
+            for signer in self._signers(view.purpose, (view.state,)):
+                if signer.kid == view.kid:
+                    kept = self._load(self._path(signer)).retired_at
+                    self._move(signer, view.state, retired_at=kept, encrypted=encrypted)
+        return tuple(replace(view, is_encrypted=encrypted) for view in changed)
 
     def list(self) -> tuple[KeyView, ...]:
         """Every key of every purpose.
@@ -202,56 +304,135 @@ class Keyring:
             purposes += [f"issuers/{name}" for name in names if _PURPOSE.fullmatch(f"issuers/{name}")]
         return tuple(self._view(signer) for purpose in purposes for signer in self.verification_keys(purpose))
 
-    def of(self, purpose: str) -> tuple[KeyView, ...]:
-        """Every key of one purpose: the active ones first, then the retired, newest first.
+    def of(self, purpose: str, states: tuple[KeyState, ...] = STATES) -> tuple[KeyView, ...]:
+        """The keys of one purpose: the active ones, those to come, the retired; each newest first.
 
         :raises ConfigurationInvalid: ``key_file_exposed``; ``key_missing`` where the purpose is none.
         """
-        return tuple(self._view(signer) for signer in self.verification_keys(purpose))
+        return tuple(self._view(signer) for signer in self._signers(purpose, states))
 
     def _folder(self, purpose: str, state: KeyState) -> Path:
         return self._keys_dir / purpose / state
 
+    def _path(self, signer: Signer) -> Path:
+        return self._folder(signer.purpose, signer.state) / f"{signer.kid}.pem"
+
     def _view(self, signer: Signer) -> KeyView:
-        written = (self._folder(signer.purpose, signer.state) / f"{signer.kid}.pem").stat().st_mtime
-        made_at = datetime.fromtimestamp(written, UTC)
-        return KeyView(signer.purpose, signer.kid, signer.state, signer.algorithm, made_at)
+        path = self._path(signer)
+        made_at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+        loaded = self._load(path)
+        return KeyView(
+            signer.purpose, signer.kid, signer.state, signer.algorithm, made_at, loaded.is_encrypted
+        )
+
+    def _retire(self, signers: Iterable[Signer], now: datetime) -> None:
+        for signer in signers:
+            with contextlib.suppress(FileNotFoundError):  # another rotation retired it meanwhile
+                self._move(signer, "retired", retired_at=now)
+
+    def _move(
+        self,
+        signer: Signer,
+        state: KeyState,
+        *,
+        retired_at: datetime | None = None,
+        encrypted: bool | None = None,
+    ) -> None:
+        """Write a key into another folder (or anew into its own), then remove the file that it was in.
+
+        Whoever looks meanwhile finds it twice, never not at all.
+        """
+        path = self._path(signer)
+        written_at = path.stat().st_mtime_ns
+        self._write(signer, state, at=written_at, retired_at=retired_at, encrypted=encrypted)
+        if state != signer.state:
+            path.unlink(missing_ok=True)
+
+    def _write(
+        self,
+        signer: Signer,
+        state: KeyState,
+        *,
+        at: int | None = None,
+        retired_at: datetime | None = None,
+        encrypted: bool | None = None,
+    ) -> None:
+        """A key's file, encrypted where there is a passphrase unless ``encrypted`` says otherwise."""
+        passphrase = None if encrypted is False else self._passphrase
+        content = _pem(signer.private_key, passphrase)
+        if retired_at is not None:
+            content = f"Retired: {retired_at.isoformat(timespec='seconds')}\n".encode() + content
+        path = self._folder(signer.purpose, state) / f"{signer.kid}.pem"
+        _make_private_folders(self._keys_dir, path.parent)
+        _write_private_file(path, content, self._keys_dir, at)
 
     def _signers(self, purpose: str, states: tuple[KeyState, ...]) -> tuple[Signer, ...]:
         purpose = _checked_purpose(purpose)
         found: dict[str, Signer] = {}
+        self._check_folders(self._keys_dir, *(self._keys_dir / part for part in _parts(purpose)))
         for state in states:
+            folder = self._folder(purpose, state)
+            self._check_folders(folder)
             entries: list[tuple[int, Path]] = []
             with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-                for entry in os.scandir(self._folder(purpose, state)):
+                for entry in os.scandir(folder):
                     if entry.name.endswith(".pem") and not entry.name.startswith("."):
                         with contextlib.suppress(FileNotFoundError):  # retired between listing and looking
-                            entries.append((entry.stat().st_mtime_ns, Path(entry.path)))
+                            status = entry.stat(follow_symlinks=False)
+                            entries.append((status.st_mtime_ns, Path(entry.path)))
             for _, path in sorted(entries, reverse=True):
                 with contextlib.suppress(FileNotFoundError):
-                    found.setdefault(path.stem, Signer(purpose, path.stem, state, self._load(path)))
+                    found.setdefault(path.stem, Signer(purpose, path.stem, state, self._load(path).key))
         return tuple(found.values())
 
-    def _load(self, path: Path) -> PrivateKey:
+    def _check_folders(self, *folders: Path) -> None:
+        """Whoever can write to a folder can put a key of their own there, which the tool would sign with."""
+        for folder in folders:
+            try:
+                # Where the keys are may be a link, which the operator made; below it there is none.
+                status = folder.stat() if folder == self._keys_dir else folder.lstat()
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            if stat.S_ISLNK(status.st_mode):
+                raise _exposed(folder, "is a link: put the folder itself there")
+            if stat.S_IMODE(status.st_mode) & 0o022:
+                raise _exposed(folder, "can be written to by others: chmod 700 it")
+            self._check_owner(folder, status)
+
+    def _check_owner(self, path: Path, status: os.stat_result) -> None:
+        """This user's own, or root's; root itself works on the files of whom the folder belongs to."""
+        own = os.geteuid()
+        trusted = {own, 0} if own else {0, self._keys_dir.stat().st_uid}
+        if status.st_uid not in trusted:
+            raise _exposed(path, "belongs to another user, who can read and change it")
+
+    def _check_file(self, path: Path, status: os.stat_result) -> None:
+        if not stat.S_ISREG(status.st_mode):
+            raise _exposed(path, "is a link or no file: put the file itself there")
+        if stat.S_IMODE(status.st_mode) & 0o077:
+            raise _exposed(path, "can be read by others: chmod 600 it, and rotate if somebody may have")
+        self._check_owner(path, status)
+
+    def _load(self, path: Path) -> _Loaded:
         """A key from memory if its file is the same as before, else from the file, checked."""
-        state = path.stat()
-        if stat.S_IMODE(state.st_mode) & 0o077:
-            raise ConfigurationInvalid(
-                ErrorCode.KEY_FILE_EXPOSED,
-                f"{path} can be read by others: chmod 600 it, and rotate if somebody may have",
-                path=str(path),
-            )
-        version = (state.st_ino, state.st_mtime_ns, state.st_size)
+        status = path.lstat()
+        self._check_file(path, status)
         with self._lock:
             loaded = self._loaded.get(path)
-        if loaded is not None and loaded[0] == version:
-            return loaded[1]
+        if loaded is not None and loaded.version == _version(status):
+            return loaded
         try:
-            key = serialization.load_pem_private_key(path.read_bytes(), password=None)
-        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+            with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+                status = os.fstat(file.fileno())
+                self._check_file(path, status)  # it may be another by now
+                content = file.read(LARGEST_FILE)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
             raise ConfigurationInvalid(
-                ErrorCode.KEY_MISSING, f"{path} is no private key: {type(error).__name__}", path=str(path)
+                ErrorCode.KEY_MISSING, f"{path} cannot be read: {type(error).__name__}", path=str(path)
             ) from None
+        key = self._opened(path, content)
         wanted = rsa.RSAPrivateKey if path.is_relative_to(self._keys_dir / LTI) else ed25519.Ed25519PrivateKey
         if not isinstance(key, rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey) or not isinstance(key, wanted):
             raise ConfigurationInvalid(
@@ -263,9 +444,29 @@ class Keyring:
             raise ConfigurationInvalid(
                 ErrorCode.KEY_MISSING, f"{path} is named after another key", path=str(path)
             )
+        loaded = _Loaded(_version(status), key, _ENCRYPTED in content, _retired_at(content))
         with self._lock:
-            self._loaded[path] = (version, key)
-        return key
+            self._loaded[path] = loaded
+        return loaded
+
+    def _opened(self, path: Path, content: bytes) -> object:
+        is_encrypted = _ENCRYPTED in content
+        if is_encrypted and self._passphrase is None:
+            raise ConfigurationInvalid(
+                ErrorCode.KEY_PASSPHRASE_MISSING, f"{path} is encrypted", path=str(path)
+            )
+        try:
+            return serialization.load_pem_private_key(
+                content, password=self._passphrase if is_encrypted else None
+            )
+        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+            if is_encrypted:
+                raise ConfigurationInvalid(
+                    ErrorCode.KEY_PASSPHRASE_WRONG, f"the passphrase does not open {path}", path=str(path)
+                ) from None
+            raise ConfigurationInvalid(
+                ErrorCode.KEY_MISSING, f"{path} is no private key: {type(error).__name__}", path=str(path)
+            ) from None
 
 
 def thumbprint(key: PrivateKey) -> str:
@@ -290,10 +491,36 @@ def _base64url_integer(number: int) -> str:
     return _base64url(number.to_bytes((number.bit_length() + 7) // 8, "big"))
 
 
-def _pem(key: PrivateKey) -> bytes:
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+def _pem(key: PrivateKey, passphrase: bytes | None = None) -> bytes:
+    """PKCS #8. With a passphrase PBES2: AES-256, a key derived by PBKDF2 in few rounds, which is why the
+    passphrase has to be long (``settings.py``)."""
+    encryption = (
+        serialization.NoEncryption()
+        if passphrase is None
+        else serialization.BestAvailableEncryption(passphrase)
     )
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
+
+
+def _retired_at(content: bytes) -> datetime | None:
+    found = _RETIRED.match(content)
+    try:
+        return datetime.fromisoformat(found[1].decode()).astimezone(UTC) if found else None
+    except ValueError:
+        return None
+
+
+def _version(status: os.stat_result) -> tuple[int, int, int]:
+    return status.st_ino, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _exposed(path: Path, what: str) -> ConfigurationInvalid:
+    return ConfigurationInvalid(ErrorCode.KEY_FILE_EXPOSED, f"{path} {what}", path=str(path))
+
+
+def _parts(purpose: str) -> tuple[str, ...]:
+    """The folders of a purpose: ``issuers`` and ``issuers/1``."""
+    return (purpose,) if purpose == LTI else (purpose.partition("/")[0], purpose)
 
 
 def _checked_purpose(purpose: str) -> str:
@@ -310,10 +537,15 @@ def _make_private_folders(keys_dir: Path, folder: Path) -> None:
     keys_dir.parent.mkdir(parents=True, exist_ok=True)
     for path in reversed(missing):
         path.mkdir(mode=0o700, exist_ok=True)
+        if path != keys_dir:
+            _give_to_owner(path, keys_dir)
 
 
-def _write_private_file(path: Path, content: bytes) -> None:
-    """Write whole or not at all, never readable by others, not even for a moment."""
+def _write_private_file(path: Path, content: bytes, keys_dir: Path, at: int | None) -> None:
+    """Write whole or not at all, never readable by others, not even for a moment.
+
+    :param at: when the file was written, in nanoseconds, where that is another's time.
+    """
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
@@ -321,6 +553,16 @@ def _write_private_file(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+        _give_to_owner(fresh, keys_dir)
+        if at is not None:
+            os.utime(fresh, ns=(at, at))
         fresh.rename(path)
     finally:
         fresh.unlink(missing_ok=True)
+
+
+def _give_to_owner(path: Path, keys_dir: Path) -> None:
+    """What root makes for another user's installation is that user's, who could not read it otherwise."""
+    owner = keys_dir.stat()
+    if os.geteuid() == 0 and owner.st_uid != 0:
+        os.chown(path, owner.st_uid, owner.st_gid)

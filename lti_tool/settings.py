@@ -22,6 +22,7 @@ import contextlib
 import ipaddress
 import os
 import secrets
+import stat
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -48,6 +49,8 @@ NOT_SETTINGS: Final = ("LTI_TOOL_SECRETS_DIR", "LTI_TOOL_TEST_")
 
 SECRET_KEY_LENGTH: Final = 32
 """Shortest secret key accepted, in characters: 256 bits need at least that many."""
+
+LEAST_ROTATION_DAYS: Final = 2
 
 DEFAULT_PORTS: Final = {"https": 443, "http": 80}
 
@@ -104,6 +107,15 @@ class Settings(BaseModel):
         default_factory=_queue_is_sqlite,
         description="Whether `serve` starts the worker beside the web processes",
     )
+    keys_passphrase: SecretStr | None = Field(
+        None, description="Encrypts the files of signing keys; or name a file that holds it"
+    )
+    keys_passphrase_file: Path | None = Field(
+        None, description="A file that only the tool's own user can read, with the passphrase of the keys"
+    )
+    key_rotation_days: int = Field(
+        0, ge=0, le=3650, description="After how many days the key that LMSs know is replaced; 0: by hand"
+    )
     secret_key: SecretStr = Field(SecretStr(""), description="Signs login states and hashes session tokens")
     config: Path | None = Field(None, description="An installation's own settings file")
     outbound_allow: Annotated[tuple[str, ...], BeforeValidator(_comma_separated)] = Field(
@@ -145,6 +157,24 @@ class Settings(BaseModel):
     def metrics_dir(self) -> Path:
         """Where web processes and worker leave their counters; ``serve`` empties it at its start."""
         return self.data_dir / "metrics"
+
+    def read_keys_passphrase(self) -> bytes | None:
+        """What opens and encrypts key files; ``None`` where they are not encrypted.
+
+        :raises ConfigurationInvalid: ``key_passphrase_missing`` where the file that was named is gone, is
+            empty, or can be read by others.
+        """
+        if self.keys_passphrase is not None:
+            return self.keys_passphrase.get_secret_value().encode()
+        if self.keys_passphrase_file is None:
+            return None
+        try:
+            return _passphrase_in(self.keys_passphrase_file)
+        except (OSError, ValueError) as error:
+            what = error if isinstance(error, ValueError) else f"cannot be read: {type(error).__name__}"
+            raise ConfigurationInvalid(
+                ErrorCode.KEY_PASSPHRASE_MISSING, f"{self.keys_passphrase_file} {what}"
+            ) from None
 
     def granian_options(self) -> dict[str, Any]:
         """Arguments of granian's constructor from ``config/granian.toml``, and the number of processes."""
@@ -214,6 +244,36 @@ class Settings(BaseModel):
             raise ValueError("is missing: put one into the secrets folder or the environment")
         if len(secret) < SECRET_KEY_LENGTH or len(set(secret)) < SECRET_KEY_LENGTH // 4:
             raise ValueError(f"is too easy to guess: at least {SECRET_KEY_LENGTH} random characters")
+        return value
+
+    @field_validator("keys_passphrase")
+    @classmethod
+    def _passphrase_is_long(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            _checked_passphrase(value.get_secret_value())
+        return value
+
+    @field_validator("keys_passphrase_file")
+    @classmethod
+    def _passphrase_file_is_private(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if value is None:
+            return None
+        if info.data.get("keys_passphrase") is not None:
+            raise ValueError("and keys_passphrase are both set: which one counts?")
+        value = value.expanduser().absolute()
+        try:
+            _passphrase_in(value)
+        except OSError as error:
+            raise ValueError(f"cannot be read: {type(error).__name__}") from None
+        return value
+
+    @field_validator("key_rotation_days")
+    @classmethod
+    def _rotation_is_no_rush(cls, value: int) -> int:
+        if 0 < value < LEAST_ROTATION_DAYS:
+            raise ValueError(
+                f"must be 0, or {LEAST_ROTATION_DAYS} at least: a key is published a day before it signs"
+            )
         return value
 
     @field_validator("outbound_allow")
@@ -353,6 +413,33 @@ def _problem(details: Any, origin: Mapping[str, str]) -> str:
     if details["type"] == "extra_forbidden":
         message = "no such setting"
     return f"{field} ({origin.get(field, 'default')}): {message}"
+
+
+def _checked_passphrase(text: str) -> str:
+    if len(text) < SECRET_KEY_LENGTH or len(set(text)) < SECRET_KEY_LENGTH // 4:
+        raise ValueError(f"is too easy to guess: at least {SECRET_KEY_LENGTH} random characters")
+    return text
+
+
+def _passphrase_in(path: Path) -> bytes:
+    """The passphrase in a file; lines around it do not count.
+
+    :raises ValueError: where others can read the file, or it holds none.
+    :raises OSError: where this user cannot read it.
+    """
+    with open(path, "rb") as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise ValueError("is no file")
+        if stat.S_IMODE(status.st_mode) & 0o077:
+            raise ValueError("can be read by others: chmod 600 it, and choose another passphrase")
+        if status.st_uid not in (os.geteuid(), 0) and os.geteuid() != 0:
+            raise ValueError("belongs to another user, who can read it")
+        content = file.read(4096)
+    try:
+        return _checked_passphrase(content.decode().strip()).encode()
+    except UnicodeDecodeError:
+        raise ValueError("is no text") from None
 
 
 def _kept_secret(data_dir: Path) -> str:

@@ -20,6 +20,8 @@ DONE, FAILED = 0, 1
 NEXT_STEPS: Mapping[ErrorCode, str] = {
     ErrorCode.INTERNAL: "lti-tool doctor looks for what is wrong with this installation",
     ErrorCode.KEY_MISSING: "lti-tool keys generate",
+    ErrorCode.KEY_PASSPHRASE_MISSING: "set LTI_TOOL_KEYS_PASSPHRASE_FILE, for every process and command",
+    ErrorCode.KEY_PASSPHRASE_WRONG: "set the passphrase that the keys were encrypted with",
     ErrorCode.KEY_FILE_EXPOSED: "chmod -R go= the keys folder, then rotate what others could read",
     ErrorCode.REGISTRATION_UNKNOWN: "ids: lti-tool registrations list, deployments list REGISTRATION",
     ErrorCode.ORGANISATION_NOT_FOUND: "ids and names: lti-tool organisations list",

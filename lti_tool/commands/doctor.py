@@ -112,11 +112,14 @@ def _queue(tool: Tool) -> Iterator[Finding]:
 def _keys(tool: Tool) -> Iterator[Finding]:
     try:
         signer = tool.keyring.signer(LTI)
-        count = len(tool.keyring.list())
+        keys = tool.keyring.list()
     except ConfigurationInvalid as error:
         yield Finding("keys", "fail", error.detail, NEXT_STEPS.get(error.code, ""))
         return
-    yield Finding("keys", "ok", f"{count} readable by this user only; LMSs know {signer.kid}")
+    yield Finding("keys", "ok", f"{len(keys)} readable by this user only; LMSs know {signer.kid}")
+    open_ones = sum(not key.is_encrypted for key in keys)
+    if open_ones and tool.settings.read_keys_passphrase() is not None:
+        yield Finding("keys", "warn", f"{open_ones} are not encrypted yet", "lti-tool keys encrypt")
 
 
 def _disk(tool: Tool) -> Iterator[Finding]:

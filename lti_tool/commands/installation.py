@@ -9,7 +9,7 @@ from typing import Any
 from lti_tool.commands import DONE, FAILED, Answer, Call, fields, table
 from lti_tool.domain.registrations import DeploymentView, RegistrationView
 from lti_tool.domain.staff import StaffRole
-from lti_tool.errors import ErrorCode, NotFound
+from lti_tool.errors import ErrorCode, NotFound, RequestInvalid
 from lti_tool.keyring import LTI, KeyView, issuer_purpose
 from lti_tool.store import inventory
 
@@ -71,7 +71,23 @@ def keys_rotate(call: Call) -> Answer:
             known = {issuer_purpose(str(issuer["id"])) for issuer in inventory.issuers(session)}
         if purpose not in known:
             raise NotFound(ErrorCode.NOT_FOUND, f"no issuer {wanted}; see lti-tool issuers list")
-    return _keys([call.tool.keyring.rotate(purpose)])
+    if call.arguments.announce:
+        if purpose != LTI:
+            raise RequestInvalid(
+                ErrorCode.REQUEST_INVALID, "verifiers read an issuer's keys anew: only lti is announced"
+            )
+        return _keys([call.tool.keyring.announce(LTI, call.tool.clock())])
+    return _keys([call.tool.keyring.rotate(purpose, call.tool.clock())])
+
+
+def keys_encrypt(call: Call) -> Answer:
+    """Write the files of keys that are not encrypted anew, encrypted with the configured passphrase."""
+    return _keys(call.tool.keyring.rewrite(encrypted=True))
+
+
+def keys_decrypt(call: Call) -> Answer:
+    """Write the files of encrypted keys anew, without a passphrase; keys made later are encrypted again."""
+    return _keys(call.tool.keyring.rewrite(encrypted=False))
 
 
 def keys_list(call: Call) -> Answer:
@@ -81,7 +97,7 @@ def keys_list(call: Call) -> Answer:
 
 def _keys(views: list[KeyView] | tuple[KeyView, ...]) -> Answer:
     rows = [asdict(view) for view in views]
-    return Answer(rows, table(rows, ("purpose", "kid", "state", "algorithm", "made_at")))
+    return Answer(rows, table(rows, ("purpose", "kid", "state", "algorithm", "made_at", "is_encrypted")))
 
 
 # -- registrations

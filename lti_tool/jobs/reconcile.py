@@ -13,7 +13,9 @@ from typing import NamedTuple
 
 from lti_tool import telemetry
 from lti_tool.bootstrap import Tool
-from lti_tool.store import runs, schedule
+from lti_tool.errors import ToolError
+from lti_tool.keyring import LTI
+from lti_tool.store import audit, runs, schedule
 
 log = telemetry.get_logger(__name__)
 
@@ -39,6 +41,9 @@ many where they were too many: nobody waits behind a queue that takes minutes.""
 LEAST_PORTION = 10
 
 PURGE_SECONDS = 3600.0
+
+KEYS_SECONDS = 3600.0
+"""Between two looks at whether a key is due: on one of many machines, which share the folder of keys."""
 
 SCORES_SECONDS = 60.0
 """Between two searches for awards that are not written back. It looks at every award, and finds only what
@@ -70,10 +75,13 @@ class Reconcile:
                 return 0
             # Kept, not given back: who takes it next finds an hour gone by.
             is_purge_due = runs.take_lease(session, "purge", uuid.uuid4().hex, now, PURGE_SECONDS)
+            is_tending_due = runs.take_lease(session, "keys", uuid.uuid4().hex, now, KEYS_SECONDS)
             is_search_due = runs.take_lease(session, "scores", uuid.uuid4().hex, now, SCORES_SECONDS)
         if is_purge_due:
             with self._tool.database.write() as session:
                 log.info("purged", **runs.purge(session, now), recalled=schedule.recall_lost(session, now))
+        if is_tending_due:
+            self._tend_keys(now)
         # Both ways: after a clock was set back, nothing waits for it to come there again.
         self._offered = {offer: at for offer, at in self._offered.items() if abs(now - at) < offer.patience}
         waiting = self._tool.queue.length()
@@ -92,6 +100,27 @@ class Reconcile:
         if count:
             log.info("reconciled", offered=count)
         return count
+
+    def _tend_keys(self, now: datetime) -> None:
+        """Rotate the key that LMSs know, where it is time; a keyring in disorder stops nothing else."""
+        days = self._tool.settings.key_rotation_days
+        try:
+            tended = self._tool.keyring.tend(LTI, now, timedelta(days=days) if days else None)
+        except (ToolError, OSError) as error:
+            log.error("keys_not_tended", error=str(error))
+            return
+        deeds = (
+            ("key_announced", tended.announced),
+            ("key_activated", tended.activated),
+            ("key_removed", tended.removed),
+        )
+        with self._tool.database.write() as session:
+            for action, kids in deeds:
+                for kid in kids:
+                    log.info(action, kid=kid)
+                    audit.record(
+                        session, None, at=now, actor="rule", action=action, subject_kind="key", subject_id=kid
+                    )
 
     def _weigh(self, waiting: int) -> None:
         if waiting == 0:

@@ -119,6 +119,16 @@ TEXTS: dict[ErrorCode, ErrorText] = {
     ErrorCode.KEY_MISSING: ErrorText(
         _("This badge service is not set up correctly"), _("A signing key is missing."), _OPERATOR
     ),
+    ErrorCode.KEY_PASSPHRASE_MISSING: ErrorText(
+        _("This badge service is not set up correctly"),
+        _("Its signing keys are encrypted, and it was not given what opens them."),
+        _OPERATOR,
+    ),
+    ErrorCode.KEY_PASSPHRASE_WRONG: ErrorText(
+        _("This badge service is not set up correctly"),
+        _("Its signing keys are encrypted, and what it was given does not open them."),
+        _OPERATOR,
+    ),
     ErrorCode.DATABASE_NOT_MIGRATED: ErrorText(
         _("This badge service is being updated"),
         _("The database does not have its newest form yet."),

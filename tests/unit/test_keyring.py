@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,9 +14,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from joserfc.jwk import OKPKey, RSAKey
 
 from lti_tool.errors import ConfigurationInvalid, ErrorCode
-from lti_tool.keyring import LTI, Keyring, issuer_purpose
+from lti_tool.keyring import LTI, OVERLAP, PUBLISHED_AHEAD, Keyring, Tended, issuer_purpose
 
 ISSUER = issuer_purpose("iss_1")
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -57,8 +60,8 @@ def test_files_and_folders_are_for_this_user_alone(keyring: Keyring, tmp_path: P
     before = os.umask(0)
     try:
         keyring.generate(LTI)
-        keyring.rotate(ISSUER)
-        keyring.rotate(ISSUER)
+        keyring.rotate(ISSUER, NOW)
+        keyring.rotate(ISSUER, NOW)
     finally:
         os.umask(before)
     for path in (tmp_path / "keys", *(tmp_path / "keys").rglob("*")):
@@ -82,7 +85,7 @@ def test_a_rotation_is_noticed_by_a_running_server(keyring: Keyring, tmp_path: P
     running = Keyring(tmp_path / "keys")
     first = keyring.generate(LTI).kid
     assert running.signer(LTI).kid == first
-    second = keyring.rotate(LTI).kid
+    second = keyring.rotate(LTI, NOW).kid
     assert running.signer(LTI).kid == second
     assert [key["kid"] for key in running.jwks()["keys"]] == [second, first]
     assert [(view.kid, view.state) for view in running.list()] == [(second, "active"), (first, "retired")]
@@ -119,7 +122,7 @@ def test_one_issuers_key_is_not_anothers(keyring: Keyring) -> None:
 def test_an_issuer_id_cannot_name_another_folder(keyring: Keyring, issuer_id: str) -> None:
     with pytest.raises(ConfigurationInvalid):
         issuer_purpose(issuer_id)
-    for use in (keyring.generate, keyring.signer, keyring.rotate, keyring.verification_keys):
+    for use in (keyring.generate, keyring.signer, keyring.of, keyring.verification_keys):
         with pytest.raises(ConfigurationInvalid):
             use(f"issuers/{issuer_id}")
 
@@ -139,6 +142,212 @@ def test_a_file_that_is_not_the_key_it_says_is_refused(keyring: Keyring, tmp_pat
         with pytest.raises(ConfigurationInvalid) as refusal:
             keyring.signer(LTI)
         assert refusal.value.code is ErrorCode.KEY_MISSING
+
+
+# -- who else could reach them
+
+
+def code_of(use: Callable[[], object]) -> ErrorCode:
+    with pytest.raises(ConfigurationInvalid) as refusal:
+        use()
+    return refusal.value.code
+
+
+@pytest.mark.parametrize("folder", [".", "issuers", ISSUER, f"{ISSUER}/active"])
+@pytest.mark.parametrize("mode", [0o770, 0o702, 0o777])
+def test_a_folder_that_others_can_write_to_is_refused(
+    keyring: Keyring, tmp_path: Path, folder: str, mode: int
+) -> None:
+    keyring.generate(ISSUER)
+    (tmp_path / "keys" / folder).chmod(mode)
+    assert code_of(lambda: keyring.signer(ISSUER)) is ErrorCode.KEY_FILE_EXPOSED
+    (tmp_path / "keys" / folder).chmod(0o755)
+    assert keyring.signer(ISSUER).kid, "that others see the names of public keys is no harm"
+
+
+def test_a_link_to_a_key_is_refused(keyring: Keyring, tmp_path: Path) -> None:
+    kid = keyring.generate(LTI).kid
+    path, elsewhere = tmp_path / f"keys/lti/active/{kid}.pem", tmp_path / f"{kid}.pem"
+    path.rename(elsewhere)
+    path.symlink_to(elsewhere)
+    assert code_of(lambda: keyring.signer(LTI)) is ErrorCode.KEY_FILE_EXPOSED
+
+
+def test_a_link_to_a_folder_of_keys_is_refused(keyring: Keyring, tmp_path: Path) -> None:
+    keyring.generate(LTI)
+    folder, elsewhere = tmp_path / "keys/lti/active", tmp_path / "elsewhere"
+    folder.rename(elsewhere)
+    folder.symlink_to(elsewhere)
+    assert code_of(lambda: keyring.signer(LTI)) is ErrorCode.KEY_FILE_EXPOSED
+
+
+def test_the_folder_of_all_keys_may_be_a_link(keyring: Keyring, tmp_path: Path) -> None:
+    kid = keyring.generate(LTI).kid
+    (tmp_path / "link").symlink_to(tmp_path / "keys")
+    assert Keyring(tmp_path / "link").signer(LTI).kid == kid
+
+
+def test_another_users_file_is_refused(keyring: Keyring, monkeypatch: pytest.MonkeyPatch) -> None:
+    keyring.generate(LTI)
+    if os.geteuid() == 0:
+        os.chown(next(keyring._keys_dir.glob("lti/active/*.pem")), 4711, 4711)
+    else:
+        monkeypatch.setattr(os, "geteuid", lambda: 4711)
+    assert code_of(lambda: keyring.signer(LTI)) is ErrorCode.KEY_FILE_EXPOSED
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes files for others")
+def test_what_root_makes_belongs_to_whom_the_folder_belongs(keyring: Keyring, tmp_path: Path) -> None:
+    (tmp_path / "keys").mkdir(mode=0o700)
+    os.chown(tmp_path / "keys", 4711, 4712)
+    keyring.generate(LTI)
+    keyring.rotate(LTI, NOW)
+    for path in (tmp_path / "keys").rglob("*"):
+        assert (path.stat().st_uid, path.stat().st_gid) == (4711, 4712), path
+    assert len(keyring.list()) == 2
+
+
+# -- encrypted at rest
+
+PASSPHRASE = b"correct horse battery staple 0123456789"
+
+
+@pytest.fixture
+def locked(tmp_path: Path) -> Keyring:
+    return Keyring(tmp_path / "keys", PASSPHRASE)
+
+
+def test_with_a_passphrase_every_file_is_encrypted_and_signs_as_before(
+    locked: Keyring, tmp_path: Path
+) -> None:
+    locked.generate(LTI)
+    locked.generate(ISSUER)
+    locked.rotate(LTI, NOW)
+    locked.announce(LTI, NOW)
+    files = list((tmp_path / "keys").rglob("*.pem"))
+    assert len(files) == 4
+    for path in files:
+        assert b"BEGIN ENCRYPTED PRIVATE KEY" in path.read_bytes()
+        serialization.load_pem_private_key(path.read_bytes(), PASSPHRASE)
+    fresh = Keyring(tmp_path / "keys", PASSPHRASE)
+    signer = fresh.signer(ISSUER)
+    signer.public_key.verify(signer.sign(b"message"), b"message")  # type: ignore[call-arg]
+    assert all(view.is_encrypted for view in fresh.list())
+
+
+def test_without_the_passphrase_or_with_another_nothing_is_signed_and_nothing_made(
+    locked: Keyring, tmp_path: Path
+) -> None:
+    locked.generate(LTI)
+    before = sorted((tmp_path / "keys").rglob("*"))
+    for keyring, code in (
+        (Keyring(tmp_path / "keys"), ErrorCode.KEY_PASSPHRASE_MISSING),
+        (Keyring(tmp_path / "keys", PASSPHRASE + b"!"), ErrorCode.KEY_PASSPHRASE_WRONG),
+    ):
+        for use in (
+            lambda k=keyring: k.signer(LTI),
+            lambda k=keyring: k.jwks(),
+            lambda k=keyring: k.ensure(LTI),
+            lambda k=keyring: k.rotate(LTI, NOW),
+            lambda k=keyring: k.rewrite(encrypted=False),
+            lambda k=keyring: k.tend(LTI, NOW, timedelta(days=1)),
+        ):
+            assert code_of(use) is code
+    assert sorted((tmp_path / "keys").rglob("*")) == before
+
+
+def test_encrypting_and_decrypting_keeps_keys_states_and_times(keyring: Keyring, tmp_path: Path) -> None:
+    keyring.generate(LTI)
+    keyring.rotate(LTI, NOW)
+    keyring.generate(ISSUER)
+    before = {(view.purpose, view.kid, view.state, view.made_at) for view in keyring.list()}
+    locked = Keyring(tmp_path / "keys", PASSPHRASE)
+    assert locked.signer(LTI).kid, "files that are not encrypted yet go on serving"
+    assert len(locked.rewrite(encrypted=True)) == 3
+    assert locked.rewrite(encrypted=True) == ()
+    assert code_of(lambda: keyring.signer(LTI)) is ErrorCode.KEY_PASSPHRASE_MISSING
+    assert {(view.purpose, view.kid, view.state, view.made_at) for view in locked.list()} == before
+    assert len(locked.tend(LTI, NOW + OVERLAP).removed) == 1, "since when a key is retired was kept"
+    assert len(locked.rewrite(encrypted=False)) == 2
+    assert not any(view.is_encrypted for view in Keyring(tmp_path / "keys").list())
+    for path in (tmp_path / "keys").rglob("*.pem"):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_nothing_is_encrypted_without_a_passphrase(keyring: Keyring) -> None:
+    keyring.generate(LTI)
+    assert code_of(lambda: keyring.rewrite(encrypted=True)) is ErrorCode.KEY_PASSPHRASE_MISSING
+    assert keyring.signer(LTI).kid
+
+
+# -- by schedule
+
+EVERY = timedelta(days=90)
+
+
+def age(keyring: Keyring, kid: str, state: str, made_at: datetime) -> None:
+    """Pretend that the file was written then."""
+    at = int(made_at.timestamp() * 10**9)
+    os.utime(keyring._keys_dir / f"lti/{state}/{kid}.pem", ns=(at, at))
+
+
+def published(keyring: Keyring) -> list[str]:
+    return [key["kid"] for key in keyring.jwks()["keys"]]
+
+
+def test_a_key_of_the_schedule_is_published_a_day_before_it_signs(keyring: Keyring) -> None:
+    first = keyring.generate(LTI).kid
+    age(keyring, first, "active", NOW - EVERY + timedelta(seconds=1))
+    assert keyring.tend(LTI, NOW, EVERY) == Tended()
+    age(keyring, first, "active", NOW - EVERY)
+    (second,) = keyring.tend(LTI, NOW, EVERY).announced
+    assert keyring.signer(LTI).kid == first
+    assert published(keyring) == [first, second]
+    age(keyring, second, "next", NOW)
+    assert keyring.tend(LTI, NOW + PUBLISHED_AHEAD - timedelta(seconds=1), EVERY) == Tended()
+    assert keyring.signer(LTI).kid == first
+
+    later = NOW + PUBLISHED_AHEAD
+    assert keyring.tend(LTI, later, EVERY) == Tended(activated=(second,))
+    assert keyring.signer(LTI).kid == second
+    assert published(keyring) == [second, first]
+    assert keyring.tend(LTI, later, EVERY) == Tended()
+
+    assert keyring.tend(LTI, later + OVERLAP - timedelta(seconds=1), EVERY) == Tended()
+    assert keyring.tend(LTI, later + OVERLAP, EVERY) == Tended(removed=(first,))
+    assert published(keyring) == [second]
+
+
+def test_an_announced_key_signs_after_a_day_though_there_is_no_schedule(keyring: Keyring) -> None:
+    first = keyring.generate(LTI).kid
+    second = keyring.announce(LTI, NOW).kid
+    assert keyring.announce(LTI, NOW).kid == second, "announcing twice makes one key"
+    age(keyring, second, "next", NOW - PUBLISHED_AHEAD)
+    assert keyring.tend(LTI, NOW) == Tended(activated=(second,))
+    assert published(keyring) == [second, first]
+
+
+def test_an_emergency_rotation_uses_no_key_that_lay_beside_the_seen_one(keyring: Keyring) -> None:
+    first, second = keyring.generate(LTI).kid, keyring.announce(LTI, NOW).kid
+    third = keyring.rotate(LTI, NOW).kid
+    assert third not in (first, second)
+    assert published(keyring) == [third, first]
+
+
+def test_a_key_that_an_earlier_release_retired_is_published_for_the_whole_overlap(keyring: Keyring) -> None:
+    first = keyring.generate(LTI).kid
+    keyring.rotate(LTI, NOW)
+    path = keyring._keys_dir / f"lti/retired/{first}.pem"
+    path.write_bytes(path.read_bytes().partition(b"\n")[2])
+    assert keyring.tend(LTI, NOW) == Tended()
+    assert keyring.tend(LTI, NOW + OVERLAP).removed == (first,)
+
+
+def test_issuers_retired_keys_are_never_removed(keyring: Keyring) -> None:
+    keyring.generate(ISSUER)
+    keyring.rotate(ISSUER, NOW)
+    assert keyring.tend(ISSUER, NOW + timedelta(days=36_500)).removed == ()
+    assert len(keyring.verification_keys(ISSUER)) == 2
 
 
 def test_half_written_and_foreign_files_are_passed_over(keyring: Keyring, tmp_path: Path) -> None:

@@ -188,7 +188,7 @@ def test_a_postgresql_database_serves_as_queue_and_its_worker_is_a_process_of_it
     assert settings.database_url == "postgresql+psycopg://tool:pass@db.example.edu/tool"
     assert settings.queue_url == "postgresql://tool:pass@db.example.edu/tool"
     assert not settings.embedded_worker
-    assert "pass" not in repr(settings)
+    assert "tool:pass" not in repr(settings)
 
 
 def test_the_queue_may_not_share_the_databases_file() -> None:
@@ -254,3 +254,70 @@ def test_the_shipped_files_are_found_and_valid() -> None:
 def test_the_names_that_others_rely_on_are_settings() -> None:
     public = "env base_url database_url queue_url embedded_worker data_dir keys_dir secret_key config"
     assert {*public.split(), "outbound_allow"} <= set(Settings.model_fields)
+
+
+# -- the passphrase of keys
+
+PASSPHRASE = "a passphrase of more than 32 characters"
+
+
+def private_file(tmp_path: Path, text: str = PASSPHRASE + "\n", mode: int = 0o600) -> Path:
+    path = tmp_path / "passphrase"
+    path.write_text(text)
+    path.chmod(mode)
+    return path
+
+
+def test_the_passphrase_of_keys_is_given_itself_or_by_its_file(tmp_path: Path) -> None:
+    assert load_settings(production()).read_keys_passphrase() is None
+    given = load_settings(production(LTI_TOOL_KEYS_PASSPHRASE=PASSPHRASE))
+    assert given.read_keys_passphrase() == PASSPHRASE.encode()
+    assert PASSPHRASE not in repr(given)
+    path = private_file(tmp_path)
+    named = load_settings(production(LTI_TOOL_KEYS_PASSPHRASE_FILE=str(path)))
+    assert named.read_keys_passphrase() == PASSPHRASE.encode()
+    (found,) = problems(
+        production(LTI_TOOL_KEYS_PASSPHRASE=PASSPHRASE, LTI_TOOL_KEYS_PASSPHRASE_FILE=str(path))
+    )
+    assert found.startswith("keys_passphrase_file (environment): and keys_passphrase are both set")
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o644])
+def test_a_passphrase_file_that_others_can_reach_is_refused(tmp_path: Path, mode: int) -> None:
+    path = private_file(tmp_path)
+    settings = load_settings(production(LTI_TOOL_KEYS_PASSPHRASE_FILE=str(path)))
+    path.chmod(mode)
+    (found,) = problems(production(LTI_TOOL_KEYS_PASSPHRASE_FILE=str(path)))
+    assert "can be read by others" in found
+    with pytest.raises(ConfigurationInvalid) as refusal:
+        settings.read_keys_passphrase()
+    assert refusal.value.code is ErrorCode.KEY_PASSPHRASE_MISSING
+
+
+@pytest.mark.parametrize("text", ["", "\n", "short", "a" * 64, "\udcff" * 40])
+def test_a_file_without_a_good_passphrase_is_refused_and_not_repeated(tmp_path: Path, text: str) -> None:
+    path = private_file(tmp_path)
+    path.write_bytes(text.encode(errors="surrogateescape"))
+    (found,) = problems(production(LTI_TOOL_KEYS_PASSPHRASE_FILE=str(path)))
+    assert "easy to guess" in found or "no text" in found
+    assert not text.strip() or text not in found
+
+
+@pytest.mark.parametrize("where", ["missing", "."])
+def test_what_is_no_file_holds_no_passphrase(tmp_path: Path, where: str) -> None:
+    assert problems(production(LTI_TOOL_KEYS_PASSPHRASE_FILE=str(tmp_path / where)))
+
+
+def test_a_short_passphrase_is_refused() -> None:
+    (found,) = problems(production(LTI_TOOL_KEYS_PASSPHRASE="hunter2"))
+    assert "easy to guess" in found
+    assert "hunter2" not in found
+
+
+@pytest.mark.parametrize("days, is_good", [("0", True), ("1", False), ("2", True), ("-1", False)])
+def test_no_key_is_replaced_before_it_signed_for_a_day(days: str, is_good: bool) -> None:
+    environ = production(LTI_TOOL_KEY_ROTATION_DAYS=days)
+    if is_good:
+        assert load_settings(environ).key_rotation_days == int(days)
+    else:
+        assert problems(environ)

@@ -62,7 +62,7 @@ def test_the_commands_of_the_public_interface_are_there() -> None:
     assert commands >= {
         *("serve", "worker", "doctor", "sync", "award", "verify"),
         *(f"db {name}" for name in ("upgrade", "downgrade", "check")),
-        *(f"keys {name}" for name in ("generate", "rotate", "list")),
+        *(f"keys {name}" for name in ("generate", "rotate", "encrypt", "decrypt", "list")),
         *(
             f"registrations {name}"
             for name in ("add", "list", "show", "approve", "disable", "remove", "import")
@@ -209,6 +209,52 @@ def test_keys_are_made_once_and_rotated(tool: Tool, lti_tool: CommandLine) -> No
     listed = lti_tool("keys", "list", "--json").json
     assert sorted(key["state"] for key in listed) == ["active", "active", "retired", "retired"]
     assert "PRIVATE" not in lti_tool("keys", "list").out
+
+
+def test_a_key_is_announced_once_and_only_the_tools_own(tool: Tool, lti_tool: CommandLine) -> None:
+    active = tool.keyring.signer("lti").kid
+    (announced,) = lti_tool("keys", "rotate", "--announce", "--json").json
+    assert (announced["state"], tool.keyring.signer("lti").kid) == ("next", active)
+    assert lti_tool("keys", "rotate", "--announce", "--json").json[0]["kid"] == announced["kid"]
+    course = factories.course(tool.database)
+    assert lti_tool("keys", "rotate", "--announce", course.issuer_id).status == 1
+
+
+def test_keys_are_encrypted_and_opened_again_on_command(
+    tool: Tool, lti_tool: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kid = tool.keyring.signer("lti").kid
+    said = lti_tool("keys", "encrypt")
+    assert said.status == 1
+    assert "(key_passphrase_missing)" in said.err
+    passphrase = tmp_path / "passphrase"
+    passphrase.touch(0o600)
+    passphrase.write_text("a passphrase of more than 32 characters\n")
+    monkeypatch.setenv("LTI_TOOL_KEYS_PASSPHRASE_FILE", str(passphrase))
+    warned = [each for each in lti_tool("doctor", "--json").json if each["part"] == "keys"]
+    assert [(each["state"], each["mend"]) for each in warned] == [
+        ("ok", ""),
+        ("warn", "lti-tool keys encrypt"),
+    ]
+    (encrypted,) = lti_tool("keys", "encrypt", "--json").json
+    assert (encrypted["kid"], encrypted["is_encrypted"]) == (kid, True)
+    assert lti_tool("keys", "encrypt").out == "none\n"
+    monkeypatch.delenv("LTI_TOOL_KEYS_PASSPHRASE_FILE")
+    said = lti_tool("keys", "list")
+    assert said.status == 1
+    assert "set LTI_TOOL_KEYS_PASSPHRASE_FILE" in said.err
+    monkeypatch.setenv("LTI_TOOL_KEYS_PASSPHRASE", "another passphrase of more than 32 characters")
+    said = lti_tool("keys", "rotate")
+    assert said.status == 1
+    assert "(key_passphrase_wrong)" in said.err
+    passphrase.chmod(0o644)
+    monkeypatch.delenv("LTI_TOOL_KEYS_PASSPHRASE")
+    monkeypatch.setenv("LTI_TOOL_KEYS_PASSPHRASE_FILE", str(passphrase))
+    said = lti_tool("keys", "decrypt")
+    assert said.status == 1
+    assert "can be read by others" in said.err
+    passphrase.chmod(0o600)
+    assert lti_tool("keys", "decrypt", "--json").json[0]["is_encrypted"] is False
 
 
 # -- registrations

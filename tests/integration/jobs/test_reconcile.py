@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,8 +14,10 @@ from lti_tool import telemetry
 from lti_tool.bootstrap import Tool
 from lti_tool.jobs.reconcile import BACKLOG, FIRST_PORTION, LEASE_SECONDS, PATIENCE, SYNC_PATIENCE, Reconcile
 from lti_tool.jobs.tasks import register
-from lti_tool.store.tables import CallBudget, Context, Credential, Nonce, Registration, StatusList
+from lti_tool.keyring import LTI
+from lti_tool.store.tables import AuditEvent, CallBudget, Context, Credential, Nonce, Registration, StatusList
 from tests import factories
+from tests.integration.jobs.conftest import Installation
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -250,3 +252,61 @@ def test_a_clock_that_is_set_back_stops_nothing(tool: Tool, course: factories.Co
     after.run()
     with tool.database.read() as session:
         assert session.scalar(sa.select(sa.func.count()).select_from(Nonce)) == 0, "purged hourly, as ever"
+
+
+# -- the key that platforms know
+
+
+def test_a_key_is_replaced_by_schedule_on_one_of_many_machines_step_by_step(
+    open_tool: Callable[..., Tool], installation: Installation, watch: Watch
+) -> None:
+    settings = installation.settings.model_copy(update={"key_rotation_days": 30})
+    machines = [replace(open_tool(clock=watch), settings=settings) for _ in range(2)]
+    passes = [Reconcile(machine) for machine in machines]
+    keyring = machines[0].keyring
+    watch.now = datetime.now(UTC)  # files are written at the machine's own time
+    first = keyring.generate(LTI).kid
+
+    def let_go_by(**time: float) -> None:
+        watch.now += timedelta(**time)
+        for each in passes:
+            each.run()
+        for each in passes:
+            each.stop()
+
+    let_go_by(days=29)
+    assert [view.state for view in keyring.of(LTI)] == ["active"]
+    let_go_by(days=2)
+    active, coming = keyring.of(LTI)
+    assert (active.kid, coming.state) == (first, "next")
+    let_go_by(days=2)
+    assert [(view.kid, view.state) for view in keyring.of(LTI)] == [
+        (coming.kid, "active"),
+        (first, "retired"),
+    ]
+    let_go_by(days=13)
+    assert len(keyring.of(LTI)) == 2
+    let_go_by(days=2)
+    assert [view.kid for view in keyring.of(LTI, ("active", "retired"))] == [coming.kid]
+    with machines[0].database.read() as session:
+        events = session.execute(
+            sa.select(AuditEvent.action, AuditEvent.subject_id)
+            .where(AuditEvent.subject_kind == "key")
+            .order_by(AuditEvent.at, AuditEvent.action)
+        ).all()
+    assert [tuple(event) for event in events][:3] == [
+        ("key_announced", coming.kid),
+        ("key_activated", coming.kid),
+        ("key_removed", first),
+    ]
+
+
+def test_keys_that_cannot_be_read_stop_nothing_else(
+    tool: Tool, watch: Watch, course: factories.Course
+) -> None:
+    kid = tool.keyring.generate(LTI).kid
+    (tool.settings.keys_dir / f"lti/active/{kid}.pem").chmod(0o644)
+    placed = factories.placed(tool.database, course)
+    (learner_id,) = factories.enrol(tool.database, course)
+    factories.award(tool.database, course, placed, learner_id)
+    assert Reconcile(tool).run() == 1

@@ -508,7 +508,7 @@ def test_retired_keys_stay_in_the_did_document(small_school: School) -> None:
     course, placed = badge(school)
     (credential_id,) = school.issuing.issue_for(awards(school, course, placed, 1)).values()
     before = document(school, credential_id)["proof"][0]["verificationMethod"]
-    Keyring(school.keys_dir).rotate(issuer_purpose(course.issuer_id))
+    Keyring(school.keys_dir).rotate(issuer_purpose(course.issuer_id), school.clock())
     (second,) = school.issuing.issue_for(awards(school, course, placed, 1)).values()
     after = document(school, second)["proof"][0]["verificationMethod"]
     published = school.issuing.did_document(course.issuer_id)

@@ -239,7 +239,7 @@ def test_a_course_names_its_columns_and_the_scores_that_were_refused(small_offic
 
 def test_a_retired_key_says_since_when(small_office: Office) -> None:
     issuer_id = small_office.ours.course.issuer_id
-    small_office.keyring.rotate(issuer_purpose(issuer_id))
+    small_office.keyring.rotate(issuer_purpose(issuer_id), small_office.school.clock())
     view = small_office.overview.issuer(small_office.ours.id, issuer_id)
     active, retired = view.keys
     assert (active.is_active, active.retired_at) == (True, None)
