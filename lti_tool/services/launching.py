@@ -71,7 +71,8 @@ class SessionView:
     link_role: str
     """``badge``, ``gate`` or ``wallet``."""
     is_copied_link: bool
-    """The link's key belongs to another course of this LMS: its course was copied."""
+    """The link's badge is of another course of the organisation, from which this one was copied, and nobody
+    has taken it over here yet."""
     can_view_progress: bool
     can_configure: bool
     is_learner: bool
@@ -253,7 +254,7 @@ class _Acceptance:
 
     def _refused(self, code: ErrorCode, detail: str, *, status: int = 400, **params: str) -> LaunchRefused:
         platform = platform_for(self.launch.product)
-        return LaunchRefused(
+        refused = LaunchRefused(
             code,
             detail,
             status=status,
@@ -412,10 +413,10 @@ class _Acceptance:
         link_id = self._save_link(organisation_id, context_id)
         learner_id = self._save_learner(organisation_id)
         self._save_membership(organisation_id, context_id, learner_id)
-        is_copied = False
+        is_copied = placement is not None and placement.is_unconfirmed
         if placement is None and self.keys.badge_link_key is not None and context_id is not None:
             is_copied = launches.is_copied_link(
-                self.session, organisation_id, registration.id, self.keys.badge_link_key, context_id
+                self.session, organisation_id, self.keys.badge_link_key, context_id
             )
         was_staff = self.known.membership is not None and self.known.membership.is_staff
         token = secrets.token_urlsafe(32)

@@ -144,6 +144,13 @@ class KnownPlacement(NamedTuple):
 
     id: str
     status: str
+    copied_from_id: str | None
+    confirmed_at: datetime | None
+
+    @property
+    def is_unconfirmed(self) -> bool:
+        """It came with a copied course, and nobody has taken it over yet."""
+        return self.status == "draft" and self.copied_from_id is not None and self.confirmed_at is None
 
 
 class KnownGate(NamedTuple):
@@ -425,24 +432,37 @@ _ADD_SESSION: Final = insert(_sessions)
 
 
 def _is_copied() -> ColumnElement[bool]:
-    elsewhere = _contexts.alias("elsewhere")
+    """Whether a link that stands for nothing here has the key of another course of the organisation."""
     found = []
-    for original, key in (
-        (_placements.alias("original"), "badge_link_key"),
-        (_gates.alias("gate"), "link_key"),
+    for original, own, key in (
+        (_placements.alias("original"), _placements.alias("left_behind"), "badge_link_key"),
+        (_gates.alias("gate"), _gates.alias("own_gate"), "link_key"),
     ):
-        found.append(
+        elsewhere = (
             exists()
             .where(
                 original.c[key] == _links.c.badge_link_key,
                 original.c.organisation_id == _sessions.c.organisation_id,
                 original.c.context_id != _sessions.c.context_id,
-                elsewhere.c.id == original.c.context_id,
-                elsewhere.c.registration_id == _sessions.c.registration_id,
             )
             .correlate(_links, _sessions)
         )
+        # Whoever removed it here does not want it, wherever else it is.
+        here = (
+            exists()
+            .where(own.c[key] == _links.c.badge_link_key, own.c.context_id == _sessions.c.context_id)
+            .correlate(_links, _sessions)
+        )
+        found.append(and_(elsewhere, ~here))
     return or_(*found)
+
+
+def _is_unconfirmed() -> ColumnElement[bool]:
+    return and_(
+        _placements.c.status == "draft",
+        _placements.c.copied_from_id.is_not(None),
+        _placements.c.confirmed_at.is_(None),
+    )
 
 
 _SESSION_BY_TOKEN: Final = (
@@ -453,7 +473,7 @@ _SESSION_BY_TOKEN: Final = (
         _links.c.role,
         _gates.c.id,
         _placements.c.id,
-        and_(_placements.c.id.is_(None), _is_copied()),
+        or_(_is_unconfirmed(), and_(_placements.c.id.is_(None), _is_copied())),
         _registrations.c.product,
         _registrations.c.issuer,
     )
@@ -521,23 +541,13 @@ def session_by_token_hash(connection: Connection, token_hash: str) -> StoredSess
     )
 
 
-def is_copied_link(
-    session: Session, organisation_id: str, registration_id: str, badge_link_key: str, context_id: str
-) -> bool:
-    """Whether the key belongs to a placement or a gate in another context of the same registration and
-    organisation."""
+def is_copied_link(session: Session, organisation_id: str, badge_link_key: str, context_id: str) -> bool:
+    """Whether the key belongs to a placement or a gate in another context of the organisation, and to none,
+    not even a removed one, in this."""
     for table, key in ((Placement, Placement.badge_link_key), (Gate, Gate.link_key)):
-        found = session.scalar(
-            select(table.id)
-            .join(Context, Context.id == table.context_id)
-            .where(
-                table.organisation_id == organisation_id,
-                key == badge_link_key,
-                table.context_id != context_id,
-                Context.registration_id == registration_id,
-            )
-            .limit(1)
-        )
-        if found is not None:
-            return True
+        of_key = (table.organisation_id == organisation_id, key == badge_link_key)
+        contexts = set(session.scalars(select(table.context_id).where(*of_key).distinct().limit(2)))
+        if contexts - {context_id}:
+            here = select(table.id).where(*of_key, table.context_id == context_id).limit(1)
+            return session.scalar(here) is None
     return False

@@ -12,7 +12,7 @@ from lti_tool.domain.identity import (
     MembershipService,
 )
 from lti_tool.errors import ErrorCode
-from lti_tool.store import tables
+from lti_tool.store import copies, tables
 from tests import factories
 from tests.unit.lti.tokens import NOW
 from tests.unit.services.launches import World, keyed
@@ -75,14 +75,52 @@ def test_a_key_of_another_organisation_on_the_same_registration_is_no_copy(world
     assert world.launching.open_session_by_token(accepted.token) == accepted.session
 
 
-def test_a_key_from_another_lms_of_the_same_organisation_is_no_copy(world: World) -> None:
-    """A course cannot be copied from one LMS into another by their own means: somebody typed the key."""
+def test_a_key_from_another_lms_of_the_same_organisation_gets_nothing_by_itself(world: World) -> None:
+    """No LMS copies from another by its own means: somebody typed the key, and is asked."""
     other = factories.course(world.database)
     placed = factories.placed(world.database, other)
     for table in (tables.Deployment, tables.Context, tables.Placement):
         world.change(table, organisation_id=world.course.organisation_id)
     accepted = world.accept(**keyed(placed))
+    assert (accepted.session.placement_id, accepted.session.is_copied_link) == (None, True)
+    assert world.launching.open_session_by_token(accepted.token) == accepted.session
+
+
+def test_what_was_left_behind_here_is_no_copy_any_more(world: World) -> None:
+    placed = factories.placed(world.database, world.course)
+    copy, *_ = factories.courses_beside(world.database, world.course, 1)
+    with world.database.write() as session:
+        original = session.get_one(tables.Placement, placed.placement_id)
+        session.add(
+            tables.Placement(
+                organisation_id=copy.organisation_id,
+                context_id=copy.context_id,
+                badge_link_key=placed.badge_link_key,
+                micromodule_version_id=original.micromodule_version_id,
+                status="removed",
+                created_at=NOW,
+                copied_from_id=original.id,
+            )
+        )
+    accepted = world.accept(copy, **keyed(placed))
     assert (accepted.session.placement_id, accepted.session.is_copied_link) == (None, False)
+    assert world.launching.open_session_by_token(accepted.token) == accepted.session
+
+
+@pytest.mark.parametrize("is_confirmed, is_copied", [(False, True), (True, False)])
+def test_a_copied_badge_is_one_until_somebody_takes_it_over(
+    world: World, *, is_confirmed: bool, is_copied: bool
+) -> None:
+    placed = factories.placed(world.database, world.course)
+    copy, *_ = factories.courses_beside(world.database, world.course, 1)
+    with world.database.write() as session:
+        (copied_id,) = copies.clone(
+            session, copy.organisation_id, copy.context_id, [placed.placement_id], NOW
+        )
+        if is_confirmed:
+            copies.decide(session, copy.organisation_id, copy.context_id, [copied_id], NOW)
+    accepted = world.accept(copy, **keyed(placed))
+    assert (accepted.session.placement_id, accepted.session.is_copied_link) == (copied_id, is_copied)
     assert world.launching.open_session_by_token(accepted.token) == accepted.session
 
 
