@@ -17,6 +17,7 @@ from lti_tool.keyring import LTI, Keyring, Signer, issuer_purpose
 from lti_tool.lti.connector import PlatformConnector
 from lti_tool.lti.key_sets import KeySets
 from lti_tool.lti.launch import LaunchValidator
+from lti_tool.lti.notices import NoticeReader
 from lti_tool.lti.oidc import LoginRedirect, begin_login
 from lti_tool.outbound import Answer, Outbound, OutboundPolicy
 from lti_tool.queue import Queue
@@ -35,6 +36,7 @@ from lti_tool.services.gating import Gating
 from lti_tool.services.issuing import Issuing, PublicUrls
 from lti_tool.services.launching import Launching
 from lti_tool.services.matrix import Matrix
+from lti_tool.services.notifying import NOTICES_PATH, Notices
 from lti_tool.services.overview import Overview
 from lti_tool.services.progress import CourseProgress
 from lti_tool.services.public import PublicRecords
@@ -102,6 +104,7 @@ class Tool:
     staffing: Staffing
     overview: Overview
     administering: Administering
+    notices: Notices
 
     def begin_login(self, form: Mapping[str, str]) -> LoginRedirect:
         """Step 1 of a launch.
@@ -227,6 +230,14 @@ def build_tool(
         staffing=Staffing(database, clock, secret, settings.base_url),
         overview=Overview(database, clock, keyring, urls, queue, ages),
         administering=Administering(database, clock, registrations, issuing),
+        notices=Notices(
+            database,
+            connector,
+            NoticeReader(registrations, key_sets, clock),
+            clock,
+            queue,
+            settings.base_url + NOTICES_PATH,
+        ),
     )
 
 

@@ -102,6 +102,10 @@ class ErrorCode(StrEnum):
     DEPLOYMENT_HELD = "deployment_held"
     DEPLOYMENT_DISABLED = "deployment_disabled"
 
+    # -- notifications of platforms
+    NOTICE_INVALID = "notice_invalid"
+    NOTICE_REFUSED = "notice_refused"
+
     # -- deep linking
     DEEP_LINKING_NOT_ALLOWED = "deep_linking_not_allowed"
     DEEP_LINKING_TYPE_REFUSED = "deep_linking_type_refused"

@@ -116,6 +116,8 @@ class Launch:
     grades: GradeService | None = None
     memberships: MembershipService | None = None
     deep_linking: DeepLinkingSettings | None = None
+    notices_url: str | None = None
+    """Where the platform lets the tool ask for notifications."""
     return_url: str | None = None
     locale: str | None = None
     frame_origins: tuple[str, ...] = ()

@@ -159,6 +159,10 @@ class Reconcile:
                 yield Offer("sync_context", (("context_id", run.context_id), ("run_id", run.id)))
         for line_item_id in tool.scoring.columns_due(now, limit) if search_scores else ():
             yield Offer("write_scores", (("line_item_id", line_item_id),), timedelta(seconds=SCORES_SECONDS))
+        for notice_id in tool.notices.waiting(limit):
+            yield Offer("act_on_notice", (("notice_id", notice_id),))
+        for deployment_id in tool.notices.handlers_due(limit):
+            yield Offer("look_after_notices", (("deployment_id", deployment_id),))
         watched = {run.context_id for run in lost}
         for context in tool.syncing.contexts_due(now, min(limit, self._portion + len(self._offered))):
             if context.context_id in watched:

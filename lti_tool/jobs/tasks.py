@@ -36,10 +36,18 @@ def register(tool: Tool, reconcile: Reconcile) -> None:
     def write_scores(line_item_id: str) -> None:
         tool.scoring.write_scores(line_item_id)
 
+    def act_on_notice(notice_id: str) -> None:
+        tool.notices.act(notice_id)
+
+    def look_after_notices(deployment_id: str) -> None:
+        tool.notices.look_after_handlers(deployment_id)
+
     tool.queue.register("sync_context", sync_context)
     tool.queue.register("write_scores", write_scores)
     tool.queue.register("issue_credential", issue_credential)
     tool.queue.register("sign_status_list", sign_status_list)
+    tool.queue.register("act_on_notice", act_on_notice)
+    tool.queue.register("look_after_notices", look_after_notices)
     tool.queue.register("reconcile", reconcile.run)
 
 

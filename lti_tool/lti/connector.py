@@ -265,6 +265,24 @@ class PlatformConnector:
         headers = {"Accept": accept, "Content-Type": content_type}
         return self._call(access, "POST", url, scopes, headers, body, deadline)
 
+    def put(
+        self,
+        access: ServiceAccess,
+        url: str,
+        scopes: frozenset[str],
+        accept: str,
+        body: bytes,
+        content_type: str,
+        *,
+        deadline: float | None = None,
+    ) -> Answer:
+        """Replace what a service has; done twice, it is done once.
+
+        :raises PlatformFailed: as :meth:`get`.
+        """
+        headers = {"Accept": accept, "Content-Type": content_type}
+        return self._call(access, "PUT", url, scopes, headers, body, deadline)
+
     def require_named_host(self, access: ServiceAccess, url: str) -> None:
         """Refuse a URL to which a token of this deployment may not go.
 

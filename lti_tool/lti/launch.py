@@ -33,7 +33,7 @@ from lti_tool.domain.identity import CourseContext, Launch, LinkOnPlatform
 from lti_tool.domain.registrations import RegistrationView
 from lti_tool.domain.roles import rights_of
 from lti_tool.errors import ErrorCode, LaunchRefused
-from lti_tool.lti import claims, id_tokens
+from lti_tool.lti import claims, id_tokens, notices
 from lti_tool.lti.id_tokens import LEEWAY_SECONDS, MAX_TOKEN_LENGTH
 from lti_tool.lti.key_sets import KeySets
 from lti_tool.lti.oidc import (
@@ -389,6 +389,7 @@ class _Validation(MessageLaunch[_Form, ToolConfDict, SessionService, _Cookies]):
             grades=claims.read_grade_service(body),
             memberships=claims.read_membership_service(body),
             deep_linking=settings,
+            notices_url=notices.read_service(body),
             return_url=return_url,
             locale=claims.read_locale(presentation, custom),
             frame_origins=claims.origins_of((return_url, settings and settings.return_url, platform_url)),

@@ -250,6 +250,8 @@ class _Acceptance:
                 registration_name=known.registration.name,
             )
         self._learn_service_hosts(deployment)
+        if self.launch.notices_url not in (None, deployment.notices_url):
+            registrations.set_notices_url(self.session, deployment.id, self.launch.notices_url)
         return self._begin_session(deployment, deployment.organisation_id)
 
     def _refused(self, code: ErrorCode, detail: str, *, status: int = 400, **params: str) -> LaunchRefused:
@@ -294,6 +296,7 @@ class _Acceptance:
             memberships and memberships.memberships_url,
             grades and grades.line_items_url,
             grades and grades.line_item_url,
+            self.launch.notices_url,
         )
         hosts = {host for url in urls if url and (host := host_of(url))}
         if not hosts <= set(deployment.service_hosts):

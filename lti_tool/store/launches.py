@@ -92,6 +92,7 @@ class KnownDeployment(NamedTuple):
     status: str
     frame_origins: list[str]
     service_hosts: list[str]
+    notices_url: str | None
 
 
 class KnownContext(NamedTuple):

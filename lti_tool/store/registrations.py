@@ -256,6 +256,15 @@ def set_token_url(session: Session, deployment_id: str, token_url: str) -> None:
     session.execute(update(Deployment).where(Deployment.id == deployment_id).values(token_url=token_url))
 
 
+def set_notices_url(session: Session, deployment_id: str, url: str | None) -> None:
+    """Where handlers of notifications are registered; what was registered elsewhere counts no more."""
+    session.execute(
+        update(Deployment)
+        .where(Deployment.id == deployment_id)
+        .values(notices_url=url, notice_types=[], notices_due_at=None)
+    )
+
+
 def disable_deployment(session: Session, deployment_id: str, *, by_operator: bool = False) -> bool:
     """Let nobody in from it; what it owns stays. False where the operator disabled it before."""
     return _change_deployment(

@@ -11,12 +11,17 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from lti_tool.store import notices
 from lti_tool.store.dialects import insert_if_absent
 from lti_tool.store.tables import LaunchSession, Lease, Nonce, Run, StaffLink, StaffSession
 
 OPEN = ("waiting", "running")
 KEEP_RUNS = timedelta(days=30)
 """How long the record of a finished run is kept."""
+
+KEEP_NOTICES = timedelta(days=30)
+"""How long a platform's notification is remembered: longer than any token of one is good, so that a copy of
+it is known."""
 
 KEEP_SESSIONS = timedelta(days=1)
 """Sessions are kept for a day after their end: a late click is told "expired", not "unknown", and a form that
@@ -271,4 +276,5 @@ def purge(session: Session, now: datetime) -> dict[str, int]:
         "runs": connection.execute(
             sa.delete(Run).where(Run.status.not_in(OPEN), Run.finished_at <= now - KEEP_RUNS)
         ).rowcount,
+        "notices": notices.prune(session, now - KEEP_NOTICES),
     }

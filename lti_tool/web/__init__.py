@@ -22,6 +22,7 @@ from lti_tool.web import (
     insight,
     insight_words,
     lti,
+    notices,
     ops,
     people,
     people_words,
@@ -60,5 +61,5 @@ def register(app: Flask, tool: Tool) -> None:
     verification_words.register(app)
     verify.register(app)
     staff.register(app)
-    for room in (lti, wallet, course, gates, people, insight, configure, public, ops):
+    for room in (lti, notices, wallet, course, gates, people, insight, configure, public, ops):
         app.register_blueprint(room.blueprint)

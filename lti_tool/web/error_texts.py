@@ -335,6 +335,17 @@ TEXTS: dict[ErrorCode, ErrorText] = {
         _("The badge service no longer accepts launches from here."),
         _OPERATOR,
     ),
+    # -- notifications of platforms
+    ErrorCode.NOTICE_INVALID: ErrorText(
+        _("These are no notifications"),
+        _("A list of signed notifications of a learning platform was expected."),
+        _ADMINISTRATOR,
+    ),
+    ErrorCode.NOTICE_REFUSED: ErrorText(
+        _("This notification was refused"),
+        _("Its signature, sender or time is not what it should be, or its platform is not approved here."),
+        _ADMINISTRATOR,
+    ),
     # -- deep linking
     ErrorCode.DEEP_LINKING_NOT_ALLOWED: ErrorText(
         _("You cannot add badges here"),

@@ -28,6 +28,7 @@ _JSON_PATHS = (
     "/api/",
     "/status/",
     "/lti/jwks.json",
+    "/lti/notices",
     "/ob2/",
     "/healthz",
     "/readyz",
