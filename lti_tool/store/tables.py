@@ -130,8 +130,6 @@ class Deployment(Base):
     """Notifications that the tool asked for and is registered to get."""
     notices_due_at: Mapped[datetime | None]
     """When that is looked after next; null: at once."""
-    notices_due_at: Mapped[datetime | None]
-    """When that is looked after next; null: at once."""
     first_seen_at: Mapped[datetime]
     approved_at: Mapped[datetime | None]
 

@@ -54,7 +54,6 @@ def upgrade() -> None:
     op.add_column("deployments", sa.Column("notices_url", sa.String(2000)))
     op.add_column("deployments", sa.Column("notice_types", sa.JSON(), server_default="[]", nullable=False))
     op.add_column("deployments", sa.Column("notices_due_at", MOMENT))
-    op.add_column("deployments", sa.Column("notices_due_at", MOMENT))
     op.add_column("contexts", sa.Column("roster_differences_url", sa.String(2000)))
     op.add_column("contexts", sa.Column("groups_url", sa.String(2000)))
     op.add_column("contexts", sa.Column("copied_at", MOMENT))
