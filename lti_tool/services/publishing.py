@@ -18,12 +18,12 @@ from lti_tool.errors import Conflict, ErrorCode, NotAllowed, NotFound
 from lti_tool.services import Hints
 from lti_tool.services.criteria_format import dump_criteria, parse_criteria
 from lti_tool.services.launching import SessionView
-from lti_tool.store import audit, bindings, decisions, placements, schedule
+from lti_tool.store import audit, bindings, decisions, placements, runs, schedule
 from lti_tool.store.database import Database
 
 AT_ONCE: Final = 500
-"""Learners that are decided about while the instructor waits; of a larger course the next reading decides,
-which is owed at once."""
+"""Learners that are decided about while the instructor waits; in a larger course a reading decides, which
+begins at once and shows on the course page how far it is."""
 
 
 class DecidingPort(Protocol):
@@ -89,8 +89,12 @@ class Publishing:
             )
             # Owed from the same transaction on: whoever is killed below loses time, and nothing else.
             schedule.schedule_sync(writing, organisation_id, context_id, now)
-            is_small = decisions.count_learners(writing, organisation_id, context_id) <= AT_ONCE
-        if is_small:
+            run = None
+            if decisions.count_learners(writing, organisation_id, context_id) > AT_ONCE:
+                run, _ = runs.open_run(writing, organisation_id, context_id, now)
+        if run is None:
             self.deciding.decide(organisation_id, context_id, None, "publish")
-        self.hints.offer("sync_context", context_id=context_id)
+            self.hints.offer("sync_context", context_id=context_id)
+        else:
+            self.hints.offer("sync_context", context_id=context_id, run_id=run.id)
         return True

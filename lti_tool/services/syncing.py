@@ -227,7 +227,7 @@ class Syncing:
             if not self._take(session, plan, run_id, now):
                 runs.release_lease(session, _lease(plan.id), holder)
                 return
-        self._sync(plan, run_id, holder)
+        self._sync(plan, run_id, holder, now)
 
     def _take(self, session: Any, plan: ContextPlan, run_id: str | None, now: datetime) -> bool:
         until = now + timedelta(seconds=LEASE_SECONDS)
@@ -243,8 +243,8 @@ class Syncing:
         schedule.schedule_sync(session, plan.organisation_id, plan.id, until)
         return True
 
-    def _sync(self, plan: ContextPlan, run_id: str | None, holder: str) -> None:
-        progress = _Progress(self.clock())
+    def _sync(self, plan: ContextPlan, run_id: str | None, holder: str, began_at: datetime) -> None:
+        progress = _Progress(began_at)
         failure: ToolError | None = None
         try:
             if plan.is_approved:
@@ -266,7 +266,9 @@ class Syncing:
                 or not plan.is_approved
                 or (progress.reads > 0 and progress.good_reads == 0)
             )
-            self._close(plan, run_id, holder, progress, is_failed=is_failed)
+            again = self._close(plan, run_id, holder, progress, is_failed=is_failed)
+        if again is not None:
+            self.hints.offer("sync_context", context_id=plan.id, run_id=again.id)
 
     def _read(self, plan: ContextPlan, run_id: str | None, holder: str, progress: _Progress) -> None:
         """Roster, columns and gates, until the platform does not answer.
@@ -283,8 +285,11 @@ class Syncing:
 
     def _close(
         self, plan: ContextPlan, run_id: str | None, holder: str, progress: _Progress, *, is_failed: bool
-    ) -> None:
+    ) -> RunView | None:
+        """Say what came of it and when the next is: at once where a badge was published meanwhile, about
+        which this one may not have decided. That run is returned."""
         now = self.clock()
+        again = None
         with self.database.write() as session:
             due_at = None
             launched_at = schedule.last_launched(session, plan.organisation_id, plan.id)
@@ -318,7 +323,12 @@ class Syncing:
                     error_code=progress.troubles[0].value if progress.troubles else None,
                     is_failed=is_failed,
                 )
+            if plan.is_approved and schedule.was_published(
+                session, plan.organisation_id, plan.id, progress.began_at
+            ):
+                again, _ = runs.open_run(session, plan.organisation_id, plan.id, now)
             runs.release_lease(session, _lease(plan.id), holder)
+        return again
 
     # -- the roster
 

@@ -213,6 +213,15 @@ _SCHEDULE = (
 )
 _CLAIM = _SCHEDULE.where(Context.sync_due_at <= _NOW)
 _HASTEN = _SCHEDULE.where(Context.sync_due_at > sa.bindparam("due_at", type_=_MOMENT))
+_WAS_PUBLISHED = select(Context.id).where(
+    _IS_OWN,
+    sa.exists().where(
+        Placement.organisation_id == Context.organisation_id,
+        Placement.context_id == Context.id,
+        Placement.status == "active",
+        Placement.published_at > sa.bindparam("since", type_=_MOMENT),
+    ),
+)
 _LAST_LAUNCHED = select(
     Context.last_launched_at,
     sa.exists()
@@ -259,6 +268,12 @@ def claim_sync(
 def schedule_sync(session: Session, organisation_id: str, context_id: str, due_at: datetime | None) -> None:
     """Say when the context is owed its next sync; ``None`` where it has nothing to read."""
     _run(session, _SCHEDULE, organisation_id, context_id, due_at=due_at)
+
+
+def was_published(session: Session, organisation_id: str, context_id: str, since: datetime) -> bool:
+    """Whether a badge of the context was published after ``since``."""
+    given = {"own_id": context_id, "own_organisation_id": organisation_id, "since": since}
+    return session.execute(_WAS_PUBLISHED, given).one_or_none() is not None
 
 
 def hasten_sync(session: Session, organisation_id: str, context_id: str, due_at: datetime) -> None:

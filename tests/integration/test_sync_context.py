@@ -15,9 +15,19 @@ from lti_tool.outbound import is_transaction_open
 from lti_tool.services.awarding import Awarding
 from lti_tool.services.call_budgets import CallBudgets
 from lti_tool.services.syncing import Syncing
-from lti_tool.store import runs
+from lti_tool.store import runs, schedule
 from lti_tool.store.database import Database
-from lti_tool.store.tables import Award, Context, Learner, LineItem, Membership, Registration, Result, Run
+from lti_tool.store.tables import (
+    Award,
+    Context,
+    Learner,
+    LineItem,
+    Membership,
+    Placement,
+    Registration,
+    Result,
+    Run,
+)
 from tests import factories
 from tests.integration.gradebook import Clock, Gradebook, Hints, Issued, gradebook, rows
 
@@ -453,6 +463,59 @@ def test_a_scheduled_sync_is_done_once_and_owed_again_soon(world):
     assert not world.syncing.contexts_due(world.clock.now, 10)
     assert world.context().sync_due_at == world.clock.now + timedelta(seconds=90)
     assert not rows(world.database, Run), "nobody watches it"
+
+
+def during_the_column(world, happens):
+    """Let something happen while the column is read, once."""
+
+    def before(path: str) -> None:
+        if path.endswith("/results"):
+            world.book.before = lambda _path: None
+            happens()
+
+    world.book.before = before
+
+
+def schedule_for(world, due_at) -> None:
+    with world.database.write() as session:
+        schedule.schedule_sync(session, world.course.organisation_id, world.course.context_id, due_at)
+
+
+def publish(world) -> None:
+    world.clock.forward(minutes=10)
+    with world.database.write() as session:
+        session.execute(update(Placement).values(published_at=world.clock.now))
+    schedule_for(world, world.clock.now)
+
+
+@pytest.mark.parametrize("is_watched", [True, False])
+def test_a_badge_that_is_published_during_a_reading_is_decided_right_after_it(world, is_watched):
+    """The reading that began before may be past its decisions, and must not say that nothing is owed."""
+    world.book.enrol(1)
+    during_the_column(world, lambda: publish(world))
+    if is_watched:
+        world.sync()
+    else:
+        world.syncing.sync_context(world.course.context_id)
+    (run,) = [run for run in rows(world.database, Run) if run.status == "waiting"]
+    task = ("sync_context", {"context_id": world.course.context_id, "run_id": run.id})
+    assert world.hints.offered[-1] == task
+    world.syncing.sync_context(world.course.context_id, run.id)
+    assert [run.status for run in rows(world.database, Run)] == ["done"] * (1 + is_watched), "not for ever"
+
+
+def test_a_visit_during_a_reading_has_it_read_no_sooner(world):
+    """The platform of a course that takes long has its peace, however many come meanwhile."""
+    world.book.enrol(1)
+
+    def visited() -> None:
+        schedule_for(world, world.clock.now)
+        world.clock.forward(minutes=10)
+
+    during_the_column(world, visited)
+    world.syncing.sync_context(world.course.context_id)
+    assert rows(world.database, Run) == []
+    assert world.context().sync_due_at > world.clock.now
 
 
 def test_a_course_that_takes_long_is_owed_again_the_sooner(world):

@@ -12,7 +12,7 @@ from lti_tool.domain.criteria import Channel, ScoreAtLeast
 from lti_tool.errors import Conflict, ErrorCode, NotAllowed, NotFound
 from lti_tool.services import publishing
 from lti_tool.services.publishing import Publishing, mark_of
-from lti_tool.store import tables
+from lti_tool.store import runs, tables
 from tests import factories
 from tests.factories import NOW, Course
 from tests.integration.services.school import School, session_of
@@ -83,7 +83,7 @@ def test_published_again_nothing_changes(small_school: School) -> None:
     assert len(deciding.asked) == 1
 
 
-def test_of_a_large_course_the_next_reading_decides(
+def test_of_a_large_course_a_reading_decides_that_the_page_watches(
     small_school: School, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(publishing, "AT_ONCE", 2)
@@ -95,6 +95,31 @@ def test_of_a_large_course_the_next_reading_decides(
     assert deciding.asked == []
     (context,) = small_school.rows(tables.Context, tables.Context.id == course.context_id)
     assert context.sync_due_at == NOW
+    (run,) = small_school.rows(tables.Run)
+    assert (run.kind, run.status, run.context_id) == ("sync", "waiting", course.context_id)
+    task = ("sync_context", {"context_id": course.context_id, "run_id": run.id})
+    assert small_school.hints.offered[-1] == task
+
+
+def test_of_a_small_course_nobody_waits_for_a_reading(small_school: School) -> None:
+    course = small_school.course()
+    placed = factories.placed(small_school.database, course, status="draft")
+    assert publish(small_school, course, placed.placement_id)
+    assert small_school.rows(tables.Run) == []
+
+
+def test_a_reading_that_is_under_way_is_the_one_that_is_watched(
+    small_school: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publishing, "AT_ONCE", 0)
+    course = small_school.course()
+    placed = factories.placed(small_school.database, course, status="draft")
+    with small_school.database.write() as session:
+        run, _ = runs.open_run(session, course.organisation_id, course.context_id, NOW)
+        runs.begin(session, course.organisation_id, run.id, NOW)
+    assert publish(small_school, course, placed.placement_id)
+    (known,) = small_school.rows(tables.Run)
+    assert known.id == run.id
 
 
 @pytest.mark.parametrize(
