@@ -14,6 +14,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from lti_tool.errors import Conflict, ErrorCode, NotAllowed, RequestInvalid
 from lti_tool.services import criteria_import
+from lti_tool.services.editing import Refusal
 from lti_tool.services.micromodule_form import FormProblem, MicromoduleForm, Problem
 from lti_tool.web.criteria_words import narrate
 from lti_tool.web.errors import answer_tool_error
@@ -209,9 +210,13 @@ def change(placement_id: str) -> AnyResponse:
 
 def _not_editable(error: Conflict, placement_id: str) -> Response:
     """Why a badge cannot be changed, and what to do instead."""
-    reason = not_editable_sentence(str(error.params.get("reason", "")))
+    reason = str(error.params.get("reason", ""))
     page = render_template(
-        "pages/configure/refused.html", reason=reason, code=error.code, placement_id=placement_id
+        "pages/configure/refused.html",
+        reason=not_editable_sentence(reason),
+        is_shown=reason != Refusal.NOT_SHOWN,
+        code=error.code,
+        placement_id=placement_id,
     )
     return make_response(page, error.status)
 

@@ -195,6 +195,14 @@ def _in_frame() -> Iterator[SamplePage]:
         TEACHER,
         status=409,
     )
+    not_shown = Conflict(ErrorCode.PLACEMENT_NOT_EDITABLE, reason="not_shown")
+    yield SamplePage(
+        "form/edit-not-shown",
+        address,
+        lambda tool: setattr(tool.editing, "open", _raise(not_shown)),
+        TEACHER,
+        status=409,
+    )
     yield SamplePage(
         "form/edit-changed-meanwhile",
         address,

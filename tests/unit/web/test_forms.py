@@ -379,7 +379,9 @@ class TestEditing:
         answer = member.get(self.ADDRESS) if method == "get" else self.submit(member, "change")
         assert answer.status_code == 409
         assert not_editable_sentence(reason)
-        assert "/placements/placement-1/criteria.json" in answer.text
+        # What the form cannot show it cannot import: that way would end in the next refusal.
+        assert ("/placements/placement-1/criteria.json" in answer.text) is (reason is not Refusal.NOT_SHOWN)
+        assert ("import them into a new badge" in answer.text) is (reason is not Refusal.NOT_SHOWN)
         assert "placement_not_editable" in answer.text
 
     def test_the_export_is_a_file_with_a_plain_name(self, member: FlaskClient, tool: Sample) -> None:
