@@ -283,6 +283,15 @@ class PlatformConnector:
         headers = {"Accept": accept, "Content-Type": content_type}
         return self._call(access, "PUT", url, scopes, headers, body, deadline)
 
+    def delete(
+        self, access: ServiceAccess, url: str, scopes: frozenset[str], *, deadline: float | None = None
+    ) -> Answer:
+        """Take something away; repeated on passing trouble, what is gone stays gone.
+
+        :raises PlatformFailed: as :meth:`get`.
+        """
+        return self._call(access, "DELETE", url, scopes, {"Accept": "*/*"}, None, deadline)
+
     def require_named_host(self, access: ServiceAccess, url: str) -> None:
         """Refuse a URL to which a token of this deployment may not go.
 

@@ -31,6 +31,9 @@ from lti_tool.store import placements, results, rosters, runs, schedule
 from lti_tool.store.database import Database
 from lti_tool.store.results import EvidenceColumn, GradeRow
 from lti_tool.store.rosters import ContextPlan
+from lti_tool.telemetry import get_logger
+
+log = get_logger(__name__)
 
 POLL_INTERVAL = 3.0
 """Seconds between two reads of one column, however many browsers ask."""
@@ -59,6 +62,10 @@ class ColumnRead:
     retry_after: float | None = None
     is_silent: bool = False
     """The platform as a whole did not answer: asking it for another column would meet the same."""
+    emptied: int = 0
+    """People who had a grade, and have none any more."""
+    graded: int = 0
+    """People who have one, as far as was read."""
     graded_at: datetime | None = None
     """When the last grade in it was given, as far as that can be told."""
 
@@ -102,7 +109,7 @@ def read_column(
     read = grades.result_pages(connector, access, column.url, deadline=deadline)
     present: dict[str, bool] = {}
     graded_at: datetime | None = None
-    changed = 0
+    changed = emptied = 0
     has_value = False
     for batch in rosters.batches(read, clock, database.dialect):
         rows = [grade_row(row) for row in batch]
@@ -118,7 +125,8 @@ def read_column(
     was_read = read.pages_read > 0
     with database.write() as session:
         if read.is_complete:
-            changed += results.clear_missing(session, plan, column, present, started_at)
+            emptied = results.clear_missing(session, plan, column, present, started_at)
+            changed += emptied
         results.record_column(
             session,
             column,
@@ -139,6 +147,8 @@ def read_column(
         trouble,
         retry_after,
         is_silent(read.failure),
+        emptied,
+        sum(present.values()),
         # Where the platform dates no grade, one that is new or different was given since the last look.
         graded_at or (started_at if changed and column.read_at is not None else None),
     )
@@ -224,6 +234,8 @@ class Columns:
         """
         if not session.can_configure or session.is_read_only or session.placement_id is None:
             return
+        if session.is_copied_link:
+            return  # nobody has said yet that the badges of the copied course are wanted here
         plan, columns = self._plan(session.organisation_id, session.placement_id)
         if not platform_for(plan.registration.product).supports_mirror:
             return  # a badge of the library may ask for mirrors where there are none
@@ -241,6 +253,59 @@ class Columns:
                     deadline=LAUNCH_DEADLINE,
                     patience=0.0,
                 )
+
+    def adopt(self, organisation_id: str, context_id: str, *, deadline: float = LAUNCH_DEADLINE) -> int:
+        """Find the columns that came along with a copied course, by our key and tag; how many.
+
+        Nothing is made and nothing is changed on the platform. What is not found, or not told in time, is
+        looked for again before it is made.
+
+        :param deadline: seconds that the platform has for its list.
+        """
+        with self.database.read() as session:
+            plan = rosters.context_plan(session, organisation_id, context_id)
+            columns = results.evidence_columns(session, organisation_id, context_id)
+        missing = [column for column in columns if column.is_copied and column.url is None]
+        if plan is None or not missing or not plan.is_approved:
+            return 0
+        access = service_access(plan, is_visit=True)
+        try:
+            listed = grades.list_line_items(
+                self.connector,
+                access,
+                self._line_items_url(plan),
+                deadline=self.connector.deadline_in(deadline),
+            )
+        except PlatformFailed as failure:
+            log.warning("columns_not_looked_for", context_id=context_id, error_code=failure.code.value)
+            return 0
+        found = 0
+        for column in missing:
+            of_placement = [other for other in missing if other.placement_id == column.placement_id]
+            item = _adoptable(_unclaimed(listed, columns, column, access.platform), column, of_placement)
+            if item is not None and self._keep_adopted(access, column, item.url):
+                listed = tuple(other for other in listed if other.url != item.url)
+                found += 1
+        if found:
+            self._make_due(plan)
+        return found
+
+    def _keep_adopted(self, access: ServiceAccess, column: EvidenceColumn, url: str) -> bool:
+        try:
+            self.connector.require_named_host(access, url)
+        except PlatformFailed as failure:
+            log.warning("column_not_adopted", line_item_id=column.id, error_code=failure.code.value)
+            return False
+        with self.database.write() as session:
+            return results.record_created(
+                session,
+                access.deployment.organisation_id or "",
+                column.id,
+                url=url,
+                replacing=None,
+                now=self.clock(),
+                is_adopted=True,
+            )
 
     def poll(self, organisation_id: str, placement_id: str) -> tuple[ColumnProgress, ...]:
         """Look whether values have arrived in columns that had none; at most one read per column in 3 s.
@@ -319,6 +384,7 @@ class Columns:
             free = _unclaimed(listed, columns, column, access.platform)
             try:
                 found = _adoptable(free, column, pending)
+                is_adopted = found is not None and column.is_copied
                 if found is None:
                     found = self._create(access, url, column, deadline)
                 self.connector.require_named_host(access, found.url)
@@ -335,6 +401,7 @@ class Columns:
                     url=found.url,
                     replacing=column.url,
                     now=self.clock(),
+                    is_adopted=is_adopted,
                 )
         if made:
             self._make_due(plan)

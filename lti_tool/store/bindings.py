@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from lti_tool.store.copies import is_unconfirmed
 from lti_tool.store.micromodules import NewMicromodule
 from lti_tool.store.tables import (
     AchievementVersion,
@@ -119,6 +120,9 @@ def bindings(session: Session, organisation_id: str, draft: DraftView) -> Bindin
             Placement.organisation_id == organisation_id,
             Placement.micromodule_version_id == draft.version_id,
             Placement.id != draft.placement_id,
+            Placement.status != "removed",
+            # A copied course's that nobody took over yet follows what it was copied from.
+            sa.not_(is_unconfirmed()),
         ),
         is_there(
             Completion.organisation_id == organisation_id,

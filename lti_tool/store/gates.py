@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from lti_tool.domain.awarding import Proof
 from lti_tool.domain.gates import GateReading, GateState
 from lti_tool.errors import ErrorCode
+from lti_tool.store.copies import is_unconfirmed
 from lti_tool.store.dialects import insert_all_if_absent, insert_if_absent, is_of
 from lti_tool.store.rosters import ContextPlan
 from lti_tool.store.staging import chunks
@@ -214,6 +215,8 @@ def without_link(
             Gate.context_id == context_id,
             sa.or_(Gate.resource_link_id.is_(None), Gate.trouble == ErrorCode.GATE_LINK_MISSING.value),
             Placement.status.in_(READ_STATUSES),
+            # Of a copied course the links came along, as long as nobody has looked.
+            sa.not_(is_unconfirmed()),
         )
         .order_by(Placement.created_at.desc(), Gate.label, Gate.id)
         .limit(limit)

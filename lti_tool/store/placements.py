@@ -9,14 +9,14 @@ from decimal import Decimal
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, String, and_, bindparam, exists, or_, select, update
+from sqlalchemy import String, and_, bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
+from lti_tool.store.copies import is_kept
 from lti_tool.store.dialects import insert_if_absent
 from lti_tool.store.tables import (
     AchievementVersion,
     Context,
-    Gate,
     LineItem,
     MicromoduleVersion,
     Placement,
@@ -79,7 +79,8 @@ def placements(
     """The placements of a context, oldest first.
 
     :param active_only: else also drafts whose link the platform is known to have kept: one that was never
-        launched (nor any gate beside it) may have been cancelled in the LMS, which tells nobody.
+        launched (nor any gate beside it) may have been cancelled in the LMS, which tells nobody. Of those
+        that came with a copied course also the ones that somebody took over.
     """
     rows = session.connection().execute(
         _placements(active_only=active_only), {"organisation_id": organisation_id, "context_id": context_id}
@@ -147,21 +148,8 @@ def _placements(*, active_only: bool) -> Any:
     )
     if active_only:
         return query.where(Placement.status == "active")
-    return query.where(or_(Placement.status == "active", and_(Placement.status == "draft", _is_kept())))
-
-
-def _is_kept() -> ColumnElement[bool]:
-    launched = exists().where(
-        ResourceLink.context_id == Placement.context_id,
-        ResourceLink.organisation_id == Placement.organisation_id,
-        ResourceLink.badge_link_key == Placement.badge_link_key,
-    )
-    gate_launched = exists().where(
-        Gate.placement_id == Placement.id,
-        Gate.organisation_id == Placement.organisation_id,
-        Gate.resource_link_id.is_not(None),
-    )
-    return or_(launched, gate_launched)
+    is_shown = or_(is_kept(), Placement.confirmed_at.is_not(None))
+    return query.where(or_(Placement.status == "active", and_(Placement.status == "draft", is_shown)))
 
 
 def unopened(
@@ -175,7 +163,7 @@ def unopened(
             Placement.context_id == context_id,
             Placement.micromodule_version_id == micromodule_version_id,
             Placement.status == "draft",
-            ~_is_kept(),
+            ~is_kept(),
         )
         .order_by(Placement.created_at.desc(), Placement.id)
         .limit(1)
@@ -265,6 +253,21 @@ def publish(
     return False if status == "active" else None
 
 
+def remove(session: Session, organisation_id: str, context_id: str, placement_id: str) -> bool:
+    """Take a draft away; whether it was one still. A published placement stays."""
+    removed = session.connection().execute(
+        update(Placement)
+        .where(
+            Placement.organisation_id == organisation_id,
+            Placement.context_id == context_id,
+            Placement.id == placement_id,
+            Placement.status == "draft",
+        )
+        .values(status="removed")
+    )
+    return removed.rowcount == 1
+
+
 def add_column(
     session: Session,
     organisation_id: str,
@@ -316,6 +319,70 @@ def placed_versions(session: Session, organisation_id: str, context_id: str) -> 
             )
         ).scalars()
     )
+
+
+def drafted_versions(session: Session, organisation_id: str, context_id: str) -> frozenset[str]:
+    """Ids of the micromodule versions that are drafts in a context, and whose link somebody has opened."""
+    return frozenset(
+        session.execute(
+            select(Placement.micromodule_version_id).where(
+                Placement.organisation_id == organisation_id,
+                Placement.context_id == context_id,
+                Placement.status == "draft",
+                is_kept(),
+            )
+        ).scalars()
+    )
+
+
+class LinkedTo(NamedTuple):
+    """What a link of a context leads to."""
+
+    placement_id: str
+    gate_id: str | None
+    """Of the gate that the link is; the placement is then the one that it stands beside."""
+
+
+def of_link(
+    session: Session, organisation_id: str, context_id: str, link_id: str | None, activity: str | None
+) -> LinkedTo | None:
+    """What the platform's link leads to, by its id there or by the number of its activity."""
+    named = [
+        ResourceLink.id_on_platform == link_id if link_id is not None else None,
+        ResourceLink.course_module_id == activity if activity is not None else None,
+    ]
+    for by in named:
+        if by is None:
+            continue
+        row = session.execute(
+            select(Placement.id, Gate.id)
+            .select_from(ResourceLink)
+            .outerjoin(
+                Gate,
+                and_(
+                    Gate.link_key == ResourceLink.badge_link_key,
+                    Gate.context_id == ResourceLink.context_id,
+                    Gate.organisation_id == ResourceLink.organisation_id,
+                ),
+            )
+            .join(
+                Placement,
+                and_(
+                    Placement.context_id == ResourceLink.context_id,
+                    Placement.organisation_id == ResourceLink.organisation_id,
+                    Placement.status != "removed",
+                    or_(
+                        Placement.id == Gate.placement_id,
+                        and_(Gate.id.is_(None), Placement.badge_link_key == ResourceLink.badge_link_key),
+                    ),
+                ),
+            )
+            .where(ResourceLink.organisation_id == organisation_id, ResourceLink.context_id == context_id, by)
+            .limit(1)
+        ).one_or_none()
+        if row is not None:
+            return LinkedTo(*row)
+    return None
 
 
 def course(session: Session, organisation_id: str, context_id: str) -> CourseView | None:

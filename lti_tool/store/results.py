@@ -37,6 +37,10 @@ class EvidenceColumn(NamedTuple):
     read_at: datetime | None
     is_complete: bool
     trouble: str | None
+    adopted_at: datetime | None = None
+    """When it was found in a copied course: whatever formula it had came along."""
+    is_copied: bool = False
+    """Its placement came with a copied course."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,8 @@ _COLUMNS = cast(
         LineItem.read_at,
         LineItem.is_complete,
         LineItem.trouble,
+        LineItem.adopted_at,
+        Placement.copied_from_id.is_not(None),
     )
     .join(Placement, Placement.id == LineItem.placement_id)
     .where(
@@ -142,12 +148,14 @@ def record_created(
     url: str,
     replacing: str | None,
     now: datetime,
+    is_adopted: bool = False,
 ) -> bool:
     """Keep the URL of a column that now exists on the platform.
 
     Another column than before is an empty one: what the old one said is forgotten with it.
 
     :param replacing: the URL it had when the work began; false is returned where another one came first.
+    :param is_adopted: it came along with a copied course.
     """
     values: dict[str, Any] = {"id_on_platform": url, "trouble": None}
     if url != replacing:
@@ -156,6 +164,7 @@ def record_created(
             "first_value_at": None,
             "read_at": None,
             "is_complete": False,
+            "adopted_at": now if is_adopted else None,
         }
     stored = session.execute(
         update(LineItem)
@@ -219,6 +228,40 @@ def record_column(
         )
         .values(**values)
     )
+
+
+def record_renamed(session: Session, organisation_id: str, column: EvidenceColumn, label: str) -> None:
+    """Keep the name that a column has on the platform now."""
+    session.execute(
+        update(LineItem)
+        .where(
+            LineItem.organisation_id == organisation_id,
+            LineItem.id == column.id,
+            LineItem.id_on_platform == column.url,
+            LineItem.tag.in_(EVIDENCE_TAGS),
+        )
+        .values(label=label)
+    )
+
+
+def record_deleted(session: Session, organisation_id: str, column: EvidenceColumn) -> None:
+    """Keep that a column is no more on the platform, and forget what was read from it."""
+    gone = session.connection().execute(
+        update(LineItem)
+        .where(
+            LineItem.organisation_id == organisation_id,
+            LineItem.id == column.id,
+            LineItem.id_on_platform == column.url,
+            LineItem.tag.in_(EVIDENCE_TAGS),
+        )
+        .values(id_on_platform=None, first_value_at=None, read_at=None, is_complete=False, trouble=None)
+    )
+    if gone.rowcount:
+        session.execute(
+            sa.delete(Result)
+            .where(Result.organisation_id == organisation_id, Result.line_item_id == column.id)
+            .execution_options(synchronize_session=False)
+        )
 
 
 # -- grades
