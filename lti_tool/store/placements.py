@@ -17,6 +17,7 @@ from lti_tool.store.dialects import insert_if_absent
 from lti_tool.store.tables import (
     AchievementVersion,
     Context,
+    Gate,
     LineItem,
     MicromoduleVersion,
     Placement,
