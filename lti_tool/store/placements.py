@@ -18,6 +18,7 @@ from lti_tool.store.tables import (
     AchievementVersion,
     Context,
     Gate,
+    Gate,
     LineItem,
     MicromoduleVersion,
     Placement,
