@@ -105,6 +105,8 @@ class AcceptedLaunch:
     session: SessionView
     has_placements: bool
     """Whether the course has a micromodule, so that it is worth looking at this person's grades."""
+    has_gates: bool
+    """Whether a gate stands beside one, which may wait for this person."""
 
 
 @dataclass(frozen=True)
@@ -463,7 +465,7 @@ class _Acceptance:
             product=registration.product,
             issuer=registration.issuer,
         )
-        return AcceptedLaunch(token, _view(stored), self.known.has_placements)
+        return AcceptedLaunch(token, _view(stored), self.known.has_placements, self.known.has_gates)
 
     def _subject_id(self, organisation_id: str, learner_id: str) -> str | None:
         """Whom the message is about; nobody is made up for a name that the platform gives."""

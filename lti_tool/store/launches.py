@@ -177,6 +177,8 @@ class Known:
     """That of the badge link, or the one that the gate stands beside."""
     has_placements: bool
     """Whether there is a micromodule in the context, published or not."""
+    has_gates: bool
+    """Whether a gate stands beside any of them."""
 
 
 class SessionRow(NamedTuple):
@@ -266,8 +268,18 @@ _HAS_PLACEMENTS: Final = (
     .correlate(_contexts)
 )
 
+_gated = _gates.alias("gated")
+_HAS_GATES: Final = (
+    exists()
+    .where(
+        _gated.c.context_id == _contexts.c.id,
+        _gated.c.organisation_id == _contexts.c.organisation_id,
+    )
+    .correlate(_contexts)
+)
+
 _FIND_KNOWN: Final = (
-    select(*(table.c[name] for table, part in _PARTS for name in part._fields), _HAS_PLACEMENTS)
+    select(*(table.c[name] for table, part in _PARTS for name in part._fields), _HAS_PLACEMENTS, _HAS_GATES)
     .select_from(
         _registrations.outerjoin(
             _deployments,
@@ -357,7 +369,7 @@ def find_known(connection: Connection, keys: LaunchKeys) -> Known | None:
         # An outer join that found nothing gives nulls, the key's included.
         parts.append(None if row[start] is None else part(*row[start:end]))
         start = end
-    parts.append(bool(row[start]))
+    parts.extend(map(bool, row[start:]))
     return Known(*parts)
 
 

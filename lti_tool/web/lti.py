@@ -89,7 +89,7 @@ def launch() -> AnyResponse:
     if is_own_visit or session.gate_id is not None or session.can_configure:
         try:
             tool.columns.make_mirrors(session)
-            if is_own_visit or session.gate_id is not None:
+            if session.gate_id is not None or (is_own_visit and accepted.has_gates):
                 tool.gating.record_launch(session)
             if is_own_visit and accepted.has_placements:
                 tool.syncing.refresh_learner(session)

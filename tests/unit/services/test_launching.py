@@ -362,6 +362,16 @@ def test_a_launch_tells_whether_there_is_anything_to_look_at(world: World) -> No
     assert world.accept().has_placements
 
 
+def test_a_launch_tells_whether_a_gate_may_wait_for_this_person(world: World) -> None:
+    """Most courses have none: their visits cost no statement more for it."""
+    placed = factories.placed(world.database, world.course)
+    elsewhere = factories.course(world.database, NOW)
+    factories.gate(world.database, elsewhere, factories.placed(world.database, elsewhere), "page")
+    assert not world.accept().has_gates
+    factories.gate(world.database, world.course, placed, "page")
+    assert world.accept().has_gates
+
+
 @pytest.mark.parametrize("roles", [[LEARNER], [INSTRUCTOR]])
 def test_no_launch_publishes_a_draft(world: World, roles: list[str]) -> None:
     placed = factories.placed(world.database, world.course, status="draft")

@@ -29,6 +29,7 @@ from lti_tool.store.submissions import StoredFile
 from lti_tool.web import register
 from tests.unit.web.form_views import EDITED, PICKERS
 from tests.unit.web.gate_views import GATES
+from tests.unit.web.health_views import CHECKED, sample_health
 from tests.unit.web.insight_views import EXPLANATIONS, MATRICES, SIMULATIONS
 from tests.unit.web.people_views import ATTESTS, EVIDENCE, JUDGING, SUBMISSIONS
 from tests.unit.web.sample_views import (
@@ -74,7 +75,7 @@ class Launching:
         self.is_expired = False
 
     def accept_launch(self, launch: object) -> AcceptedLaunch:
-        return AcceptedLaunch(SECRET, self.view, has_placements=True)
+        return AcceptedLaunch(SECRET, self.view, has_placements=True, has_gates=True)
 
     def open_session(self, session_id: str, token: str, *, even_expired: bool = False) -> SessionView:
         if session_id != self.view.id:
@@ -245,6 +246,8 @@ class Sample:
         self.readiness = dict
         self.staffing = SampleStaffing(SECRET, self._record)
         self.overview = sample_overview()
+        self.health = sample_health(self._record)
+        self.checking = SimpleNamespace(check=lambda *_: CHECKED)
         self.administering = SimpleNamespace(
             **{name: self._called(name) for name in ADMINISTERING},
             approve_deployment=self._called("approve_deployment", deployment()),
