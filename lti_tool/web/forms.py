@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -57,6 +58,8 @@ LIMITS = {
 }
 """Characters that a field takes: what the page lets people type is what is accepted."""
 ARTWORK_FIELDS = ("shape", "icon", "background", "foreground", "text", "image_alt")
+COURSE_NUMBER = re.compile(r"[^:]{0,40}\d[^:]{0,10}:\s+(?P<name>\S.*)", re.DOTALL)
+"""What stands before a colon and holds a digit: the number or code of a course, before its own name."""
 DEFAULT_SHAPE = "hexagon"
 DEFAULT_ICON = "award"
 DEFAULT_BACKGROUND = "#0b6a5d"
@@ -171,9 +174,14 @@ def blank_form(*, supports_mirror: bool, name: str = "") -> MicromoduleForm:
 
 
 def named_form(view: PickerView, course_title: str | None) -> MicromoduleForm:
-    """An empty form for this course, called as the course is, unless a micromodule is called so already."""
-    is_taken = any(one.name == course_title for one in view.micromodules)
-    return blank_form(supports_mirror=view.supports_mirror, name="" if is_taken else course_title or "")
+    """An empty form for this course, called as the course is, unless a micromodule is called so already.
+
+    What numbers the course is left out: "Micromodule 1: Open Data", "CS101: Algorithms".
+    """
+    numbered = COURSE_NUMBER.match(course_title or "")
+    name = numbered.group("name") if numbered else course_title or ""
+    is_taken = any(one.name == name for one in view.micromodules)
+    return blank_form(supports_mirror=view.supports_mirror, name="" if is_taken else name)
 
 
 def with_artwork(form: MicromoduleForm) -> MicromoduleForm:

@@ -547,7 +547,20 @@ def test_a_second_rule_of_a_kind_has_a_name_of_its_own(app: Flask) -> None:
     assert focus == "criteria-5-label"
 
 
-@pytest.mark.parametrize("title,name", [("Open Data", "Open Data"), ("Research Data", ""), ("x\u202ey", "")])
+@pytest.mark.parametrize(
+    "title,name",
+    [
+        ("Open Data", "Open Data"),
+        ("Research Data", ""),
+        ("x\u202ey", ""),
+        ("Micromodule 1: Open Data", "Open Data"),
+        ("CS101: Algorithms: a start", "Algorithms: a start"),
+        ("Module 2: Research Data", ""),
+        ("Writing: a start", "Writing: a start"),
+        ("Day 1:", "Day 1:"),
+        ("At 10:30", "At 10:30"),
+    ],
+)
 def test_a_badge_is_called_as_its_course_unless_the_name_is_taken(
     title: str, name: str, member: FlaskClient, tool: Sample
 ) -> None:
@@ -581,7 +594,7 @@ def test_what_a_column_does_to_the_total_is_told_before_it_is_made(
 ) -> None:
     tool.picker_view = picker(supports_mirror=supports_mirror)
     page = member.get(f"/l/session-1{path}").get_data(as_text=True)
-    assert ("column that counts in the course total until its weight is 0." in page) is supports_mirror
+    assert ("column counts in the total until its weight is 0." in page) is supports_mirror
 
 
 def test_the_picker_offers_the_gates_that_have_no_link(member: FlaskClient, tool: Sample) -> None:
