@@ -12,19 +12,20 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from lti_tool import __version__, telemetry
 from lti_tool.credentials.multikey import encode_ed25519
-from lti_tool.errors import ConfigurationInvalid, ErrorCode, PlatformFailed
+from lti_tool.errors import ConfigurationInvalid, ErrorCode, LaunchRefused, PlatformFailed
 from lti_tool.keyring import LTI, Keyring, Signer, issuer_purpose
 from lti_tool.lti.connector import PlatformConnector
 from lti_tool.lti.key_sets import KeySets
 from lti_tool.lti.launch import LaunchValidator
 from lti_tool.lti.notices import NoticeReader
-from lti_tool.lti.oidc import LoginRedirect, begin_login
+from lti_tool.lti.oidc import LoginRedirect, begin_login, named_registration
 from lti_tool.outbound import Answer, Outbound, OutboundPolicy
 from lti_tool.queue import Queue
 from lti_tool.services.administering import Administering
 from lti_tool.services.attesting import Attesting
 from lti_tool.services.awarding import Awarding
 from lti_tool.services.call_budgets import CallBudgets
+from lti_tool.services.checking import Checking
 from lti_tool.services.columns import Columns
 from lti_tool.services.configuring import Configuring
 from lti_tool.services.deciding import Deciding
@@ -33,6 +34,9 @@ from lti_tool.services.evidence import Submissions
 from lti_tool.services.explaining import Explaining
 from lti_tool.services.freshness import Ages
 from lti_tool.services.gating import Gating
+from lti_tool.services.health import Health
+from lti_tool.services.inviting import Inviting
+from lti_tool.services.hosting import Hosting
 from lti_tool.services.issuing import Issuing, PublicUrls
 from lti_tool.services.launching import Launching
 from lti_tool.services.matrix import Matrix
@@ -101,19 +105,28 @@ class Tool:
     sharing: Sharing
     verifying: Verifying
     public: PublicRecords
+    hosting: Hosting
     staffing: Staffing
     overview: Overview
     administering: Administering
+    health: Health
+    checking: Checking
     notices: Notices
+    inviting: Inviting
 
     def begin_login(self, form: Mapping[str, str]) -> LoginRedirect:
         """Step 1 of a launch.
 
         :raises LaunchRefused: LOGIN_…, REGISTRATION_….
         """
-        return begin_login(
-            form, self.registrations, _secret(self.settings), self.clock, self.settings.base_url
-        )
+        try:
+            return begin_login(
+                form, self.registrations, _secret(self.settings), self.clock, self.settings.base_url
+            )
+        except LaunchRefused as refused:
+            if refused.code is not ErrorCode.REGISTRATION_UNKNOWN:
+                refused.registration_id = named_registration(form, self.registrations)
+            raise
 
     def readiness(self) -> Mapping[str, str]:
         """What keeps this process from serving launches, by part; empty when it is ready."""
@@ -136,6 +149,7 @@ class Tool:
 
     def close(self) -> None:
         """Give back connections; for commands and tests, which end before their process does."""
+        self.health.close()
         self.database.dispose()
         self.queue.close()
 
@@ -182,8 +196,9 @@ def build_tool(
     secret = _secret(settings)
     call_budgets = CallBudgets(database, clock, settings.calls_per_minute)
     ages = Ages(database, clock, call_budgets)
-    connector = PlatformConnector(outbound, keyring, clock, budget=call_budgets)
-    key_sets = KeySets(lambda url: ask_for_key_set(outbound, url).body, clock)
+    health = Health(database, clock, writes_by_itself=mounts is None)
+    connector = PlatformConnector(outbound, keyring, clock, budget=call_budgets, observer=health)
+    key_sets = KeySets(lambda url: ask_for_key_set(outbound, url).body, clock, observer=health)
     urls = PublicUrls(settings.base_url)
     registrations = Registrations(database, clock)
     awarding = Awarding(database, clock)
@@ -227,9 +242,13 @@ def build_tool(
         sharing=Sharing(database, clock, urls),
         verifying=Verifying(outbound, issuing, public, clock, settings.base_url),
         public=public,
+        hosting=Hosting(database, issuing, urls),
         staffing=Staffing(database, clock, secret, settings.base_url),
         overview=Overview(database, clock, keyring, urls, queue, ages),
         administering=Administering(database, clock, registrations, issuing),
+        inviting=Inviting(database, clock, outbound, registrations, secret, settings.base_url),
+        health=health,
+        checking=Checking(database, connector, key_sets),
         notices=Notices(
             database,
             connector,

@@ -57,6 +57,23 @@ class ErrorCode(StrEnum):
     REGISTRATION_NOT_APPROVED = "registration_not_approved"
     REGISTRATION_OF_COPY = "registration_of_copy"
 
+    # -- registering by an invitation (Dynamic Registration)
+    INVITATION_UNKNOWN = "invitation_unknown"
+    INVITATION_EXPIRED = "invitation_expired"
+    INVITATION_USED = "invitation_used"
+    INVITATION_WITHDRAWN = "invitation_withdrawn"
+    INVITATION_BUSY = "invitation_busy"
+    REGISTRATION_FORM_INVALID = "registration_form_invalid"
+    CONFIGURATION_UNREACHABLE = "configuration_unreachable"
+    CONFIGURATION_INVALID = "configuration_invalid"
+    CONFIGURATION_FOREIGN = "configuration_foreign"
+    REGISTRATION_REFUSED = "registration_refused"
+    REGISTRATION_TOKEN_REFUSED = "registration_token_refused"
+    REGISTRATION_ENDPOINT_UNREACHABLE = "registration_endpoint_unreachable"
+    REGISTRATION_ANSWER_INVALID = "registration_answer_invalid"
+    REGISTRATION_PROTECTED = "registration_protected"
+    REGISTRATION_CHANGE_UNAPPROVED = "registration_change_unapproved"
+
     # -- staff pages
     STAFF_LINK_INVALID = "staff_link_invalid"
     STAFF_SIGN_IN_NEEDED = "staff_sign_in_needed"

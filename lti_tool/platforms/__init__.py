@@ -10,13 +10,24 @@ from collections.abc import Mapping
 
 from lti_tool.platforms.canvas import Canvas
 from lti_tool.platforms.moodle import Moodle
-from lti_tool.platforms.spec import ColumnGuidance, GateKind, Platform, Quirk, ScoreRefusal, TotalOptOut
+from lti_tool.platforms.spec import (
+    ColumnGuidance,
+    ConnectionGuidance,
+    ConnectionSteps,
+    GateKind,
+    Platform,
+    Quirk,
+    ScoreRefusal,
+    TotalOptOut,
+)
 
 __all__ = [
     "PLATFORMS",
     "QUIRKS",
     "SHARED_BY_INSTITUTIONS",
     "ColumnGuidance",
+    "ConnectionGuidance",
+    "ConnectionSteps",
     "GateKind",
     "Platform",
     "Quirk",

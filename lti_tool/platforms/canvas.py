@@ -8,7 +8,16 @@ from types import MappingProxyType
 from typing import ClassVar
 from urllib.parse import urlsplit
 
-from lti_tool.platforms.spec import GateKind, Platform, Quirk, ScoreRefusal, TotalOptOut
+from lti_tool.platforms.spec import (
+    ConnectionGuidance,
+    ConnectionSteps,
+    GateKind,
+    Platform,
+    Quirk,
+    ScoreRefusal,
+    TotalOptOut,
+    origin_path,
+)
 
 
 class Canvas(Platform):
@@ -21,6 +30,9 @@ class Canvas(Platform):
     default_frame_origins: ClassVar[tuple[str, ...]] = ("https://*.instructure.com",)
     opens_results: ClassVar[bool] = True
     has_token_url_per_institution: ClassVar[bool] = True
+    has_token_audience: ClassVar[bool] = False
+    reviews_submissions: ClassVar[bool] = False
+    connection_steps: ClassVar[ConnectionSteps] = ConnectionSteps.ENABLE
     calls_per_minute: ClassVar[int] = 1_200
     """Its leaky bucket of one client_id loses ten seconds of server time each second; this leaves half a
     second for each call."""
@@ -29,6 +41,8 @@ class Canvas(Platform):
             **Platform.custom_parameters,
             "student_view": "$com.instructure.User.student_view",
             "masquerade": "$Canvas.masqueradingUser.id",
+            "link_id": "$ResourceLink.id",
+            "assignment_id": "$Canvas.assignment.id",
         }
     )
     quirks: ClassVar[tuple[Quirk, ...]] = (
@@ -136,6 +150,30 @@ class Canvas(Platform):
             "lib/lti/messages/deep_linking_request.rb",
         ),
         Quirk(
+            "canvas-edited-links",
+            "Canvas",
+            "cloud",
+            "Changing what an assignment's link opens sends a new deep linking request, which only custom "
+            "variables tell from that of a new link.",
+            "lib/lti/variable_expander.rb",
+        ),
+        Quirk(
+            "canvas-registration-hosts",
+            "Canvas",
+            "cloud",
+            "The configuration lies on the shared issuer's host and needs the registration token; the "
+            "registration endpoint is on the institution's domain, keys and tokens on the sso host.",
+            "app/controllers/security_controller.rb openid_configuration",
+        ),
+        Quirk(
+            "canvas-authorization-server",
+            "Canvas",
+            "cloud",
+            "authorization_server in the configuration is a bare host name, while token requests need the "
+            "token URL as their audience.",
+            "app/controllers/security_controller.rb, doc/api/registration.md",
+        ),
+        Quirk(
             "canvas-storage-frame",
             "Canvas",
             "cloud",
@@ -152,6 +190,19 @@ class Canvas(Platform):
             "app/middleware/request_throttle.rb",
         ),
     )
+
+    def serves_institutions(self, issuer: str) -> bool:
+        """Instructure's clouds: the configuration is the issuer's, what it names the institution's."""
+        return issuer == _PRODUCTION or issuer in _COPIES
+
+    def connection_guidance(
+        self,
+        issuer: str,  # noqa: ARG002 - institutions share it
+        site: str,
+    ) -> ConnectionGuidance | None:
+        """The list of apps of the institution's own account."""
+        base = origin_path(site)
+        return None if base is None else ConnectionGuidance(f"{base}/accounts/self/settings/configurations")
 
     def link_id(self, link_id: str, context_id: str | None, badge_link_key: str | None) -> str:
         """A link in a page, launched under the course's id, is told from the others there by its key."""

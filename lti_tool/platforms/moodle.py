@@ -10,6 +10,8 @@ from urllib.parse import urlencode, urlsplit
 
 from lti_tool.platforms.spec import (
     ColumnGuidance,
+    ConnectionGuidance,
+    ConnectionSteps,
     GateKind,
     Platform,
     Quirk,
@@ -34,6 +36,9 @@ class Moodle(Platform):
     total_opt_out: ClassVar[TotalOptOut] = TotalOptOut.WEIGHT
     roster_tells_staff: ClassVar[bool] = False
     may_have_storage: ClassVar[bool] = False
+    takes_embedded: ClassVar[bool] = False
+    honours_windows: ClassVar[bool] = False
+    connection_steps: ClassVar[ConnectionSteps] = ConnectionSteps.ACTIVATE
     quirks: ClassVar[tuple[Quirk, ...]] = (
         Quirk(
             "moodle-results-limit",
@@ -177,6 +182,38 @@ class Moodle(Platform):
             "course/modedit.php, lib/formslib.php",
         ),
         Quirk(
+            "moodle-registration-scopes",
+            "Moodle",
+            _SEEN,
+            "The answer to a registration names the scope lineitem where only reading was granted: what is "
+            "granted is believed from launches and token answers alone.",
+            "mod/lti/classes/local/ltiopenid/registration_helper.php config_to_registration",
+        ),
+        Quirk(
+            "moodle-registration-token-once",
+            "Moodle",
+            _SEEN,
+            "The registration endpoint answers 200 instead of 201, and errors as bare text; its token works "
+            "once, so a registration that failed there begins again in Moodle.",
+            "mod/lti/openid-registration.php",
+        ),
+        Quirk(
+            "moodle-tool-pending",
+            "Moodle",
+            _SEEN,
+            "A tool that registered itself is pending until it is activated, and then hidden from the "
+            "activity chooser until its configuration usage, or each course, says otherwise.",
+            "mod/lti/classes/local/ltiopenid/registration_helper.php registration_to_config",
+        ),
+        Quirk(
+            "moodle-content-items",
+            "Moodle",
+            _SEEN,
+            "A content item of any type becomes an LTI activity, and available, submission, thumbnail and the "
+            "column's label are ignored.",
+            "mod/lti/locallib.php content_item_to_form",
+        ),
+        Quirk(
             "moodle-login-hint-cmid",
             "Moodle",
             _SEEN,
@@ -184,6 +221,15 @@ class Moodle(Platform):
             "mod/lti/locallib.php lti_build_login_request",
         ),
     )
+
+    def connection_guidance(
+        self,
+        issuer: str,
+        site: str,  # noqa: ARG002 - a Moodle is its own issuer
+    ) -> ConnectionGuidance | None:
+        """The page "Manage tools", with the tool's card."""
+        base = origin_path(issuer)
+        return None if base is None else ConnectionGuidance(f"{base}/mod/lti/toolconfigure.php")
 
     def course_module_id(self, login_parameters: Mapping[str, str]) -> str | None:
         """``cmid`` of the JSON in ``lti_message_hint``; anything else gives ``None``."""

@@ -61,6 +61,25 @@ class GateKind(StrEnum):
     """In the platform's own way, if it has one."""
 
 
+class ConnectionSteps(StrEnum):
+    """What an administrator still does in the platform after the tool has registered there by itself."""
+
+    ACTIVATE = "activate"
+    """The tool is pending: it is activated, and then shown to teachers where they add content."""
+    ENABLE = "enable"
+    """The platform shows what it was asked for; the administrator agrees, and enables the tool."""
+    UNKNOWN = "unknown"
+    """In the platform's own way."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionGuidance:
+    """Direct links to the pages on which an administrator finishes a connection; each opens in a new tab."""
+
+    tools_url: str
+    """The platform's list of tools."""
+
+
 @dataclass(frozen=True, slots=True)
 class ColumnGuidance:
     """Direct links to the pages on which a teacher finishes a mirror column; each opens in a new tab."""
@@ -94,11 +113,20 @@ class Platform:
     Blackboard does: then it is asked. False where it never does, or always announces it."""
     default_frame_origins: ClassVar[tuple[str, ...]] = ()
     """Sources for ``frame-ancestors`` beside the origins that a signed launch names."""
+    takes_embedded: ClassVar[bool] = True
+    """Whether a link, a picture or a text that it says it takes becomes one (Deep Linking 2.0 §3)."""
+    honours_windows: ClassVar[bool] = True
+    """Whether the ``submission`` window of a link that is placed becomes a date people see there."""
+    reviews_submissions: ClassVar[bool] = True
+    """Whether one learner's work can be opened from its gradebook (Submission Review 1.0)."""
     calls_per_minute: ClassVar[int] = 600
     """How many calls it is sent at most, unless the operator says otherwise: ten a second, which a platform
     of any size bears beside its own people."""
     has_token_url_per_institution: ClassVar[bool] = False
     """Whether institutions that share one issuer and client_id each hand out their own access tokens."""
+    has_token_audience: ClassVar[bool] = True
+    """Whether ``authorization_server`` of its configuration is the audience of token requests."""
+    connection_steps: ClassVar[ConnectionSteps] = ConnectionSteps.UNKNOWN
     custom_parameters: ClassVar[Mapping[str, str]] = MappingProxyType(
         {
             "context_history": "$Context.id.history",
@@ -107,6 +135,17 @@ class Platform:
         }
     )
     """What the tool asks to be sent with every launch: the name, and the variable it stands for."""
+
+    def serves_institutions(self, issuer: str) -> bool:
+        """Whether the issuer is a cloud whose institutions register tools at domains of their own."""
+        return False
+
+    def connection_guidance(self, issuer: str, site: str) -> ConnectionGuidance | None:
+        """Where a connection is finished.
+
+        :param site: origin of the institution's own pages.
+        """
+        return None
 
     def course_module_id(self, login_parameters: Mapping[str, str]) -> str | None:
         """The platform's own number of the activity, where its login initiation names it."""

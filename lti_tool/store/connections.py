@@ -27,6 +27,8 @@ class Invitation(Base):
     """``staff:<id>`` or ``cli``."""
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
+    claimed_until: Mapped[datetime | None]
+    """Until when one registration that is under way keeps others out."""
     used_at: Mapped[datetime | None]
     withdrawn_at: Mapped[datetime | None]
     registration_id: Mapped[str | None] = owned_by(

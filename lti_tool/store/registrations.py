@@ -59,6 +59,7 @@ def registration_view(row: Registration) -> RegistrationView:
         approves_deployments=row.approves_deployments,
         frame_origins=tuple(row.frame_origins),
         administrator_role=StaffRole(row.administrator_role) if row.administrator_role else None,
+        allows_anonymous=row.allows_anonymous,
     )
 
 
@@ -119,6 +120,11 @@ def save_registration(
     if not is_new and changes:
         session.execute(update(Registration).where(Registration.id == registration_id).values(**changes))
     return registration_id, is_new
+
+
+def change_registration(session: Session, registration_id: str, values: Mapping[str, Any]) -> None:
+    """Bring a registration to these values; (issuer, client_id) may be among them."""
+    session.execute(update(Registration).where(Registration.id == registration_id).values(**values))
 
 
 def set_registration_status(

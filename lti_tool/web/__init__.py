@@ -18,6 +18,7 @@ from lti_tool.web import (
     errors,
     gates,
     headers,
+    hosted,
     i18n,
     insight,
     insight_words,
@@ -27,6 +28,7 @@ from lti_tool.web import (
     people,
     people_words,
     public,
+    registering,
     session,
     staff,
     verification_words,
@@ -61,5 +63,5 @@ def register(app: Flask, tool: Tool) -> None:
     verification_words.register(app)
     verify.register(app)
     staff.register(app)
-    for room in (lti, notices, wallet, course, gates, people, insight, configure, public, ops):
+    for room in (lti, registering, notices, wallet, course, gates, people, insight, configure, public, hosted, ops):
         app.register_blueprint(room.blueprint)

@@ -5,6 +5,7 @@ Labels are the LMS's own, in English, as they stand in its forms; what is said a
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from flask_babel import gettext
@@ -110,18 +111,32 @@ def canvas_fields(base_url: str) -> tuple[ConnectField, ...]:
     )
 
 
-def scope_reasons() -> tuple[ScopeReason, ...]:
-    """Every permission that the tool asks for, and why; none of them reaches other tools' columns."""
+def scope_reasons(scopes: Iterable[str] = registration.SCOPES) -> tuple[ScopeReason, ...]:
+    """Permissions that the tool asks for, and why; none of them reaches other tools' columns."""
     reasons = (
         gettext("makes the columns in which you grade what earns a badge, in your own gradebook"),
         gettext("finds the columns it made before, so that a copied course gets none twice"),
         gettext("reads the grades in its own columns, and in no others"),
         gettext("writes the award into the badge's own column, so that the course can go on from there"),
         gettext("knows who is in the course, so that a badge arrives without a visit"),
+        gettext("knows which groups the course has, so that you can look at one of them"),
+        gettext("hears when a course is copied, so that the copy does not begin from nothing"),
     )
-    return tuple(
-        ScopeReason(scope, reason) for scope, reason in zip(registration.SCOPES, reasons, strict=True)
-    )
+    known = (*registration.SCOPES, *registration.OFFERED_SCOPES)
+    of = dict(zip(known, reasons, strict=True))
+    return tuple(ScopeReason(scope, of[scope]) for scope in scopes)
+
+
+def placement_words(placements: Iterable[registration.Placement]) -> tuple[str, ...]:
+    """Where the tool will stand, in words."""
+    words = {
+        "ContentArea": gettext("where teachers add activities"),
+        "assignment_selection": gettext("in assignments"),
+        "link_selection": gettext("in modules"),
+        "editor_button": gettext("in the editor of pages"),
+        "course_navigation": gettext("in the menu of each course, as everybody's own badges"),
+    }
+    return tuple(words.get(placement.name, placement.name) for placement in placements)
 
 
 def _parameters(product: str) -> str:

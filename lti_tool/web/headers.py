@@ -112,13 +112,13 @@ def set_headers(response: Response) -> Response:
 
 def _is_personal() -> bool:
     """Whether this answer belongs to one launch or one member of staff, and may be kept nowhere."""
-    personal = ("/l/", "/s/", "/lti/login", "/lti/launch", "/staff/")
+    personal = ("/l/", "/s/", "/lti/login", "/lti/launch", "/lti/register", "/staff/")
     return "session" in g or request.path.startswith(personal)
 
 
 def _referrer_policy() -> str:
-    """A path that carries the token is told to nobody, not even to ourselves."""
-    if g.get("session_token") is not None or request.path.startswith("/s/"):
+    """An address that carries a token is told to nobody, not even to ourselves."""
+    if g.get("session_token") is not None or request.path.startswith(("/s/", "/lti/register")):
         return "no-referrer"
     return "strict-origin-when-cross-origin"
 

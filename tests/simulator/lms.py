@@ -308,6 +308,14 @@ class Lms:
         """How a teacher opens a tool's picker; `placement` is Canvas's."""
         raise NotImplementedError
 
+    def registration_path(self, session: Session, tool_url: str) -> str:
+        """Where the administrator's page sends its frame, once a tool's registration URL is given."""
+        raise NotImplementedError
+
+    def enable(self, tool: ToolType) -> None:
+        """What the administrator still does with a tool that registered itself, so that teachers have it."""
+        tool.is_active = tool.is_in_chooser = True
+
     def rate_limited(self, value: Any) -> Response:
         """What the site answers whoever asks too often; `value` is the fault's."""
         raise NotImplementedError

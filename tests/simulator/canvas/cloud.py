@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 
 from tests.simulator.canvas.hints import unseal
 from tests.simulator.canvas.lms import Cloud
+from tests.simulator.canvas.registration import add_configuration
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -47,6 +48,8 @@ def _create(cloud: Cloud) -> Flask:
             return Response("Invalid lti_message_hint", 400, mimetype="text/plain")
         kept = {name: request.values[name] for name in FORWARDED if name in request.values}
         return redirect(f"{institution.base_url}/api/lti/authorize?{urlencode(kept)}", 302)
+
+    add_configuration(app, cloud)
 
     @app.get("/api/lti/security/jwks")
     def jwks() -> Response:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Literal
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from flask import Flask, Response
 
@@ -141,6 +141,10 @@ class Canvas(Lms):
         """What each call of a service costs."""
         self.buckets: dict[str, Bucket] = {}
         """By client_id."""
+        self.notice_handlers: dict[tuple[int, str], str] = {}
+        """Where notices go, by tool and type."""
+        self.outbox: list[tuple[str, str]] = []
+        """Notices that were not sent yet: handler and signed token."""
         self.selections: dict[str, str] = {}
         """Return URLs handed out, by their nonce; each is good once."""
         super().__init__(
@@ -342,6 +346,9 @@ class Canvas(Lms):
         bucket = self.buckets.setdefault(client_id, Bucket(0.0, self.clock()))
         bucket.leak(self.clock())
         return bucket
+
+    def registration_path(self, session: Session, tool_url: str) -> str:
+        return f"/api/lti/register?{urlencode({'registration_url': tool_url})}"
 
     def rate_limited(self, value: Any) -> Response:
         """The leaky bucket is full: 403 until October 2025, 429 since (`value`); no ``Retry-After``."""

@@ -39,7 +39,7 @@ def find_activity(course: Course, number: int, module: str | None = None) -> Act
 def find_tool(course: Course, number: int) -> ToolType:
     """A tool deployed in the account or in this very course. Raises `PageError`."""
     tool = the_lms().tools.get(number)
-    if tool is None or tool.course_id not in (None, course.id):
+    if tool is None or not tool.is_active or tool.course_id not in (None, course.id):
         raise PageError("Couldn't find valid settings for this link", 404)
     return tool
 

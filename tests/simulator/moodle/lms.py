@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Literal
+from urllib.parse import urlencode
 
 from flask import Response
 
@@ -131,6 +132,10 @@ class Moodle(Lms):
             f"{base}/course/modedit.php?{form}",
             f"{base}/mod/lti/contentitem.php?id={tool.id}&course={course.id}&sesskey={session.sesskey}",
         )
+
+    def registration_path(self, session: Session, tool_url: str) -> str:
+        query = urlencode({"url": tool_url, "sesskey": session.sesskey})
+        return f"/mod/lti/startltiadvregistration.php?{query}"
 
     def rate_limited(self, value: Any) -> Response:
         """As a web server in front of Moodle does: Moodle itself limits nobody."""

@@ -89,6 +89,7 @@ def _create_invitations() -> None:
         sa.Column("created_by", sa.String(80), nullable=False),
         sa.Column("created_at", MOMENT, nullable=False),
         sa.Column("expires_at", MOMENT, nullable=False),
+        sa.Column("claimed_until", MOMENT),
         sa.Column("used_at", MOMENT),
         sa.Column("withdrawn_at", MOMENT),
         _of("registration_id", "registrations", ondelete="SET NULL", nullable=True),
