@@ -79,6 +79,11 @@ PLATFORMS_RESTING: Final = Gauge(
     "Platforms that asked to be left alone for a while",
     multiprocess_mode="livemostrecent",
 )
+CONNECTIONS_UNWELL: Final = Gauge(
+    "lti_tool_connections_unwell",
+    "Registrations of which a service fails, a permission is missing or the clock differs",
+    multiprocess_mode="livemostrecent",
+)
 
 METRICS: Final = (
     LAUNCHES,
@@ -94,6 +99,7 @@ METRICS: Final = (
     PLATFORM_CALLS,
     BUDGET_LEFT,
     PLATFORMS_RESTING,
+    CONNECTIONS_UNWELL,
 )
 _MULTIPROCESS: Final = "PROMETHEUS_MULTIPROC_DIR"
 

@@ -130,6 +130,8 @@ class Launch:
     """Whether the browser kept the state cookie; if not, the session travels in the path."""
     for_user: str | None = None
     """The platform's id of the person whom a review or a privacy launch is about."""
+    clock_skew: float = 0.0
+    """Seconds by which this launch proves the platform's clock to be ahead of ours (behind: negative)."""
 
     @property
     def purpose(self) -> str:

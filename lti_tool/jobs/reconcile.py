@@ -80,6 +80,10 @@ class Reconcile:
         if is_purge_due:
             with self._tool.database.write() as session:
                 log.info("purged", **runs.purge(session, now), recalled=schedule.recall_lost(session, now))
+            log.info("refusals_pruned", rows=self._tool.health.prune(now))
+        self._tool.health.flush_quietly()
+        if is_search_due:
+            self._tool.health.measure()
         if is_tending_due:
             self._tend_keys(now)
         # Both ways: after a clock was set back, nothing waits for it to come there again.

@@ -88,6 +88,9 @@ class LineItemOnPlatform:
     resource_link_id: str | None
 
 
+LineItemPages = PagedRead[LineItemOnPlatform]
+
+
 class _Result(msgspec.Struct, frozen=True):
     user_id: str | int = msgspec.field(name="userId")
     score: Decimal | None = msgspec.field(name="resultScore", default=None)
@@ -338,6 +341,30 @@ def _refusal(access: ServiceAccess, failure: PlatformFailed) -> ScoreRefusal:
 # -- line items
 
 
+def line_item_pages(
+    connector: PlatformConnector,
+    access: ServiceAccess,
+    line_items_url: str,
+    *,
+    resource_id: str | None = None,
+    deadline: float | None = None,
+) -> LineItemPages:
+    """The tool's columns in a course page by page, as the platform filters them."""
+    requested = access.platform.line_items_query()
+    if resource_id is not None:
+        requested["resource_id"] = resource_id
+    return PagedRead(
+        connector,
+        access,
+        line_items_url,
+        lambda: access.require(LINE_ITEM_SCOPE, LINE_ITEM_READ_SCOPE),
+        LINE_ITEMS_TYPE,
+        _line_items_page,
+        requested=requested,
+        deadline=deadline,
+    )
+
+
 def list_line_items(
     connector: PlatformConnector,
     access: ServiceAccess,
@@ -350,19 +377,7 @@ def list_line_items(
 
     :raises PlatformFailed: also where the list was cut off: what is missing must not be created again.
     """
-    requested = access.platform.line_items_query()
-    if resource_id is not None:
-        requested["resource_id"] = resource_id
-    read = PagedRead(
-        connector,
-        access,
-        line_items_url,
-        lambda: access.require(LINE_ITEM_SCOPE, LINE_ITEM_READ_SCOPE),
-        LINE_ITEMS_TYPE,
-        _line_items_page,
-        requested=requested,
-        deadline=deadline,
-    )
+    read = line_item_pages(connector, access, line_items_url, resource_id=resource_id, deadline=deadline)
     found = tuple(
         item for page in read for item in page if resource_id is None or item.resource_id == resource_id
     )

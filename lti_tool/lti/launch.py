@@ -18,6 +18,7 @@ from __future__ import annotations
 import hmac
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final, NoReturn
@@ -198,12 +199,38 @@ class _Validation(MessageLaunch[_Form, ToolConfDict, SessionService, _Cookies]):
             self.validate()
             return self._launch()
         except LaunchRefused as refused:
+            self._name_sender(refused)
             if self._known is not None and refused.fresh_launch_url is None:
                 platform = platform_for(self._known.product)
                 refused.fresh_launch_url = platform.fresh_launch_url(
                     self._known.issuer, self._state.course_module_id
                 )
             raise
+
+    def _name_sender(self, refused: LaunchRefused) -> None:
+        """Say whose launch was refused, for whoever looks after the connection."""
+        if self._known is None:
+            with suppress(LaunchRefused):  # what was wrong first is what counts
+                self._open_state()
+        refused.registration_id = None if self._known is None else self._known.id
+        if not self._body:
+            return  # nothing signed was read
+        deployment = self._body.get(claims.DEPLOYMENT_ID)
+        refused.deployment_id_on_platform = deployment if isinstance(deployment, str) else None
+        refused.clock_skew = self._clock_skew()
+
+    def _clock_skew(self) -> float | None:
+        """By how many seconds the platform's clock is ahead of ours, as far as this token proves it.
+
+        It holds the nonce of this login, so it was made between then and now by our clock, and at ``iat`` by
+        the platform's. A time that lies between proves nothing: a person may take minutes to log in.
+        """
+        issued_at = self._body.get("iat")
+        if self._body.get("nonce") != self._state.nonce or isinstance(issued_at, bool):
+            return None
+        if not isinstance(issued_at, int | float):
+            return None
+        return max(issued_at - self._now, 0.0) + min(issued_at - self._state.issued_at, 0.0)
 
     def storage(self) -> PlatformStorage | None:
         """The platform's storage, if this login may have left its secret there and no cookie came."""
@@ -397,6 +424,7 @@ class _Validation(MessageLaunch[_Form, ToolConfDict, SessionService, _Cookies]):
             is_masquerading=platform_for(registration.product).is_masquerading(custom),
             is_cookie_bound=self._is_cookie_bound,
             for_user=claims.read_for_user(body) if message_type in claims.ABOUT_SOMEBODY else None,
+            clock_skew=self._clock_skew() or 0.0,
         )
 
     def _link(self, context: CourseContext | None, custom: Mapping[str, str]) -> LinkOnPlatform:

@@ -36,6 +36,9 @@ class Member:
     is_active: bool
 
 
+RosterPages = PagedRead[Member]
+
+
 class _Member(msgspec.Struct, frozen=True):
     user_id: str | int
     roles: list[str] | None = None

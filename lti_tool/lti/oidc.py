@@ -203,6 +203,15 @@ def begin_login(
     )
 
 
+def named_registration(form: Mapping[str, str], registrations: RegistrationLookup) -> str | None:
+    """The registration that a refused login names, whoever sent it; ``None`` where there is none."""
+    issuer, client_id = form.get("iss", ""), form.get("client_id") or None
+    if len(issuer) > URL_LENGTH or len(client_id or "") > ID_LENGTH or "\0" in f"{issuer}{client_id}":
+        return None
+    found = registrations.lookup(issuer, client_id)
+    return None if found is None else found.id
+
+
 def _check_parameters(form: Mapping[str, str]) -> None:
     for name in _REQUIRED:
         if not form.get(name):

@@ -12,6 +12,7 @@ from lti_tool.errors import Busy, ErrorCode, LaunchRefused, ToolError
 from lti_tool.telemetry import LAUNCHES, get_logger
 from lti_tool.web.error_texts import text_of
 from lti_tool.web.headers import frame_by_anybody, origin_of
+from lti_tool.web.session import current_tool
 
 log = get_logger(__name__)
 
@@ -49,6 +50,8 @@ def answer_tool_error(error: ToolError) -> Response:
     """An error that was raised on purpose."""
     if isinstance(error, LaunchRefused) and request.path == "/lti/launch":
         LAUNCHES.labels(error.code.value).inc()
+    if isinstance(error, LaunchRefused):
+        current_tool().health.note_refusal(error)
     event = "launch_refused" if isinstance(error, LaunchRefused) else "request_refused"
     # 503 is the house keeping order under load, not the house on fire.
     (log.error if error.status >= 500 and error.status != 503 else log.info)(

@@ -71,6 +71,7 @@ def launch() -> AnyResponse:
     validated = tool.launch_validator.validate(form, request.cookies, storage_value)
     accepted = tool.launching.accept_launch(validated)
     LAUNCHES.labels("accepted").inc()
+    tool.health.note_launch(validated, accepted.session.deployment_id)
     sessions.begin(accepted)
     session = accepted.session
     log.info(

@@ -30,6 +30,7 @@ from lti_tool.web import register
 from tests.unit.web.form_views import EDITED, PICKERS
 from tests.unit.web.gate_views import GATES
 from tests.unit.web.health_views import CHECKED, sample_health
+from tests.unit.web.health_views import CHECKED, sample_health
 from tests.unit.web.insight_views import EXPLANATIONS, MATRICES, SIMULATIONS
 from tests.unit.web.people_views import ATTESTS, EVIDENCE, JUDGING, SUBMISSIONS
 from tests.unit.web.sample_views import (
@@ -246,6 +247,8 @@ class Sample:
         self.readiness = dict
         self.staffing = SampleStaffing(SECRET, self._record)
         self.overview = sample_overview()
+        self.health = sample_health(self._record)
+        self.checking = SimpleNamespace(check=lambda *_: CHECKED)
         self.health = sample_health(self._record)
         self.checking = SimpleNamespace(check=lambda *_: CHECKED)
         self.administering = SimpleNamespace(
