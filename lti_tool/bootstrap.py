@@ -26,7 +26,6 @@ from lti_tool.services.attesting import Attesting
 from lti_tool.services.awarding import Awarding
 from lti_tool.services.call_budgets import CallBudgets
 from lti_tool.services.checking import Checking
-from lti_tool.services.checking import Checking
 from lti_tool.services.columns import Columns
 from lti_tool.services.configuring import Configuring
 from lti_tool.services.deciding import Deciding
@@ -35,7 +34,6 @@ from lti_tool.services.evidence import Submissions
 from lti_tool.services.explaining import Explaining
 from lti_tool.services.freshness import Ages
 from lti_tool.services.gating import Gating
-from lti_tool.services.health import Health
 from lti_tool.services.health import Health
 from lti_tool.services.inviting import Inviting
 from lti_tool.services.hosting import Hosting
@@ -112,7 +110,6 @@ class Tool:
     overview: Overview
     administering: Administering
     health: Health
-    health: Health
     checking: Checking
     notices: Notices
     inviting: Inviting
@@ -152,7 +149,6 @@ class Tool:
 
     def close(self) -> None:
         """Give back connections; for commands and tests, which end before their process does."""
-        self.health.close()
         self.health.close()
         self.database.dispose()
         self.queue.close()
@@ -250,7 +246,6 @@ def build_tool(
         staffing=Staffing(database, clock, secret, settings.base_url),
         overview=Overview(database, clock, keyring, urls, queue, ages),
         administering=Administering(database, clock, registrations, issuing),
-        health=health,
         inviting=Inviting(database, clock, outbound, registrations, secret, settings.base_url),
         health=health,
         checking=Checking(database, connector, key_sets),
