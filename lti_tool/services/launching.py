@@ -265,6 +265,10 @@ class _Acceptance:
             fresh_launch_url=platform.fresh_launch_url(self.launch.issuer, self.launch.course_module_id),
             **params,
         )
+        refused.registration_id = self.launch.registration_id
+        refused.deployment_id_on_platform = self.launch.deployment_id
+        refused.clock_skew = self.launch.clock_skew
+        return refused
 
     # -- what the launch tells
 
