@@ -34,7 +34,7 @@ URL_LENGTH: Final = 2_000
 COMMENT_LENGTH: Final = 2_000
 MOST_FILES: Final = 3
 MOST_SUBMISSIONS: Final = 20
-"""Of one learner for one rule; each of them stays."""
+"""Of one learner for one rule, those apart that were taken back; each of them stays."""
 MOST_FILE_SIZES: Final = 10
 """How many files of the largest size one learner may fill for one rule, all submissions together."""
 

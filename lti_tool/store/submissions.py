@@ -11,7 +11,19 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, CursorResult, Select, and_, case, func, insert, literal, select, update
+from sqlalchemy import (
+    ColumnElement,
+    CursorResult,
+    Select,
+    and_,
+    case,
+    delete,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 from sqlalchemy.orm import Session, aliased
 
 from lti_tool.store.dialects import contains_text, insert_if_absent
@@ -103,7 +115,7 @@ class SubmissionFilter:
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """How much a learner has handed in for one rule so far."""
+    """How much a learner has handed in for one rule so far, and not taken back."""
 
     submissions: int
     bytes: int
@@ -286,12 +298,13 @@ def comments(
 
 
 def used(session: Session, asked: Asked) -> Used:
-    """How much one learner handed in for one rule so far."""
-    submissions = session.scalar(select(func.count()).select_from(Submission).where(*_own(asked))) or 0
+    """How much one learner handed in for one rule so far, and did not take back."""
+    stays = (*_own(asked), Submission.state != WITHDRAWN)
+    submissions = session.scalar(select(func.count()).select_from(Submission).where(*stays)) or 0
     size = session.scalar(
         select(func.sum(SubmissionFile.size))
         .join(Submission, Submission.id == SubmissionFile.submission_id)
-        .where(SubmissionFile.organisation_id == asked.organisation_id, *_own(asked))
+        .where(SubmissionFile.organisation_id == asked.organisation_id, *stays)
     )
     return Used(submissions, int(size or 0))
 
@@ -342,6 +355,8 @@ def add(
 ) -> str | None:
     """Store a submission as the learner's latest for the rule; the id, or None where another one, sent at
     the same time, has this number already.
+
+    Of what the learner took back, which nobody judged, the last stays for whoever has its page open.
 
     :param kept: ids of files of the learner's latest submission that are handed in again; others are ignored.
     """
@@ -408,7 +423,20 @@ def add(
                 include_defaults=False,
             )
         )
+    _forget_withdrawn(session, asked, before)
     return submission_id
+
+
+def _forget_withdrawn(session: Session, asked: Asked, but: str | None) -> None:
+    withdrawn = session.scalars(
+        select(Submission.id).where(*_own(asked), Submission.state == WITHDRAWN, Submission.id != but)
+    ).all()
+    for table, column in ((SubmissionFile, SubmissionFile.submission_id), (Submission, Submission.id)):
+        session.execute(
+            delete(table)
+            .where(table.organisation_id == asked.organisation_id, column.in_(withdrawn))
+            .execution_options(synchronize_session=False)
+        )
 
 
 def judge(

@@ -290,6 +290,41 @@ def test_a_learner_hands_in_so_often_and_so_much(
     assert states(course) == [(2, "accepted"), (1, "returned")]
 
 
+def test_what_was_taken_back_uses_nothing_up(school: School, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody looked at it: a learner who wavers must still be able to hand in."""
+    course = people(school, PORTFOLIO)
+    monkeypatch.setattr(evidence, "MOST_SUBMISSIONS", 2)
+    monkeypatch.setattr(evidence, "MOST_FILE_SIZES", 2)
+    large = GivenFile("large.pdf", PDF.replace(b"<<>>", b"<<" + b" " * (LIMIT - 200) + b">>", 1))
+    course.submissions.judge(course.teacher(), course.hand_in(text="a first one"), RETURN)
+    for _ in range(4):
+        course.hand_in(files=(large,))
+        course.submissions.withdraw(course.learner(), course.placement_id, "portfolio")
+    assert states(course) == [(5, "withdrawn"), (4, "withdrawn"), (1, "returned")], "the others are gone"
+    assert len(school.rows(tables.SubmissionFile)) == 2
+    view = course.submissions.view(course.learner(), course.placement_id, "portfolio")
+    assert view.latest is not None
+    course.hand_in(text="this one", kept=tuple(file.id for file in view.latest.files))
+    assert states(course) == [(6, "submitted"), (5, "withdrawn"), (1, "returned")]
+    assert len(school.rows(tables.SubmissionFile)) == 2
+    latest = course.submissions.view(course.learner(), course.placement_id, "portfolio").history[0]
+    course.submissions.judge(course.teacher(), latest.id, RETURN)
+    with pytest.raises(Conflict) as caught:
+        course.hand_in(text="one more than is kept")
+    assert caught.value.code is ErrorCode.EVIDENCE_LIMIT_REACHED
+
+
+def test_what_others_took_back_stays(school: School) -> None:
+    course = people(school, PORTFOLIO)
+    for _ in range(2):
+        course.hand_in(1)
+        course.submissions.withdraw(course.learner(1), course.placement_id, "portfolio")
+    for _ in range(3):
+        course.hand_in()
+        course.submissions.withdraw(course.learner(), course.placement_id, "portfolio")
+    assert len(school.rows(tables.Submission, tables.Submission.learner_id == course.learners[1])) == 2
+
+
 def test_texts_are_kept_without_what_nobody_sees() -> None:
     assert clean_text(" a\r\nb\x0bc\u2028d\0\x1b\u202ee\u2066f\t ") == "a\nb\nc\nde" + "f"
     assert (
