@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
+from tests.simulator.canvas import notices
 from tests.simulator.canvas.lms import Canvas
 from tests.simulator.claims import (
     CLAIM_AGS,
@@ -274,7 +275,7 @@ def _services(lms: Canvas, tool: ToolType, course: Course, activity: Activity | 
         claims[CLAIM_NRPS] = _part(
             context_memberships_url=service_url(lms, course, "names_and_roles"), service_versions=["2.0"]
         )
-    return claims
+    return claims | notices.service_claim(lms, tool)
 
 
 def resource_link_request(
