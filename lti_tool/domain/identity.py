@@ -35,6 +35,10 @@ class PlatformUser:
     email: str | None = None
 
 
+ANONYMOUS: Final = PlatformUser(sub="")
+"""Nobody: a platform that allows it sends no ``sub`` (LTI Core §5.3.6.1). No real one is empty."""
+
+
 @dataclass(frozen=True, slots=True)
 class CourseContext:
     """The context claim (LTI Core §5.4.1): ``id`` is only unique within the deployment."""
@@ -85,6 +89,10 @@ class DeepLinkingSettings:
     """Of ``frame``, ``iframe``, ``window`` and ``embed``, those in which content may be shown."""
     accept_media_types: tuple[str, ...] | None = None
     """Media types, ``image/*`` among them; ``None`` where the platform names none, and so takes any."""
+    edited_link: str | None = None
+    """The platform's id of the link that is being changed, where the request is about one that is there."""
+    edited_activity: str | None = None
+    """The platform's own number of the activity whose link is being changed, where it names that instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +142,11 @@ class Launch:
     """Seconds by which this launch proves the platform's clock to be ahead of ours (behind: negative)."""
 
     @property
+    def is_anonymous(self) -> bool:
+        """Nobody in particular: shown what is there, and nothing is kept."""
+        return self.user.sub == ANONYMOUS.sub
+
+    @property
     def purpose(self) -> str:
         """What the session is for: see :data:`PURPOSES`."""
         return PURPOSES[self.message_type]
@@ -145,8 +158,8 @@ class Launch:
 
     @property
     def badge_link_role(self) -> str:
-        """``badge``, ``gate`` or ``wallet``; a link that says nothing is a wallet."""
+        """``badge``, ``gate``, ``wallet`` or ``dashboard``; a link that says nothing is a wallet."""
         role = self.custom.get("badge_link_role", "")
-        if role in ("badge", "gate", "wallet"):
+        if role in ("badge", "gate", "wallet", "dashboard"):
             return role
         return "badge" if self.badge_link_key else "wallet"

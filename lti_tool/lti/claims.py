@@ -14,6 +14,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from lti_tool.domain.identity import (
+    ANONYMOUS,
     PURPOSES,
     CourseContext,
     DeepLinkingSettings,
@@ -41,6 +42,9 @@ FOR_USER: Final = LTI + "for_user"
 DEEP_LINKING_SETTINGS: Final = DEEP_LINKING + "deep_linking_settings"
 DEEP_LINKING_DATA: Final = DEEP_LINKING + "data"
 DEEP_LINKING_MESSAGE: Final = DEEP_LINKING + "msg"
+DEEP_LINKING_LOG: Final = DEEP_LINKING + "log"
+DEEP_LINKING_ERROR: Final = DEEP_LINKING + "errormsg"
+DEEP_LINKING_ERROR_LOG: Final = DEEP_LINKING + "errorlog"
 MEMBERSHIP_SERVICE: Final = "https://purl.imsglobal.org/spec/lti-nrps/claim/namesroleservice"
 GRADE_SERVICE: Final = "https://purl.imsglobal.org/spec/lti-ags/claim/endpoint"
 
@@ -67,12 +71,15 @@ KEPT_CUSTOM: Final = frozenset(
         "locale",
         "student_view",
         "masquerade",
+        "link_id",
+        "assignment_id",
     }
 )
 """The custom parameters that this tool asks platforms for; others may hold anything, and are dropped."""
 
 ID_LENGTH: Final = 255
 URL_LENGTH: Final = 2000
+ACTIVITY_LENGTH: Final = 64
 
 _PRINTABLE_ASCII = re.compile(r"[\x20-\x7e]+")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
@@ -164,13 +171,17 @@ def read_roles(body: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(role for role in roles[:100] if isinstance(role, str) and len(role) <= URL_LENGTH)
 
 
-def read_user(body: Mapping[str, Any]) -> PlatformUser:
+def read_user(body: Mapping[str, Any], *, may_be_anonymous: bool = False) -> PlatformUser:
     """The user identity claims (LTI Core §5.3.6); only ``sub`` is required.
 
+    :param may_be_anonymous: whether nobody is taken where there is no ``sub`` (LTI Core §5.3.6.1); what else
+        is told of them is dropped then.
     :raises LaunchRefused: LAUNCH_SUBJECT_MISSING, LAUNCH_CLAIM_INVALID.
     """
     sub = identifier(body.get("sub"), "sub")
     if sub is None:
+        if may_be_anonymous:
+            return ANONYMOUS
         raise LaunchRefused(ErrorCode.LAUNCH_SUBJECT_MISSING, "no sub")
     given_name, family_name = text(body.get("given_name"), 250), text(body.get("family_name"), 250)
     name = text(body.get("name"), 500) or " ".join(filter(None, (given_name, family_name))) or None
@@ -256,9 +267,13 @@ def read_membership_service(body: Mapping[str, Any]) -> MembershipService | None
     return None if url is None else MembershipService(url)
 
 
-def read_deep_linking_settings(body: Mapping[str, Any]) -> DeepLinkingSettings:
+def read_deep_linking_settings(
+    body: Mapping[str, Any], custom: Mapping[str, str] | None = None
+) -> DeepLinkingSettings:
     """What the platform accepts back (Deep Linking 2.0 §4.4.1).
 
+    :param custom: the parameters of :func:`read_custom`. The standard has no request to change a link;
+        where these name one, or the resource link claim of other messages does, it is one.
     :raises LaunchRefused: DEEP_LINKING_SETTINGS_INVALID, DEEP_LINKING_TYPE_REFUSED.
     """
     settings = body.get(DEEP_LINKING_SETTINGS)
@@ -295,7 +310,14 @@ def read_deep_linking_settings(body: Mapping[str, Any]) -> DeepLinkingSettings:
         accept_targets=_words(targets),
         # The standard has one text, types parted by commas; what is no text says nothing.
         accept_media_types=_words(media_types.split(",")) if isinstance(media_types, str) else None,
+        edited_link=_edited_link(body) or (custom or {}).get("link_id", "")[:ID_LENGTH] or None,
+        edited_activity=(custom or {}).get("assignment_id", "")[:ACTIVITY_LENGTH] or None,
     )
+
+
+def _edited_link(body: Mapping[str, Any]) -> str | None:
+    link = body.get(RESOURCE_LINK)
+    return identifier(link.get("id"), "resource_link.id") if isinstance(link, dict) else None
 
 
 def _words(values: list[Any]) -> tuple[str, ...]:

@@ -30,7 +30,7 @@ from pylti1p3.request import Request
 from pylti1p3.session import SessionService
 from pylti1p3.tool_config.dict import ToolConfDict
 
-from lti_tool.domain.identity import CourseContext, Launch, LinkOnPlatform
+from lti_tool.domain.identity import ANONYMOUS, CourseContext, Launch, LinkOnPlatform, PlatformUser
 from lti_tool.domain.registrations import RegistrationView
 from lti_tool.domain.roles import rights_of
 from lti_tool.errors import ErrorCode, LaunchRefused
@@ -342,7 +342,7 @@ class _Validation(MessageLaunch[_Form, ToolConfDict, SessionService, _Cookies]):
             raise LaunchRefused(ErrorCode.LAUNCH_DEPLOYMENT_MISSING, "no deployment_id")
         if message_type == claims.RESOURCE_LINK_REQUEST:
             claims.read_resource_link(body)
-        claims.read_user(body)
+        self._read_user()
         self._validate_target()
         if message_type == claims.DEEP_LINKING_REQUEST:
             claims.read_deep_linking_settings(body)
@@ -389,9 +389,10 @@ class _Validation(MessageLaunch[_Form, ToolConfDict, SessionService, _Cookies]):
         presentation = presentation if isinstance(presentation, dict) else {}
         tool_platform = body.get(claims.TOOL_PLATFORM)
         platform_url = tool_platform.get("url") if isinstance(tool_platform, dict) else None
-        settings = claims.read_deep_linking_settings(body) if is_deep_linking else None
-        roles = claims.read_roles(body)
         custom = claims.read_custom(body)
+        user = self._read_user()
+        settings = claims.read_deep_linking_settings(body, custom) if is_deep_linking else None
+        roles = claims.read_roles(body)
         # A privacy launch is about a person, in whatever courses: both claims are to be absent from it.
         context = None if is_privacy else claims.read_context(body)
         has_link = not (is_deep_linking or is_privacy) and claims.RESOURCE_LINK in body
@@ -403,8 +404,9 @@ class _Validation(MessageLaunch[_Form, ToolConfDict, SessionService, _Cookies]):
             product=registration.product,
             deployment_id=body[claims.DEPLOYMENT_ID],
             message_type=message_type,
-            user=claims.read_user(body),
-            rights=rights_of(roles),
+            user=user,
+            # Nobody in particular teaches nothing, whatever roles came along.
+            rights=rights_of(() if user == ANONYMOUS else roles),
             roles=roles,
             nonce=self._state.nonce,
             issued_at=datetime.fromtimestamp(body["iat"], UTC),
@@ -420,12 +422,22 @@ class _Validation(MessageLaunch[_Form, ToolConfDict, SessionService, _Cookies]):
             return_url=return_url,
             locale=claims.read_locale(presentation, custom),
             frame_origins=claims.origins_of((return_url, settings and settings.return_url, platform_url)),
-            course_module_id=self._state.course_module_id,
+            course_module_id=self._state.course_module_id
+            or custom.get("assignment_id", "")[: claims.ACTIVITY_LENGTH]
+            or None,
             is_masquerading=platform_for(registration.product).is_masquerading(custom),
             is_cookie_bound=self._is_cookie_bound,
             for_user=claims.read_for_user(body) if message_type in claims.ABOUT_SOMEBODY else None,
             clock_skew=self._clock_skew() or 0.0,
         )
+
+    def _read_user(self) -> PlatformUser:
+        """Who it is; nobody only where the registration allows it, and only to open a link."""
+        may_be_anonymous = (
+            self._registered.allows_anonymous
+            and self._body[claims.MESSAGE_TYPE] == claims.RESOURCE_LINK_REQUEST
+        )
+        return claims.read_user(self._body, may_be_anonymous=may_be_anonymous)
 
     def _link(self, context: CourseContext | None, custom: Mapping[str, str]) -> LinkOnPlatform:
         link = claims.read_resource_link(self._body)

@@ -9,16 +9,42 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from lti_tool.domain.criteria import Channel, Criterion, GatePassed, leaves, score_asks
+from sqlalchemy.orm import Session
+
+from lti_tool.credentials.artwork import SIZE
+from lti_tool.domain.criteria import Criterion
+from lti_tool.domain.identity import DeepLinkingSettings
+from lti_tool.domain.windows import Window, window_of
 from lti_tool.errors import Conflict, ErrorCode, NotAllowed, NotFound, RequestInvalid
-from lti_tool.lti.deep_linking import LinkItem, build_response
+from lti_tool.lti.deep_linking import (
+    ContentItem,
+    HtmlItem,
+    ImageItem,
+    LinkItem,
+    PageItem,
+    Picture,
+    Words,
+    build_response,
+)
 from lti_tool.lti.grades import LineItemSpec
 from lti_tool.lti.signing import SigningKey
-from lti_tool.platforms import GateKind, platform_for
+from lti_tool.platforms import platform_for
+from lti_tool.services.choosing import (
+    LINK_ROLES,
+    MAXIMUM_CHOSEN,
+    Choices,
+    MicromoduleSummary,
+    MissingGate,
+    PickerView,
+    edited_link,
+    embeds_of,
+    gates_of,
+    read_picker,
+)
 from lti_tool.services.criteria_format import parse_criteria
 from lti_tool.services.describing import describe_form, draw, evidence_columns, of_badge
 from lti_tool.services.launching import SessionView
@@ -29,74 +55,25 @@ from lti_tool.services.micromodule_form import (
 )
 from lti_tool.store import audit, bindings, drafts, gates, micromodules, placements, registrations
 from lti_tool.store.database import Database
+from lti_tool.store.micromodules import MicromoduleVersionView
 from lti_tool.store.tables import new_id
 
 __all__ = [
+    "Choice",
+    "Choices",
     "Configuring",
     "DeepLinkingAnswer",
     "FormProblem",
+    "LinkWords",
     "MicromoduleForm",
     "MicromoduleSummary",
+    "MissingGate",
     "PickerView",
     "Problem",
 ]
 
 
 CATEGORY_LENGTH = 200
-MISSING_GATES = 10
-"""Gates without a link that the picker offers, the newest first; abandoned placements leave some behind."""
-
-Choices = tuple[tuple[str, str], ...]
-"""(id, name) of what can be chosen, by name."""
-
-
-@dataclass(frozen=True, slots=True)
-class MicromoduleSummary:
-    """A micromodule that can be placed."""
-
-    micromodule_version_id: str
-    name: str
-    description: str
-    skills: tuple[str, ...]
-    achievement_version_id: str | None
-    image_alt: str
-    criterion: Criterion
-    is_placed_here: bool
-    micromodule_id: str = ""
-    gates: int = 0
-    """How many links of gates it brings along."""
-    has_mirror: bool = False
-    """It brings a gradebook column that mirrors an activity, which counts in the course total at first."""
-
-
-@dataclass(frozen=True, slots=True)
-class MissingGate:
-    """A gate of this course that has no link in the LMS yet, as far as anybody has opened it."""
-
-    gate_id: str
-    label: str
-    name: str
-    """Of the badge."""
-
-
-@dataclass(frozen=True, slots=True)
-class PickerView:
-    """What an instructor chooses from."""
-
-    micromodules: tuple[MicromoduleSummary, ...]
-    draft: Mapping[str, str] | None
-    """The form that was left unfinished in this course."""
-    has_roster: bool
-    """False where the platform sends no roster with the first request of a course (Moodle)."""
-    supports_mirror: bool
-    supports_gates: bool = False
-    gates: tuple[MissingGate, ...] = ()
-    micromodule_choices: Choices = ()
-    """What a rule "another micromodule" may name."""
-    achievement_choices: Choices = ()
-    """What a rule "a badge" may name."""
-    is_known: bool = True
-    """Whether anybody of this course is known yet; without participants nothing can be simulated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +82,46 @@ class DeepLinkingAnswer:
 
     return_url: str
     jwt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What an instructor chose, all of which goes back in one answer."""
+
+    version_ids: tuple[str, ...] = ()
+    """Of micromodules to place."""
+    category_id: str | None = None
+    """Of a category: everything in it that is not in the course yet."""
+    gate_ids: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+    """``wallet``, ``dashboard``: links of no badge."""
+    embedded: tuple[tuple[str, str], ...] = ()
+    """(item type, version id) of badges to show in a page."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkWords:
+    """How links are called that belong to no badge, and what is said beside an answer, in the teacher's
+    language."""
+
+    titles: Mapping[str, str] = field(default_factory=dict)
+    """By ``badge_link_role``."""
+    gates_left: str | None = None
+    """Said where a badge has gates whose links the platform takes one at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Placing:
+    """One micromodule on its way into a course."""
+
+    version: MicromoduleVersionView
+    criterion: Criterion
+    key: str
+    """The ``badge_link_key``."""
+    gates: tuple[tuple[str, str, str], ...]
+    """(evidence key, label, link key) of each."""
+    again: str | None = None
+    """The placement that somebody asks for once more, which is written down."""
 
 
 @dataclass(frozen=True)
@@ -123,48 +140,9 @@ class Configuring:
         :raises NotAllowed: ``deep_linking_not_allowed`` unless this is a deep linking launch of somebody who
             may configure the course.
         """
-        self._require(session)
+        settings = self._require(session)
         with self.database.read() as reading:
-            versions = micromodules.current_versions(reading, session.organisation_id)
-            achievements = micromodules.achievement_choices(reading, session.organisation_id)
-            placed: frozenset[str] = frozenset()
-            draft = None
-            course = None
-            missing: tuple[tuple[str, str, str], ...] = ()
-            if session.context_id is not None:
-                placed = placements.placed_versions(reading, session.organisation_id, session.context_id)
-                draft = drafts.draft(reading, session.organisation_id, session.context_id, session.learner_id)
-                course = placements.course(reading, session.organisation_id, session.context_id)
-                missing = gates.without_link(
-                    reading, session.organisation_id, session.context_id, MISSING_GATES
-                )
-        platform = platform_for(session.product)
-        return PickerView(
-            tuple(
-                MicromoduleSummary(
-                    version.id,
-                    version.name,
-                    version.description,
-                    version.skills,
-                    version.achievement_version_id,
-                    version.image_alt,
-                    criterion := parse_criteria(version.criteria),
-                    version.id in placed,
-                    version.micromodule_id,
-                    len(_gates(criterion)),
-                    any(ask.channel is Channel.MIRROR for ask in score_asks(criterion)),
-                )
-                for version in versions
-            ),
-            draft,
-            course is not None and course.memberships_url is not None,
-            platform.supports_mirror,
-            platform.gate_kind is not GateKind.UNKNOWN,
-            tuple(MissingGate(*gate) for gate in missing),
-            tuple((version.micromodule_id, version.name) for version in versions),
-            achievements,
-            course is not None and course.roster_read_at is not None,
-        )
+            return read_picker(reading, session, settings)
 
     def describe(
         self,
@@ -174,6 +152,7 @@ class Configuring:
         *,
         language: str,
         key: str = "",
+        words: LinkWords | None = None,
     ) -> DeepLinkingAnswer:
         """Save a new micromodule and place it.
 
@@ -213,142 +192,280 @@ class Configuring:
                 version = micromodules.first_version(writing, session.organisation_id, micromodule_id)
         if version is None:
             raise NotFound(ErrorCode.MICROMODULE_NOT_FOUND)
-        return self._place(session, version.id, _digest("link", micromodule_id))
+        with self.database.read() as reading:
+            placing = self._placing(reading, session, version.id, _digest("link", micromodule_id))
+        return self._place(session, [placing], [], words or LinkWords())
 
     def place(self, session: SessionView, micromodule_version_id: str) -> DeepLinkingAnswer:
-        """Place a micromodule of this organisation in the course of this session.
+        """Place one micromodule of this organisation: see :meth:`choose`."""
+        return self.choose(session, Choice((micromodule_version_id,)), LinkWords())
 
-        Where it was placed here before and nobody has opened that link, which the LMS may never have kept,
-        it is the same placement again: two of them would keep each other from being changed.
+    def choose(self, session: SessionView, choice: Choice, words: LinkWords) -> DeepLinkingAnswer:
+        """Place everything that was chosen in the course of this session, or nothing of it.
+
+        Where a micromodule was placed here before and nobody has opened that link, which the LMS may never
+        have kept, it is the same placement again: two of them would keep each other from being changed.
 
         :raises NotFound: ``micromodule_not_found``, also for another organisation's, and for one that was
-            archived while the list was open.
+            archived while the list was open; ``gate_not_found``, also for one of another course;
+            ``not_found`` for a category.
+        :raises RequestInvalid: ``deep_linking_type_refused`` where the platform takes no such item, or only
+            one; ``request_invalid`` where nothing was chosen, or more than fifty badges at once.
         """
-        self._require(session)
+        settings = self._require(session)
         with self.database.read() as reading:
-            if micromodules.is_archived(reading, session.organisation_id, micromodule_version_id):
-                raise NotFound(ErrorCode.MICROMODULE_NOT_FOUND, "archived")
-            unopened = placements.unopened(
-                reading, session.organisation_id, session.context_id, micromodule_version_id
-            )
+            version_ids = dict.fromkeys((*choice.version_ids, *self._category(reading, session, choice)))
+            if len(version_ids) > MAXIMUM_CHOSEN:
+                raise RequestInvalid(ErrorCode.REQUEST_INVALID, f"{len(version_ids)} badges at once")
+            placing = [self._placing_again(reading, session, version_id) for version_id in version_ids]
+            more: list[ContentItem] = [
+                self._gate_item(reading, session, gate_id) for gate_id in dict.fromkeys(choice.gate_ids)
+            ]
+            more += [
+                self._embedded(reading, session, settings, type_, version_id)
+                for type_, version_id in dict.fromkeys(choice.embedded)
+            ]
+        more += [self._role_item(role, words) for role in dict.fromkeys(choice.roles)]
+        if not placing and not more:
+            raise RequestInvalid(ErrorCode.REQUEST_INVALID, "nothing was chosen")
+        return self._place(session, placing, more, words)
+
+    def _category(self, reading: Session, session: SessionView, choice: Choice) -> tuple[str, ...]:
+        """What is in the chosen category and not in the course."""
+        if choice.category_id is None:
+            return ()
+        view = read_picker(reading, session, self._require(session))
+        for category in view.categories:
+            if category.category_id == choice.category_id:
+                return category.missing
+        raise NotFound(ErrorCode.NOT_FOUND, "no such category here")
+
+    def _placing_again(self, reading: Session, session: SessionView, version_id: str) -> _Placing:
+        if micromodules.is_archived(reading, session.organisation_id, version_id):
+            raise NotFound(ErrorCode.MICROMODULE_NOT_FOUND, "archived")
+        unopened = placements.unopened(reading, session.organisation_id, session.context_id, version_id)
         if unopened is None:
-            return self._place(session, micromodule_version_id, new_id())
-        return self._place(session, micromodule_version_id, unopened.badge_link_key, again=unopened.id)
+            return self._placing(reading, session, version_id, new_id())
+        return self._placing(reading, session, version_id, unopened.badge_link_key, again=unopened.id)
 
-    def _place(
-        self, session: SessionView, micromodule_version_id: str, key: str, *, again: str | None = None
-    ) -> DeepLinkingAnswer:
-        """Place it under this ``badge_link_key``; once, however often it is asked.
-
-        :param again: the placement that somebody asks for once more, which is written down.
-        """
+    def _placing(
+        self,
+        reading: Session,
+        session: SessionView,
+        version_id: str,
+        key: str,
+        *,
+        again: str | None = None,
+    ) -> _Placing:
         if session.context_id is None:
             raise NotFound(ErrorCode.CONTEXT_NOT_FOUND, "deep linking without a course")
-        now = self.clock()
-        with self.database.read() as reading:
-            version = micromodules.version(reading, session.organisation_id, micromodule_version_id)
-            # A gate that was renamed since it was placed first has the link key of its first name.
-            known = gates.link_keys(reading, session.organisation_id, session.context_id, key)
+        version = micromodules.version(reading, session.organisation_id, version_id)
         if version is None:
             raise NotFound(ErrorCode.MICROMODULE_NOT_FOUND)
+        # A gate that was renamed since it was placed first has the link key of its first name.
+        known = gates.link_keys(reading, session.organisation_id, session.context_id, key)
         criterion = parse_criteria(version.criteria)
         wanted = tuple(
             (leaf.key, leaf.label, known.get(leaf.key) or gate_link_key(key, leaf.key))
-            for leaf in _gates(criterion)
+            for leaf in gates_of(criterion)
         )
-        answer = self._answer(
-            session,
-            LinkItem(
-                title=version.name,
-                text=version.description,
-                url=f"{self.base_url}/lti/launch",
-                custom={"badge_link_key": key, "badge_link_role": "badge"},
-                line_item=LineItemSpec(
-                    label=version.name, score_maximum=Decimal(1), resource_id=key, tag="award"
-                ),
-            ),
-            # Where one item is all that is taken, the picker offers the gates afterwards.
-            *(
-                self._gate_link(label, version.name, link_key)
-                for _key, label, link_key in wanted
-                if session.deep_linking is not None and session.deep_linking.accept_multiple
-            ),
-        )
-        with self.database.write() as writing:
-            bindings.lock_version(writing, session.organisation_id, version.id)
-            if micromodules.version(writing, session.organisation_id, version.id) != version:
-                raise Conflict(ErrorCode.CONFLICT, f"version {version.id} was changed meanwhile")
-            placement_id = placements.add_placement(
-                writing,
-                session.organisation_id,
-                session.context_id,
-                badge_link_key=key,
-                micromodule_version_id=version.id,
-                created_by_id=session.learner_id,
-                evidence_columns=evidence_columns(criterion, version.name),
-                now=now,
-            )
-            if placement_id is not None:
-                gates.ensure(writing, session.organisation_id, session.context_id, placement_id, wanted)
-            if placement_id is not None or again is not None:
-                audit.record(
-                    writing,
-                    session.organisation_id,
-                    at=now,
-                    actor=f"{audit.LEARNER}{session.learner_id}",
-                    action="micromodule.placed",
-                    subject_kind="context",
-                    subject_id=session.context_id,
-                    detail={"placement": placement_id or again, "micromodule_version": version.id},
-                )
-            drafts.remove(writing, session.organisation_id, session.context_id, session.learner_id)
+        return _Placing(version, criterion, key, wanted, again)
+
+    def _place(
+        self,
+        session: SessionView,
+        placing: Sequence[_Placing],
+        more: Sequence[ContentItem],
+        words: LinkWords,
+    ) -> DeepLinkingAnswer:
+        """Sign the answer, then write down what it places; once, however often it is asked."""
+        settings = self._require(session)
+        items: list[ContentItem] = []
+        said = None
+        for one in placing:
+            items.append(self._badge_item(session, one.version, one.criterion, one.key))
+            if settings.accept_multiple:
+                items += [
+                    self._gate_link(label, one.version.name, link_key) for _key, label, link_key in one.gates
+                ]
+            elif one.gates:
+                # Where one item is all that is taken, the picker offers the gates afterwards.
+                said = words.gates_left
+        items += more
+        answer = self._answer(session, *items, words=Words(message=said, log=f"{len(items)} items"))
+        if placing:
+            self._record(session, placing)
         return answer
 
-    def place_gate(self, session: SessionView, gate_id: str) -> DeepLinkingAnswer:
-        """Place the link of a gate that stands beside a badge of this course.
+    def _record(self, session: SessionView, placing: Sequence[_Placing]) -> None:
+        organisation_id, context_id = session.organisation_id, session.context_id
+        assert context_id is not None
+        now = self.clock()
+        with self.database.write() as writing:
+            # In one order, so that two answers that place the same badges do not wait for each other.
+            for one in sorted(placing, key=lambda each: each.version.id):
+                bindings.lock_version(writing, organisation_id, one.version.id)
+                if micromodules.version(writing, organisation_id, one.version.id) != one.version:
+                    raise Conflict(ErrorCode.CONFLICT, f"version {one.version.id} was changed meanwhile")
+                placement_id = placements.add_placement(
+                    writing,
+                    organisation_id,
+                    context_id,
+                    badge_link_key=one.key,
+                    micromodule_version_id=one.version.id,
+                    created_by_id=session.learner_id,
+                    evidence_columns=evidence_columns(one.criterion, one.version.name),
+                    now=now,
+                )
+                if placement_id is not None:
+                    gates.ensure(writing, organisation_id, context_id, placement_id, one.gates)
+                if placement_id is not None or one.again is not None:
+                    audit.record(
+                        writing,
+                        organisation_id,
+                        at=now,
+                        actor=f"{audit.LEARNER}{session.learner_id}",
+                        action="micromodule.placed",
+                        subject_kind="context",
+                        subject_id=context_id,
+                        detail={
+                            "placement": placement_id or one.again,
+                            "micromodule_version": one.version.id,
+                        },
+                    )
+            drafts.remove(writing, organisation_id, context_id, session.learner_id)
 
-        :raises NotFound: ``gate_not_found``, also for one of another course or organisation.
+    def keep(self, session: SessionView) -> DeepLinkingAnswer:
+        """Answer a request to change a link with the same link: its key, and what its badge says by now.
+
+        :raises NotFound: ``placement_not_found`` where the request is about no link of a badge.
         """
-        self._require(session)
+        settings = self._require(session)
         with self.database.read() as reading:
-            gate = gates.gate(reading, session.organisation_id, gate_id)
+            edited = edited_link(reading, session, settings)
+            if edited is None or session.context_id is None:
+                raise NotFound(ErrorCode.PLACEMENT_NOT_FOUND, "no link of a badge is being changed")
+            if edited.gate_id is not None:
+                item: ContentItem = self._gate_item(reading, session, edited.gate_id)
+            else:
+                placed = bindings.placed(
+                    reading, session.organisation_id, session.context_id, edited.placement_id
+                )
+                if placed is None:
+                    raise NotFound(ErrorCode.PLACEMENT_NOT_FOUND)
+                version = micromodules.version(reading, session.organisation_id, placed.version_id)
+                assert version is not None
+                item = self._badge_item(session, version, edited.criterion, placed.badge_link_key)
+        return self._answer(session, item, words=Words(log="the same link"))
+
+    # -- items
+
+    @property
+    def _launch_url(self) -> str:
+        return f"{self.base_url}/lti/launch"
+
+    def _badge_item(
+        self, session: SessionView, version: MicromoduleVersionView, criterion: Criterion, key: str
+    ) -> LinkItem:
+        """The link of a badge, with the column that its award is written into."""
+        platform = platform_for(session.product)
+        return LinkItem(
+            title=version.name,
+            text=version.description,
+            url=self._launch_url,
+            custom={"badge_link_key": key, "badge_link_role": "badge"},
+            line_item=LineItemSpec(
+                label=version.name, score_maximum=Decimal(1), resource_id=key, tag="award"
+            ),
+            is_reviewable=platform.reviews_submissions,
+            icon=self._picture(version),
+            submission=window_of(criterion) if platform.honours_windows else Window(),
+        )
+
+    def _picture(self, version: MicromoduleVersionView) -> Picture | None:
+        """At the achievement's own address: a draft that is changed has another picture under it."""
+        if version.achievement_id is None:
+            return None
+        return Picture(f"{self.base_url}/achievements/{version.achievement_id}.png", SIZE)
+
+    def _embedded(
+        self,
+        reading: Session,
+        session: SessionView,
+        settings: DeepLinkingSettings,
+        type_: str,
+        version_id: str,
+    ) -> ContentItem:
+        """A badge as it stands in a page: what it leads to is public, whoever has the badge."""
+        if type_ not in embeds_of(settings, session.product):
+            raise RequestInvalid(ErrorCode.DEEP_LINKING_TYPE_REFUSED, f"the platform takes no {type_[:20]}")
+        version = micromodules.version(reading, session.organisation_id, version_id)
+        picture = None if version is None else self._picture(version)
+        if version is None or picture is None:
+            raise NotFound(ErrorCode.MICROMODULE_NOT_FOUND)
+        page = f"{self.base_url}/achievements/{version.achievement_id}"
+        if type_ == ImageItem.type:
+            return ImageItem(version.name, picture)
+        if type_ == HtmlItem.type:
+            return HtmlItem(version.name, version.description, page, picture, version.image_alt)
+        return PageItem(version.name, version.description, page, picture)
+
+    def _gate_item(self, reading: Session, session: SessionView, gate_id: str) -> LinkItem:
+        gate = gates.gate(reading, session.organisation_id, gate_id)
         if gate is None or gate.context_id != session.context_id:
             raise NotFound(ErrorCode.GATE_NOT_FOUND)
-        return self._answer(session, self._gate_link(gate.label, gate.name, gate.link_key))
+        return self._gate_link(gate.label, gate.name, gate.link_key)
 
     def _gate_link(self, label: str, name: str, link_key: str) -> LinkItem:
         """The link of a gate: no column is coupled to it, nobody gets points for opening it."""
         return LinkItem(
             title=of_badge(label, name),
             text="",
-            url=f"{self.base_url}/lti/launch",
+            url=self._launch_url,
             custom={"badge_link_key": link_key, "badge_link_role": "gate"},
-            line_item=None,
         )
+
+    def _role_item(self, role: str, words: LinkWords) -> LinkItem:
+        """A link of no badge: everybody's wallet, or the page of those who teach."""
+        if role not in LINK_ROLES:
+            raise RequestInvalid(ErrorCode.REQUEST_INVALID, "no such link")
+        return LinkItem(
+            title=words.titles.get(role, role),
+            text="",
+            url=self._launch_url,
+            custom={"badge_link_role": role},
+        )
+
+    def place_gate(self, session: SessionView, gate_id: str) -> DeepLinkingAnswer:
+        """Place the link of a gate that stands beside a badge of this course: see :meth:`choose`."""
+        return self.choose(session, Choice(gate_ids=(gate_id,)), LinkWords())
 
     def place_wallet(self, session: SessionView, title: str) -> DeepLinkingAnswer:
         """Place a plain wallet link: every learner's badges, in a course of any kind.
 
         :param title: what the activity is called, in the teacher's language.
         """
-        self._require(session)
-        return self._answer(
-            session,
-            LinkItem(
-                title=title,
-                text="",
-                url=f"{self.base_url}/lti/launch",
-                custom={"badge_link_role": "wallet"},
-                line_item=None,
-            ),
-        )
+        return self.choose(session, Choice(roles=("wallet",)), LinkWords({"wallet": title}))
 
-    def cancel(self, session: SessionView, form: Mapping[str, str] | None) -> DeepLinkingAnswer:
-        """Go back without placing anything; what was typed waits for the next time."""
+    def cancel(
+        self, session: SessionView, form: Mapping[str, str] | None, message: str | None = None
+    ) -> DeepLinkingAnswer:
+        """Go back without placing anything; what was typed waits for the next time.
+
+        :param message: for the person, where the platform shows it.
+        """
         self._require(session)
         if form is not None:
             self.save_draft(session, form)
-        return self._answer(session)
+        return self._answer(session, words=Words(message=message, log="cancelled"))
+
+    def fail(self, session: SessionView, error: str, code: ErrorCode) -> DeepLinkingAnswer:
+        """Go back without anything, since it could not be placed.
+
+        :param error: for the person, where the platform shows it.
+        """
+        self._require(session)
+        return self._answer(session, words=Words(error=error, error_log=code.value))
 
     def categorise(self, organisation_id: str, name: str, micromodule_version_ids: Sequence[str]) -> str:
         """Put micromodules into the category called ``name``, made if it is new; repeating it is harmless.
@@ -393,21 +510,22 @@ class Configuring:
         """
         return draw(MicromoduleForm.from_fields(fields))
 
-    def _require(self, session: SessionView) -> None:
+    def _require(self, session: SessionView) -> DeepLinkingSettings:
         if session.deep_linking is None or not session.can_configure or session.is_read_only:
             raise NotAllowed(ErrorCode.DEEP_LINKING_NOT_ALLOWED)
+        return session.deep_linking
 
-    def _answer(self, session: SessionView, *items: LinkItem) -> DeepLinkingAnswer:
-        settings = session.deep_linking
-        if settings is None:
-            raise NotAllowed(ErrorCode.DEEP_LINKING_NOT_ALLOWED)
+    def _answer(
+        self, session: SessionView, *items: ContentItem, words: Words | None = None
+    ) -> DeepLinkingAnswer:
+        settings = self._require(session)
         with self.database.read() as reading:
             registration = registrations.registration(reading, session.registration_id)
             deployment = registrations.deployment(reading, session.deployment_id)
         if registration is None or deployment is None:
             raise NotFound(ErrorCode.REGISTRATION_UNKNOWN)
         jwt = build_response(
-            registration, deployment.id_on_platform, settings, items, self.key(), self.clock()
+            registration, deployment.id_on_platform, settings, items, self.key(), self.clock(), words
         )
         return DeepLinkingAnswer(settings.return_url, jwt)
 
@@ -430,9 +548,3 @@ def _digest(*parts: str) -> str:
 def gate_link_key(badge_link_key: str, evidence_key: str) -> str:
     """The ``badge_link_key`` of a gate's own link: always the same for one rule of one placement."""
     return _digest("gate", badge_link_key, evidence_key)
-
-
-def _gates(criterion: Criterion) -> tuple[GatePassed, ...]:
-    """Every gate that a criterion asks for, each once."""
-    found = {leaf.key: leaf for leaf in leaves(criterion) if isinstance(leaf, GatePassed)}
-    return tuple(found.values())

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 
-from lti_tool.credentials.baking import bake_png
+from lti_tool.credentials.baking import bake_png, bake_svg
+from lti_tool.credentials.open_badges_2 import has_recipient
 from lti_tool.services.describing import own_description
 from lti_tool.services.issuing import Issuing, PublicUrls, PublishedDocument
 from lti_tool.store import credentials as store
@@ -37,6 +39,8 @@ class PublicCredential:
     revocation_reason: str | None
     document: bytes
     """The signed JSON, byte for byte."""
+    hosted_url: str | None
+    """Where the same badge stands as Open Badges 2.0; null where the LMS told no e-mail address."""
 
     @property
     def own_description(self) -> str:
@@ -120,16 +124,26 @@ class PublicRecords:
             view.revoked_at,
             view.revocation_reason,
             view.document.encode(),
+            self.urls.hosted("assertions", view.id) if has_recipient(json.loads(view.document)) else None,
         )
 
     def baked_png(self, credential_id: str) -> bytes | None:
         """The badge's picture with the signed credential inside."""
+        found = self._with_image(credential_id, "png")
+        return None if found is None else bake_png(found[1], found[0])
+
+    def baked_svg(self, credential_id: str) -> bytes | None:
+        """As :meth:`baked_png`, as a drawing."""
+        found = self._with_image(credential_id, "svg")
+        return None if found is None else bake_svg(found[1].decode(), found[0]).encode()
+
+    def _with_image(self, credential_id: str, kind: str) -> tuple[str, bytes] | None:
         with self.database.read() as session:
             view = store.public_credential(session.connection(), credential_id)
             if view is None or view.document is None:
                 return None
-            image = micromodules.image(session, view.achievement_version_id, "png")
-        return None if image is None else bake_png(image, view.document)
+            image = micromodules.image(session, view.achievement_version_id, kind)
+        return None if image is None else (view.document, image)
 
     def achievement(self, id_: str) -> PublicAchievement | None:
         """An achievement version by its id, or the newest by the achievement's id."""
@@ -141,6 +155,11 @@ class PublicRecords:
         """The picture of an achievement version, ``svg`` or ``png``."""
         with self.database.read() as session:
             return micromodules.image(session, achievement_version_id, kind)
+
+    def newest_image(self, achievement_id: str, kind: str) -> bytes | None:
+        """The picture of an achievement as it is now, ``svg`` or ``png``."""
+        with self.database.read() as session:
+            return micromodules.newest_image(session, achievement_id, kind)
 
     def issuer(self, issuer_id: str) -> PublicIssuer | None:
         """An issuer and the achievements it awards."""

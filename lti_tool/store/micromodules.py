@@ -38,6 +38,16 @@ class MicromoduleVersionView:
     criteria: dict[str, Any]
     achievement_version_id: str | None
     image_alt: str
+    achievement_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CategoryView:
+    """A category with what is in it."""
+
+    id: str
+    name: str
+    micromodule_ids: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +104,7 @@ def _versions() -> Select[Any]:
         MicromoduleVersion.criteria,
         MicromoduleVersion.achievement_version_id,
         func.coalesce(AchievementVersion.image_alt, "").label("image_alt"),
+        AchievementVersion.achievement_id,
     ).outerjoin(AchievementVersion, AchievementVersion.id == MicromoduleVersion.achievement_version_id)
 
 
@@ -246,6 +257,34 @@ def image(session: Session, achievement_version_id: str, kind: str) -> bytes | N
         select(column).where(AchievementVersion.id == achievement_version_id)
     ).scalar_one_or_none()
     return value.encode() if isinstance(value, str) else value
+
+
+def newest_image(session: Session, achievement_id: str, kind: str) -> bytes | None:
+    """The picture of an achievement's newest version, as :func:`image` gives that of one version."""
+    version_id = session.scalar(
+        select(AchievementVersion.id)
+        .where(AchievementVersion.achievement_id == achievement_id)
+        .order_by(AchievementVersion.number.desc())
+        .limit(1)
+    )
+    return None if version_id is None else image(session, version_id, kind)
+
+
+def categories(session: Session, organisation_id: str) -> tuple[CategoryView, ...]:
+    """Every category in which there is something, by name."""
+    rows = session.execute(
+        select(Category.id, Category.name, MicromoduleCategory.micromodule_id)
+        .join(MicromoduleCategory, MicromoduleCategory.category_id == Category.id)
+        .where(
+            Category.organisation_id == organisation_id,
+            MicromoduleCategory.organisation_id == organisation_id,
+        )
+        .order_by(Category.name, Category.id)
+    ).all()
+    within: dict[tuple[str, str], set[str]] = {}
+    for category_id, name, micromodule_id in rows:
+        within.setdefault((category_id, name), set()).add(micromodule_id)
+    return tuple(CategoryView(*named, frozenset(ids)) for named, ids in within.items())
 
 
 def first_version(

@@ -18,7 +18,6 @@ from lti_tool.store.tables import (
     AchievementVersion,
     Context,
     Gate,
-    Gate,
     LineItem,
     MicromoduleVersion,
     Placement,

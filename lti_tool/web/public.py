@@ -35,7 +35,7 @@ PAGES_KEPT = 512
 """Rendered pages, of some 10 kB each, in memory."""
 
 
-def _found(record: T | None, code: ErrorCode = ErrorCode.NOT_FOUND) -> T:
+def existing(record: T | None, code: ErrorCode = ErrorCode.NOT_FOUND) -> T:
     """``record``, where there is one that the public may see.
 
     :raises NotFound: with ``code``, otherwise.
@@ -86,7 +86,7 @@ def credential(credential_id: str) -> Response:
     json_type = preferred_to_page(*JSON_TYPES)
     if json_type is not None:
         return _varied(_signed(credential_id, json_type))
-    record = _found(current_tool().public.credential(credential_id), ErrorCode.CREDENTIAL_NOT_FOUND)
+    record = existing(current_tool().public.credential(credential_id), ErrorCode.CREDENTIAL_NOT_FOUND)
     return _page("pages/public/credential.html", max_age=ASK_FIRST, badge=record)
 
 
@@ -100,26 +100,39 @@ def _signed(credential_id: str, content_type: str) -> Response:
     """A shared badge's signed JSON; for a caller that may hold it already it is not even read."""
     public = current_tool().public
     if request.if_none_match:
-        etag = _found(public.etag(credential_id), ErrorCode.CREDENTIAL_NOT_FOUND)
+        etag = existing(public.etag(credential_id), ErrorCode.CREDENTIAL_NOT_FOUND)
         if request.if_none_match.contains_weak(etag):
             return not_modified(etag, content_type, max_age=ASK_FIRST)
-    document = _found(public.document(credential_id), ErrorCode.CREDENTIAL_NOT_FOUND)
+    document = existing(public.document(credential_id), ErrorCode.CREDENTIAL_NOT_FOUND)
     return cacheable(document.body, content_type, max_age=ASK_FIRST, etag=document.etag)
 
 
-@blueprint.get("/credentials/<credential_id>.png")
-def credential_png(credential_id: str) -> Response:
+@blueprint.get("/credentials/<credential_id>.<any(png, svg):kind>")
+def credential_picture(credential_id: str, kind: str) -> Response:
     """The badge's picture with the credential baked in."""
-    data = _found(current_tool().public.baked_png(credential_id), ErrorCode.CREDENTIAL_NOT_FOUND)
-    response = cacheable(data, "image/png", max_age=ASK_FIRST)
-    response.headers["Content-Disposition"] = f'inline; filename="badge-{credential_id[:8]}.png"'
+    public = current_tool().public
+    bake = public.baked_png if kind == "png" else public.baked_svg
+    return baked(existing(bake(credential_id), ErrorCode.CREDENTIAL_NOT_FOUND), kind, f"badge-{credential_id[:8]}")
+
+
+def baked(image: bytes, kind: str, name: str) -> Response:
+    """A baked picture, under a file name that says whose."""
+    response = _picture(image, kind, max_age=ASK_FIRST)
+    response.headers["Content-Disposition"] = f'inline; filename="{name}.{kind}"'
+    return response
+
+
+def _picture(image: bytes, kind: str, *, max_age: int) -> Response:
+    response = cacheable(image, "image/png" if kind == "png" else "image/svg+xml", max_age=max_age)
+    # A picture is a document of its own when somebody opens it: it may run nothing.
+    response.headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
     return response
 
 
 @blueprint.get("/achievements/<achievement_id>")
 def achievement(achievement_id: str) -> Response:
     """What a badge stands for; public whoever has it."""
-    record = _found(current_tool().public.achievement(achievement_id))
+    record = existing(current_tool().public.achievement(achievement_id))
     json_type = preferred_to_page(*JSON_TYPES)
     if json_type is not None:
         return _varied(_published(record.document, json_type))
@@ -128,18 +141,18 @@ def achievement(achievement_id: str) -> Response:
 
 @blueprint.get("/achievements/<version_id>.<any(svg, png):kind>")
 def achievement_image(version_id: str, kind: str) -> Response:
-    """The unbaked picture of an achievement version; a version's picture never changes."""
-    data = _found(current_tool().public.image(version_id, kind))
-    response = cacheable(data, "image/png" if kind == "png" else "image/svg+xml", max_age=LONG)
-    # A picture is a document of its own when somebody opens it: it may run nothing.
-    response.headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
-    return response
+    """The unbaked picture of an achievement version, which never changes; under the achievement's own id
+    that of its newest version, for those who keep an address."""
+    data, max_age = current_tool().public.image(version_id, kind), LONG
+    if data is None:
+        data, max_age = existing(current_tool().public.newest_image(version_id, kind)), SHORT
+    return _picture(data, kind, max_age=max_age)
 
 
 @blueprint.get("/issuers/<issuer_id>")
 def issuer(issuer_id: str) -> Response:
     """Who signs badges here."""
-    record = _found(current_tool().public.issuer(issuer_id))
+    record = existing(current_tool().public.issuer(issuer_id))
     json_type = preferred_to_page(*JSON_TYPES)
     if json_type is not None:
         return _varied(_published(record.document, json_type))
@@ -149,13 +162,13 @@ def issuer(issuer_id: str) -> Response:
 @blueprint.get("/issuers/<issuer_id>/did.json")
 def issuer_did(issuer_id: str) -> Response:
     """The issuer's DID document (did:web)."""
-    return _published(_found(current_tool().issuing.did_document(issuer_id)))
+    return _published(existing(current_tool().issuing.did_document(issuer_id)))
 
 
 @blueprint.get("/status/<status_list_id>")
 def status_list(status_list_id: str) -> Response:
     """A Bitstring Status List credential."""
-    return _published(_found(current_tool().issuing.status_list(status_list_id)))
+    return _published(existing(current_tool().issuing.status_list(status_list_id)))
 
 
 @blueprint.get("/schemas/criteria-2.json")

@@ -111,6 +111,8 @@ def test_the_custom_fields_are_the_public_ones(configuration: dict[str, Any]) ->
         "locale": "$Message.locale",
         "student_view": "$com.instructure.User.student_view",
         "masquerade": "$Canvas.masqueradingUser.id",
+        "link_id": "$ResourceLink.id",
+        "assignment_id": "$Canvas.assignment.id",
     }
 
 
