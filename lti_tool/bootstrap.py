@@ -28,6 +28,7 @@ from lti_tool.services.call_budgets import CallBudgets
 from lti_tool.services.checking import Checking
 from lti_tool.services.columns import Columns
 from lti_tool.services.configuring import Configuring
+from lti_tool.services.copying import Copying
 from lti_tool.services.deciding import Deciding
 from lti_tool.services.editing import Editing
 from lti_tool.services.evidence import Submissions
@@ -35,8 +36,8 @@ from lti_tool.services.explaining import Explaining
 from lti_tool.services.freshness import Ages
 from lti_tool.services.gating import Gating
 from lti_tool.services.health import Health
-from lti_tool.services.inviting import Inviting
 from lti_tool.services.hosting import Hosting
+from lti_tool.services.inviting import Inviting
 from lti_tool.services.issuing import Issuing, PublicUrls
 from lti_tool.services.launching import Launching
 from lti_tool.services.matrix import Matrix
@@ -86,6 +87,7 @@ class Tool:
     launching: Launching
     configuring: Configuring
     columns: Columns
+    copying: Copying
     syncing: Syncing
     awarding: Awarding
     deciding: Deciding
@@ -207,6 +209,7 @@ def build_tool(
     deciding = Deciding(awarding, issuing, scoring)
     public = PublicRecords(database, issuing, urls)
     columns = Columns(database, connector, clock)
+    copying = Copying(database, clock, columns)
     syncing = Syncing(database, connector, clock, queue, awarding, issuing, call_budgets, scoring)
     return Tool(
         settings=settings,
@@ -223,6 +226,7 @@ def build_tool(
         launching=Launching(database, clock, secret),
         configuring=Configuring(database, clock, lambda: keyring.signer(LTI), settings.base_url),
         columns=columns,
+        copying=copying,
         syncing=syncing,
         awarding=awarding,
         deciding=deciding,
@@ -256,6 +260,7 @@ def build_tool(
             clock,
             queue,
             settings.base_url + NOTICES_PATH,
+            copying,
         ),
     )
 

@@ -40,8 +40,8 @@ class CopyNotes(Protocol):
     """Takes the news that a course was copied; :class:`~lti_tool.services.copying.Copying`."""
 
     def note_copy(
-        self, deployment_id: str, context_id_on_platform: str, origin_ids: Sequence[str], at: datetime
-    ) -> None: ...
+        self, deployment_id: str, context_id_on_platform: str, origin_ids: Sequence[str], at: datetime, /
+    ) -> object: ...
 
 
 @dataclass(frozen=True)

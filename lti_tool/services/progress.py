@@ -55,6 +55,8 @@ class ColumnProgress:
     trouble: ErrorCode | None
     guidance: ColumnGuidance | None
     formula_example: str | None
+    came_along: bool = False
+    """It was found in a copied course, with whatever formula it had."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,6 +336,7 @@ def column_progress(
         ErrorCode(column.trouble) if column.trouble else None,
         guidance,
         formula,
+        column.adopted_at is not None,
     )
 
 

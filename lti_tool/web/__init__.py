@@ -13,6 +13,7 @@ from lti_tool.web import (
     answers,
     assets,
     configure,
+    copies,
     course,
     criteria_words,
     errors,
@@ -63,5 +64,19 @@ def register(app: Flask, tool: Tool) -> None:
     verification_words.register(app)
     verify.register(app)
     staff.register(app)
-    for room in (lti, registering, notices, wallet, course, gates, people, insight, configure, public, hosted, ops):
+    for room in (
+        lti,
+        registering,
+        notices,
+        wallet,
+        course,
+        copies,
+        gates,
+        people,
+        insight,
+        configure,
+        public,
+        hosted,
+        ops,
+    ):
         app.register_blueprint(room.blueprint)

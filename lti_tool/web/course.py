@@ -26,7 +26,10 @@ def show() -> str:
     view = current_tool().progress.view(session, page=max(1, page), per_page=PER_PAGE)
     placements = sorted(view.placements, key=lambda placement: placement.placement_id != session.placement_id)
     awards = current_tool().scoring.award_columns(session)
-    return render_template("pages/course/show.html", view=view, placements=placements, awards=awards)
+    copy = current_tool().copying.state(session)
+    return render_template(
+        "pages/course/show.html", view=view, placements=placements, awards=awards, copy=copy
+    )
 
 
 @blueprint.page("/course/sync", methods=["POST"])

@@ -89,6 +89,9 @@ def launch() -> AnyResponse:
     is_own_visit = session.is_learner and session.context_id is not None and not session.is_read_only
     if is_own_visit or session.gate_id is not None or session.can_configure:
         try:
+            if tool.copying.note_launch(session, validated, has_placements=accepted.has_placements):
+                # What the link stands for is known only now.
+                session = tool.launching.open_session_by_token(accepted.token)
             tool.columns.make_mirrors(session)
             if session.gate_id is not None or (is_own_visit and accepted.has_gates):
                 tool.gating.record_launch(session)
@@ -107,14 +110,16 @@ def launch() -> AnyResponse:
 
 
 def landing_url(session: SessionView) -> str:
-    """Where somebody lands: the picker, one person's data, the check of a gate, the course page of those who
-    teach, or the wallet."""
+    """Where somebody lands: the picker, one person's data, the check of a gate, what came with a copied
+    course, the course page of those who teach, or the wallet."""
     if session.deep_linking is not None:
         return url_for("configure.pick")
     if session.purpose == "privacy" and "privacy.show" in current_app.view_functions:
         return url_for("privacy.show")
     if session.gate_id is not None and session.can_configure:
         return url_for("gates.show", gate_id=session.gate_id)
+    if session.is_copied_link and session.can_configure and not session.is_read_only:
+        return url_for("copies.show")
     if session.can_view_progress and session.link_role != "wallet" and session.placement_id is not None:
         return url_for("course.show")
     return url_for("wallet.show")

@@ -122,7 +122,7 @@ def visitor(world: World, **changes: Any) -> Any:
         "organisation_id": world.course.organisation_id,
         "placement_id": world.placed.placement_id,
     }
-    return SimpleNamespace(**values | changes)
+    return SimpleNamespace(**values | {"is_copied_link": False} | changes)
 
 
 def test_a_visit_of_who_may_configure_makes_the_mirror_and_leaves_other_columns_to_a_click(world):
