@@ -28,7 +28,7 @@ from lti_tool.services.criteria_tree import CriteriaNotShown, from_criterion, ke
 from lti_tool.services.describing import describe_form, evidence_columns, own_description
 from lti_tool.services.launching import SessionView
 from lti_tool.services.micromodule_form import FormProblem, MicromoduleForm, Problem, RowKind
-from lti_tool.store import audit, bindings, gates, micromodules, placements, schedule
+from lti_tool.store import attestations, audit, bindings, gates, micromodules, placements, schedule
 from lti_tool.store.bindings import DraftView
 from lti_tool.store.database import Database
 
@@ -113,6 +113,7 @@ class Editing:
         *,
         language: str,
         revision: str,
+        forgets: int = 0,
     ) -> None:
         """Let a draft say what the form says; its gates and columns follow.
 
@@ -120,7 +121,8 @@ class Editing:
 
         :param narrate: as in :meth:`~lti_tool.services.configuring.Configuring.describe`.
         :param revision: of the form when it was opened.
-        :raises RequestInvalid: ``form_invalid`` with ``problems``.
+        :param forgets: how many confirmations the person knows to be lost with the rules that go.
+        :raises RequestInvalid: ``form_invalid`` with ``problems``; so where more would be lost.
         :raises Conflict: ``placement_not_editable`` with ``reason``; ``conflict`` where somebody else changed
             it meanwhile.
         """
@@ -139,9 +141,14 @@ class Editing:
             draft = _editable(writing, organisation_id, context_id, placement_id)
             if _revision(draft) != revision:
                 raise Conflict(ErrorCode.CONFLICT, f"placement {placement_id} was changed meanwhile")
-            names = renamed(parse_criteria(draft.criteria), criterion)
-            bindings.rewrite(writing, organisation_id, draft, new, now)
+            before = parse_criteria(draft.criteria)
+            names = renamed(before, criterion)
             asked = list(leaves(criterion))
+            forgotten = _follow_words(writing, organisation_id, draft, before, criterion, names)
+            if forgotten > forgets:
+                lost = Problem("criteria", FormProblem.WORDS_LOST, {"number": forgotten})
+                raise RequestInvalid(ErrorCode.FORM_INVALID, "words would be lost", problems=(lost,))
+            bindings.rewrite(writing, organisation_id, draft, new, now)
             bindings.ask_for_columns(
                 writing,
                 organisation_id,
@@ -169,6 +176,7 @@ class Editing:
                     "context_id": context_id,
                     "micromodule_version": draft.version_id,
                     **({"renamed": names} if names else {}),
+                    **({"forgotten": forgotten} if forgotten else {}),
                 },
             )
             schedule.schedule_sync(writing, organisation_id, context_id, now)
@@ -229,6 +237,25 @@ def _form_of(draft: DraftView) -> MicromoduleForm:
         image_alt="" if draft.image_alt == draft.name else draft.image_alt,
     )
     return replace(form.with_rules(rules), **artwork)  # type: ignore[arg-type]
+
+
+def _follow_words(
+    writing: Session,
+    organisation_id: str,
+    draft: DraftView,
+    before: Criterion,
+    after: Criterion,
+    names: Mapping[str, str],
+) -> int:
+    """Let people's words follow the rules; how many are forgotten with a rule that is gone."""
+    asked, asking = (
+        {leaf.key for leaf in leaves(criterion) if isinstance(leaf, Attested)}
+        for criterion in (before, after)
+    )
+    standing = attestations.words(writing, organisation_id, draft.placement_id)
+    attestations.follow(writing, organisation_id, draft.placement_id, before=asked, names=names, after=asking)
+    gone = asked - asking - names.keys()
+    return sum(standing.get(key, 0) for key in gone)
 
 
 def _revision(draft: DraftView) -> str:

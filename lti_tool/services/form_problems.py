@@ -42,6 +42,8 @@ class FormProblem(StrEnum):
     """A micromodule, or its badge, that could only be earned by whoever has it already."""
     COLUMN_TOO_LOW = "column_too_low"
     """More points than the gradebook column holds that is made already."""
+    WORDS_LOST = "words_lost"
+    """Learners whom people confirmed for a rule that is gone now."""
     CHANGED_MEANWHILE = "changed_meanwhile"
     NOT_USABLE = "not_usable"
     """Rules that cannot stand together, for no reason that one field shows."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Float, Select, and_, cast, func, or_, select, update
+from sqlalchemy import ColumnElement, Float, Select, and_, cast, delete, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from lti_tool.store.decisions import taking_part
@@ -254,3 +254,51 @@ def counts(
         .group_by(Attestation.placement_id, Attestation.evidence_key)
     )
     return {(placement_id, key): number for placement_id, key, number in rows}
+
+
+def words(session: Session, organisation_id: str, placement_id: str) -> dict[str, int]:
+    """How many people's word stands in a placement, by evidence key: of former learners, too."""
+    rows = session.execute(
+        select(Attestation.evidence_key, func.count())
+        .where(
+            Attestation.organisation_id == organisation_id,
+            Attestation.placement_id == placement_id,
+            Attestation.is_attested.is_(True),
+        )
+        .group_by(Attestation.evidence_key)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def follow(
+    session: Session,
+    organisation_id: str,
+    placement_id: str,
+    *,
+    before: Collection[str],
+    names: Mapping[str, str],
+    after: Collection[str],
+) -> None:
+    """Let words follow the rules of a draft that are renamed; those of rules that are gone are forgotten.
+
+    :param before: evidence keys of the rules that people attest, before the change; ``after`` it.
+    :param names: new key by old key.
+    """
+    own = (Attestation.organisation_id == organisation_id, Attestation.placement_id == placement_id)
+
+    def keep(keys: Collection[str]) -> None:
+        session.execute(
+            delete(Attestation)
+            .where(*own, Attestation.evidence_key.not_in(keys))
+            .execution_options(synchronize_session=False)
+        )
+
+    keep(before)
+    for old, new in names.items():
+        session.execute(
+            update(Attestation)
+            .where(*own, Attestation.evidence_key == old)
+            .values(evidence_key=new)
+            .execution_options(synchronize_session=False)
+        )
+    keep(after)

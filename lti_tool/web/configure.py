@@ -190,6 +190,7 @@ def change(placement_id: str) -> AnyResponse:
                 narrate,
                 language=language_tag(),
                 revision=shown.revision,
+                forgets=request.form.get("forgets", 0, type=int),
             )
             return redirect(url_for("course.show"), 303)
     except Conflict as error:
@@ -202,7 +203,11 @@ def change(placement_id: str) -> AnyResponse:
     except RequestInvalid as error:
         if error.code is not ErrorCode.FORM_INVALID:
             raise
-        return make_response(_form(replace(shown, problems=_problems(error)), view), 422)
+        found = _problems(error)
+        # Whoever saves again has read what is lost.
+        told = (one.params.get("number") for one in found if one.code is FormProblem.WORDS_LOST)
+        forgets = next((number for number in told if isinstance(number, int)), 0)
+        return make_response(_form(replace(shown, problems=found, forgets=forgets), view), 422)
     pressed = _pressed(form, action, view)
     answer = replace(pressed, placement_id=placement_id, revision=shown.revision)
     return make_response(_form(answer, view), 422 if answer.problems else 200)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from flask_babel import gettext as _
+from flask_babel import ngettext
 
 from lti_tool.web.i18n import number
 
@@ -28,6 +29,11 @@ def builder_problem(code: str, params: Mapping[str, object]) -> str | None:
             "Its gradebook column holds %(maximum)s points at most, so nobody could reach this. Ask for "
             "fewer, or raise the column’s maximum in the gradebook and have the course read first.",
             maximum=number(maximum) if isinstance(maximum, Decimal) else "",
+        ),
+        "words_lost": ngettext(
+            "A rule is gone for which %(num)s learner was confirmed. Save again, and that is forgotten.",
+            "A rule is gone for which %(num)s learners were confirmed. Save again, and that is forgotten.",
+            lost if isinstance(lost := params.get("number"), int) else 0,
         ),
         "changed_meanwhile": _(
             "Somebody else changed this badge meanwhile. Save again to replace their change."

@@ -41,7 +41,9 @@ def drafted(school: School, **changes: str) -> tuple[SessionView, str]:
     return replace(session, deep_linking=None), placement.id
 
 
-def save(school: School, session: SessionView, placement_id: str, **changes: str) -> None:
+def save(
+    school: School, session: SessionView, placement_id: str, *, forgets: int = 0, **changes: str
+) -> None:
     service = editing(school)
     opened = service.open(session, placement_id)
     fields = {**opened.form.to_fields(), **changes}
@@ -53,6 +55,7 @@ def save(school: School, session: SessionView, placement_id: str, **changes: str
         narrate,
         language="en",
         revision=opened.revision,
+        forgets=forgets,
     )
 
 
@@ -162,7 +165,7 @@ def test_a_column_that_is_not_asked_for_is_forgotten_with_its_grades(school: Sch
     assert school.rows(tables.Result) == []
 
 
-def too_low(school: School, session: SessionView, placement_id: str, **changes: str) -> Any:
+def one_problem(school: School, session: SessionView, placement_id: str, **changes: str) -> Any:
     with pytest.raises(RequestInvalid) as error:
         save(school, session, placement_id, **changes)
     (problem,) = error.value.params["problems"]  # type: ignore[misc]
@@ -177,7 +180,7 @@ def test_more_points_than_a_column_that_is_made_can_hold_are_refused(school: Sch
     assert columns(school)["quiz-1"].score_maximum == 250, "nobody has made it yet"
     made = columns(school)["quiz-1"].id
     school.change(tables.LineItem, tables.LineItem.id == made, id_on_platform="https://lms.example/7")
-    problem = too_low(school, session, placement_id, **points, **{"criteria-0-threshold": "251"})
+    problem = one_problem(school, session, placement_id, **points, **{"criteria-0-threshold": "251"})
     assert (problem.field, problem.code) == ("criteria-0-threshold", FormProblem.COLUMN_TOO_LOW)
     assert problem.params == {"maximum": Decimal(250)}
     (version,) = school.rows(tables.MicromoduleVersion)
@@ -205,7 +208,7 @@ def test_a_column_that_was_raised_in_the_lms_holds_what_its_grades_say(school: S
         )
     points = {"criteria-0-unit": "points"}
     save(school, session, placement_id, **points, **{"criteria-0-threshold": "300"})
-    problem = too_low(school, session, placement_id, **points, **{"criteria-0-threshold": "301"})
+    problem = one_problem(school, session, placement_id, **points, **{"criteria-0-threshold": "301"})
     assert problem.params == {"maximum": Decimal(300)}
 
 
@@ -230,6 +233,95 @@ def test_the_column_of_somebodys_word_stays_while_it_is_asked_for(small_school: 
     assert "attested:talk-given" in columns(small_school)
     save(small_school, session, placement_id, **{"criteria-2-label": "Another talk"})
     assert "attested:talk-given" not in columns(small_school)
+
+
+TALK = {"criteria-2-kind": "attested", "criteria-2-label": "Talk given"}
+
+
+def attested(school: School, **changes: str) -> tuple[SessionView, str, list[str]]:
+    """A draft for which two people were confirmed, one of whom was taken back, and who they are."""
+    course = school.course()
+    session = teacher(school, course)
+    described(school, session, **TALK, **changes)
+    (placement,) = school.rows(tables.Placement, tables.Placement.context_id == session.context_id)
+    people = factories.enrol(school.database, course, 2)
+    with school.database.write() as writing:
+        writing.add_all(
+            tables.Attestation(
+                organisation_id=session.organisation_id,
+                placement_id=placement.id,
+                evidence_key="attested:talk-given",
+                learner_id=person,
+                is_attested=number == 0,
+                at=school.clock(),
+            )
+            for number, person in enumerate(people)
+        )
+    return replace(session, deep_linking=None), placement.id, people
+
+
+def words(school: School) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for row in school.rows(tables.Attestation):
+        found.setdefault(row.evidence_key, set()).add(row.learner_id)
+    return found
+
+
+def test_somebodys_word_follows_a_rule_that_is_renamed(school: School) -> None:
+    session, placement_id, people = attested(school)
+    save(school, session, placement_id, **{"criteria-2-label": "Talk held"})
+    assert words(school) == {"attested:talk-held": set(people)}
+    save(school, session, placement_id, **{"criteria-2-label": "Talk given"})
+    assert words(school) == {"attested:talk-given": set(people)}
+
+
+def test_what_was_confirmed_is_forgotten_only_by_who_knows(school: School) -> None:
+    """A rule that is removed and described again must not find people confirmed whom nobody sees."""
+    session, placement_id, people = attested(school)
+    problem = one_problem(school, session, placement_id, **{"criteria-2-kind": "gate"})
+    assert (problem.field, problem.code) == ("criteria", FormProblem.WORDS_LOST)
+    assert problem.params == {"number": 1}, "what was taken back is no loss"
+    assert words(school) == {"attested:talk-given": set(people)}
+    save(school, session, placement_id, forgets=1, **{"criteria-2-kind": "gate"})
+    assert words(school) == {}
+    events = school.rows(tables.AuditEvent, tables.AuditEvent.action == "placement.changed")
+    assert [event.detail["forgotten"] for event in events] == [1]
+    save(school, session, placement_id, **TALK)
+    assert words(school) == {}
+
+
+def test_who_was_told_of_fewer_is_told_again(small_school: School) -> None:
+    session, placement_id, people = attested(small_school)
+    small_school.change(tables.Attestation, is_attested=True)
+    with pytest.raises(RequestInvalid):
+        save(small_school, session, placement_id, forgets=1, **{"criteria-2-kind": "gate"})
+    assert words(small_school) == {"attested:talk-given": set(people)}
+
+
+def test_words_that_no_rule_asks_for_any_more_do_not_come_back(small_school: School) -> None:
+    """Left behind by a version that kept them."""
+    session, placement_id, people = attested(small_school)
+    small_school.change(
+        tables.Attestation,
+        tables.Attestation.learner_id == people[1],
+        evidence_key="attested:talk-held",
+        is_attested=True,
+    )
+    save(small_school, session, placement_id, **{"criteria-2-label": "Talk held"})
+    assert words(small_school) == {"attested:talk-held": {people[0]}}
+
+
+def test_the_words_for_another_badge_stay(small_school: School) -> None:
+    session, placement_id, people = attested(small_school)
+    other = factories.placed(small_school.database, small_school.course())
+    small_school.change(
+        tables.Attestation,
+        tables.Attestation.learner_id == people[1],
+        placement_id=other.placement_id,
+        is_attested=True,
+    )
+    save(small_school, session, placement_id, forgets=1, **{"criteria-2-kind": "gate"})
+    assert words(small_school) == {"attested:talk-given": {people[1]}}
 
 
 def test_a_gate_that_is_not_asked_for_goes_and_one_that_stays_keeps_its_link(small_school: School) -> None:

@@ -152,7 +152,8 @@ def test_a_badge_is_signed_in_the_language_that_it_is_written_in(member: FlaskCl
     describe = tool.configuring.describe
     tool.configuring.describe = lambda *given, **more: named.append(more) or describe(*given)
     submit(member, "place", form_key="key-1")
-    assert named == [{"language": "en", "key": "key-1"}]
+    (more,) = named
+    assert (more["language"], more["key"]) == ("en", "key-1")
 
 
 def test_a_form_has_one_key_from_first_to_last(member: FlaskClient, tool: Sample) -> None:
@@ -190,7 +191,9 @@ def text_problems(form: MicromoduleForm) -> set[tuple[str, FormProblem]]:
 
 def test_the_wallets_link_is_named_in_the_teachers_language(member: FlaskClient, tool: Sample) -> None:
     member.post("/l/session-1/picker", data={**CSRF, "action": "wallet"})
-    assert tool.calls == [("place_wallet", PICKING, "Badges")]
+    name, session, choice, words = tool.calls[0]
+    assert (name, session, choice) == ("choose", PICKING, Choice(roles=("wallet",)))
+    assert words.titles == {"wallet": "Badges", "dashboard": "Badge progress"}
 
 
 class TestDrafts:
@@ -368,6 +371,18 @@ class TestEditing:
         assert "Somebody else changed this badge meanwhile." in answer.text
         page = typed(answer.text)
         assert (page["name"], page["revision"]) == ("Mine", "revision-1")
+
+    def test_what_is_lost_with_a_rule_is_told_before_it_is_saved(
+        self, member: FlaskClient, tool: Sample
+    ) -> None:
+        lost = (Problem("criteria", FormProblem.WORDS_LOST, {"number": 3}),)
+        tool.editing.save = tool._called("save", RequestInvalid(ErrorCode.FORM_INVALID, problems=lost))
+        answer = self.submit(member, "change", name="Mine")
+        assert answer.status_code == 422
+        assert "3 learners were confirmed. Save again, and that is forgotten." in answer.text
+        page = typed(answer.text)
+        assert (page["name"], page["forgets"]) == ("Mine", "3")
+        assert "forgets" not in typed(member.get(self.ADDRESS).text)
 
     @pytest.mark.parametrize("reason", Refusal)
     @pytest.mark.parametrize("method", ["get", "post"])
@@ -601,4 +616,4 @@ def test_the_picker_offers_the_gates_that_have_no_link(member: FlaskClient, tool
     tool.picker_view = PICKERS["gates"]
     assert "Add its gate" in member.get("/l/session-1/picker").text
     member.post("/l/session-1/picker", data={**CSRF, "action": "gate", "gate_id": "gate-2"})
-    assert tool.calls == [("place_gate", PICKING, "gate-2")]
+    assert tool.calls[0][:3] == ("choose", PICKING, Choice(gate_ids=("gate-2",)))
