@@ -247,6 +247,12 @@ def _add_registrations(commands: Any) -> None:
     registrations.add("list", installation.registrations_list)
     for name, function in (
         ("show", installation.registrations_show),
+    add.add_argument(
+        "--anonymous",
+        action=argparse.BooleanOptionalAction,
+        help="show a page to read to whom the LMS does not name; nothing is recorded of them (default: no)",
+    )
+    _add_invitations(registrations)
         ("approve", installation.registrations_approve),
         ("disable", installation.registrations_disable),
         ("remove", installation.registrations_remove),

@@ -122,6 +122,7 @@ def registrations_add(call: Call) -> Answer:
         frame_origins=given.frame_origin,
         approve=given.approve,
         approves_deployments=True if given.approve_new_deployments else None,
+        allows_anonymous=given.anonymous,
     )
     return _shown(call, registration.id)
 

@@ -52,6 +52,8 @@ class RegistrationView:
     """Origins beside the signed ones that may frame the tool."""
     administrator_role: StaffRole | None = None
     """What an administrator of this LMS may be on the staff pages; ``None``: nothing."""
+    allows_anonymous: bool = False
+    """Launches without a ``sub`` get a page to read (LTI Core §5.3.6.1); the certification refuses them."""
 
     @property
     def is_approved(self) -> bool:

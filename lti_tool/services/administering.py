@@ -116,6 +116,25 @@ class Administering:
             )
         self.registrations.forget()
 
+    def allow_anonymous(self, staff: Acting, registration_id: str, *, allowed: bool) -> None:
+        """Say whether a launch that names nobody gets a page to read; else it is refused.
+
+        :raises NotAllowed: as :meth:`set_administrator_role`. :raises NotFound: NOT_FOUND.
+        """
+        with self.database.write() as session:
+            if not self._own_registration(session, staff, registration_id).is_own:
+                raise _operators(f"registration {registration_id} can be shared")
+            store.change_registration(session, registration_id, {"allows_anonymous": allowed})
+            self._record(
+                session,
+                staff,
+                "registration.anonymous_changed",
+                "registration",
+                registration_id,
+                allowed=allowed,
+            )
+        self.registrations.forget()
+
     def _own_registration(self, session: Session, staff: Acting, registration_id: str) -> RegistrationRow:
         staff.require(Permission.MANAGE_REGISTRATIONS)
         found = oversight.registration(session, staff.organisation_id, registration_id)

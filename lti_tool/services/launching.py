@@ -88,6 +88,8 @@ class SessionView:
     expires_at: datetime
     is_administrator: bool = False
     """Came with an administrator's role in the institution or system, as themselves."""
+    is_anonymous: bool = False
+    """The platform did not say who it is; read only."""
     gate_id: str | None = None
     """Of the gate that the link is; ``placement_id`` is then that of the badge it stands beside."""
     purpose: str = "link"
@@ -201,7 +203,7 @@ class _Acceptance:
         self.launch = launch
         self.now = now
         self.hash_token = hash_token
-        self.is_read_only = launch.is_masquerading or launch.rights.is_test_user
+        self.is_read_only = launch.is_masquerading or launch.rights.is_test_user or launch.is_anonymous
         self.keys = launches.LaunchKeys(
             registration_id=launch.registration_id,
             deployment_id=launch.deployment_id,
@@ -251,6 +253,8 @@ class _Acceptance:
                 deployment_id=self.launch.deployment_id,
                 registration_name=known.registration.name,
             )
+        if self.launch.is_anonymous:
+            return self._begin_session(deployment, deployment.organisation_id)
         self._learn_service_hosts(deployment)
         if self.launch.notices_url not in (None, deployment.notices_url):
             registrations.set_notices_url(self.session, deployment.id, self.launch.notices_url)
@@ -312,6 +316,8 @@ class _Acceptance:
         claim, row = self.launch.context, self.known.context
         if claim is None:
             return None
+        if self.launch.is_anonymous:
+            return row.id if row else None
         grades, memberships = self.launch.grades, self.launch.memberships
         told: dict[str, Any] = {
             "label": claim.label,
@@ -343,9 +349,11 @@ class _Acceptance:
         )
 
     def _save_link(self, organisation_id: str, context_id: str | None) -> str | None:
-        claim = self.launch.link
+        claim, known = self.launch.link, self.known.link
         if claim is None or context_id is None:
             return None
+        if self.launch.is_anonymous:
+            return known.id if known else None
         values: dict[str, Any] = {
             "badge_link_key": self.launch.badge_link_key,
             "role": self.launch.badge_link_role,
@@ -356,7 +364,7 @@ class _Acceptance:
         return launches.save(
             self.session,
             ResourceLink,
-            self.known.link,
+            known,
             key={"context_id": context_id, "id_on_platform": claim.id_on_platform},
             values=values,
             created={"organisation_id": organisation_id, "created_at": self.now},
@@ -365,7 +373,10 @@ class _Acceptance:
     def _save_learner(self, organisation_id: str) -> str:
         user, row = self.launch.user, self.known.learner
         values: dict[str, Any] = {}
-        if not self.launch.is_masquerading:
+        if self.launch.is_anonymous:
+            # One row for all whom nobody named: it is in no course, and earns nothing.
+            values["is_test_user"] = True
+        elif not self.launch.is_masquerading:
             # A masquerader's launch is not the learner's own visit, and may carry the masquerader's name.
             told = {"name": user.name, "email": user.email}
             values = {name: value for name, value in told.items() if value is not None}
@@ -468,6 +479,7 @@ class _Acceptance:
             is_copied_link=is_copied,
             product=registration.product,
             issuer=registration.issuer,
+            is_anonymous=launch.is_anonymous,
         )
         return AcceptedLaunch(token, _view(stored), self.known.has_placements, self.known.has_gates)
 
@@ -521,6 +533,7 @@ def _view(stored: launches.StoredSession) -> SessionView:
         issuer=stored.issuer,
         expires_at=row.expires_at,
         is_administrator=row.is_administrator,
+        is_anonymous=stored.is_anonymous,
         purpose=row.purpose,
         subject_id=row.subject_id,
     )

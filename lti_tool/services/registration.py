@@ -37,6 +37,14 @@ REMEMBERED_FOR: Final = timedelta(seconds=10)
 """How long a login may use a registration without asking the database. Accepting a launch always asks, so
 one that was disabled lets nobody in for even that long."""
 _URLS: Final = ("auth_url", "token_url", "jwks_url")
+_SHARED: Final = (
+    "auth_url",
+    "jwks_url",
+    "product",
+    "token_audience",
+    "approves_deployments",
+    "allows_anonymous",
+)
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
 
@@ -140,6 +148,7 @@ class Registrations:
         organisation: str | None = None,
         approve: bool = False,
         approves_deployments: bool | None = None,
+        allows_anonymous: bool | None = None,
         frame_origins: Sequence[str] | None = None,
         actor: str = "cli",
     ) -> RegistrationView:
@@ -158,6 +167,7 @@ class Registrations:
             is none. Without it that of the registration; for a new one the installation's only one, or, where
             there are several, one of its own, called as the registration is.
         :param approves_deployments: the rule that deployments seen later are approved at once.
+        :param allows_anonymous: whether a launch that names nobody gets a page to read.
         :raises RequestInvalid: REGISTRATION_INVALID with every problem in ``problems``.
         """
         given: dict[str, Any] = {
@@ -172,6 +182,7 @@ class Registrations:
             "product": product,
             "token_audience": token_audience,
             "approves_deployments": approves_deployments,
+            "allows_anonymous": allows_anonymous,
             "frame_origins": None if frame_origins is None else list(frame_origins),
         }
         given |= {key: value for key, value in optional.items() if value is not None}
@@ -483,7 +494,7 @@ def _problems_of_sharing(
     of all."""
     problems = [
         f"{name}: the registration, which another institution shares, has {getattr(known, name)}"
-        for name in ("auth_url", "jwks_url", "product", "token_audience", "approves_deployments")
+        for name in _SHARED
         if given.get(name, getattr(known, name)) != getattr(known, name)
     ]
     if not deployments:
@@ -553,6 +564,7 @@ _ENTRY: Final[dict[str, type | tuple[type, ...]]] = {
     "organisation": str,
     "approve": bool,
     "approves_deployments": bool,
+    "allows_anonymous": bool,
     "frame_origins": list,
 }
 _REQUIRED: Final = ("issuer", "client_id", *_URLS)

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from lti_tool.domain.awarding import Decision, Exclusion, Verdict
+from lti_tool.domain.awarding import Exclusion, Verdict
 from lti_tool.domain.criteria import EvidenceAccepted, Finding, GatePassed, MeanAtLeast, ScoreAtLeast
+from lti_tool.domain.evaluation import evaluate
+from lti_tool.domain.evidence import Evidence
 from lti_tool.domain.freshness import Freshness
 from lti_tool.errors import ErrorCode
 from lti_tool.services.awarding import Awarding, PlacementDecisions
@@ -84,6 +86,8 @@ class WalletView:
     is_copied_link: bool
     is_forgotten_gate: bool = False
     """The link was a gate, and no rule of this course asks for it any more; only staff are told."""
+    is_anonymous: bool = False
+    """The platform did not say who is here."""
     freshness: Freshness | None = None
     """Of the progress that is shown; ``None`` where none is."""
 
@@ -113,7 +117,9 @@ class Wallet:
             else ()
         )
         in_progress: list[ProgressCard] = []
-        if not session.can_view_progress:
+        if session.is_anonymous:
+            in_progress = [_offer(made) for made in placed if made.placement.status != "draft"]
+        elif not session.can_view_progress:
             comments = self._comments(session, placed)
             # What was opened comes first, what is being prepared last; the others keep their order.
             for made in sorted(
@@ -124,7 +130,13 @@ class Wallet:
                 ),
             ):
                 in_progress.extend(
-                    _card(made, decision, comments.get(made.placement.id, {}))
+                    _card(
+                        made,
+                        decision.finding,
+                        decision.verdict,
+                        decision.exclusion,
+                        comments.get(made.placement.id, {}),
+                    )
                     for decision in made.decisions
                     if decision.verdict not in (Verdict.HELD, Verdict.REVIEW)
                 )
@@ -133,6 +145,7 @@ class Wallet:
             in_progress=tuple(in_progress),
             issues_badges_here=any(made.placement.achievement_version_id for made in placed),
             is_read_only=session.is_read_only,
+            is_anonymous=session.is_anonymous,
             is_staff_view=session.can_view_progress,
             is_copied_link=session.is_copied_link,
             is_forgotten_gate=(
@@ -161,7 +174,7 @@ class Wallet:
 
     def _freshness(self, session: SessionView, cards: list[ProgressCard]) -> Freshness | None:
         read = [card for card in cards if card.is_read]
-        if session.context_id is None or not read:
+        if session.context_id is None or session.is_anonymous or not read:
             return None
         return self.ages.of(
             session.organisation_id, session.context_id, _oldest(card.read_at for card in read)
@@ -190,7 +203,18 @@ def earned_badge(view: credentials.EarnedView, urls: PublicUrls) -> EarnedBadge:
     )
 
 
-def _card(made: PlacementDecisions, decision: Decision, comments: Mapping[str, str]) -> ProgressCard:
+def _offer(made: PlacementDecisions) -> ProgressCard:
+    """What a badge asks for, of nobody in particular."""
+    return _card(made, evaluate(made.criterion, Evidence({})), Verdict.NOT_YET, None, {})
+
+
+def _card(
+    made: PlacementDecisions,
+    finding: Finding,
+    verdict: Verdict,
+    exclusion: Exclusion | None,
+    comments: Mapping[str, str],
+) -> ProgressCard:
     placement = made.placement
     return ProgressCard(
         placement.id,
@@ -199,10 +223,10 @@ def _card(made: PlacementDecisions, decision: Decision, comments: Mapping[str, s
         placement.skills,
         placement.achievement_version_id,
         placement.image_alt,
-        decision.finding,
-        decision.verdict,
-        decision.exclusion,
-        _oldest(_reading(leaf) for leaf in decision.finding.leaves() if isinstance(leaf.criterion, _READ)),
+        finding,
+        verdict,
+        exclusion,
+        _oldest(_reading(leaf) for leaf in finding.leaves() if isinstance(leaf.criterion, _READ)),
         troubles(made.columns),
         placement.status == "draft",
         comments,

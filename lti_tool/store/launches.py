@@ -23,6 +23,7 @@ from sqlalchemy.engine import Connection, CursorResult
 from sqlalchemy.orm import Session
 from sqlalchemy.sql import ColumnElement
 
+from lti_tool.domain.identity import ANONYMOUS
 from lti_tool.store.dialects import insert_if_absent
 from lti_tool.store.tables import (
     Base,
@@ -220,6 +221,7 @@ class StoredSession:
     is_copied_link: bool
     product: str
     issuer: str
+    is_anonymous: bool
 
 
 # -- the nonce
@@ -489,6 +491,7 @@ _SESSION_BY_TOKEN: Final = (
         or_(_is_unconfirmed(), and_(_placements.c.id.is_(None), _is_copied())),
         _registrations.c.product,
         _registrations.c.issuer,
+        _learners.c.sub == ANONYMOUS.sub,
     )
     .select_from(
         _sessions.join(_registrations, _registrations.c.id == _sessions.c.registration_id)
@@ -521,6 +524,7 @@ _SESSION_BY_TOKEN: Final = (
         _sessions.c.token_hash == bindparam("token_hash"),
         _registrations.c.status == "approved",
         _deployments.c.status == "approved",
+        or_(_learners.c.sub != ANONYMOUS.sub, _registrations.c.allows_anonymous),
     )
 )
 
@@ -540,7 +544,8 @@ def session_by_token_hash(connection: Connection, token_hash: str) -> StoredSess
     if found is None:
         return None
     end = len(SessionRow._fields)
-    learner_name, context_title, link_role, gate_id, placement_id, is_copied, product, issuer = found[end:]
+    learner_name, context_title, link_role, gate_id, placement_id, is_copied, *platform = found[end:]
+    product, issuer, is_anonymous = platform
     return StoredSession(
         session=SessionRow(*found[:end]),
         learner_name=learner_name,
@@ -551,6 +556,7 @@ def session_by_token_hash(connection: Connection, token_hash: str) -> StoredSess
         is_copied_link=bool(is_copied),
         product=product,
         issuer=issuer,
+        is_anonymous=bool(is_anonymous),
     )
 
 

@@ -68,6 +68,7 @@ class RegistrationRow:
     status: str
     is_disabled_by_operator: bool
     administrator_role: str | None
+    allows_anonymous: bool
     approves_deployments: bool
     created_at: datetime
     auth_url: str
@@ -286,6 +287,7 @@ def _registrations(organisation_id: str) -> Select[Any]:
         Registration.status,
         Registration.is_disabled_by_operator,
         Registration.administrator_role,
+        Registration.allows_anonymous,
         Registration.approves_deployments,
         Registration.created_at,
         Registration.auth_url,

@@ -201,3 +201,5 @@ NO_STAFF_PAGES = frozenset(
     }
 )
 """As ``NO_PAGES``: what answers with a redirect or a file."""
+        ("POST", "staff.invitations.withdraw"),
+        ("POST", "staff.connections.allow_anonymous"),

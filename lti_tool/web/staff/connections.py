@@ -61,6 +61,14 @@ def set_administrator_role(registration_id: str) -> AnyResponse:
 @blueprint.post("/deployments/<deployment_id>/status")
 def set_deployment_status(deployment_id: str) -> AnyResponse:
     """Let a deployment's people in, or no more."""
+@blueprint.post("/registrations/<registration_id>/anonymous")
+def allow_anonymous(registration_id: str) -> AnyResponse:
+    """Say whether somebody whom the LMS does not name may read."""
+    allowed = request.form.get("allowed") == "on"
+    current_tool().administering.allow_anonymous(current_staff(), registration_id, allowed=allowed)
+    return done("staff.connections.registration", "saved", registration_id=registration_id)
+
+
     administering, action = current_tool().administering, request.form.get("action")
     if action == "approve":
         changed = administering.approve_deployment(current_staff(), deployment_id)

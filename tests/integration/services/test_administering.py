@@ -57,6 +57,12 @@ CHANGES: dict[str, tuple[Permission, Callable[[Office, Any, Organisation], objec
             staff, of.course.registration_id, StaffRole.READER
         ),
     ),
+    "allow_anonymous": (
+        Permission.MANAGE_REGISTRATIONS,
+        lambda office, staff, of: office.administering.allow_anonymous(
+            staff, of.course.registration_id, allowed=True
+        ),
+    ),
     "approve_deployment": (
         Permission.MANAGE_REGISTRATIONS,
         lambda office, staff, of: office.administering.approve_deployment(staff, of.course.deployment_id),
@@ -156,7 +162,9 @@ def test_a_disabled_registration_is_known_as_such_at_once(office: Office) -> Non
     assert not office.registrations.by_id(ours.course.registration_id).is_approved  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize("change", ["approve_registration", "disable_registration", "set_administrator_role"])
+@pytest.mark.parametrize(
+    "change", ["approve_registration", "disable_registration", "set_administrator_role", "allow_anonymous"]
+)
 def test_a_registration_that_others_use_is_the_operators(change: str, office: Office) -> None:
     ours, theirs = office.ours, office.theirs
     office.deployment(ours.course, "approved", organisation_id=theirs.id)
@@ -212,7 +220,10 @@ def test_who_administers_a_cloud_the_operator_lets_in(office: Office) -> None:
         office.administering.set_administrator_role(
             ours.staff(), ours.course.registration_id, StaffRole.OWNER
         )
-    assert office.row(tables.Registration, ours.course.registration_id).administrator_role is None
+    with pytest.raises(NotAllowed):
+        office.administering.allow_anonymous(ours.staff(), ours.course.registration_id, allowed=True)
+    row = office.row(tables.Registration, ours.course.registration_id)
+    assert (row.administrator_role, row.allows_anonymous) == (None, False)
 
 
 CLOSED_BY_OPERATOR: dict[str, tuple[Callable[..., object], Callable[..., object]]] = {

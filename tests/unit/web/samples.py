@@ -58,6 +58,7 @@ ADMINISTERING = (
     "disable_registration",
     "set_administrator_role",
     "change_issuer",
+    "allow_anonymous",
     "add_category",
     "rename_category",
     "delete_category",

@@ -143,6 +143,7 @@ def registration(status: str = "approved", **changes: Any) -> RegistrationRow:
         status=status,
         is_disabled_by_operator=False,
         administrator_role=None,
+        allows_anonymous=False,
         approves_deployments=False,
         created_at=NOW - timedelta(days=90),
         auth_url="https://moodle.example.edu/mod/lti/auth.php",

@@ -190,6 +190,8 @@ def test_a_button_that_no_page_has_does_nothing(path: str, staff: FlaskClient, t
             ("set_administrator_role", "r", StaffRole.READER),
         ),
         ("registrations/r/administrators", {"role": ""}, ("set_administrator_role", "r", None)),
+        ("registrations/r/anonymous", {"allowed": "on"}, ("allow_anonymous", "r")),
+        ("registrations/r/anonymous", {}, ("allow_anonymous", "r")),
         ("deployments/d/status", {"action": "approve"}, ("approve_deployment", "d")),
         ("deployments/d/status", {"action": "disable"}, ("disable_deployment", "d")),
         ("deployments/d/frame-origins", {"frame_origins": "x"}, ("set_frame_origins", "d", "x")),
