@@ -27,7 +27,9 @@ from lti_tool.commands import (
     courses,
     criteria,
     doctor,
+    health,
     installation,
+    invitations,
     serving,
     staff,
     to_json,
@@ -35,6 +37,7 @@ from lti_tool.commands import (
 from lti_tool.domain.staff import StaffRole
 from lti_tool.errors import ErrorCode, ToolError
 from lti_tool.platforms import PLATFORMS
+from lti_tool.services.inviting import LONGEST, USUAL
 from lti_tool.settings import load_settings
 
 STAFF_ROLES = tuple(role.value for role in StaffRole)
@@ -244,20 +247,24 @@ def _add_registrations(commands: Any) -> None:
         action="store_true",
         help="approve also every deployment that is seen later",
     )
-    registrations.add("list", installation.registrations_list)
-    for name, function in (
-        ("show", installation.registrations_show),
     add.add_argument(
         "--anonymous",
         action=argparse.BooleanOptionalAction,
         help="show a page to read to whom the LMS does not name; nothing is recorded of them (default: no)",
     )
     _add_invitations(registrations)
+    registrations.add("list", installation.registrations_list)
+    for name, function in (
+        ("show", installation.registrations_show),
         ("approve", installation.registrations_approve),
         ("disable", installation.registrations_disable),
         ("remove", installation.registrations_remove),
     ):
         registrations.add(name, function).add_argument("registration", metavar="REGISTRATION")
+    registrations.add("check", health.check).add_argument("registration", metavar="REGISTRATION")
+    registrations.add("health", health.show).add_argument(
+        "registration", nargs="?", metavar="REGISTRATION", help="one of them (default: those that are unwell)"
+    )
     administrators = registrations.add("administrators", installation.registrations_administrators)
     administrators.add_argument("registration", metavar="REGISTRATION")
     administrators.add_argument("--role", required=True, choices=(*STAFF_ROLES, "none"))
@@ -283,6 +290,23 @@ def _add_registrations(commands: Any) -> None:
     deployments.add("disable", installation.deployments_disable).add_argument(
         "id", metavar="ID", help="our id of it, as in the list"
     )
+
+
+def _add_invitations(registrations: _Group) -> None:
+    invite = registrations.add("invite", invitations.invite)
+    invite.add_argument(
+        "--organisation", required=True, metavar="NAME", help="who owns what comes of it; made if need be"
+    )
+    invite.add_argument("--name", metavar="NAME", help="what to call the LMS (default: as it calls itself)")
+    invite.add_argument(
+        "--days", type=_days, default=USUAL, metavar="DAYS", help="how long it works (default: %(default)s)"
+    )
+    invite.add_argument("--approve", action="store_true", help="let its people in at once")
+    invite.add_argument("--registration", metavar="ID", help="update this registration instead of adding one")
+    registrations.add("invitations", invitations.list_).add_argument(
+        "--organisation", metavar="NAME", help="its id or exact name (default: all)"
+    )
+    registrations.add("withdraw", invitations.withdraw).add_argument("invitation", metavar="INVITATION")
 
 
 def _add_staff(commands: Any) -> None:
@@ -349,6 +373,12 @@ def _add_badges(commands: Any) -> None:
     revoke.add_argument("credential", metavar="CREDENTIAL")
     revoke.add_argument("--reason", required=True, metavar="TEXT", help="its holder and the public see it")
     _add(commands, "verify", badges.verify).add_argument("source", metavar="FILE|URL|-")
+
+
+def _days(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= LONGEST:
+        raise argparse.ArgumentTypeError(f"{text!r}: 1 to {LONGEST} days")
+    return int(text)
 
 
 def _port(text: str) -> int:

@@ -24,6 +24,7 @@ NEXT_STEPS: Mapping[ErrorCode, str] = {
     ErrorCode.KEY_PASSPHRASE_WRONG: "set the passphrase that the keys were encrypted with",
     ErrorCode.KEY_FILE_EXPOSED: "chmod -R go= the keys folder, then rotate what others could read",
     ErrorCode.REGISTRATION_UNKNOWN: "ids: lti-tool registrations list, deployments list REGISTRATION",
+    ErrorCode.INVITATION_UNKNOWN: "ids: lti-tool registrations invitations",
     ErrorCode.ORGANISATION_NOT_FOUND: "ids and names: lti-tool organisations list",
     ErrorCode.ORGANISATION_AMBIGUOUS: "name it by its id: lti-tool organisations list",
     ErrorCode.STAFF_MEMBER_NOT_FOUND: "ids: lti-tool staff list",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import ClassVar
 from urllib.parse import urlencode, urlsplit
 
@@ -31,6 +32,22 @@ class Moodle(Platform):
     """Moodle as an LTI 1.3 platform (``mod_lti``)."""
 
     product: ClassVar[str] = "moodle"
+    permission_place: ClassVar[str | None] = (
+        "Site administration › Plugins › External tool › Manage tools › (the tool's gear) › Services"
+    )
+    permission_settings: ClassVar[Mapping[str, str]] = MappingProxyType(
+        {
+            **dict.fromkeys(
+                ("lineitem", "lineitem.readonly", "result.readonly", "score"),
+                "IMS LTI Assignment and Grade Services: "
+                "Use this service for grade sync and column management",
+            ),
+            "contextmembership.readonly": (
+                "IMS LTI Names and Role Provisioning: "
+                "Use this service to retrieve members' information as per privacy settings"
+            ),
+        }
+    )
     supports_mirror: ClassVar[bool] = True
     gate_kind: ClassVar[GateKind] = GateKind.RESTRICT_ACCESS
     total_opt_out: ClassVar[TotalOptOut] = TotalOptOut.WEIGHT

@@ -100,6 +100,10 @@ class Platform:
     opens_results: ClassVar[bool] = False
     """Whether results are listed only of those to whom the tool has posted a score: then an empty one opens
     them, before a teacher types a grade."""
+    permission_place: ClassVar[str | None] = None
+    """Where an administrator grants what the tool may ask for, in the product's own English words."""
+    permission_settings: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """By the last part of a scope: the setting there that grants it."""
     supports_mirror: ClassVar[bool] = False
     """Whether a teacher can give a column of ours a formula over native activities."""
     total_opt_out: ClassVar[TotalOptOut] = TotalOptOut.UNKNOWN

@@ -61,7 +61,7 @@ from lti_tool.services.staffing import Acting
 from lti_tool.store import audit, oversight
 from lti_tool.store import invitations as store
 from lti_tool.store.database import Database
-from lti_tool.store.invitations import InvitationView, StandingRow
+from lti_tool.store.invitations import InvitationState, InvitationView, StandingRow
 from lti_tool.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -81,6 +81,11 @@ REGISTRATION_SECONDS: Final = 15.0
 URL_LENGTH: Final = 4000
 TOKEN_LENGTH: Final = 8000
 INVITATION_LENGTH: Final = 100
+_CLOSED: Final = {
+    InvitationState.WITHDRAWN: ErrorCode.INVITATION_WITHDRAWN,
+    InvitationState.USED: ErrorCode.INVITATION_USED,
+    InvitationState.EXPIRED: ErrorCode.INVITATION_EXPIRED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,12 +251,9 @@ class Inviting:
         return view
 
     def _require_open(self, view: InvitationView) -> None:
-        if view.withdrawn_at is not None:
-            raise NotAllowed(ErrorCode.INVITATION_WITHDRAWN, view.id)
-        if view.used_at is not None:
-            raise NotAllowed(ErrorCode.INVITATION_USED, view.id)
-        if not view.is_open(self.clock()):
-            raise NotAllowed(ErrorCode.INVITATION_EXPIRED, view.id)
+        code = _CLOSED.get(view.state(self.clock()))
+        if code is not None:
+            raise NotAllowed(code, view.id)
 
     def offer(self, token: str, configuration_url: str, registration_token: str) -> Offer:
         """Read the platform's configuration, so that its administrator sees what would be registered.

@@ -145,6 +145,9 @@ class PrivacyRequest(Base):
     registration_id: Mapped[str | None] = owned_by(
         "registrations", ondelete="SET NULL", nullable=True, index=True
     )
+    learner_id: Mapped[str] = mapped_column(String(32))
+    """Our own random key, of nobody once the person was erased; in a back-up from before it says who is to be
+    erased again. No foreign key: it outlives the row."""
     kind: Mapped[str] = mapped_column(String(10))
     actor: Mapped[str] = mapped_column(String(80))
     at: Mapped[datetime]

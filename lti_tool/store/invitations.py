@@ -5,12 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from lti_tool.store.connections import Invitation, RefusedLaunch
 from lti_tool.store.tables import Context, Deployment, Organisation, Registration, new_id
+
+
+class InvitationState(StrEnum):
+    """Whether an invitation still lets somebody in, and why not."""
+
+    OPEN = "open"
+    USED = "used"
+    EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +41,13 @@ class InvitationView:
     registration_id: str | None
     registration_name: str | None
 
-    def is_open(self, now: datetime) -> bool:
-        """Whether it still lets somebody in."""
-        return self.used_at is None and self.withdrawn_at is None and now < self.expires_at
+    def state(self, now: datetime) -> InvitationState:
+        """What has become of it."""
+        if self.withdrawn_at is not None:
+            return InvitationState.WITHDRAWN
+        if self.used_at is not None:
+            return InvitationState.USED
+        return InvitationState.OPEN if now < self.expires_at else InvitationState.EXPIRED
 
 
 @dataclass(frozen=True, slots=True)

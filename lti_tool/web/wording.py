@@ -169,6 +169,7 @@ def field_label(name: str) -> str:
         "role": _("Role"),
         "frame_origins": _("Websites that may show the tool"),
         "token": _("Sign-in link"),
+        "days": _("Days that the link works"),
     }
     if name in labels:
         return labels[name]

@@ -26,6 +26,7 @@ from lti_tool.errors import (
 from lti_tool.services.launching import SessionView
 from lti_tool.services.micromodule_form import FormProblem, Problem
 from tests.gallery.people_pages import NO_PEOPLE_PAGES, people_pages
+from tests.gallery.registering_pages import registering_pages
 from tests.gallery.staff_pages import NO_STAFF_PAGES, staff_pages
 from tests.unit.web.form_views import EVERY_KIND, FORM, PICKERS
 from tests.unit.web.gate_views import GATES
@@ -150,7 +151,19 @@ def _in_frame() -> Iterator[SamplePage]:
     for state, picker in PICKERS.items():
         put = _put("picker_view", picker)
         yield SamplePage(f"picker/{state}", f"{MEMBER}/picker?all=yes", put, PICKING)
-        yield SamplePage(f"form/{state}", f"{MEMBER}/micromodules/new", put, PICKING)
+        if picker.takes_links and picker.edited is None:
+            yield SamplePage(f"form/{state}", f"{MEMBER}/micromodules/new", put, PICKING)
+    yield SamplePage(
+        "picker/nothing-ticked", f"{MEMBER}/picker", session=PICKING, fields={"csrf_token": CSRF}, status=422
+    )
+    yield SamplePage(
+        "picker/failed",
+        f"{MEMBER}/picker",
+        lambda tool: setattr(tool.configuring, "choose", _raise(Conflict(ErrorCode.CONFLICT))),
+        PICKING,
+        {"micromodule_version_id": "micromodule-1", "csrf_token": CSRF},
+        409,
+    )
     form = {**FORM, "csrf_token": CSRF}
     yield SamplePage(
         "form/in-words",
@@ -251,6 +264,8 @@ def _launch() -> Iterator[SamplePage]:
     )
     yield SamplePage("launch/look", "/lti/launch")
     yield SamplePage("launch/connect", "/lti/connect")
+    for page in registering_pages():
+        yield SamplePage(page.name, page.path, page.set_up, None, page.fields, page.status)
 
 
 def _public() -> Iterator[SamplePage]:
@@ -343,6 +358,10 @@ NO_PAGES = (
             ("GET", "configure.preview_artwork"),
             ("GET", "course.show_run"),
             ("GET", "insight.download"),
+            ("GET", "hosted.assertion"),
+            ("GET", "hosted.badge_class"),
+            ("GET", "hosted.issuer"),
+            ("GET", "hosted.picture"),
             ("GET", "lti.canvas"),
             ("GET", "lti.jwks"),
             ("GET", "ops.favicon"),
@@ -352,7 +371,7 @@ NO_PAGES = (
             ("GET", "public.achievement_image"),
             ("GET", "public.credential_json"),
             ("GET", "public.criteria_schema"),
-            ("GET", "public.credential_png"),
+            ("GET", "public.credential_picture"),
             ("GET", "public.issuer_did"),
             ("GET", "public.status_list"),
             ("GET", "wallet.download"),

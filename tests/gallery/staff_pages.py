@@ -8,8 +8,12 @@ from typing import Any
 
 from lti_tool.domain.staff import StaffRole
 from lti_tool.errors import Conflict, ErrorCode, NotAllowed, NotFound, RequestInvalid
+from lti_tool.services.health import ConnectionHealth
+from lti_tool.services.inviting import Standing
 from lti_tool.services.micromodule_form import FormProblem, Problem
+from tests.unit.web import connection_views
 from tests.unit.web import staff_views as views
+from tests.unit.web.health_views import HEALTHS, UNWELL
 from tests.unit.web.samples import SECRET, Sample
 
 CSRF = f"csrf-of-{SECRET}"
@@ -93,6 +97,9 @@ def _connections() -> Iterator[StaffPage]:
         path = "/staff/registrations/registration-1"
         yield StaffPage(f"staff/registration-{state}", path, _reads(registration=registration))
         yield StaffPage(f"staff/registration-{state}-reader", path, _reads(READER, registration=registration))
+    for state in ("waiting", "refused", "working"):
+        yield StaffPage(f"staff/registration-{state}", path, _stands(connection_views.STANDINGS[state]))
+    yield from _invitations()
     path = "/staff/deployments/deployment-1"
     yield StaffPage("staff/deployment", path, _reads())
     yield StaffPage("staff/deployment-held", path, _reads(deployment=views.HELD))
@@ -105,10 +112,63 @@ def _connections() -> Iterator[StaffPage]:
         {"frame_origins": "lms", "csrf_token": CSRF},
         422,
     )
+    yield from _health()
     for state, courses in views.COURSE_LISTS.items():
         yield StaffPage(f"staff/courses-{state}", "/staff/courses", _reads(courses=courses))
     for state, course in views.COURSE_DETAILS.items():
         yield StaffPage(f"staff/course-{state}", "/staff/courses/context-1", _reads(course=course))
+
+
+def _health() -> Iterator[StaffPage]:
+    path = "/staff/registrations/registration-1"
+    for state, health in HEALTHS.items():
+
+        def put(tool: Sample, health: ConnectionHealth = health) -> None:
+            _reads()(tool)
+            tool.health.of_registration = lambda *_: health
+            tool.health.of_deployment = lambda *_: (health, health.deployments[0])
+
+        yield StaffPage(f"staff/health-{state}", f"{path}/health", put)
+        if state in ("unwell", "new"):
+            yield StaffPage(f"staff/registration-{state}", path, put)
+            yield StaffPage(f"staff/deployment-{state}", "/staff/deployments/deployment-1", put)
+    yield StaffPage("staff/health-reader", f"{path}/health", _reads(READER))
+    yield StaffPage("staff/health-checked", f"{path}/health", _reads(), {"csrf_token": CSRF})
+
+    def unwell(tool: Sample) -> None:
+        _reads()(tool)
+        tool.health.unwell = lambda *_: UNWELL
+
+    yield StaffPage("staff/home-connection", "/staff/", unwell)
+
+
+def _stands(standing: Standing) -> Callable[[Sample], None]:
+    """The registration came by a link, and is that far."""
+
+    def put(tool: Sample) -> None:
+        _reads()(tool)
+        tool.inviting.staff_view = standing
+
+    return put
+
+
+def _invitations() -> Iterator[StaffPage]:
+    def none(tool: Sample) -> None:
+        _reads()(tool)
+        tool.inviting.invitations = ()
+
+    def wrong(tool: Sample) -> None:
+        _reads()(tool)
+        tool.inviting.invite = _raise(_invalid(Problem("days", FormProblem.OUT_OF_RANGE, days)))  # type: ignore[method-assign]
+
+    days = {"minimum": 1, "maximum": 30}
+    yield StaffPage("staff/invitations", "/staff/invitations", _reads())
+    yield StaffPage("staff/invitations-reader", "/staff/invitations", _reads(READER))
+    yield StaffPage("staff/invitations-none", "/staff/invitations", none)
+    yield StaffPage("staff/invitation-new", "/staff/invitations/new", _reads())
+    fields = {"name": "Our Moodle", "days": "7", "approves": "on", "csrf_token": CSRF}
+    yield StaffPage("staff/invitation-link", "/staff/invitations", _reads(), fields)
+    yield StaffPage("staff/invitation-problem", "/staff/invitations", wrong, {**fields, "days": "99"}, 422)
 
 
 def _catalogue() -> Iterator[StaffPage]:
@@ -195,11 +255,11 @@ NO_STAFF_PAGES = frozenset(
         ("POST", "staff.home.set_member_status"),
         ("POST", "staff.connections.set_registration_status"),
         ("POST", "staff.connections.set_administrator_role"),
+        ("POST", "staff.invitations.withdraw"),
+        ("POST", "staff.connections.allow_anonymous"),
         ("POST", "staff.catalogue.set_categories"),
         ("POST", "staff.catalogue.set_micromodule_status"),
         ("POST", "staff.catalogue.delete_category"),
     }
 )
 """As ``NO_PAGES``: what answers with a redirect or a file."""
-        ("POST", "staff.invitations.withdraw"),
-        ("POST", "staff.connections.allow_anonymous"),

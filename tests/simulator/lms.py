@@ -120,6 +120,8 @@ class Activity:
     custom: str = ""
     icon_url: str = ""
     resource_key: str = ""
+    history: tuple[int, ...] = ()
+    """Of the activities that it was copied from, the nearest first."""
 
 
 @dataclass

@@ -4,14 +4,27 @@ from __future__ import annotations
 
 from flask import Flask
 
-from lti_tool.web.staff import catalogue, connections, gate, handover, holders, home, trail, words
+from lti_tool.web.staff import (
+    catalogue,
+    connections,
+    gate,
+    handover,
+    health,
+    health_words,
+    holders,
+    home,
+    invitations,
+    trail,
+    words,
+)
 
-for _room in (home, connections, catalogue, holders, trail):
+for _room in (home, connections, health, invitations, catalogue, holders, trail):
     gate.blueprint.register_blueprint(_room.blueprint)
 
 
 def register(app: Flask) -> None:
     """Mount every staff page, and the door to them inside the frame."""
     words.register(app)
+    health_words.register(app)
     app.register_blueprint(gate.blueprint)
     app.register_blueprint(handover.blueprint)

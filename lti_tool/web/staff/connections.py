@@ -28,8 +28,11 @@ def registrations() -> Response:
 @blueprint.get("/registrations/<registration_id>")
 def registration(registration_id: str) -> Response:
     """One of them with its deployments."""
-    view = current_tool().overview.registration(current_staff().organisation_id, registration_id)
-    return page("registration", view=view)
+    tool, staff = current_tool(), current_staff()
+    view = tool.overview.registration(staff.organisation_id, registration_id)
+    standing = tool.inviting.standing_of(staff, registration_id)
+    health = tool.health.of_registration(staff.organisation_id, registration_id)
+    return page("registration", view=view, standing=standing, health=health)
 
 
 @blueprint.post("/registrations/<registration_id>/status")
@@ -58,9 +61,6 @@ def set_administrator_role(registration_id: str) -> AnyResponse:
     return done("staff.connections.registration", "saved", registration_id=registration_id)
 
 
-@blueprint.post("/deployments/<deployment_id>/status")
-def set_deployment_status(deployment_id: str) -> AnyResponse:
-    """Let a deployment's people in, or no more."""
 @blueprint.post("/registrations/<registration_id>/anonymous")
 def allow_anonymous(registration_id: str) -> AnyResponse:
     """Say whether somebody whom the LMS does not name may read."""
@@ -69,6 +69,9 @@ def allow_anonymous(registration_id: str) -> AnyResponse:
     return done("staff.connections.registration", "saved", registration_id=registration_id)
 
 
+@blueprint.post("/deployments/<deployment_id>/status")
+def set_deployment_status(deployment_id: str) -> AnyResponse:
+    """Let a deployment's people in, or no more."""
     administering, action = current_tool().administering, request.form.get("action")
     if action == "approve":
         changed = administering.approve_deployment(current_staff(), deployment_id)
@@ -89,7 +92,16 @@ def deployment(deployment_id: str) -> Response:
 def _deployment(deployment_id: str, form: Typed | None = None, status: int = 200) -> Response:
     view = current_tool().overview.deployment(current_staff().organisation_id, deployment_id)
     form = form or Typed({"frame_origins": "\n".join(view.frame_origins)})
-    return page("deployment", status, deployment=view, form=form, most=FRAME_ORIGINS)
+    connection, own = current_tool().health.of_deployment(current_staff().organisation_id, deployment_id)
+    return page(
+        "deployment",
+        status,
+        deployment=view,
+        form=form,
+        most=FRAME_ORIGINS,
+        connection=connection,
+        health=own,
+    )
 
 
 @blueprint.post("/deployments/<deployment_id>/frame-origins")

@@ -23,6 +23,8 @@ def register(app: Flask) -> None:
         may=may,
         status_word=status_word,
         status_kind=status_kind,
+        invitation_word=invitation_word,
+        invitation_kind=invitation_kind,
         product_word=product_word,
         action_word=action_word,
         action_words=action_words,
@@ -99,6 +101,21 @@ def status_kind(status: str) -> str:
     )
 
 
+def invitation_word(state: str) -> str:
+    """What has become of a registration link."""
+    return {
+        "open": _("Works"),
+        "used": _("Used"),
+        "expired": _("Too old"),
+        "withdrawn": _("Taken back"),
+    }[state]
+
+
+def invitation_kind(state: str) -> str:
+    """The pill that goes with :func:`invitation_word`."""
+    return {"open": "wait", "used": "good"}.get(state, "plain")
+
+
 def product_word(product: str) -> str:
     """Which LMS it is."""
     return _("Another platform") if product == "other" else product.title()
@@ -127,6 +144,13 @@ def action_words() -> dict[str, str]:
         "registration_disabled": _("Registration disabled"),
         "registration_removed": _("Registration removed"),
         "registration.administrator_role_changed": _("Rights of LMS administrators changed"),
+        "registration.anonymous_changed": _("Visitors without a name allowed or refused"),
+        "key_announced": _("New key of the tool published"),
+        "key_activated": _("New key of the tool in use"),
+        "key_removed": _("Old key of the tool removed"),
+        "invitation.made": _("Registration link made"),
+        "invitation.used": _("Registration link used"),
+        "invitation.withdrawn": _("Registration link taken back"),
         "deployment_approved": _("Deployment approved"),
         "deployment_disabled": _("Deployment disabled"),
         "deployment_held": _("Deployment seen for the first time"),
@@ -144,13 +168,6 @@ def action_words() -> dict[str, str]:
         "micromodule.archived": _("Micromodule archived"),
         "micromodule.restored": _("Micromodule taken back into use"),
         "credential.revoked": _("Badge revoked"),
-        "registration.anonymous_changed": _("Visitors without a name allowed or refused"),
-        "key_announced": _("New key of the tool published"),
-        "key_activated": _("New key of the tool in use"),
-        "key_removed": _("Old key of the tool removed"),
-        "invitation.made": _("Registration link made"),
-        "invitation.used": _("Registration link used"),
-        "invitation.withdrawn": _("Registration link taken back"),
         "credential.shared": _("Badge shared"),
         "credential.unshared": _("Badge no longer shared"),
         "learner.confirmed": _("Person confirmed as a learner"),
@@ -192,6 +209,7 @@ def subject_word(kind: str) -> str:
     return {
         "registration": _("Registration"),
         "deployment": _("Deployment"),
+        "invitation": _("Registration link"),
         "organisation": _("Organisation"),
         "issuer": _("Issuer"),
         "category": _("Category"),
@@ -213,6 +231,8 @@ def subject_url(kind: str, subject_id: str) -> str | None:
             return url_for("staff.connections.registration", registration_id=subject_id)
         case "deployment":
             return url_for("staff.connections.deployment", deployment_id=subject_id)
+        case "invitation":
+            return url_for("staff.invitations.show")
         case "issuer":
             return url_for("staff.catalogue.issuer", issuer_id=subject_id)
         case "micromodule":
@@ -235,6 +255,7 @@ def done_sentence() -> str:
         "disabled": _("Disabled. Nobody gets in any more; badges stay valid."),
         "enabled": _("Let in again. Give them a new sign-in link."),
         "saved": _("Saved."),
+        "withdrawn": _("Taken back. Nobody gets in by that link any more."),
         "renamed": _("Renamed."),
         "created": _("Made."),
         "deleted": _("Deleted."),

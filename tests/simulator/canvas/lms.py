@@ -36,6 +36,9 @@ BUCKET_HOLDS, OUTFLOW = 600.0, 10.0
 """What calls of one key may cost before they are refused, and what runs out of the bucket each second."""
 
 
+MOST_IN_HISTORY = 1_000
+
+
 class Cloud:
     """What all institutions share: issuer, keys, and the host that logins and the storage frame go by."""
 
@@ -195,6 +198,15 @@ class Canvas(Lms):
 
     def context_id(self, course: Course) -> str:
         return self._opaque("course", course.id)
+
+    def context_history(self, course: Course) -> list[str]:
+        """``$Context.id.history``: at most a thousand, and then a word that says so."""
+        names = [self._opaque("course", number) for number in course.history]
+        return names if len(names) <= MOST_IN_HISTORY else [*names[:MOST_IN_HISTORY], "truncated"]
+
+    def link_history(self, activity: Activity) -> list[str]:
+        """``$ResourceLink.id.history``."""
+        return [self._uuid("resource link", number) for number in activity.history]
 
     def resource_link_id(self, activity: Activity) -> str:
         return self._uuid("resource link", activity.id)

@@ -17,6 +17,7 @@ from lti_tool.credentials.verification import Verdict
 from lti_tool.errors import ErrorCode, NotAllowed, NotFound
 from lti_tool.services.configuring import DeepLinkingAnswer
 from lti_tool.services.editing import CriteriaFile
+from lti_tool.services.hosting import HostedAssertion
 from lti_tool.services.issuing import PublishedDocument
 from lti_tool.services.launching import AcceptedLaunch, SessionView
 from lti_tool.services.matrix import MatrixFile, MatrixView, Wanted
@@ -27,9 +28,9 @@ from lti_tool.store.credentials import IssuerView
 from lti_tool.store.runs import RunView
 from lti_tool.store.submissions import StoredFile
 from lti_tool.web import register
+from tests.unit.web.connection_views import SampleInviting
 from tests.unit.web.form_views import EDITED, PICKERS
 from tests.unit.web.gate_views import GATES
-from tests.unit.web.health_views import CHECKED, sample_health
 from tests.unit.web.health_views import CHECKED, sample_health
 from tests.unit.web.insight_views import EXPLANATIONS, MATRICES, SIMULATIONS
 from tests.unit.web.people_views import ATTESTS, EVIDENCE, JUDGING, SUBMISSIONS
@@ -57,8 +58,8 @@ ADMINISTERING = (
     "approve_registration",
     "disable_registration",
     "set_administrator_role",
-    "change_issuer",
     "allow_anonymous",
+    "change_issuer",
     "add_category",
     "rename_category",
     "delete_category",
@@ -112,6 +113,9 @@ class Public:
     def baked_png(self, id_: str) -> bytes | None:
         return render_png(PICTURES["version-writing"], 64) if id_ == CREDENTIAL.id else None
 
+    def baked_svg(self, id_: str) -> bytes | None:
+        return PICTURES["version-writing"].encode() if id_ == CREDENTIAL.id else None
+
     def achievement(self, id_: str) -> PublicAchievement | None:
         return PublicAchievement(ACHIEVEMENT, DOCUMENT) if id_ in PICTURES else None
 
@@ -124,9 +128,32 @@ class Public:
         )
         return PublicIssuer(view, "did:web:badges.example.edu:issuers:issuer-1", (ACHIEVEMENT,), DOCUMENT)
 
+    def newest_image(self, achievement_id: str, kind: str) -> bytes | None:
+        return self.image("version-data", kind) if achievement_id == "achievement-1" else None
+
     def image(self, version_id: str, kind: str) -> bytes | None:
         svg = PICTURES.get(version_id)
         return None if svg is None else (svg.encode() if kind == "svg" else render_png(svg, 64))
+
+
+class Hosted:
+    """The shared badge once more as Open Badges 2.0, and the revoked one's end."""
+
+    def assertion(self, id_: str) -> HostedAssertion | None:
+        found = {CREDENTIAL.id: False, REVOKED.id: True}
+        return HostedAssertion('{"type": "Assertion"}', found[id_]) if id_ in found else None
+
+    def baked_png(self, id_: str) -> bytes | None:
+        return Public().baked_png(id_)
+
+    def baked_svg(self, id_: str) -> bytes | None:
+        return Public().baked_svg(id_)
+
+    def badge_class(self, id_: str) -> str | None:
+        return '{"type": "BadgeClass"}' if id_ in PICTURES else None
+
+    def issuer(self, id_: str) -> str | None:
+        return '{"type": "Issuer"}' if id_ == "issuer-1" else None
 
 
 class Issuing:
@@ -156,6 +183,7 @@ class Sample:
         self.settings = SimpleNamespace(base_url=BASE_URL, is_development=True)
         self.public = Public()
         self.issuing = Issuing()
+        self.hosting = Hosted()
         self.wallet = SimpleNamespace(view=lambda session: self.wallet_view)
         self.progress = SimpleNamespace(view=self._course)
         self.editing = SimpleNamespace(
@@ -229,9 +257,9 @@ class Sample:
         self.configuring = SimpleNamespace(
             picker=lambda session: self.picker_view,
             describe=self._called("describe", answer),
-            place=self._called("place", answer),
-            place_gate=self._called("place_gate", answer),
-            place_wallet=self._called("place_wallet", answer),
+            choose=self._called("choose", answer),
+            keep=self._called("keep", answer),
+            fail=self._called("fail", answer),
             cancel=self._called("cancel", answer),
             save_draft=self._called("save_draft"),
             preview_artwork=self._called("preview_artwork", PICTURES["version-data"]),
@@ -247,9 +275,8 @@ class Sample:
         )
         self.readiness = dict
         self.staffing = SampleStaffing(SECRET, self._record)
+        self.inviting = SampleInviting(self._record)
         self.overview = sample_overview()
-        self.health = sample_health(self._record)
-        self.checking = SimpleNamespace(check=lambda *_: CHECKED)
         self.health = sample_health(self._record)
         self.checking = SimpleNamespace(check=lambda *_: CHECKED)
         self.administering = SimpleNamespace(

@@ -71,6 +71,8 @@ def upgrade() -> None:
                 op.f(f"fk_{table}_{column}"), target, [column], ["id"], ondelete=ondelete
             )
         op.create_index(f"ix_{table}_{column}", table, [column])
+    with op.batch_alter_table("credentials") as altered:
+        altered.alter_column("award_id", existing_type=KEY, nullable=True)
     _create_invitations()
     _create_health()
     _create_notices()
@@ -180,6 +182,7 @@ def _create_privacy() -> None:
         _key(),
         _of("organisation_id", "organisations"),
         _of("registration_id", "registrations", ondelete="SET NULL", nullable=True),
+        sa.Column("learner_id", KEY, nullable=False),
         sa.Column("kind", sa.String(10), nullable=False),
         sa.Column("actor", sa.String(80), nullable=False),
         sa.Column("at", MOMENT, nullable=False),
@@ -191,6 +194,10 @@ def _create_privacy() -> None:
 
 
 def downgrade() -> None:
+    # Whoever goes back forgets which places of status lists the erased had, and that they are revoked.
+    op.execute("DELETE FROM credentials WHERE award_id IS NULL")
+    with op.batch_alter_table("credentials") as altered:
+        altered.alter_column("award_id", existing_type=KEY, nullable=False)
     for table in reversed(TABLES):
         op.drop_table(table)
     for table, column, _target, _ondelete in reversed(REFERENCES):
