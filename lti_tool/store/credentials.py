@@ -361,7 +361,12 @@ def store_documents(session: Session, documents: Iterable[tuple[str, str]], now:
         # One statement for all of them: as a statement each, they cost more than their signatures.
         session.connection().execute(
             update(Credential)
-            .where(Credential.id == bindparam("credential_id"), Credential.document.is_(None))
+            .where(
+                Credential.id == bindparam("credential_id"),
+                Credential.document.is_(None),
+                # Its learner may have been erased while it was being signed.
+                Credential.award_id.is_not(None),
+            )
             .values(document=bindparam("text"), issued_at=now),
             rows,
         )
@@ -425,6 +430,14 @@ def public_state(connection: Connection, credential_id: str) -> SharedDocument |
     """What :func:`public_document` gives, without the text."""
     row = connection.execute(_shared(_states), {"shared_id": credential_id}).one_or_none()
     return None if row is None else SharedDocument(row.id, row.issued_at, row.revoked_at, "")
+
+
+def is_erased(connection: Connection, credential_id: str) -> bool:
+    """Whether a credential was erased with its learner: nothing is left but its place, which is revoked."""
+    found = connection.execute(
+        select(Credential.id).where(Credential.id == credential_id, Credential.award_id.is_(None))
+    )
+    return found.first() is not None
 
 
 def _states() -> Any:

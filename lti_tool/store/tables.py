@@ -504,7 +504,9 @@ class Credential(Base):
     __table_args__ = (UniqueConstraint("award_id"), UniqueConstraint("status_list_id", "status_index"))
     id: Mapped[str] = _key()
     organisation_id: Mapped[str] = _of("organisations", index=True)
-    award_id: Mapped[str] = _of("awards")
+    award_id: Mapped[str | None] = _of("awards", nullable=True)
+    """Null once its learner was erased: then the row only says that its place in the list is taken, and
+    revoked."""
     issuer_id: Mapped[str] = _of("issuers", ondelete="RESTRICT", index=True)
     status_list_id: Mapped[str] = _of("status_lists", ondelete="RESTRICT")
     status_index: Mapped[int]
