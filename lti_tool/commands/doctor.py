@@ -202,6 +202,20 @@ def _registration(tool: Tool, registration: RegistrationView) -> Iterator[Findin
                 f"{approve} --token-url https://its-own-host/login/oauth2/token",
             )
     yield _key_set(tool, registration, part)
+    yield from _health(tool, registration, part)
+
+
+def _health(tool: Tool, registration: RegistrationView, part: str) -> Iterator[Finding]:
+    """What was seen of it lately, beyond what can be tried from here."""
+    mend = f"lti-tool registrations health {registration.id}"
+    for deployment in tool.health.for_operator(registration.id).deployments:
+        where = f"deployment {deployment.id_on_platform}"
+        failing = [one.service.value for one in deployment.services if one.seen.is_unwell]
+        if failing:
+            yield Finding(part, "warn", f"{where}: {', '.join(failing)} does not work", mend)
+        if deployment.missing:
+            names = ", ".join(one.name for one in deployment.missing)
+            yield Finding(part, "warn", f"{where}: the LMS does not grant {names}", mend)
 
 
 def _schedule(tool: Tool) -> Iterator[Finding]:

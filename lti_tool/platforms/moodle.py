@@ -48,6 +48,22 @@ class Moodle(Platform):
             ),
         }
     )
+    permission_place: ClassVar[str | None] = (
+        "Site administration › Plugins › External tool › Manage tools › (the tool's gear) › Services"
+    )
+    permission_settings: ClassVar[Mapping[str, str]] = MappingProxyType(
+        {
+            **dict.fromkeys(
+                ("lineitem", "lineitem.readonly", "result.readonly", "score"),
+                "IMS LTI Assignment and Grade Services: "
+                "Use this service for grade sync and column management",
+            ),
+            "contextmembership.readonly": (
+                "IMS LTI Names and Role Provisioning: "
+                "Use this service to retrieve members' information as per privacy settings"
+            ),
+        }
+    )
     supports_mirror: ClassVar[bool] = True
     gate_kind: ClassVar[GateKind] = GateKind.RESTRICT_ACCESS
     total_opt_out: ClassVar[TotalOptOut] = TotalOptOut.WEIGHT

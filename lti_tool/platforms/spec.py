@@ -104,6 +104,10 @@ class Platform:
     """Where an administrator grants what the tool may ask for, in the product's own English words."""
     permission_settings: ClassVar[Mapping[str, str]] = MappingProxyType({})
     """By the last part of a scope: the setting there that grants it."""
+    permission_place: ClassVar[str | None] = None
+    """Where an administrator grants what the tool may ask for, in the product's own English words."""
+    permission_settings: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """By the last part of a scope: the setting there that grants it."""
     supports_mirror: ClassVar[bool] = False
     """Whether a teacher can give a column of ours a formula over native activities."""
     total_opt_out: ClassVar[TotalOptOut] = TotalOptOut.UNKNOWN

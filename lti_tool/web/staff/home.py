@@ -19,7 +19,9 @@ blueprint = Blueprint("home", __name__)
 @blueprint.get("/")
 def show() -> Response:
     """Health at a glance, each trouble with the way to mend it."""
-    return page("home", view=current_tool().overview.health(current_staff().organisation_id))
+    organisation_id = current_staff().organisation_id
+    tool = current_tool()
+    return page("home", view=tool.overview.health(organisation_id), unwell=tool.health.unwell(organisation_id))
 
 
 @blueprint.get("/organisation")

@@ -301,6 +301,9 @@ def test_services_are_asked_for_ones_own_organisation(staff: FlaskClient, tool: 
     asked: list[object] = []
     for name, read in vars(tool.overview).items():
         setattr(tool.overview, name, noting(lambda organisation_id, *_, **__: organisation_id, asked, read))
+    for name in ("of_registration", "of_deployment", "unwell"):
+        read = getattr(tool.health, name)
+        setattr(tool.health, name, noting(lambda organisation_id, *_: organisation_id, asked, read))
     for path in READ:
         staff.get(path)
     staff.get("/staff/audit.csv").get_data()
