@@ -265,10 +265,6 @@ def _add_registrations(commands: Any) -> None:
     registrations.add("health", health.show).add_argument(
         "registration", nargs="?", metavar="REGISTRATION", help="one of them (default: those that are unwell)"
     )
-    registrations.add("check", health.check).add_argument("registration", metavar="REGISTRATION")
-    registrations.add("health", health.show).add_argument(
-        "registration", nargs="?", metavar="REGISTRATION", help="one of them (default: those that are unwell)"
-    )
     administrators = registrations.add("administrators", installation.registrations_administrators)
     administrators.add_argument("registration", metavar="REGISTRATION")
     administrators.add_argument("--role", required=True, choices=(*STAFF_ROLES, "none"))

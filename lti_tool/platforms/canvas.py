@@ -29,22 +29,6 @@ class Canvas(Platform):
     )
     permission_settings: ClassVar[Mapping[str, str]] = MappingProxyType(
         {
-            "lineitem": (
-                "Can create and view assignment data in the gradebook associated with the tool."
-            ),
-            "lineitem.readonly": "Can view assignment data in the gradebook associated with the tool.",
-            "result.readonly": "Can view submission data for assignments associated with the tool.",
-            "score": "Can create and update submission results for assignments associated with the tool.",
-            "contextmembership.readonly": (
-                "Can retrieve user data associated with the context the tool is installed in."
-            ),
-        }
-    )
-    permission_place: ClassVar[str | None] = (
-        "Admin › Developer Keys › (the tool's LTI key) › LTI Advantage Services"
-    )
-    permission_settings: ClassVar[Mapping[str, str]] = MappingProxyType(
-        {
             "lineitem": ("Can create and view assignment data in the gradebook associated with the tool."),
             "lineitem.readonly": "Can view assignment data in the gradebook associated with the tool.",
             "result.readonly": "Can view submission data for assignments associated with the tool.",

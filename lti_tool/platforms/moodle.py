@@ -48,27 +48,12 @@ class Moodle(Platform):
             ),
         }
     )
-    permission_place: ClassVar[str | None] = (
-        "Site administration › Plugins › External tool › Manage tools › (the tool's gear) › Services"
-    )
-    permission_settings: ClassVar[Mapping[str, str]] = MappingProxyType(
-        {
-            **dict.fromkeys(
-                ("lineitem", "lineitem.readonly", "result.readonly", "score"),
-                "IMS LTI Assignment and Grade Services: "
-                "Use this service for grade sync and column management",
-            ),
-            "contextmembership.readonly": (
-                "IMS LTI Names and Role Provisioning: "
-                "Use this service to retrieve members' information as per privacy settings"
-            ),
-        }
-    )
     supports_mirror: ClassVar[bool] = True
     gate_kind: ClassVar[GateKind] = GateKind.RESTRICT_ACCESS
     total_opt_out: ClassVar[TotalOptOut] = TotalOptOut.WEIGHT
     roster_tells_staff: ClassVar[bool] = False
     may_have_storage: ClassVar[bool] = False
+    shows_return_message: ClassVar[bool] = False
     takes_embedded: ClassVar[bool] = False
     honours_windows: ClassVar[bool] = False
     connection_steps: ClassVar[ConnectionSteps] = ConnectionSteps.ACTIVATE
@@ -159,6 +144,14 @@ class Moodle(Platform):
             _SEEN,
             "A grade emptied by a changed formula is listed without resultScore, timestamp and scoreOf.",
             f"{_SERVICES}/gradebookservices/classes/local/service/gradebookservices.php result_to_json",
+        ),
+        Quirk(
+            "moodle-return-message",
+            "Moodle",
+            _SEEN,
+            "A return with a message shows the message on a page of its own, embedded without a way on, instead "
+            "of the course; so only codes for logs are sent.",
+            "mod/lti/return.php",
         ),
         Quirk(
             "moodle-token-content-type",

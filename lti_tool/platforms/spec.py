@@ -104,10 +104,6 @@ class Platform:
     """Where an administrator grants what the tool may ask for, in the product's own English words."""
     permission_settings: ClassVar[Mapping[str, str]] = MappingProxyType({})
     """By the last part of a scope: the setting there that grants it."""
-    permission_place: ClassVar[str | None] = None
-    """Where an administrator grants what the tool may ask for, in the product's own English words."""
-    permission_settings: ClassVar[Mapping[str, str]] = MappingProxyType({})
-    """By the last part of a scope: the setting there that grants it."""
     supports_mirror: ClassVar[bool] = False
     """Whether a teacher can give a column of ours a formula over native activities."""
     total_opt_out: ClassVar[TotalOptOut] = TotalOptOut.UNKNOWN
@@ -119,6 +115,9 @@ class Platform:
     may_have_storage: ClassVar[bool] = True
     """Whether it may hold a login's secret (``lti-pm-s``) without announcing so at login initiation, as
     Blackboard does: then it is asked. False where it never does, or always announces it."""
+    shows_return_message: ClassVar[bool] = True
+    """Whether a message on the way back (``lti_msg``, ``lti_errormsg``) comes with the course, not in its
+    place."""
     default_frame_origins: ClassVar[tuple[str, ...]] = ()
     """Sources for ``frame-ancestors`` beside the origins that a signed launch names."""
     takes_embedded: ClassVar[bool] = True

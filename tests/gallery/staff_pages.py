@@ -12,9 +12,7 @@ from lti_tool.services.health import ConnectionHealth
 from lti_tool.services.inviting import Standing
 from lti_tool.services.micromodule_form import FormProblem, Problem
 from tests.unit.web import connection_views
-from lti_tool.services.health import ConnectionHealth
 from tests.unit.web import staff_views as views
-from tests.unit.web.health_views import HEALTHS, UNWELL
 from tests.unit.web.health_views import HEALTHS, UNWELL
 from tests.unit.web.samples import SECRET, Sample
 
@@ -115,7 +113,6 @@ def _connections() -> Iterator[StaffPage]:
         422,
     )
     yield from _health()
-    yield from _health()
     for state, courses in views.COURSE_LISTS.items():
         yield StaffPage(f"staff/courses-{state}", "/staff/courses", _reads(courses=courses))
     for state, course in views.COURSE_DETAILS.items():
@@ -172,29 +169,6 @@ def _invitations() -> Iterator[StaffPage]:
     fields = {"name": "Our Moodle", "days": "7", "approves": "on", "csrf_token": CSRF}
     yield StaffPage("staff/invitation-link", "/staff/invitations", _reads(), fields)
     yield StaffPage("staff/invitation-problem", "/staff/invitations", wrong, {**fields, "days": "99"}, 422)
-
-
-def _health() -> Iterator[StaffPage]:
-    path = "/staff/registrations/registration-1"
-    for state, health in HEALTHS.items():
-
-        def put(tool: Sample, health: ConnectionHealth = health) -> None:
-            _reads()(tool)
-            tool.health.of_registration = lambda *_: health
-            tool.health.of_deployment = lambda *_: (health, health.deployments[0])
-
-        yield StaffPage(f"staff/health-{state}", f"{path}/health", put)
-        if state in ("unwell", "new"):
-            yield StaffPage(f"staff/registration-{state}", path, put)
-            yield StaffPage(f"staff/deployment-{state}", "/staff/deployments/deployment-1", put)
-    yield StaffPage("staff/health-reader", f"{path}/health", _reads(READER))
-    yield StaffPage("staff/health-checked", f"{path}/health", _reads(), {"csrf_token": CSRF})
-
-    def unwell(tool: Sample) -> None:
-        _reads()(tool)
-        tool.health.unwell = lambda *_: UNWELL
-
-    yield StaffPage("staff/home-connection", "/staff/", unwell)
 
 
 def _catalogue() -> Iterator[StaffPage]:

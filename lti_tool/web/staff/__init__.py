@@ -26,6 +26,5 @@ def register(app: Flask) -> None:
     """Mount every staff page, and the door to them inside the frame."""
     words.register(app)
     health_words.register(app)
-    health_words.register(app)
     app.register_blueprint(gate.blueprint)
     app.register_blueprint(handover.blueprint)

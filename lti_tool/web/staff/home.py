@@ -21,7 +21,9 @@ def show() -> Response:
     """Health at a glance, each trouble with the way to mend it."""
     organisation_id = current_staff().organisation_id
     tool = current_tool()
-    return page("home", view=tool.overview.health(organisation_id), unwell=tool.health.unwell(organisation_id))
+    return page(
+        "home", view=tool.overview.health(organisation_id), unwell=tool.health.unwell(organisation_id)
+    )
 
 
 @blueprint.get("/organisation")
