@@ -43,6 +43,7 @@ from lti_tool.services.launching import Launching
 from lti_tool.services.matrix import Matrix
 from lti_tool.services.notifying import NOTICES_PATH, Notices
 from lti_tool.services.overview import Overview
+from lti_tool.services.privacy import Privacy
 from lti_tool.services.progress import CourseProgress
 from lti_tool.services.public import PublicRecords
 from lti_tool.services.publishing import Publishing
@@ -114,6 +115,7 @@ class Tool:
     health: Health
     checking: Checking
     notices: Notices
+    privacy: Privacy
     inviting: Inviting
 
     def begin_login(self, form: Mapping[str, str]) -> LoginRedirect:
@@ -253,6 +255,7 @@ def build_tool(
         inviting=Inviting(database, clock, outbound, registrations, secret, settings.base_url),
         health=health,
         checking=Checking(database, connector, key_sets),
+        privacy=Privacy(database, clock, urls, queue),
         notices=Notices(
             database,
             connector,

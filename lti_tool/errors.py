@@ -8,6 +8,7 @@
     ├── LaunchRefused         4xx  a login or launch that failed one of its checks
     ├── NotAllowed            403  somebody known who has not this right
     ├── NotFound              404  no such thing, or none that this organisation may see
+    ├── Gone                  410  it was here, and was erased for good
     ├── Conflict              409  the state changed meanwhile; nothing was done
     ├── PlatformFailed        502  an LMS answered wrongly, slowly or not at all
     ├── OutboundRefused       502  the outgoing HTTP policy forbids this URL
@@ -160,6 +161,7 @@ class ErrorCode(StrEnum):
     CREDENTIAL_TEXT_INVALID = "credential_text_invalid"
     CREDENTIAL_DATE_INVALID = "credential_date_invalid"
     CREDENTIAL_NOT_FOUND = "credential_not_found"
+    CREDENTIAL_ERASED = "credential_erased"
     CREDENTIAL_NOT_RECOGNISED = "credential_not_recognised"
     CREDENTIAL_TOO_COMPLEX = "credential_too_complex"
     IMAGE_INVALID = "image_invalid"
@@ -175,6 +177,7 @@ class ErrorCode(StrEnum):
     PLACEMENT_NOT_EDITABLE = "placement_not_editable"
     CONTEXT_NOT_FOUND = "context_not_found"
     LEARNER_NOT_FOUND = "learner_not_found"
+    PRIVACY_NOT_ALLOWED = "privacy_not_allowed"
     EVIDENCE_NOT_FOUND = "evidence_not_found"
     EVIDENCE_WAITING = "evidence_waiting"
     EVIDENCE_JUDGED = "evidence_judged"
@@ -253,6 +256,12 @@ class NotFound(ToolError):
     """No such thing, or none that this organisation may see: the two are never told apart."""
 
     status = 404
+
+
+class Gone(ToolError):
+    """It was here, and was erased for good."""
+
+    status = 410
 
 
 class Conflict(ToolError):

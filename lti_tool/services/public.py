@@ -94,6 +94,11 @@ class PublicRecords:
             found = store.public_document(connection, credential_id)
         return None if found is None else SignedDocument(found.document.encode(), found.etag)
 
+    def is_erased(self, credential_id: str) -> bool:
+        """Whether it was erased with its learner; of what is merely not shared, nothing is said."""
+        with self.database.read_rows() as connection:
+            return store.is_erased(connection, credential_id)
+
     def etag(self, credential_id: str) -> str | None:
         """The ETag of :meth:`document`, which need not be read for it."""
         with self.database.read_rows() as connection:

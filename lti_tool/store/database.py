@@ -123,6 +123,19 @@ class Database:
             for engine in engines:
                 event.remove(engine, "before_cursor_execute", note)
 
+    def forget_deleted(self) -> None:
+        """Let nothing that was deleted stay readable in SQLite's journal; PostgreSQL's vacuum does its part.
+
+        While somebody reads what the journal holds, SQLite keeps it until a later checkpoint.
+        """
+        if self.dialect == "sqlite":
+            # Not through a connection of SQLAlchemy's, which would begin a transaction.
+            raw = self._write_engine.raw_connection()
+            try:
+                raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            finally:
+                raw.close()
+
     # -- migrations
 
     def upgrade(self, revision: str = "head") -> None:

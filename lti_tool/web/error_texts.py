@@ -595,6 +595,11 @@ TEXTS: dict[ErrorCode, ErrorText] = {
         _("The badge does not exist, or its owner does not share it."),
         _("Ask the person who sent you the address."),
     ),
+    ErrorCode.CREDENTIAL_ERASED: ErrorText(
+        _("This badge was erased"),
+        _("Everything about its owner was erased here, and the badge was withdrawn with it."),
+        _("Nothing more can be said about it, and a copy of it is no longer valid."),
+    ),
     ErrorCode.CREDENTIAL_NOT_RECOGNISED: ErrorText(
         _("This is not a badge"),
         _("No Open Badge was found in what you sent."),
@@ -658,6 +663,11 @@ TEXTS: dict[ErrorCode, ErrorText] = {
         _("Somebody here does not learn in this course"),
         _("They left the course, or teach in it. Nothing was changed for anybody."),
         _("Load the list again, and choose from it."),
+    ),
+    ErrorCode.PRIVACY_NOT_ALLOWED: ErrorText(
+        _("You may not see this person's data"),
+        _("Only an administrator of the learning platform who asks for one person's data may, as themselves."),
+        _("Everybody can download their own data from their own badges page."),
     ),
     ErrorCode.EVIDENCE_NOT_FOUND: ErrorText(
         _("This is not asked for here"),
