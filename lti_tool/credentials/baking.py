@@ -1,16 +1,17 @@
-"""Baked badges: the credential inside its picture (OB 3.0 "Document Formats", PNG and SVG).
+"""Baked badges: the credential inside its picture (OB 3.0 "Document Formats", OB 2.0 "Badge Baking").
 
-PNG: exactly one ``iTXt`` chunk ``openbadgecredential``, not compressed, before the image data. SVG: exactly
-one ``openbadges:credential`` element. The readers take strangers' files: sizes, counts and checksums are
-checked, and XML is read without entities or document types that fetch.
+PNG: exactly one ``iTXt`` chunk, not compressed, before the image data. SVG: exactly one element beside the
+drawing. Both are named after the edition of the standard (:class:`Edition`). The readers take strangers'
+files: sizes, counts and checksums are checked, and XML is read without entities or document types that fetch.
 """
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from xml.etree.ElementTree import Element, ParseError, TreeBuilder
 
 from defusedxml import DefusedXmlException
@@ -20,18 +21,33 @@ from lti_tool.credentials.errors import ImageInvalid
 
 PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 SVG_NAMESPACE: Final = "https://purl.imsglobal.org/ob/v3p0"
-_KEYWORD: Final = b"openbadgecredential"
-_KEYWORD_2: Final = b"openbadges"
+
+
+class Edition(NamedTuple):
+    """How an edition of Open Badges names what is baked."""
+
+    keyword: bytes
+    """Of the PNG chunk."""
+    namespace: str
+    element: str
+    """Of the SVG, in ``namespace``."""
+
+
+OPEN_BADGES_3: Final = Edition(b"openbadgecredential", SVG_NAMESPACE, "credential")
+OPEN_BADGES_2: Final = Edition(b"openbadges", "http://openbadges.org", "assertion")
+
 _MAXIMUM_TEXT: Final = 256 * 1024
 _MAXIMUM_CHUNKS: Final = 10_000
 MAXIMUM_SVG_BYTES: Final = 1024 * 1024
 _MAXIMUM_SVG_DEPTH: Final = 100
 _MAXIMUM_SVG_ELEMENTS: Final = 20_000
 """A drawing has a few hundred; the XML reader takes 10 microseconds for each, and nesting grows the stack."""
+_SVG_START: Final = re.compile(r"<(?:[A-Za-z_][\w.\-]*:)?svg\b(?:[^>\"']|\"[^\"]*\"|'[^']*')*>")
+_URL: Final = re.compile(r"https?://[A-Za-z0-9._~:/\-]+")
 
 
-def bake_png(image: bytes, credential: str) -> bytes:
-    """``image`` with ``credential`` (JSON text or compact JWT) in it, replacing one that is there.
+def bake_png(image: bytes, credential: str, edition: Edition = OPEN_BADGES_3) -> bytes:
+    """``image`` with ``credential`` (JSON text) in it, replacing one of this edition that is there.
 
     :raises ImageInvalid: if the picture is no sound PNG, or the credential is too long.
     """
@@ -39,11 +55,11 @@ def bake_png(image: bytes, credential: str) -> bytes:
     if len(text) > _MAXIMUM_TEXT:
         raise ImageInvalid("credential_too_large")
     # keyword, compression flag and method, language tag, translated keyword, text
-    chunk = _chunk(b"iTXt", _KEYWORD + b"\0" + b"\0\0" + b"\0" + b"\0" + text)
+    chunk = _chunk(b"iTXt", edition.keyword + b"\0" + b"\0\0" + b"\0" + b"\0" + text)
     parts = [PNG_SIGNATURE]
     baked = False
     for kind, body in _chunks(image):
-        if kind == b"iTXt" and body.split(b"\0", 1)[0] == _KEYWORD:
+        if kind == b"iTXt" and body.split(b"\0", 1)[0] == edition.keyword:
             continue
         if kind == b"IDAT" and not baked:
             parts.append(chunk)
@@ -54,6 +70,36 @@ def bake_png(image: bytes, credential: str) -> bytes:
     return b"".join(parts)
 
 
+def bake_svg(
+    image: str, credential: str, edition: Edition = OPEN_BADGES_3, *, verify: str | None = None
+) -> str:
+    """``image`` with ``credential`` (JSON text) in it, right after the root element's start.
+
+    :param verify: where the badge can be checked; OB 2.0 wants the address of the hosted assertion there.
+    :raises ImageInvalid: if the picture is no sound SVG or holds a credential already, the text is too long
+        or no JSON object, or ``verify`` no plain address.
+    """
+    if len(credential.encode()) > _MAXIMUM_TEXT:
+        raise ImageInvalid("credential_too_large")
+    if not credential.startswith("{") or (verify is not None and not _URL.fullmatch(verify)):
+        raise ImageInvalid("credential_unknown")
+    if _svg_credentials(_parse_svg(image.encode()), edition):
+        raise ImageInvalid("credential_repeated")
+    start = _SVG_START.search(image)
+    if start is None or start[0].endswith("/>"):
+        raise ImageInvalid("not_svg")
+    # A CDATA section ends at its first "]]>"; in JSON the bracket can be written as an escape. 1EdTech's
+    # reader takes the first run of characters only, so it must be one section, not two.
+    content = credential.replace("]]>", "\\u005d]>")
+    name = f"openbadges:{edition.element}"
+    attribute = "" if verify is None else f' verify="{verify}"'
+    element = f'<{name} xmlns:openbadges="{edition.namespace}"{attribute}><![CDATA[{content}]]></{name}>'
+    baked = image[: start.end()] + element + image[start.end() :]
+    if len(_svg_credentials(_parse_svg(baked.encode()), edition)) != 1:
+        raise ImageInvalid("not_svg")  # the start that was found stood in a comment or such
+    return baked
+
+
 def unbake_png(image: bytes) -> str:
     """The text of the credential in a baked PNG.
 
@@ -62,9 +108,9 @@ def unbake_png(image: bytes) -> str:
     found = []
     for kind, body in _chunks(image):
         keyword = body.split(b"\0", 1)[0]
-        if kind == b"iTXt" and keyword == _KEYWORD:
+        if kind == b"iTXt" and keyword == OPEN_BADGES_3.keyword:
             found.append(_international_text(body))
-        elif kind in (b"iTXt", b"tEXt") and keyword == _KEYWORD_2:
+        elif kind in (b"iTXt", b"tEXt") and keyword == OPEN_BADGES_2.keyword:
             raise ImageInvalid("open_badges_2_image")
     return _exactly_one(found)
 
@@ -75,7 +121,7 @@ def unbake_svg(image: bytes) -> str:
     :raises ImageInvalid: if the picture is broken or dangerous XML, or holds none or several.
     """
     found = []
-    for element in _svg_credentials(_parse_svg(image)):
+    for element in _svg_credentials(_parse_svg(image), OPEN_BADGES_3):
         text = (element.text or "").strip()
         found.append(text or element.get("verify", ""))
     return _exactly_one(found)
@@ -171,5 +217,5 @@ def _parse_svg(image: bytes) -> Element:
     return root
 
 
-def _svg_credentials(root: Element) -> list[Element]:
-    return root.findall(f".//{{{SVG_NAMESPACE}}}credential")
+def _svg_credentials(root: Element, edition: Edition) -> list[Element]:
+    return root.findall(f".//{{{edition.namespace}}}{edition.element}")

@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Literal, Protocol
 
 from lti_tool.credentials.contexts import CREDENTIALS_V2, OPEN_BADGES_3_0_3
 from lti_tool.credentials.did import did_document, did_web_for
@@ -92,6 +92,10 @@ class PublicUrls:
 
     def status_list(self, id_: str) -> str:
         return f"{self.base_url}/status/{id_}"
+
+    def hosted(self, kind: Literal["assertions", "badges", "issuers"], id_: str) -> str:
+        """An Open Badges 2.0 object; its address is its identity."""
+        return f"{self.base_url}/ob2/{kind}/{id_}"
 
     def did(self, issuer_id: str) -> str:
         """The issuer's did:web; its document is served below the issuer's page."""

@@ -30,6 +30,7 @@ from lti_tool.web import (
     people_words,
     public,
     registering,
+    returning,
     session,
     staff,
     verification_words,
@@ -56,6 +57,7 @@ def register(app: Flask, tool: Tool) -> None:
     i18n.register(app)
     session.register(app)
     errors.register(app)
+    returning.register(app)
     assets.register(app)
     wording.register(app)
     criteria_words.register(app)

@@ -112,7 +112,9 @@ def credential_picture(credential_id: str, kind: str) -> Response:
     """The badge's picture with the credential baked in."""
     public = current_tool().public
     bake = public.baked_png if kind == "png" else public.baked_svg
-    return baked(existing(bake(credential_id), ErrorCode.CREDENTIAL_NOT_FOUND), kind, f"badge-{credential_id[:8]}")
+    return baked(
+        existing(bake(credential_id), ErrorCode.CREDENTIAL_NOT_FOUND), kind, f"badge-{credential_id[:8]}"
+    )
 
 
 def baked(image: bytes, kind: str, name: str) -> Response:

@@ -10,7 +10,14 @@ import pytest
 from PIL import Image
 
 from lti_tool.credentials.artwork import Artwork, render_png, render_svg
-from lti_tool.credentials.baking import SVG_NAMESPACE, bake_png, unbake_png, unbake_svg
+from lti_tool.credentials.baking import (
+    OPEN_BADGES_2,
+    SVG_NAMESPACE,
+    bake_png,
+    bake_svg,
+    unbake_png,
+    unbake_svg,
+)
 from lti_tool.credentials.errors import ImageInvalid
 from tests.unit.credentials.badges import baked_svg
 
@@ -39,6 +46,45 @@ def test_what_is_baked_into_a_png_comes_out(text: str) -> None:
         picture.load()
         assert picture.text["openbadgecredential"] == text
         assert picture.tobytes() == Image.open(io.BytesIO(PNG)).tobytes()
+
+
+def test_what_is_baked_into_a_drawing_comes_out_and_the_drawing_stays() -> None:
+    baked = bake_svg(SVG, CREDENTIAL)
+    assert json.loads(unbake_svg(baked.encode())) == json.loads(CREDENTIAL)
+    assert baked.count("<![CDATA[") == 1, "1EdTech's reader takes the first run of characters only"
+    assert render_png(baked, 64) == PNG
+
+
+def test_the_edition_before_has_names_of_its_own() -> None:
+    """Open Badges 2.0 "Badge Baking": keyword ``openbadges``, and the address in ``verify``."""
+    where = "https://badges.example/ob2/assertions/1"
+    both = bake_png(bake_png(PNG, CREDENTIAL), '{"type":"Assertion"}', OPEN_BADGES_2)
+    with Image.open(io.BytesIO(both)) as picture:
+        picture.load()
+        assert picture.text["openbadges"] == '{"type":"Assertion"}'
+        assert picture.text["openbadgecredential"] == CREDENTIAL
+    drawing = bake_svg(SVG, '{"type":"Assertion"}', OPEN_BADGES_2, verify=where)
+    assert f'xmlns:openbadges="http://openbadges.org" verify="{where}"><![CDATA[' in drawing
+    with pytest.raises(ImageInvalid, match="no_credential_in_image"):
+        unbake_svg(drawing.encode())
+
+
+@pytest.mark.parametrize(
+    "image,credential,verify",
+    [
+        ('<!-- <svg x="1"> --><svg xmlns="http://www.w3.org/2000/svg"></svg>', CREDENTIAL, None),
+        ('<svg xmlns="http://www.w3.org/2000/svg"/>', CREDENTIAL, None),
+        ("no drawing", CREDENTIAL, None),
+        (SVG, '"><script>', None),
+        (SVG, CREDENTIAL, 'https://badges.example/"><script>'),
+        (SVG, '{"a": "' + "a" * 300_000 + '"}', None),
+        (bake_svg(SVG, CREDENTIAL), CREDENTIAL, None),
+    ],
+    ids=["comment", "empty", "text", "no-json", "verify", "huge", "twice"],
+)
+def test_only_credentials_are_baked_into_drawings(image: str, credential: str, verify: str | None) -> None:
+    with pytest.raises(ImageInvalid):
+        bake_svg(image, credential, verify=verify)
 
 
 def test_the_chunk_stands_before_the_image_data_and_is_not_compressed() -> None:

@@ -510,6 +510,7 @@ CREDENTIAL = PublicCredential(
     revoked_at=None,
     revocation_reason=None,
     document=b'{"type": ["VerifiableCredential", "OpenBadgeCredential"]}',
+    hosted_url=f"{BASE_URL}/ob2/assertions/credential-2",
 )
 REVOKED = replace(
     CREDENTIAL, id="revoked", is_revoked=True, revoked_at=NOW, revocation_reason="Issued by mistake."

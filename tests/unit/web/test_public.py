@@ -41,7 +41,13 @@ def test_the_json_address_needs_no_accept(client: FlaskClient) -> None:
     [
         "/credentials/credential-2.json",
         "/credentials/credential-2.png",
+        "/credentials/credential-2.svg",
         "/credentials/credential-2",
+        "/ob2/assertions/credential-2",
+        "/ob2/assertions/credential-2.png",
+        "/ob2/assertions/credential-2.svg",
+        "/ob2/badges/version-writing",
+        "/ob2/issuers/issuer-1",
         "/achievements/version-writing",
         "/issuers/issuer-1",
         "/achievements/version-writing.png",
