@@ -436,17 +436,6 @@ class Configuring:
             custom={"badge_link_role": role},
         )
 
-    def place_gate(self, session: SessionView, gate_id: str) -> DeepLinkingAnswer:
-        """Place the link of a gate that stands beside a badge of this course: see :meth:`choose`."""
-        return self.choose(session, Choice(gate_ids=(gate_id,)), LinkWords())
-
-    def place_wallet(self, session: SessionView, title: str) -> DeepLinkingAnswer:
-        """Place a plain wallet link: every learner's badges, in a course of any kind.
-
-        :param title: what the activity is called, in the teacher's language.
-        """
-        return self.choose(session, Choice(roles=("wallet",)), LinkWords({"wallet": title}))
-
     def cancel(
         self, session: SessionView, form: Mapping[str, str] | None, message: str | None = None
     ) -> DeepLinkingAnswer:

@@ -12,11 +12,13 @@ from flask import Response, g, make_response, redirect, render_template, request
 from flask_babel import gettext
 from werkzeug.wrappers import Response as AnyResponse
 
-from lti_tool.errors import Conflict, ErrorCode, NotAllowed, RequestInvalid
+from lti_tool.errors import Conflict, ErrorCode, NotAllowed, NotFound, RequestInvalid, ToolError
 from lti_tool.services import criteria_import
 from lti_tool.services.editing import Refusal
 from lti_tool.services.micromodule_form import FormProblem, MicromoduleForm, Problem
+from lti_tool.web.choosing import choice_of, is_nothing, link_words
 from lti_tool.web.criteria_words import narrate
+from lti_tool.web.error_texts import text_of
 from lti_tool.web.errors import answer_tool_error
 from lti_tool.web.form_words import not_editable_sentence
 from lti_tool.web.forms import (
@@ -48,7 +50,8 @@ KEY_LENGTH = 64
 def pick() -> AnyResponse:
     """What this organisation has, and the way to something new; the form at once where it has nothing yet."""
     view = current_tool().configuring.picker(current_session())
-    if not (view.micromodules or view.gates or view.draft or "all" in request.args):
+    has_choice = view.micromodules or view.gates or view.draft or view.edited or not view.takes_links
+    if not has_choice and "all" not in request.args:
         # A list of one thing is a click and a page for nothing; the form links to the rest of it.
         return redirect(url_for("configure.describe"), 303)
     return make_response(render_template("pages/configure/pick.html", view=view))
@@ -56,19 +59,31 @@ def pick() -> AnyResponse:
 
 @blueprint.page("/picker", methods=["POST"])
 def place() -> AnyResponse:
-    """Send the choice back to the platform."""
+    """Send everything that was chosen back to the platform, or why it could not be placed."""
     configuring, session = current_tool().configuring, current_session()
     action = request.form.get("action", "")
-    if action == "wallet":
-        return _send(configuring.place_wallet(session, gettext("Badges")))
     if action == "cancel":
-        return _send(configuring.cancel(session, None))
-    if action == "gate":
-        return _send(configuring.place_gate(session, request.form.get("gate_id", "")))
-    version_id = request.form.get("micromodule_version_id", "")
-    if not version_id:
-        raise RequestInvalid(ErrorCode.REQUEST_INVALID, "no micromodule chosen")
-    return _send(configuring.place(session, version_id))
+        return _send(configuring.cancel(session, None, gettext("Nothing was added.")))
+    choice = choice_of(request.form)
+    try:
+        if action == "keep":
+            return _send(configuring.keep(session))
+        if is_nothing(choice):
+            view = configuring.picker(session)
+            return make_response(render_template("pages/configure/pick.html", view=view, is_empty=True), 422)
+        return _send(configuring.choose(session, choice, link_words()))
+    except (Conflict, NotFound, RequestInvalid) as error:
+        return _failed(error)
+
+
+def _failed(error: ToolError) -> Response:
+    """What was chosen cannot be placed: back to the list, or to the platform, which is told so."""
+    configuring, session = current_tool().configuring, current_session()
+    text = text_of(error.code)
+    answer = configuring.fail(session, gettext("Nothing was added. %(why)s", why=text.happened), error.code)
+    allow_form_to(answer.return_url)
+    page = render_template("pages/configure/failed.html", answer=answer, text=text, code=error.code)
+    return make_response(page, error.status)
 
 
 @blueprint.page("/micromodules/new", methods=["GET"])
@@ -92,12 +107,14 @@ def submit() -> AnyResponse:
         configuring.save_draft(session, form.to_fields())
         return Response(status=204)
     if action == "cancel":
-        return _send(configuring.cancel(session, form.to_fields()))
+        return _send(configuring.cancel(session, form.to_fields(), gettext("Nothing was added.")))
     view = configuring.picker(session)
     form = named_choices(form, view)
     if action == "place":
         try:
-            placed = configuring.describe(session, with_alt(form), narrate, language=language_tag(), key=key)
+            placed = configuring.describe(
+                session, with_alt(form), narrate, language=language_tag(), key=key, words=link_words()
+            )
             return _send(placed)
         except RequestInvalid as error:
             if error.code is not ErrorCode.FORM_INVALID:
@@ -192,7 +209,8 @@ def change(placement_id: str) -> AnyResponse:
                 revision=shown.revision,
                 forgets=request.form.get("forgets", 0, type=int),
             )
-            return redirect(url_for("course.show"), 303)
+            # Where the platform asked for it, its answer is still to be given.
+            return redirect(url_for("course.show" if session.deep_linking is None else "configure.pick"), 303)
     except Conflict as error:
         if error.code is not ErrorCode.CONFLICT:
             return _not_editable(error, placement_id)

@@ -120,6 +120,8 @@ def landing_url(session: SessionView) -> str:
         return url_for("gates.show", gate_id=session.gate_id)
     if session.is_copied_link and session.can_configure and not session.is_read_only:
         return url_for("copies.show")
+    if session.can_view_progress and session.link_role == "dashboard":
+        return url_for("course.show")
     if session.can_view_progress and session.link_role != "wallet" and session.placement_id is not None:
         return url_for("course.show")
     return url_for("wallet.show")

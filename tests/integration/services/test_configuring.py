@@ -19,7 +19,7 @@ from lti_tool.domain.criteria import AllOf, Channel, Criterion, Purpose, ScoreAt
 from lti_tool.domain.identity import DeepLinkingSettings
 from lti_tool.errors import ErrorCode, NotAllowed, NotFound, RequestInvalid
 from lti_tool.keyring import Signer
-from lti_tool.services.configuring import Configuring, DeepLinkingAnswer
+from lti_tool.services.configuring import Choice, Configuring, DeepLinkingAnswer, LinkWords
 from lti_tool.services.criteria_format import parse_criteria
 from lti_tool.services.launching import SessionView
 from lti_tool.services.micromodule_form import FormProblem, MicromoduleForm
@@ -247,12 +247,15 @@ def test_a_micromodule_stays_though_the_lms_takes_no_links(small_school: School)
     assert small_school.rows(tables.Placement) == []
 
 
-def test_a_wallet_is_placed_without_a_key_or_column(small_school: School) -> None:
-    answer = configuring(small_school).place_wallet(teacher(small_school, small_school.course()), "Abzeichen")
-    (item,) = items(answer)
-    assert item["title"] == "Abzeichen"
-    assert item["custom"] == {"badge_link_role": "wallet"}
-    assert "lineItem" not in item
+def test_wallet_and_dashboard_are_placed_without_a_key_or_column(small_school: School) -> None:
+    session = teacher(small_school, small_school.course())
+    words = LinkWords({"wallet": "Abzeichen", "dashboard": "Fortschritt"})
+    answer = configuring(small_school).choose(session, Choice(roles=("wallet", "dashboard")), words)
+    wallet, dashboard = items(answer)
+    assert (wallet["title"], dashboard["title"]) == ("Abzeichen", "Fortschritt")
+    assert wallet["custom"] == {"badge_link_role": "wallet"}
+    assert dashboard["custom"] == {"badge_link_role": "dashboard"}
+    assert not any("lineItem" in item for item in (wallet, dashboard))
     assert small_school.rows(tables.Placement) == []
 
 
@@ -357,7 +360,9 @@ def test_everything_is_for_those_who_configure_by_deep_linking(
         lambda: service.picker(session),
         lambda: described(small_school, session),
         lambda: service.place(session, placed.micromodule_version_id),
-        lambda: service.place_wallet(session, "Badges"),
+        lambda: service.choose(session, Choice(roles=("wallet",)), LinkWords()),
+        lambda: service.keep(session),
+        lambda: service.fail(session, "It failed.", ErrorCode.CONFLICT),
         lambda: service.cancel(session, FIELDS),
         lambda: service.save_draft(session, FIELDS),
     ):

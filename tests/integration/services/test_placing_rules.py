@@ -9,6 +9,7 @@ import pytest
 
 from lti_tool.domain.criteria import Attested, Completed, GatePassed, leaves
 from lti_tool.errors import ErrorCode, NotFound, RequestInvalid
+from lti_tool.services.configuring import Choice, LinkWords
 from lti_tool.services.criteria_format import parse_criteria
 from lti_tool.services.describing import summary_of
 from lti_tool.services.micromodule_form import FormProblem, MicromoduleForm
@@ -67,7 +68,7 @@ def test_where_one_item_is_taken_the_picker_offers_the_gate(small_school: School
     service = configuring(small_school)
     (missing,) = service.picker(session).gates
     assert (missing.label, missing.name) == ("Forum and page", "Reading maps")
-    (gate,) = items(service.place_gate(session, missing.gate_id))
+    (gate,) = items(service.choose(session, Choice(gate_ids=(missing.gate_id,)), LinkWords()))
     (row,) = small_school.rows(tables.Gate)
     assert keys([gate]) == [("gate", row.link_key)]
 
@@ -99,7 +100,7 @@ def test_nobody_places_the_gate_of_another_course(school: School, whose: str) ->
     (sibling,) = factories.courses_beside(school.database, course, 1)
     stranger = teacher(school, sibling if whose == "another course" else school.course())
     with pytest.raises(NotFound) as refused:
-        configuring(school).place_gate(stranger, gate.id)
+        configuring(school).choose(stranger, Choice(gate_ids=(gate.id,)), LinkWords())
     assert refused.value.code is ErrorCode.GATE_NOT_FOUND
     assert configuring(school).picker(stranger).gates == ()
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from lti_tool.domain.criteria import AnyOf
+from lti_tool.services.choosing import CategoryChoice, EditedLink
 from lti_tool.services.configuring import MicromoduleSummary, MissingGate, PickerView
 from lti_tool.services.editing import EditView
 from lti_tool.services.micromodule_form import MicromoduleForm
@@ -49,11 +50,33 @@ def picker(**changes: Any) -> PickerView:
     return replace(plain, **changes)
 
 
+def edited(**changes: Any) -> EditedLink:
+    """A badge's link that an LMS wants changed."""
+    plain = EditedLink(
+        "placement-1", "Research Data", "version-data", "A green hexagon with a database", TREE, "draft"
+    )
+    return replace(plain, **changes)
+
+
 PICKERS = {
     "usual": picker(),
     "first": picker(micromodules=(), has_roster=False),
     "draft": picker(draft={"name": "Half a thought", "criteria-0-label": "Quiz 7"}),
     "no-mirrors": picker(supports_mirror=False, supports_gates=False),
+    "one-at-a-time": picker(accepts_several=False),
+    "editor": picker(
+        accepts_several=True,
+        embeds=("link", "image", "html"),
+        categories=(
+            CategoryChoice("category-1", "Data skills", 5, ("micromodule-1", "micromodule-2")),
+            CategoryChoice("category-2", LONG_WORD, 2, ()),
+        ),
+    ),
+    "only-shown": picker(takes_links=False, embeds=("image", "html")),
+    "nothing-fits": picker(takes_links=False),
+    "edited-draft": picker(edited=edited()),
+    "edited-published": picker(edited=edited(status="active")),
+    "edited-gate": picker(edited=edited(gate_id="gate-1", gate_label="Took part in the forum")),
     "gates": picker(
         gates=(
             MissingGate("gate-1", "Took part in the forum", "Research Data"),

@@ -17,6 +17,7 @@ from lti_tool.credentials.artwork import Artwork, check_artwork
 from lti_tool.credentials.errors import ArtworkInvalid
 from lti_tool.domain.criteria import AllOf, AnyOf, AtLeast, Attested, Completed, GatePassed, Within
 from lti_tool.errors import Conflict, ErrorCode, NotAllowed, RequestInvalid
+from lti_tool.services.configuring import Choice
 from lti_tool.services.criteria_format import dump_criteria
 from lti_tool.services.editing import Refusal
 from lti_tool.services.micromodule_form import MAXIMUM_ROWS, FormProblem, MicromoduleForm, Problem
