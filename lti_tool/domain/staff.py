@@ -26,6 +26,8 @@ class Permission(StrEnum):
     """What an issuer's public page says."""
     REVOKE = "revoke"
     """Withdraw a badge, with a reason."""
+    MANAGE_PERSONAL_DATA = "manage_personal_data"
+    """Hand out everything that is stored about a person, and erase it."""
     MANAGE_REGISTRATIONS = "manage_registrations"
     """Say which platforms and deployments may launch, and from where they may be framed."""
     MANAGE_ORGANISATION = "manage_organisation"

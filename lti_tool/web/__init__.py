@@ -28,6 +28,8 @@ from lti_tool.web import (
     ops,
     people,
     people_words,
+    privacy,
+    privacy_words,
     public,
     registering,
     returning,
@@ -62,6 +64,7 @@ def register(app: Flask, tool: Tool) -> None:
     wording.register(app)
     criteria_words.register(app)
     people_words.register(app)
+    privacy_words.register(app)
     insight_words.register(app)
     verification_words.register(app)
     verify.register(app)
@@ -75,6 +78,7 @@ def register(app: Flask, tool: Tool) -> None:
         copies,
         gates,
         people,
+        privacy,
         insight,
         configure,
         public,

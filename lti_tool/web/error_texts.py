@@ -666,7 +666,7 @@ TEXTS: dict[ErrorCode, ErrorText] = {
     ),
     ErrorCode.PRIVACY_NOT_ALLOWED: ErrorText(
         _("You may not see this person's data"),
-        _("Only an administrator of the learning platform who asks for one person's data may, as themselves."),
+        _("Only an administrator of the learning platform who asks for one person's data may do so."),
         _("Everybody can download their own data from their own badges page."),
     ),
     ErrorCode.EVIDENCE_NOT_FOUND: ErrorText(

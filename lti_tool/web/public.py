@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, TypeVar
 from flask import Blueprint, Response, current_app, render_template, request
 from flask.blueprints import BlueprintSetupState
 
-from lti_tool.errors import ErrorCode, NotFound
+from lti_tool.errors import ErrorCode, Gone, NotFound
 from lti_tool.services.criteria_schema import criteria_schema as schema_of_criteria
-from lti_tool.web.errors import preferred_to_page
+from lti_tool.web.errors import answer_tool_error, preferred_to_page
 from lti_tool.web.headers import cacheable, not_modified
 from lti_tool.web.i18n import language_tag
 from lti_tool.web.session import current_tool
@@ -78,6 +78,15 @@ def _rendered(template: str, _language: str, _root: str, base_url: str, **record
 def _varied(response: Response) -> Response:
     response.vary.update(["Accept"])
     return response
+
+
+@blueprint.errorhandler(NotFound)
+def _say_what_was_erased(error: NotFound) -> Response:
+    """A badge that went with its learner is gone for good, which whoever has a copy may know."""
+    credential_id = (request.view_args or {}).get("credential_id", "")
+    if error.code is ErrorCode.CREDENTIAL_NOT_FOUND and current_tool().public.is_erased(credential_id):
+        return answer_tool_error(Gone(ErrorCode.CREDENTIAL_ERASED, f"credential {credential_id}"))
+    return answer_tool_error(error)
 
 
 @blueprint.get("/credentials/<credential_id>")

@@ -14,11 +14,12 @@ from lti_tool.web.staff import (
     holders,
     home,
     invitations,
+    personal_data,
     trail,
     words,
 )
 
-for _room in (home, connections, health, invitations, catalogue, holders, trail):
+for _room in (home, connections, health, invitations, catalogue, holders, personal_data, trail):
     gate.blueprint.register_blueprint(_room.blueprint)
 
 

@@ -190,6 +190,8 @@ def action_words() -> dict[str, str]:
         "staff_signed_in": _("Signed in to the staff pages"),
         "staff_sign_in_refused": _("Sign-in link refused"),
         "audit_log.downloaded": _("Audit log downloaded"),
+        "learner.exported": _("Personal data handed out"),
+        "learner.erased": _("Person erased"),
     }
 
 
@@ -263,4 +265,5 @@ def done_sentence() -> str:
         "archived": _("Archived. It is offered to no further course."),
         "restored": _("Taken back into use."),
         "revoked": _("Revoked. Whoever verifies the badge learns it from now on."),
+        "erased": _("Erased. Signed badges of the person are withdrawn within minutes."),
     }.get(request.args.get("done", ""), "")

@@ -110,6 +110,9 @@ class Public:
         found = self.document(id_)
         return None if found is None else found.etag
 
+    def is_erased(self, id_: str) -> bool:
+        return id_ == "erased"
+
     def baked_png(self, id_: str) -> bytes | None:
         return render_png(PICTURES["version-writing"], 64) if id_ == CREDENTIAL.id else None
 

@@ -1,0 +1,70 @@
+"""How the kinds of personal data are called, on pages and in the file that a person takes along."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from flask import Flask
+from flask_babel import gettext as _
+
+
+def register(app: Flask) -> None:
+    """Give the words to templates."""
+    app.jinja_env.globals.update(personal_data_word=personal_data_word)
+
+
+def personal_data_word(kind: str) -> str:
+    """What one kind of record is, in plain words."""
+    return kind_words().get(kind, kind)
+
+
+def kind_words() -> dict[str, str]:
+    """Every kind, in the order in which pages list them."""
+    return {
+        "courses": _("Courses the person takes part in or teaches"),
+        "groups": _("Groups within courses"),
+        "grades": _("Grades read from the learning platform"),
+        "scores": _("Points written into the gradebook for a badge"),
+        "gates": _("Activities seen as done"),
+        "confirmations": _("Criteria that a teacher confirmed"),
+        "submissions": _("Evidence handed in"),
+        "files": _("Files handed in"),
+        "decisions": _("Decisions about badges, with their reasons"),
+        "completions": _("Micromodules completed"),
+        "badges": _("Badges awarded"),
+        "credentials": _("Signed badges"),
+        "drafts": _("Half-filled forms"),
+        "visits": _("Visits to this tool in the last days"),
+        "staff_visits": _("Visits to the staff pages"),
+        "looked_up": _("Times that somebody opened this person's work or data"),
+        "placed": _("Badges placed in courses, as a teacher"),
+        "published": _("Badges published, as a teacher"),
+        "gates_confirmed": _("Gates confirmed, as a teacher"),
+        "copies_confirmed": _("Copied badges taken over, as a teacher"),
+        "confirmed": _("Criteria confirmed for others, as a teacher"),
+        "judged": _("Evidence of others judged, as a teacher"),
+    }
+
+
+def export_words() -> Mapping[str, str]:
+    """The headings of the readable page of an export."""
+    return kind_words() | {
+        "title": _("What is stored about you"),
+        "person": _("The person"),
+        "platform": _("Learning platform"),
+        "name": _("Name"),
+        "email": _("E-mail address"),
+        "exported_at": _("Time of this export"),
+        "service": _("Badge service"),
+        "course": _("Course"),
+        "micromodule": _("Micromodule"),
+        "badge": _("Badge"),
+        "credential": _("Signed badge"),
+        "files": _("Files handed in"),
+        "score": _("Points"),
+        "maximum": _("Points at most"),
+        "comment": _("Comment"),
+        "reason": _("Reason"),
+        "yes": _("Yes"),
+        "no": _("No"),
+    }
