@@ -23,6 +23,7 @@ from lti_tool.errors import ErrorCode, NotAllowed, NotFound
 from lti_tool.services.launching import SessionView
 from lti_tool.store import audit, copies, schedule
 from lti_tool.store.database import Database
+from lti_tool.store.rosters import ContextPlan
 from lti_tool.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -430,6 +431,22 @@ class Copying:
                     subject_kind="context",
                     subject_id=context_id,
                 )
+
+
+def note_reset(database: Database, plan: ContextPlan, now: datetime) -> None:
+    """Somebody reset a course: told to those who teach it, and nothing is taken from anybody."""
+    with database.write() as writing:
+        if copies.note_reset(writing, plan.organisation_id, plan.id, now):
+            audit.record(
+                writing,
+                plan.organisation_id,
+                at=now,
+                actor="job",
+                action="course.reset_noticed",
+                subject_kind="context",
+                subject_id=plan.id,
+            )
+            log.info("course_reset_noticed", context_id=plan.id)
 
 
 def _column(one: copies.CopiedColumn) -> CopiedColumnView:

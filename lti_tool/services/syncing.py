@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
+from lti_tool.domain.copies import RESET_LEAST, looks_reset
 from lti_tool.domain.freshness import STORM_INTERVAL, SyncOutcome, next_sync_at
 from lti_tool.domain.registrations import Site
 from lti_tool.domain.turns import DueContext, Turns
@@ -25,6 +26,7 @@ from lti_tool.lti.memberships import Member
 from lti_tool.services import Hints
 from lti_tool.services.call_budgets import CallBudgets
 from lti_tool.services.columns import grade_row, read_column, service_access
+from lti_tool.services.copying import note_reset
 from lti_tool.services.deciding import AwardingPort, Deciding, IssuingPort, ScoringPort
 from lti_tool.services.gate_reading import read_gate
 from lti_tool.services.opening import open_result
@@ -89,6 +91,12 @@ class _Progress:
     """The platform as a whole did not answer: the rest of the context is not asked for."""
     graded_at: datetime | None = None
     """When the last grade was given: what nobody launched may be in use all the same."""
+    emptied: int = 0
+    """Grades that were there before and are gone, of columns that were read whole."""
+    graded: int = 0
+    """Grades that are there."""
+    is_reset: bool = False
+    """Nearly everybody vanished from the roster."""
 
     def note(
         self,
@@ -282,6 +290,8 @@ class Syncing:
         for part in parts:
             if not progress.is_stopped:
                 part(plan, run_id, holder, progress)
+        if progress.is_reset or looks_reset(progress.emptied, progress.graded):
+            note_reset(self.database, plan, self.clock())
 
     def _close(
         self, plan: ContextPlan, run_id: str | None, holder: str, progress: _Progress, *, is_failed: bool
@@ -357,6 +367,9 @@ class Syncing:
         with self.database.write() as session:
             if is_complete:
                 left = rosters.deactivate_missing(session, plan, present, started_at)
+                if left >= RESET_LEAST:
+                    stayed = rosters.count_active_learners(session, plan) - added
+                    progress.is_reset = looks_reset(left, max(0, stayed))
             rosters.record_roster(
                 session,
                 plan,
@@ -406,6 +419,9 @@ class Syncing:
                 was_read=read.was_read,
                 is_silent=read.is_silent,
             )
+            if read.is_complete:
+                progress.emptied += read.emptied
+                progress.graded += read.graded
             if read.graded_at is not None:
                 progress.graded_at = max(read.graded_at, progress.graded_at or read.graded_at)
             if progress.is_stopped:

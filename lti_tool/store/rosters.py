@@ -368,6 +368,18 @@ def active_learners(session: Session, plan: ContextPlan) -> tuple[str, ...]:
     return tuple(session.scalars(query))
 
 
+def count_active_learners(session: Session, plan: ContextPlan) -> int:
+    """How many learn in a context now."""
+    return session.execute(
+        select(func.count()).where(
+            Membership.organisation_id == plan.organisation_id,
+            Membership.context_id == plan.id,
+            Membership.is_learner.is_(True),
+            Membership.is_active.is_(True),
+        )
+    ).scalar_one()
+
+
 def unread_since(session: Session, plan: ContextPlan, troubles: Collection[str]) -> datetime | None:
     """Since when what one of these troubles keeps from being read has not been read.
 

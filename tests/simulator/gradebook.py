@@ -127,6 +127,11 @@ class Gradebook:
         del self._rows[item.id]
         self.recalculate(item.course_id)
 
+    def empty(self, course_id: int) -> None:
+        """Delete every grade of a course; columns and formulas stay."""
+        for item in self.of_course(course_id):
+            self._rows[item.id].clear()
+
     def of_course(self, course_id: int) -> list[GradeItem]:
         """The course's columns without its total, in gradebook order."""
         return [item for item in self.items.values() if item.course_id == course_id and item.kind != "course"]

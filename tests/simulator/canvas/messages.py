@@ -104,7 +104,7 @@ def _variables(
     session: Session | None,
 ) -> dict[str, Any]:
     """What Canvas can say now; whatever is not here stays as it was written, with its ``$``."""
-    history = ",".join(lms.context_id(lms.courses[number]) for number in course.history)
+    history = ",".join(lms.context_history(course))
     known: dict[str, Any] = {
         "Context.id": lms.context_id(course),
         "Context.title": course.full_name,
@@ -137,6 +137,7 @@ def _variables(
         known["CourseSection.sourcedId"] = course.id_number
     if activity is not None:
         known["ResourceLink.id"] = lms.resource_link_id(activity)
+        known["ResourceLink.id.history"] = ",".join(lms.link_history(activity))
         item = lms.item_of(activity)
         if item is not None:
             known |= {"Canvas.assignment.id": activity.id, "Canvas.assignment.pointsPossible": item.maximum}
