@@ -62,7 +62,10 @@ class PublishedDocument:
 
 
 DID_MAX_AGE = 3600
-STATUS_MAX_AGE = 300
+STATUS_MAX_AGE = 60
+"""Seconds: a revocation shows everywhere within a minute."""
+RECORD_MAX_AGE = 300
+"""Of what is said of an achievement or an issuer."""
 STATUS_RENEWAL = timedelta(days=1)
 STATUS_VALIDITY = timedelta(days=7)
 """A list is signed again daily and good for a week: an installation may be down for days before its badges
@@ -353,7 +356,7 @@ class Issuing:
     def achievement_document(self, version: micromodules.AchievementVersionView) -> PublishedDocument:
         """The Achievement as badges embed it, for ``Accept: application/ld+json``."""
         document = {"@context": list(_CONTEXTS), **build_achievement(self._achievement(version))}
-        return PublishedDocument(_json(document), "application/ld+json", STATUS_MAX_AGE)
+        return PublishedDocument(_json(document), "application/ld+json", RECORD_MAX_AGE)
 
     def issuer_document(self, issuer: store.IssuerView) -> PublishedDocument:
         """The issuer's Profile as badges embed it."""
@@ -367,7 +370,7 @@ class Issuing:
         return PublishedDocument(
             _json({"@context": list(_CONTEXTS), **build_profile(profile)}),
             "application/ld+json",
-            STATUS_MAX_AGE,
+            RECORD_MAX_AGE,
         )
 
 

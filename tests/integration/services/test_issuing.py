@@ -395,6 +395,9 @@ def test_a_badge_revoked_before_it_was_signed_is_revoked_once_it_is(
     school.issuing.revoke_credential(row.id, "Mistake", "cli")
     assert school.issuing.issue_credential(award_id) == row.id
     assert bits(school, row.status_list_id)[row.status_index]
+    published = school.issuing.status_list(row.status_list_id)
+    assert published is not None
+    assert published.max_age <= 60, "a revocation shows everywhere within a minute"
 
 
 def test_a_revocation_while_the_list_is_being_signed_is_not_lost(
