@@ -199,14 +199,14 @@ def step_word(step: Step) -> str:
 
 
 def unwell_sentence(unwell: Unwell) -> str:
-    """What is wrong with a connection, in one line."""
+    """What is wrong with a connection, a sentence each."""
     parts = []
     if unwell.services:
         names = ", ".join(service_word(service) for service in unwell.services)
-        parts.append(_("does not work: %(services)s", services=names))
+        parts.append(_("It does not work: %(services)s.", services=names))
     if unwell.missing:
         names = ", ".join(permission_word(name) for name in unwell.missing)
-        parts.append(_("permission missing: %(permissions)s", permissions=names))
+        parts.append(_("A permission is missing: %(permissions)s.", permissions=names))
     if unwell.skew_seconds is not None:
         parts.append(clock_sentence(unwell.skew_seconds))
-    return "; ".join(parts)
+    return " ".join(parts)
