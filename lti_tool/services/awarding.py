@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from lti_tool.domain.awarding import Decision, Exclusion, Proof, Verdict, decide_awards, is_proved
 from lti_tool.domain.criteria import Criterion, State
 from lti_tool.domain.evidence import Evidence, Fact, Score
+from lti_tool.errors import ErrorCode, NotFound
 from lti_tool.platforms import platform_for
 from lti_tool.services.criteria_format import dump_evidence, dump_finding
 from lti_tool.services.evidence_sources import (
@@ -99,18 +100,14 @@ class Awarding:
         organisation_id: str,
         context_id: str,
         *,
-        placement_id: str | None = None,
         with_drafts: bool = False,
     ) -> Iterator[PlacementDecisions]:
         """What :meth:`decide_context` would decide now, a placement at a time; nothing is written.
 
-        :param placement_id: this one only.
         :param with_drafts: also what would be decided for drafts, were they published.
         """
         now = self.clock()
         placed = self._placed(organisation_id, context_id, with_drafts=with_drafts)
-        if placement_id is not None:
-            placed = tuple(placement for placement in placed if placement.id == placement_id)
         for read in self._read(organisation_id, context_id, None, placed, with_latest=False):
             yield read.decided(now)
 
@@ -120,22 +117,37 @@ class Awarding:
         context_id: str,
         learner_ids: Sequence[str],
         *,
-        placement_id: str | None = None,
         held: Collection[str] | None = None,
         with_drafts: bool = False,
     ) -> tuple[PlacementDecisions, ...]:
         """What would be decided now for some learners; nothing is written.
 
-        :param placement_id: this one only.
         :param held: the achievement versions that the one learner asked for holds, where that is known.
         :param with_drafts: also what would be decided for drafts, were they published.
         """
         now = self.clock()
         placed = self._placed(organisation_id, context_id, with_drafts=with_drafts)
-        if placement_id is not None:
-            placed = tuple(placement for placement in placed if placement.id == placement_id)
         reads = self._read(organisation_id, context_id, learner_ids, placed, with_latest=False, held=held)
         return tuple(read.decided(now) for read in reads)
+
+    def preview_placement(
+        self,
+        organisation_id: str,
+        context_id: str,
+        placement_id: str,
+        learner_ids: Sequence[str] | None = None,
+    ) -> PlacementDecisions:
+        """What would be decided now in one placement, published or a draft; nothing is written.
+
+        :param learner_ids: for whom; ``None`` for everybody.
+        :raises NotFound: ``placement_not_found``, also for another course's.
+        """
+        now = self.clock()
+        placed = self._placed(organisation_id, context_id, with_drafts=True)
+        wanted = tuple(placement for placement in placed if placement.id == placement_id)
+        for read in self._read(organisation_id, context_id, learner_ids, wanted, with_latest=False):
+            return read.decided(now)
+        raise NotFound(ErrorCode.PLACEMENT_NOT_FOUND)
 
     def simulate(
         self,

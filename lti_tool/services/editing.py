@@ -28,7 +28,8 @@ from lti_tool.services.criteria_tree import CriteriaNotShown, from_criterion, ke
 from lti_tool.services.describing import describe_form, evidence_columns, own_description
 from lti_tool.services.launching import SessionView
 from lti_tool.services.micromodule_form import FormProblem, MicromoduleForm, Problem, RowKind
-from lti_tool.store import attestations, audit, bindings, gates, micromodules, placements, schedule
+from lti_tool.services.rights import configured_course
+from lti_tool.store import attestations, audit, bindings, copies, gates, micromodules, placements, schedule
 from lti_tool.store.bindings import DraftView
 from lti_tool.store.database import Database
 
@@ -82,7 +83,7 @@ class Editing:
         :raises NotFound: ``placement_not_found``, also for another course's.
         :raises Conflict: ``placement_not_editable`` with ``reason``, a :class:`Refusal`.
         """
-        organisation_id, context_id = _course_of(session)
+        organisation_id, context_id = configured_course(session)
         with self.database.read() as reading:
             draft = _editable(reading, organisation_id, context_id, placement_id)
             versions = micromodules.current_versions(reading, organisation_id)
@@ -126,7 +127,7 @@ class Editing:
         :raises Conflict: ``placement_not_editable`` with ``reason``; ``conflict`` where somebody else changed
             it meanwhile.
         """
-        organisation_id, context_id = _course_of(session)
+        organisation_id, context_id = configured_course(session)
         with self.database.read() as reading:
             draft = _editable(reading, organisation_id, context_id, placement_id)
             maxima = bindings.column_maxima(reading, organisation_id, placement_id)
@@ -149,6 +150,7 @@ class Editing:
                 lost = Problem("criteria", FormProblem.WORDS_LOST, {"number": forgotten})
                 raise RequestInvalid(ErrorCode.FORM_INVALID, "words would be lost", problems=(lost,))
             bindings.rewrite(writing, organisation_id, draft, new, now)
+            copies.drop_unconfirmed(writing, organisation_id, draft.version_id, apart_from=placement_id)
             bindings.ask_for_columns(
                 writing,
                 organisation_id,
@@ -194,12 +196,6 @@ class Editing:
         if draft is None:
             raise NotFound(ErrorCode.PLACEMENT_NOT_FOUND)
         return CriteriaFile(draft.name, draft.criteria)
-
-
-def _course_of(session: SessionView) -> tuple[str, str]:
-    if not session.can_configure or session.is_read_only or session.context_id is None:
-        raise NotAllowed(ErrorCode.NOT_ALLOWED, "changing a badge needs an editing role in a course")
-    return session.organisation_id, session.context_id
 
 
 def _editable(reading: Session, organisation_id: str, context_id: str, placement_id: str) -> DraftView:

@@ -25,6 +25,7 @@ from lti_tool.services.form_problems import BIDI_CONTROLS
 from lti_tool.services.launching import SessionView
 from lti_tool.services.overview import Page
 from lti_tool.services.publishing import DecidingPort
+from lti_tool.services.rights import viewed_course
 from lti_tool.store import audit, placements, submissions
 from lti_tool.store.database import Database
 from lti_tool.store.submissions import Asked, NewFile, StoredFile, SubmissionFilter, SubmissionRow
@@ -254,9 +255,9 @@ class Submissions:
 
         :raises NotAllowed: unless the person may see everybody's progress.
         """
-        context_id = _staff_context(session)
+        organisation_id, context_id = viewed_course(session)
         with self.database.read() as reading:
-            return submissions.waiting(reading, session.organisation_id, context_id, placement_ids)
+            return submissions.waiting(reading, organisation_id, context_id, placement_ids)
 
     def listed(
         self,
@@ -272,9 +273,8 @@ class Submissions:
         :raises NotAllowed: unless the person may see everybody's progress.
         :raises NotFound: ``placement_not_found``.
         """
-        context_id = _staff_context(session)
+        organisation_id, context_id = viewed_course(session)
         placement = own_placement(self.database, session, placement_id)
-        organisation_id = session.organisation_id
         with self.database.read() as reading:
             total = submissions.count(reading, organisation_id, context_id, placement_id, wanted)
             pages = max(1, -(-total // per_page))
@@ -397,9 +397,9 @@ class Submissions:
         raise NotFound(ErrorCode.EVIDENCE_NOT_FOUND, placement_id)
 
     def _own_submission(self, session: SessionView, submission_id: str) -> SubmissionRow:
-        context_id = _staff_context(session)
+        organisation_id, context_id = viewed_course(session)
         with self.database.read() as reading:
-            found = submissions.submission(reading, session.organisation_id, submission_id)
+            found = submissions.submission(reading, organisation_id, submission_id)
         if found is None or found.context_id != context_id:
             raise NotFound(ErrorCode.EVIDENCE_NOT_FOUND)
         return found
@@ -512,14 +512,6 @@ def _asked_of(organisation_id: str, found: SubmissionRow) -> Asked:
 
 def _may_hand_in(session: SessionView) -> bool:
     return session.is_learner and not session.is_read_only and not session.can_view_progress
-
-
-def _staff_context(session: SessionView) -> str:
-    if not session.can_view_progress:
-        raise NotAllowed(ErrorCode.NOT_ALLOWED, "no right to see progress")
-    if session.context_id is None:
-        raise NotFound(ErrorCode.CONTEXT_NOT_FOUND)
-    return session.context_id
 
 
 def _require_open(history: Sequence[SubmissionRow]) -> None:

@@ -8,17 +8,18 @@ replayed from its stored evidence.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
 from lti_tool.domain.awarding import Decision, Proof
 from lti_tool.domain.criteria import Attested, EvidenceAccepted, State
-from lti_tool.errors import ErrorCode, NotAllowed, NotFound
+from lti_tool.errors import ErrorCode, NotFound
 from lti_tool.services.awarding import Awarding
 from lti_tool.services.evidence_channels import ChannelView, channels_of
 from lti_tool.services.launching import SessionView
-from lti_tool.store import credentials, placements
+from lti_tool.services.rights import viewed_course
+from lti_tool.store import credentials, placements, submissions
 from lti_tool.store import matrix as store
 from lti_tool.store.credentials import EarnedView
 from lti_tool.store.database import Database
@@ -52,6 +53,8 @@ class ExplanationView:
     has_older: bool
     """Whether there are more than are listed."""
     roster_read_at: datetime | None
+    handed_in: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """(id, state) of what the learner handed in last, by evidence key."""
 
     @property
     def gates(self) -> dict[str, str]:
@@ -87,11 +90,7 @@ class Explaining:
         :raises NotFound: ``placement_not_found``; ``not_found`` for somebody who is not known in this course;
             ``context_not_found``.
         """
-        if not session.can_view_progress:
-            raise NotAllowed(ErrorCode.NOT_ALLOWED, "no right to see progress")
-        if session.context_id is None:
-            raise NotFound(ErrorCode.CONTEXT_NOT_FOUND)
-        organisation_id, context_id = session.organisation_id, session.context_id
+        organisation_id, context_id = viewed_course(session)
         with self.database.read() as reading:
             course = placements.course(reading, organisation_id, context_id)
             person = store.person(reading, organisation_id, context_id, learner_id)
@@ -99,26 +98,14 @@ class Explaining:
             raise NotFound(ErrorCode.CONTEXT_NOT_FOUND)
         if person is None:
             raise NotFound(ErrorCode.NOT_FOUND, "nobody of this course")
-        made = next(
-            iter(
-                self.awarding.preview(
-                    organisation_id,
-                    context_id,
-                    [learner_id],
-                    placement_id=placement_id,
-                    with_drafts=True,
-                )
-            ),
-            None,
-        )
-        if made is None:
-            raise NotFound(ErrorCode.PLACEMENT_NOT_FOUND)
+        made = self.awarding.preview_placement(organisation_id, context_id, placement_id, [learner_id])
         (decision,) = made.decisions
         version_id = made.placement.achievement_version_id
         with self.database.read() as reading:
             past = store.history(reading, organisation_id, placement_id, learner_id, limit=PAST + 1)
             gates = store.gates(reading, organisation_id, placement_id)
             comments = store.comments(reading, organisation_id, placement_id, learner_id)
+            handed_in = submissions.latest_of(reading, organisation_id, placement_id, learner_id)
             earned = (
                 credentials.awards_of_versions(reading, organisation_id, [version_id], [learner_id])
                 if version_id is not None
@@ -141,4 +128,5 @@ class Explaining:
             past[:PAST],
             len(past) > PAST,
             course.roster_read_at,
+            handed_in,
         )

@@ -15,12 +15,13 @@ from typing import Final
 from lti_tool.domain.awarding import COUNTED_WITH, Decision, Exclusion, Standing, Verdict, standing_of
 from lti_tool.domain.criteria import Criterion, Finding, State, leaves
 from lti_tool.domain.freshness import Freshness
-from lti_tool.errors import ErrorCode, NotAllowed, NotFound
+from lti_tool.errors import ErrorCode, NotFound
 from lti_tool.services.awarding import Awarding, PlacementDecisions
 from lti_tool.services.criteria_format import parse_criteria
 from lti_tool.services.evidence_channels import ChannelView, channels_of
 from lti_tool.services.freshness import Ages
 from lti_tool.services.launching import SessionView
+from lti_tool.services.rights import viewed_course
 from lti_tool.store import credentials, decisions, placements
 from lti_tool.store import matrix as store
 from lti_tool.store.credentials import EarnedView
@@ -185,11 +186,7 @@ class Matrix:
     def _placement(
         self, session: SessionView, placement_id: str
     ) -> tuple[str, str, PlacementView, Criterion]:
-        if not session.can_view_progress:
-            raise NotAllowed(ErrorCode.NOT_ALLOWED, "no right to see progress")
-        if session.context_id is None:
-            raise NotFound(ErrorCode.CONTEXT_NOT_FOUND)
-        organisation_id, context_id = session.organisation_id, session.context_id
+        organisation_id, context_id = viewed_course(session)
         with self.database.read() as reading:
             known = placements.placements(reading, organisation_id, context_id, active_only=False)
         for placement in known:
@@ -236,16 +233,7 @@ class Matrix:
         per_page: int,
     ) -> tuple[tuple[Listed, ...], PlacementDecisions, int, int, int]:
         """As :meth:`_of_published`, from decisions that are made for it."""
-        made = next(
-            iter(
-                self.awarding.dry_run(
-                    organisation_id, context_id, placement_id=placement_id, with_drafts=True
-                )
-            ),
-            None,
-        )
-        if made is None:
-            raise NotFound(ErrorCode.PLACEMENT_NOT_FOUND)
+        made = self.awarding.preview_placement(organisation_id, context_id, placement_id)
         with self.database.read() as reading:
             total = store.count(reading, organisation_id, context_id, placement_id, Wanted())
             named = store.names_by_order(reading, organisation_id, context_id, wanted.name)
@@ -276,11 +264,7 @@ class Matrix:
         self, organisation_id: str, context_id: str, placement_id: str, listed: Sequence[Listed]
     ) -> PlacementDecisions:
         ids = [one.learner_id for one in listed]
-        for made in self.awarding.preview(
-            organisation_id, context_id, ids, placement_id=placement_id, with_drafts=True
-        ):
-            return made
-        raise NotFound(ErrorCode.PLACEMENT_NOT_FOUND)
+        return self.awarding.preview_placement(organisation_id, context_id, placement_id, ids)
 
     def _rows(
         self,

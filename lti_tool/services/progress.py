@@ -28,11 +28,12 @@ from lti_tool.domain.criteria import (
 )
 from lti_tool.domain.freshness import Freshness
 from lti_tool.domain.gates import GateState
-from lti_tool.errors import ErrorCode, NotAllowed, NotFound
+from lti_tool.errors import ErrorCode, NotFound
 from lti_tool.platforms import ColumnGuidance, Platform, TotalOptOut, platform_for
 from lti_tool.services.awarding import Awarding, PlacementDecisions
 from lti_tool.services.freshness import Ages
 from lti_tool.services.launching import SessionView
+from lti_tool.services.rights import viewed_course
 from lti_tool.store import attestations, credentials, decisions, gates, placements, runs, submissions
 from lti_tool.store.database import Database
 from lti_tool.store.results import EvidenceColumn
@@ -182,11 +183,7 @@ class CourseProgress:
         :raises NotAllowed: unless the person may see everybody's progress.
         :raises NotFound: ``context_not_found`` for a launch without a course.
         """
-        if not session.can_view_progress:
-            raise NotAllowed(ErrorCode.NOT_ALLOWED, "no right to see progress")
-        if session.context_id is None:
-            raise NotFound(ErrorCode.CONTEXT_NOT_FOUND)
-        organisation_id, context_id = session.organisation_id, session.context_id
+        organisation_id, context_id = viewed_course(session)
         with self.database.read() as reading:
             course = placements.course(reading, organisation_id, context_id)
             if course is None:

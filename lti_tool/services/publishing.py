@@ -14,10 +14,11 @@ from datetime import datetime
 from typing import Final, Protocol
 
 from lti_tool.domain.criteria import Criterion
-from lti_tool.errors import Conflict, ErrorCode, NotAllowed, NotFound
+from lti_tool.errors import Conflict, ErrorCode, NotFound
 from lti_tool.services import Hints
 from lti_tool.services.criteria_format import dump_criteria, parse_criteria
 from lti_tool.services.launching import SessionView
+from lti_tool.services.rights import configured_course
 from lti_tool.store import audit, bindings, decisions, placements, runs, schedule
 from lti_tool.store.database import Database
 
@@ -60,9 +61,7 @@ class Publishing:
         :raises Conflict: ``conflict`` where somebody changed the criteria meanwhile: awards are final, so
             nobody publishes what they did not see.
         """
-        if not session.can_configure or session.is_read_only or session.context_id is None:
-            raise NotAllowed(ErrorCode.NOT_ALLOWED, "publishing needs an editing role in a course")
-        organisation_id, context_id = session.organisation_id, session.context_id
+        organisation_id, context_id = configured_course(session)
         now = self.clock()
         with self.database.write() as writing:
             placements.lock(writing, organisation_id, placement_id)

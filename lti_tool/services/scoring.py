@@ -36,6 +36,7 @@ from lti_tool.services.award_columns import find_or_make
 from lti_tool.services.columns import service_access
 from lti_tool.services.deciding import AwardingPort, Deciding, IssuingPort
 from lti_tool.services.launching import SessionView
+from lti_tool.services.rights import configured_course
 from lti_tool.store import audit, proofs, rosters, runs
 from lti_tool.store import scores as store
 from lti_tool.store.database import Database
@@ -493,9 +494,7 @@ class Scoring:
 
         :raises NotAllowed: unless the person may configure the course's badges.
         """
-        if not session.can_configure or session.is_read_only or session.context_id is None:
-            raise NotAllowed(ErrorCode.NOT_ALLOWED, "confirming learners needs an editing role in a course")
-        organisation_id, context_id = session.organisation_id, session.context_id
+        organisation_id, context_id = configured_course(session)
         now = self.clock()
         with self.database.write() as writing:
             confirmed = proofs.prove(
@@ -528,9 +527,7 @@ class Scoring:
 
         :raises NotAllowed: as :meth:`confirm_learners`. :raises NotFound: ``placement_not_found``.
         """
-        if not session.can_configure or session.is_read_only or session.context_id is None:
-            raise NotAllowed(ErrorCode.NOT_ALLOWED, "the award column needs an editing role in a course")
-        organisation_id, context_id = session.organisation_id, session.context_id
+        organisation_id, context_id = configured_course(session)
         now = self.clock()
         with self.database.write() as writing:
             store.add_missing_columns(writing, now, context_id)

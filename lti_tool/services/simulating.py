@@ -16,10 +16,11 @@ from typing import Final
 
 from lti_tool.domain.awarding import Decision, Exclusion, Standing, Verdict, standing_of
 from lti_tool.domain.criteria import Criterion, Finding, State
-from lti_tool.errors import ErrorCode, NotAllowed, NotFound
+from lti_tool.errors import ErrorCode, NotFound
 from lti_tool.services.awarding import Awarding, PlacementDecisions
 from lti_tool.services.evidence_channels import ChannelView, channels_of
 from lti_tool.services.launching import SessionView
+from lti_tool.services.rights import configured_course, viewed_course
 from lti_tool.store import decisions, placements, runs
 from lti_tool.store import matrix as store
 from lti_tool.store.database import Database
@@ -155,17 +156,8 @@ class Simulating:
         :raises NotAllowed: unless the person may see everybody's progress.
         :raises NotFound: ``placement_not_found``, also for another course's; ``context_not_found``.
         """
-        organisation_id, context_id = _course_of(session)
-        tried = next(
-            iter(
-                self.awarding.dry_run(
-                    organisation_id, context_id, placement_id=placement_id, with_drafts=True
-                )
-            ),
-            None,
-        )
-        if tried is None:
-            raise NotFound(ErrorCode.PLACEMENT_NOT_FOUND)
+        organisation_id, context_id = viewed_course(session)
+        tried = self.awarding.preview_placement(organisation_id, context_id, placement_id)
         return self._view(organisation_id, context_id, tried, placement_id, shown)
 
     def criterion(
@@ -179,12 +171,10 @@ class Simulating:
         """Try criteria that are not saved, on what the course's placements have read already.
 
         :param draft_id: the placement that is going to ask for them; ``None`` for a new one.
-        :raises NotAllowed: unless the person may configure the course's badges.
-        :raises NotFound: ``context_not_found``.
+        :raises NotAllowed: unless the person may configure the course's badges and see who is how far.
         """
-        if not session.can_configure or session.is_read_only:
-            raise NotAllowed(ErrorCode.NOT_ALLOWED, "trying criteria needs an editing role in a course")
-        organisation_id, context_id = _course_of(session)
+        configured_course(session)
+        organisation_id, context_id = viewed_course(session)
         tried = self.awarding.simulate(organisation_id, context_id, criterion, placement_id=draft_id)
         return self._view(organisation_id, context_id, tried, None, shown)
 
@@ -240,14 +230,6 @@ def _named(group: Sequence[Decision], names: Mapping[str, str | None]) -> tuple[
     return tuple(
         sorted(learners, key=lambda one: (-_met(one.finding), (one.name or "").casefold(), one.learner_id))
     )
-
-
-def _course_of(session: SessionView) -> tuple[str, str]:
-    if not session.can_view_progress:
-        raise NotAllowed(ErrorCode.NOT_ALLOWED, "no right to see progress")
-    if session.context_id is None:
-        raise NotFound(ErrorCode.CONTEXT_NOT_FOUND)
-    return session.organisation_id, session.context_id
 
 
 @dataclass

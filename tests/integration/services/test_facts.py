@@ -466,7 +466,7 @@ def test_a_draft_can_be_tried_and_awards_nothing(school: School) -> None:
     ids = (course.organisation_id, course.context_id)
     assert decide(school, course) == 0
     assert list(school.awarding.dry_run(*ids)) == []
-    (tried,) = school.awarding.dry_run(*ids, with_drafts=True, placement_id=draft.placement_id)
+    tried = school.awarding.preview_placement(*ids, draft.placement_id)
     assert (tried.placement.status, tried.decisions[0].verdict) == ("draft", "award")
     (tried,) = school.awarding.preview(*ids, [learner_id], with_drafts=True)
     assert tried.decisions[0].state is State.MET
