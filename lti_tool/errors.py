@@ -244,6 +244,10 @@ class LaunchRefused(ToolError):
         """The deployment that a token named whose signature was good."""
         self.clock_skew: float | None = None
         """Seconds by which a signed token, made for this very login, proves the clocks to differ."""
+        self.locale: str | None = None
+        self.return_url: str | None = None
+        """Both as a token said that this platform signed for this tool; nothing else of it counts."""
+        self.product: str | None = None
 
 
 class NotAllowed(ToolError):

@@ -54,6 +54,7 @@ MAX_TOKEN_AGE_SECONDS: Final = STATE_LIFETIME_SECONDS
 """A token is made between our two requests, so it cannot be older than a state may be."""
 MAX_STATE_LENGTH: Final = 8_192
 
+_STATE_NOT_HELD = (ErrorCode.LAUNCH_STATE_UNBOUND, ErrorCode.LAUNCH_STATE_EXPIRED)
 _ERROR_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
@@ -185,6 +186,8 @@ class _Validation(MessageLaunch[_Form, ToolConfDict, SessionService, _Cookies]):
         self._state: LoginState
         self._known: RegistrationView | None = None
         self._is_cookie_bound = False
+        self._is_genuine = False
+        """Whether this registration's platform signed the token for this tool, otherwise good or not."""
         self._header: dict[str, Any] = {}
         self._body: dict[str, Any] = {}
 
@@ -200,6 +203,7 @@ class _Validation(MessageLaunch[_Form, ToolConfDict, SessionService, _Cookies]):
             return self._launch()
         except LaunchRefused as refused:
             self._name_sender(refused)
+            self._say_where_from(refused)
             if self._known is not None and refused.fresh_launch_url is None:
                 platform = platform_for(self._known.product)
                 refused.fresh_launch_url = platform.fresh_launch_url(
@@ -218,6 +222,33 @@ class _Validation(MessageLaunch[_Form, ToolConfDict, SessionService, _Cookies]):
         deployment = self._body.get(claims.DEPLOYMENT_ID)
         refused.deployment_id_on_platform = deployment if isinstance(deployment, str) else None
         refused.clock_skew = self._clock_skew()
+
+    def _say_where_from(self, refused: LaunchRefused) -> None:
+        """Language and way back, where the platform signed them for this tool; nobody gets in by it.
+
+        A launch whose state is not of this browser is the one that people meet most, where cookies are
+        blocked. Its token was not looked at yet, so this is done now.
+        """
+        if self._known is None or not self._known.is_approved:
+            return
+        if not self._is_genuine and refused.code in _STATE_NOT_HELD:
+            try:
+                self.validate_jwt_format()
+                self.validate_jwt_signature()
+                self.validate_registration()
+            except LaunchRefused:
+                return
+        if self._is_genuine:
+            refused.product = self._registered.product
+            refused.return_url, refused.locale = self._presentation()
+
+    def _presentation(self) -> tuple[str | None, str | None]:
+        """Where to return to, and the language, as this token says."""
+        claim = self._body.get(claims.LAUNCH_PRESENTATION)
+        claim = claim if isinstance(claim, dict) else {}
+        custom = self._body.get(claims.CUSTOM)
+        wish = {"locale": custom["locale"]} if isinstance(custom, dict) and "locale" in custom else {}
+        return claims.http_url(claim.get("return_url")), claims.read_locale(claim, wish)
 
     def _clock_skew(self) -> float | None:
         """By how many seconds the platform's clock is ahead of ours, as far as this token proves it.
@@ -313,6 +344,7 @@ class _Validation(MessageLaunch[_Form, ToolConfDict, SessionService, _Cookies]):
     def validate_registration(self) -> _Validation:
         """The token is from the platform that the login named, and for this tool alone (SEC §5.1.3 3-5)."""
         id_tokens.check_parties(self._body, self._registered)
+        self._is_genuine = True
         return self
 
     def _validate_times(self) -> None:

@@ -272,6 +272,8 @@ class _Acceptance:
         refused.registration_id = self.launch.registration_id
         refused.deployment_id_on_platform = self.launch.deployment_id
         refused.clock_skew = self.launch.clock_skew
+        refused.locale, refused.return_url = self.launch.locale, self.launch.return_url
+        refused.product = self.launch.product
         return refused
 
     # -- what the launch tells

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import uuid
-from urllib.parse import urlsplit
 
 from flask import Flask, Response, g, jsonify, make_response, render_template, request
+from flask_babel import refresh
 from werkzeug.exceptions import HTTPException
 
 from lti_tool.errors import Busy, ErrorCode, LaunchRefused, ToolError
 from lti_tool.telemetry import LAUNCHES, get_logger
 from lti_tool.web.error_texts import text_of
 from lti_tool.web.headers import frame_by_anybody, origin_of
-from lti_tool.web.session import current_tool
+from lti_tool.web.returning import back_to_course, note_refused
+from lti_tool.web.session import current_tool, remember_session
 
 log = get_logger(__name__)
 
@@ -51,6 +52,7 @@ def answer_tool_error(error: ToolError) -> Response:
     if isinstance(error, LaunchRefused) and request.path == "/lti/launch":
         LAUNCHES.labels(error.code.value).inc()
     if isinstance(error, LaunchRefused):
+        note_refused(error)
         current_tool().health.note_refusal(error)
     event = "launch_refused" if isinstance(error, LaunchRefused) else "request_refused"
     # 503 is the house keeping order under load, not the house on fire.
@@ -110,6 +112,8 @@ def preferred_to_page(*types: str) -> str | None:
 def _answer(
     code: ErrorCode, status: int, *, fresh_launch_url: str | None = None, incident: str | None = None
 ) -> Response:
+    remember_session()
+    refresh()  # the language may have been chosen before it was known whose page this is
     text = text_of(code)
     if wants_json():
         response = jsonify(
@@ -144,17 +148,9 @@ def _answer(
         code=code.value,
         incident=incident,
         fresh_launch_url=fresh_launch_url if fresh_launch_url and origin_of(fresh_launch_url) else None,
-        back_url=back_to_course_url(),
+        back_url=back_to_course(
+            error=f"{text.title}. {text.happened}", error_log=" ".join(filter(None, (code.value, incident)))
+        ),
         is_staff_page=request.path.startswith("/staff/"),
     )
     return make_response(page, status)
-
-
-def back_to_course_url() -> str | None:
-    """The signed return URL, if it is an http(s) address of an origin that the signed launch named."""
-    session = g.get("session")
-    url = session.return_url if session is not None else None
-    if not url or urlsplit(url).username is not None:
-        return None
-    origin = origin_of(url)
-    return url if origin is not None and origin in session.frame_origins else None

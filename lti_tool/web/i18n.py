@@ -42,9 +42,9 @@ def select_locale() -> str:
     """The best language there is a catalogue for: the launch's wish first, then the browser's."""
     available = _available()
     wished: list[str] = []
-    session = g.get("session")
-    if session is not None and session.locale:
-        wished.append(session.locale)
+    # A launch that was refused, or a session that is over, still says which language it was in.
+    speakers = (g.get("session"), g.get("ended_session"), g.get("refused"))
+    wished.extend(speaker.locale for speaker in speakers if speaker is not None and speaker.locale)
     wished.extend(tag for tag, _ in request.accept_languages)
     for tag in wished:
         found = best_match(tag, available)

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from flask import Blueprint, Flask, current_app, g, request
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.wrappers import Response
 
 from lti_tool.errors import ErrorCode, NotAllowed, RequestInvalid
@@ -123,6 +124,24 @@ def expired_session() -> SessionView | None:
     finally:
         g.pop("token", None)
     return session
+
+
+def remember_session() -> None:
+    """Let an error page below a session's path speak that session's language, and lead back, though the
+    session is over or the page is none: ``g.ended_session``, which gives no right to anything.
+    """
+    kind, _, rest = request.path.removeprefix("/").partition("/")
+    name = rest.partition("/")[0]
+    if g.get("session") is not None or kind not in ("l", "s") or not name:
+        return
+    named = g.get("session_id"), g.get("session_token")
+    g.session_id, g.session_token = (name, None) if kind == "l" else (None, name)
+    try:
+        g.ended_session = _session_at_hand(even_expired=True)[0]
+    except (NotAllowed, SQLAlchemyError):
+        return
+    finally:
+        g.session_id, g.session_token = named
 
 
 def _session_at_hand(*, even_expired: bool = False) -> tuple[SessionView, str]:

@@ -119,22 +119,37 @@ def course_page() -> Answer:
 # Activities
 
 
+@blueprint.get("/mod/lti/grade.php")
+def grade_hook() -> Answer:
+    """ "Grade analysis" of a cell of the gradebook: on to the tool, which is told whose work is meant."""
+    activity = find_activity(number("id"), "lti")
+    return redirect(f"/mod/lti/view.php?id={activity.id}&action=gradeReport&user={number('userid')}", 303)
+
+
 @blueprint.get("/mod/lti/view.php")
 def lti_view() -> Answer:
     lms = the_lms()
     activity = find_activity(number("id"), "lti")
+    review = ""
+    if request.args.get("action") == "gradeReport":
+        review = f"&action=gradeReport&user={number('user')}"
     return page(
         "lti_view.html",
         course=lms.courses[activity.course_id],
         activity=activity,
         tool=lms.tools[activity.tool_type_id or 0],
+        review=review,
     )
 
 
 @blueprint.get("/mod/lti/return.php")
 def lti_return() -> Answer:
+    """As ``mod/lti/return.php``: back to the course, or, with a message, a page of that alone."""
     course = find_course(number("course"))
+    require_sesskey(require_session())
     message = request.args.get("lti_errormsg") or request.args.get("lti_msg") or ""
+    if not message:
+        return redirect(f"/course/view.php?id={course.id}", 303)
     return page("lti_return.html", course=course, message=message)
 
 

@@ -100,7 +100,7 @@ def test_a_person_reads_what_happened_and_what_to_do(
     (button,) = page.select(".error-body a.button")
     leads_to = TEXTS[code].leads_to
     if leads_to is None:
-        assert button["href"] == tool.launching.view.return_url
+        assert button["href"] == f"{tool.launching.view.return_url}&lti_errorlog={code.value}"
         assert button["target"] == "_top"
     else:
         assert button.get_text(" ", strip=True).startswith(str(leads_to[1]))
