@@ -34,6 +34,8 @@ class Member:
     user: PlatformUser
     rights: Rights
     is_active: bool
+    is_gone: bool = False
+    """Called inactive or deleted: only this takes anybody away where a list tells changes and not all."""
 
 
 RosterPages = PagedRead[Member]
@@ -90,6 +92,29 @@ def roster_pages(
     )
 
 
+def differences_pages(
+    connector: PlatformConnector,
+    access: ServiceAccess,
+    differences_url: str,
+    *,
+    deadline: float | None = None,
+) -> RosterPages:
+    """Who came, changed or went since a roster was read whole (NRPS §2.5); nobody else is listed.
+
+    :param differences_url: of that reading's :attr:`PagedRead.differences_url`, exactly as given.
+    """
+    platform = access.platform
+    return PagedRead(
+        connector,
+        access,
+        differences_url,
+        lambda: frozenset({SCOPE}),
+        MEDIA_TYPE,
+        lambda body: _page(platform, body),
+        deadline=deadline,
+    )
+
+
 def link_trouble(access: ServiceAccess, read: PagedRead[Member]) -> ErrorCode | None:
     """Why the roster of a link was not read whole; a link that is not there any more has its own code."""
     failure = read.failure
@@ -116,6 +141,7 @@ def _page(platform: Platform, body: bytes) -> Page[Member]:
         if not is_usable_sub(sub):
             is_whole = False
             continue
+        status = (entry.status or "Active").strip().lower()
         roles = tuple(entry.roles or ())
         if roles not in rights:
             rights[roles] = platform.roster_rights(roles)
@@ -130,7 +156,8 @@ def _page(platform: Platform, body: bytes) -> Page[Member]:
                 ),
                 rights[roles],
                 # Absent means active (NRPS §2.2); anything else than the one good word does not.
-                (entry.status or "Active").strip().lower() == "active",
+                is_active=status == "active",
+                is_gone=status in ("inactive", "deleted"),
             )
         )
     return Page(tuple(members), is_whole, members[0].user.sub if members else None)

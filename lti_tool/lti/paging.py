@@ -20,6 +20,8 @@ from lti_tool.outbound import Answer
 PAGES: Final = 2_000
 """Canvas gives fifty members a page: 100,000, as many as :data:`~lti_tool.lti.connector.PAGE_BYTES` takes."""
 ROWS: Final = 200_000
+URL_LENGTH: Final = 2_000
+"""Of a link that is kept."""
 
 T = TypeVar("T")
 
@@ -98,6 +100,8 @@ class PagedRead(Generic[T]):
         self.rows_read = 0
         self.failure: PlatformFailed | None = None
         """What ended the reading before its end."""
+        self.differences_url: str | None = None
+        """Where to ask later for what changed since (NRPS §2.5), if the platform offered it."""
 
     @property
     def trouble(self) -> ErrorCode | None:
@@ -142,8 +146,14 @@ class PagedRead(Generic[T]):
             if self.rows_read > ROWS:
                 raise self._broken(ErrorCode.PLATFORM_ANSWER_TOO_LARGE, f"more than {ROWS} rows")
             yield page.rows
+            self._note_differences(answer)
             url = self._next_url(answer)
         return is_whole
+
+    def _note_differences(self, answer: Answer) -> None:
+        url = next((url for rel, url in answer.links.items() if "differences" in rel.lower().split()), None)
+        if url is not None and len(url) <= URL_LENGTH:
+            self.differences_url = url
 
     def _next_url(self, answer: Answer) -> str | None:
         link = next((url for rel, url in answer.links.items() if "next" in rel.lower().split()), None)

@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
-from lti_tool.domain.copies import RESET_LEAST, looks_reset
+from lti_tool.domain.copies import looks_reset
 from lti_tool.domain.freshness import STORM_INTERVAL, SyncOutcome, next_sync_at
 from lti_tool.domain.registrations import Site
 from lti_tool.domain.turns import DueContext, Turns
 from lti_tool.errors import ErrorCode, NotFound, ToolError
-from lti_tool.lti import grades, memberships
-from lti_tool.lti.connector import REST, PlatformConnector, is_silent
+from lti_tool.lti import grades
+from lti_tool.lti.connector import REST, PlatformConnector
 from lti_tool.lti.memberships import Member
 from lti_tool.services import Hints
 from lti_tool.services.call_budgets import CallBudgets
@@ -30,10 +30,11 @@ from lti_tool.services.copying import note_reset
 from lti_tool.services.deciding import AwardingPort, Deciding, IssuingPort, ScoringPort
 from lti_tool.services.gate_reading import read_gate
 from lti_tool.services.opening import open_result
+from lti_tool.services.roster_reading import read_roster
 from lti_tool.store import gates, results, rosters, runs, schedule
 from lti_tool.store.database import Database
 from lti_tool.store.results import EvidenceColumn, GradeRow
-from lti_tool.store.rosters import ContextPlan, RosterEntry
+from lti_tool.store.rosters import ContextPlan
 from lti_tool.store.runs import RunView, SyncStep
 from lti_tool.store.schedule import Arrears
 
@@ -345,45 +346,14 @@ class Syncing:
     def _read_roster(self, plan: ContextPlan, run_id: str | None, holder: str, progress: _Progress) -> None:
         if plan.memberships_url is None:
             return
-        started_at = self.clock()
-        read = memberships.roster_pages(self.connector, service_access(plan), plan.memberships_url)
-        present: dict[str, bool] = {}
-        added = changed = 0
-        for batch in rosters.batches(read, self.clock, self.database.dialect):
-            entries = [_entry(member) for member in batch]
-            present.update((entry.sub, entry.is_active) for entry in entries)
-            with self.database.write() as session:
-                stored = rosters.store_members(session, plan, entries, self.clock())
-                self._advance(session, plan, run_id, holder, SyncStep.ROSTER, len(present))
-            added += stored.added
-            changed += stored.changed
-        trouble = read.trouble
-        is_complete = read.is_complete
-        if is_complete and not present:
-            # Whoever asks is in the course, or was launched from it: nobody at all is an answer gone wrong.
-            trouble, is_complete = ErrorCode.PLATFORM_ANSWER_INVALID, False
-        left = 0
-        was_read = bool(present)
-        with self.database.write() as session:
-            if is_complete:
-                left = rosters.deactivate_missing(session, plan, present, started_at)
-                if left >= RESET_LEAST:
-                    stayed = rosters.count_active_learners(session, plan) - added
-                    progress.is_reset = looks_reset(left, max(0, stayed))
-            rosters.record_roster(
-                session,
-                plan,
-                read_at=started_at if was_read else None,
-                is_complete=is_complete,
-                trouble=None if trouble is None else trouble.value,
-            )
-        progress.counts |= {"members": len(present), "added": added, "changed": changed, "left": left}
-        progress.note(
-            trouble,
-            read.failure.retry_after if read.failure else None,
-            was_read=was_read,
-            is_silent=is_silent(read.failure),
-        )
+
+        def advance(session: Any, done: int) -> None:
+            self._advance(session, plan, run_id, holder, SyncStep.ROSTER, done)
+
+        read = read_roster(self.database, self.connector, self.clock, plan, advance)
+        progress.is_reset = read.is_reset
+        progress.counts |= read.counts
+        progress.note(read.trouble, read.retry_after, was_read=read.was_read, is_silent=read.is_silent)
 
     # -- the columns
 

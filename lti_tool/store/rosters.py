@@ -63,6 +63,9 @@ class ContextPlan:
     last_launched_at: datetime
     sync_due_at: datetime | None
     roster_read_at: datetime | None
+    roster_whole_at: datetime | None
+    """When it was read whole, and not only what changed."""
+    roster_differences_url: str | None
     roster_trouble: str | None
     is_approved: bool
     """Whether registration and deployment are approved: of any other nothing is read."""
@@ -113,6 +116,8 @@ _PLAN = cast(
         Context.last_launched_at,
         Context.sync_due_at,
         Context.roster_read_at,
+        Context.roster_whole_at,
+        Context.roster_differences_url,
         Context.roster_trouble,
         Deployment,
         Registration,
@@ -141,6 +146,8 @@ def _plan(session: Session, statement: sa.Select[Any], given: Mapping[str, str])
         last_launched_at=row.last_launched_at,
         sync_due_at=row.sync_due_at,
         roster_read_at=row.roster_read_at,
+        roster_whole_at=row.roster_whole_at,
+        roster_differences_url=row.roster_differences_url,
         roster_trouble=row.roster_trouble,
         is_approved=registration.is_approved
         and deployment.status is DeploymentStatus.APPROVED
@@ -323,14 +330,57 @@ def deactivate_missing(
     return len(missing)
 
 
+def deactivate_listed(
+    session: Session, plan: ContextPlan, subs: Collection[str], read_started_at: datetime
+) -> int:
+    """Mark as inactive those whom the platform itself calls gone; nobody is added for it.
+
+    :returns: how many were marked.
+    """
+    left = 0
+    for chunk in chunks(sorted(subs), CHUNK):
+        changed = session.execute(
+            update(Membership)
+            .where(
+                Membership.organisation_id == plan.organisation_id,
+                Membership.context_id == plan.id,
+                Membership.is_active.is_(True),
+                Membership.seen_at < read_started_at - TOUCH_INTERVAL,
+                Membership.learner_id.in_(
+                    select(Learner.id).where(
+                        Learner.organisation_id == plan.organisation_id,
+                        Learner.registration_id == plan.registration.id,
+                        Learner.sub.in_(chunk),
+                    )
+                ),
+            )
+            .values(is_active=False)
+            .returning(Membership.id)
+            .execution_options(synchronize_session=False)
+        )
+        left += len(changed.all())
+    return left
+
+
 def record_roster(
-    session: Session, plan: ContextPlan, *, read_at: datetime | None, is_complete: bool, trouble: str | None
+    session: Session,
+    plan: ContextPlan,
+    *,
+    read_at: datetime | None,
+    is_complete: bool,
+    trouble: str | None,
+    differences_url: str | None = None,
+    is_whole: bool = True,
 ) -> None:
     """Keep how the last read of the roster went.
 
     :param read_at: when it began; ``None`` where nothing was read, so that the older reading stands.
+    :param differences_url: where to ask for what changes from then on.
+    :param is_whole: everybody was asked for, and not only what changed.
     """
-    values: dict[str, Any] = {"roster_trouble": trouble}
+    values: dict[str, Any] = {"roster_trouble": trouble, "roster_differences_url": differences_url}
+    if is_whole and is_complete:
+        values["roster_whole_at"] = read_at
     if read_at is not None:
         values |= {"roster_read_at": read_at, "roster_is_complete": is_complete}
     session.execute(

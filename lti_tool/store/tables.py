@@ -170,6 +170,8 @@ class Context(Base):
     roster_is_complete: Mapped[bool] = mapped_column(default=False)
     roster_trouble: Mapped[str | None] = mapped_column(String(60))
     """Error code of the last roster read that failed or was incomplete; null after a good one."""
+    roster_whole_at: Mapped[datetime | None]
+    """When everybody was read last, and not only what changed since."""
     roster_differences_url: Mapped[str | None] = mapped_column(String(2000))
     """What changed since the last complete read (NRPS §2.5), where the platform offers it."""
     groups_url: Mapped[str | None] = mapped_column(String(2000))

@@ -54,6 +54,7 @@ def upgrade() -> None:
     op.add_column("deployments", sa.Column("notices_url", sa.String(2000)))
     op.add_column("deployments", sa.Column("notice_types", sa.JSON(), server_default="[]", nullable=False))
     op.add_column("deployments", sa.Column("notices_due_at", MOMENT))
+    op.add_column("contexts", sa.Column("roster_whole_at", MOMENT))
     op.add_column("contexts", sa.Column("roster_differences_url", sa.String(2000)))
     op.add_column("contexts", sa.Column("groups_url", sa.String(2000)))
     op.add_column("contexts", sa.Column("copied_at", MOMENT))
@@ -209,7 +210,7 @@ def downgrade() -> None:
         ("launch_sessions", ("purpose",)),
         ("line_items", ("adopted_at",)),
         ("placements", ("confirmed_at",)),
-        ("contexts", ("emptied_at", "copied_at", "groups_url", "roster_differences_url")),
+        ("contexts", ("emptied_at", "copied_at", "groups_url", "roster_differences_url", "roster_whole_at")),
         ("deployments", ("notices_due_at", "notice_types", "notices_url")),
         (
             "registrations",
