@@ -43,6 +43,7 @@ from lti_tool.services.launching import Launching
 from lti_tool.services.matrix import Matrix
 from lti_tool.services.notifying import NOTICES_PATH, Notices
 from lti_tool.services.overview import Overview
+from lti_tool.services.own_columns import OwnColumns
 from lti_tool.services.privacy import Privacy
 from lti_tool.services.progress import CourseProgress
 from lti_tool.services.public import PublicRecords
@@ -89,6 +90,7 @@ class Tool:
     configuring: Configuring
     columns: Columns
     copying: Copying
+    own_columns: OwnColumns
     syncing: Syncing
     awarding: Awarding
     deciding: Deciding
@@ -229,6 +231,7 @@ def build_tool(
         configuring=Configuring(database, clock, lambda: keyring.signer(LTI), settings.base_url),
         columns=columns,
         copying=copying,
+        own_columns=OwnColumns(database, connector, clock),
         syncing=syncing,
         awarding=awarding,
         deciding=deciding,

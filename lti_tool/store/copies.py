@@ -536,14 +536,18 @@ def _moment(at: datetime) -> ColumnElement[datetime]:
     return sa.literal(at, Placement.__table__.c.confirmed_at.type)
 
 
-def drop_unconfirmed(session: Session, organisation_id: str, version_id: str) -> None:
+def drop_unconfirmed(session: Session, organisation_id: str, version_id: str, *, apart_from: str) -> None:
     """Forget copies of a version that nobody took over: it is being changed, and whoever opens one of their
-    links next gets what it says then."""
+    links next gets what it says then.
+
+    :param apart_from: the placement that is being changed.
+    """
     session.execute(
         sa.delete(Placement)
         .where(
             Placement.organisation_id == organisation_id,
             Placement.micromodule_version_id == version_id,
+            Placement.id != apart_from,
             is_unconfirmed(),
         )
         .execution_options(synchronize_session=False)

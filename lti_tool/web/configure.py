@@ -209,8 +209,11 @@ def change(placement_id: str) -> AnyResponse:
                 revision=shown.revision,
                 forgets=request.form.get("forgets", 0, type=int),
             )
+            kept = current_tool().own_columns.rename(session, placement_id)
             # Where the platform asked for it, its answer is still to be given.
-            return redirect(url_for("course.show" if session.deep_linking is None else "configure.pick"), 303)
+            if session.deep_linking is not None:
+                return redirect(url_for("configure.pick"), 303)
+            return redirect(url_for("course.show", columns_kept=kept), 303)
     except Conflict as error:
         if error.code is not ErrorCode.CONFLICT:
             return _not_editable(error, placement_id)

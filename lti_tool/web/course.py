@@ -8,6 +8,7 @@ from flask import Response, jsonify, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from lti_tool.errors import ErrorCode, NotAllowed, NotFound
+from lti_tool.services.own_columns import Deletion
 from lti_tool.web.session import SessionBlueprint, current_session, current_tool
 
 if TYPE_CHECKING:
@@ -28,7 +29,12 @@ def show() -> str:
     awards = current_tool().scoring.award_columns(session)
     copy = current_tool().copying.state(session)
     return render_template(
-        "pages/course/show.html", view=view, placements=placements, awards=awards, copy=copy
+        "pages/course/show.html",
+        view=view,
+        placements=placements,
+        awards=awards,
+        copy=copy,
+        kept=_known_code(request.args.get("columns_kept", "")),
     )
 
 
@@ -75,6 +81,27 @@ def poll_columns(placement_id: str) -> AnyResponse:
         ]
         return jsonify({"columns": columns})
     return redirect(url_for("course.show", _anchor=f"setup-{placement_id}"), 303)
+
+
+@blueprint.page("/course/placements/<placement_id>/remove", methods=["GET"])
+def confirm_removal(placement_id: str) -> str:
+    """What a draft has in the gradebook, before it is removed."""
+    view = current_tool().own_columns.removal(_configuring_session(), placement_id)
+    return render_template("pages/course/remove.html", view=view)
+
+
+@blueprint.page("/course/placements/<placement_id>/remove", methods=["POST"])
+def remove(placement_id: str) -> AnyResponse:
+    """Take a draft out of the course; columns that hold grades go only where that was chosen."""
+    chosen = request.form.get("columns", Deletion.NONE.value)
+    deletion = Deletion(chosen) if chosen in set(Deletion) else Deletion.NONE
+    removal = current_tool().own_columns.remove(_configuring_session(), placement_id, deletion)
+    return redirect(url_for("course.show", columns_kept=removal.trouble), 303)
+
+
+def _known_code(value: str) -> ErrorCode | None:
+    """An error code that came by way of an address; anything else is nothing."""
+    return ErrorCode(value) if value in set(ErrorCode) else None
 
 
 @blueprint.page("/course/placements/<placement_id>/learners", methods=["POST"])
