@@ -22,7 +22,6 @@ from lti_tool.domain.turns import DueContext, Turns
 from lti_tool.errors import ErrorCode, NotFound, ToolError
 from lti_tool.lti import grades
 from lti_tool.lti.connector import REST, PlatformConnector
-from lti_tool.lti.memberships import Member
 from lti_tool.services import Hints
 from lti_tool.services.call_budgets import CallBudgets
 from lti_tool.services.columns import grade_row, read_column, service_access
@@ -559,22 +558,6 @@ class Syncing:
                     session, plan, column, rows, read_at=started_at, now=self.clock(), touch=True
                 )
         return own.trouble
-
-
-def _entry(member: Member) -> RosterEntry:
-    return RosterEntry(
-        sub=member.user.sub,
-        name=member.user.name or _joined(member.user.given_name, member.user.family_name),
-        email=member.user.email,
-        is_learner=member.rights.is_learner,
-        is_staff=member.rights.is_staff,
-        is_test_user=member.rights.is_test_user,
-        is_active=member.is_active,
-    )
-
-
-def _joined(*names: str | None) -> str | None:
-    return " ".join(name for name in names if name) or None
 
 
 def _lease(context_id: str) -> str:
