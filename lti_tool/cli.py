@@ -30,6 +30,7 @@ from lti_tool.commands import (
     health,
     installation,
     invitations,
+    people,
     serving,
     staff,
     to_json,
@@ -176,7 +177,29 @@ def build_parser() -> argparse.ArgumentParser:
     _add_courses(commands)
     _add_criteria(commands)
     _add_badges(commands)
+    _add_people(commands)
     return parser
+
+
+def _add_people(commands: Any) -> None:
+    export = _Group(commands, "export", "What is stored, as files")
+    person = export.add("person", people.export_person)
+    _add_whom(person)
+    person.add_argument("--output", metavar="FILE", help="the ZIP to write (default: personal-data-ID.zip)")
+    erase = _add(commands, "erase", people.erase)
+    _add_whom(erase)
+    erase.add_argument("--file", metavar="FILE", help="ids of learners, one a line; - reads standard input")
+    erase.add_argument("--yes", action="store_true", help="do it; without this nothing is erased")
+    erase.add_argument(
+        "--list", action="store_true", help="print the ids of who was erased, to erase them from a back-up"
+    )
+    erase.add_argument("--since", metavar="TIME", help="with --list: from this ISO 8601 time on")
+
+
+def _add_whom(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--learner", action="append", metavar="ID", help="the tool's own id of a person")
+    parser.add_argument("--registration", metavar="ID", help="the platform that --sub is of")
+    parser.add_argument("--sub", metavar="SUB", help="the platform's id of the person")
 
 
 def _add_processes(commands: Any) -> None:

@@ -158,12 +158,16 @@ class Privacy:
             zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive,
         ):
             document = self._document(reading, subject)
+            contents = [
+                (file["path"], file.pop("id"))
+                for submission in document["submissions"]
+                for file in submission["files"]
+            ]
             text = json.dumps(document, ensure_ascii=False, indent=2, default=_plain)
             archive.writestr("data.json", text)
             archive.writestr("data.html", readable_page(json.loads(text), words, language))
-            for submission in document["submissions"]:
-                for file in submission["files"]:
-                    archive.writestr(file["path"], store.file_content(reading, file.pop("id")))
+            for path, file_id in contents:
+                archive.writestr(path, store.file_content(reading, file_id))
             for row in store.own_credentials(reading, subject.id):
                 if row.document is not None:
                     archive.writestr(_credential_path(row.id), row.document)

@@ -243,8 +243,9 @@ def _named(query: sa.Select[Any], table: Any) -> tuple[sa.Select[Any], dict[str,
             named["label"] = getattr(label, "name" if label is CourseGroup else "label")
             context_id = cast(Any, label).context_id
     if hasattr(table, "placement_id") and table is not LineItem:
-        query = query.join(Placement, Placement.id == table.placement_id)
-        context_id = Placement.context_id
+        # A session has none where its link is no badge's.
+        query = query.outerjoin(Placement, Placement.id == table.placement_id)
+        context_id = context_id if context_id is not None else Placement.context_id
         version_id = version_id if version_id is not None else Placement.micromodule_version_id
     if context_id is not None:
         query = query.outerjoin(Context, Context.id == context_id)
