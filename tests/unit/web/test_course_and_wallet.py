@@ -21,7 +21,7 @@ def course_words(member: FlaskClient, tool: Sample, state: str) -> str:
 
 def test_a_draft_is_set_up_in_the_order_of_its_steps(member: FlaskClient, tool: Sample) -> None:
     words = course_words(member, tool, "draft-begun")
-    steps = ("“Quiz 1”", "Restrict “Forum and page”", "Publish")
+    steps = ("Quiz 1 Formula", "Restrict “Forum and page”", "Publish")
     places = [words.index(step) for step in steps]
     assert places == sorted(places)
     assert "Confirm learners : Presentation" in words, "people may be confirmed before, and need not"
