@@ -469,6 +469,7 @@ class _Acceptance:
             is_administrator=launch.rights.is_administrator and not self.is_read_only,
             purpose=launch.purpose,
             subject_id=self._subject_id(organisation_id, learner_id),
+            placement_id=None if placement is not None else self._reviewed_id(organisation_id, context_id),
         )
         launches.add_session(self.connection, row, self.hash_token(token))
         stored = launches.StoredSession(
@@ -477,7 +478,7 @@ class _Acceptance:
             context_title=launch.context.title if launch.context else None,
             link_role=launch.badge_link_role if link_id else None,
             gate_id=gate.id if gate is not None and placement is not None else None,
-            placement_id=placement.id if placement else None,
+            placement_id=placement.id if placement else row.placement_id,
             is_copied_link=is_copied,
             product=registration.product,
             issuer=registration.issuer,
@@ -491,6 +492,21 @@ class _Acceptance:
         if sub is None or sub == self.launch.user.sub:
             return None if sub is None else learner_id
         return launches.learner_id(self.session, organisation_id, self.launch.registration_id, sub)
+
+    def _reviewed_id(self, organisation_id: str, context_id: str | None) -> str | None:
+        """The placement whose column a review is about: the link may be left out, or be another's."""
+        launch = self.launch
+        if launch.purpose != "review" or launch.grades is None or context_id is None:
+            return None
+        url, name_of = launch.grades.line_item_url, platform_for(launch.product).line_item_name
+        return next(
+            (
+                placement_id
+                for column, placement_id in launches.columns_of(self.session, organisation_id, context_id)
+                if url is not None and name_of(column) == name_of(url)
+            ),
+            None,
+        )
 
     def _frame_origins(self, deployment: launches.KnownDeployment) -> list[str]:
         """Who may frame the pages of this session."""

@@ -32,6 +32,7 @@ from lti_tool.store.tables import (
     Gate,
     LaunchSession,
     Learner,
+    LineItem,
     Membership,
     Nonce,
     Placement,
@@ -206,6 +207,8 @@ class SessionRow(NamedTuple):
     is_administrator: bool
     purpose: str
     subject_id: str | None
+    placement_id: str | None
+    """Of a review that names a column and no link."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -386,6 +389,21 @@ def learner_id(session: Session, organisation_id: str, registration_id: str, sub
     )
 
 
+def columns_of(session: Session, organisation_id: str, context_id: str) -> tuple[tuple[str, str], ...]:
+    """(URL, placement id) of every column of a context that the platform has given an address."""
+    rows = session.execute(
+        select(LineItem.id_on_platform, LineItem.placement_id)
+        .join(Placement, Placement.id == LineItem.placement_id)
+        .where(
+            LineItem.organisation_id == organisation_id,
+            LineItem.context_id == context_id,
+            LineItem.id_on_platform.is_not(None),
+            Placement.status != "removed",
+        )
+    )
+    return tuple((str(url), placement_id) for url, placement_id in rows)
+
+
 # -- what is recorded
 
 
@@ -546,13 +564,14 @@ def session_by_token_hash(connection: Connection, token_hash: str) -> StoredSess
     end = len(SessionRow._fields)
     learner_name, context_title, link_role, gate_id, placement_id, is_copied, *platform = found[end:]
     product, issuer, is_anonymous = platform
+    row = SessionRow(*found[:end])
     return StoredSession(
-        session=SessionRow(*found[:end]),
+        session=row,
         learner_name=learner_name,
         context_title=context_title,
         link_role=link_role,
         gate_id=gate_id if placement_id is not None else None,
-        placement_id=placement_id,
+        placement_id=placement_id or row.placement_id,
         is_copied_link=bool(is_copied),
         product=product,
         issuer=issuer,

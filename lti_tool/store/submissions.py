@@ -250,6 +250,22 @@ def page(
     return _read(session, organisation_id, query)
 
 
+def latest_of(
+    session: Session, organisation_id: str, placement_id: str, learner_id: str
+) -> dict[str, tuple[str, str]]:
+    """(id, state) of what a learner handed in last for each rule of a placement, by evidence key."""
+    rows = session.execute(
+        select(Submission.evidence_key, Submission.id, Submission.state).where(
+            Submission.organisation_id == organisation_id,
+            Submission.placement_id == placement_id,
+            Submission.learner_id == learner_id,
+            Submission.is_latest.is_(True),
+            Submission.state != WITHDRAWN,
+        )
+    )
+    return {row.evidence_key: (row.id, row.state) for row in rows}
+
+
 def next_waiting(session: Session, organisation_id: str, context_id: str, placement_id: str) -> str | None:
     """The id of the submission that waits longest."""
     return session.scalar(

@@ -38,6 +38,8 @@ class LaunchSession(Base):
     ``privacy`` of one person."""
     subject_id: Mapped[str | None] = owned_by("learners", nullable=True, index=True)
     """Whom a review or a privacy launch is about (``for_user``)."""
+    placement_id: Mapped[str | None] = owned_by("placements", nullable=True, index=True)
+    """Whose column a review is about, where its message names a column and no link."""
     locale: Mapped[str | None] = mapped_column(String(35))
     return_url: Mapped[str | None] = mapped_column(String(2000))
     frame_origins: Mapped[list[Any]] = mapped_column(default=list)

@@ -116,6 +116,8 @@ def landing_url(session: SessionView) -> str:
         return url_for("configure.pick")
     if session.purpose == "privacy" and "privacy.show" in current_app.view_functions:
         return url_for("privacy.show")
+    if session.purpose == "review":
+        return url_for("reviewing.show")
     if session.gate_id is not None and session.can_configure:
         return url_for("gates.show", gate_id=session.gate_id)
     if session.is_copied_link and session.can_configure and not session.is_read_only:

@@ -260,6 +260,15 @@ class Person:
         """Open an LTI activity; `tamper` may change the fields the platform posts to the tool (attacks)."""
         return self._dance(self._open_tool(self.lms.opening_of_link(self.lms.activities[cmid])), tamper)
 
+    def review(self, activity: Activity, user: User, *, tamper: Tamper | None = None) -> Page:
+        """Open one learner's work out of Moodle's gradebook ("Grade analysis")."""
+        page = self.get(f"/mod/lti/grade.php?id={activity.id}&userid={user.id}")
+        frame = page.soup.find("iframe", id="contentframe")
+        if not isinstance(frame, Tag):
+            return page
+        opening = Opening(page.url, urljoin(page.url, str(frame["src"])))
+        return self._dance(self._open_tool(opening), tamper)
+
     def open(self, path: str, *, tamper: Tamper | None = None) -> Page:
         """Open a page of the LMS that shows a tool by itself (Canvas: course navigation)."""
         return self._dance(self.get(path), tamper)

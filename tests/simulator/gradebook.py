@@ -25,6 +25,8 @@ class ServiceRecord:
     resource_id: str = ""
     tag: str = ""
     link_id: int | None = None
+    review_url: str = ""
+    """Where a review of one learner's work is opened; ``DEFAULT`` is the link's own address."""
 
 
 @dataclass

@@ -197,10 +197,14 @@ class AccessToken:
 class LaunchTicket:
     """What Moodle remembers between login initiation and its auth page; good for one use."""
 
-    message_type: Literal["basic-lti-launch-request", "ContentItemSelectionRequest"]
+    message_type: Literal[
+        "basic-lti-launch-request", "ContentItemSelectionRequest", "LtiSubmissionReviewRequest"
+    ]
     tool_type_id: int
     course_id: int
     cmid: int | None = None
+    for_user: int | None = None
+    """Whose work a review is about."""
 
 
 @dataclass

@@ -62,6 +62,9 @@ def form_of_item(tool: ToolType, item: Mapping[str, Any]) -> JsonObject:
             "lineitemsubreviewurl": "",
             "lineitemsubreviewparams": "",
         }
+        review = line_item.get("submissionReview")
+        if review is not None:
+            form["lineitemsubreviewurl"] = str(review.get("url") or "DEFAULT")
     form |= {"instructorchoicesendname": 0, "instructorchoicesendemailaddr": 0, "launchcontainer": 1}
     icon = item.get("icon")
     if isinstance(icon, dict) and icon.get("url"):
@@ -113,6 +116,7 @@ def _content_form(fields: Mapping[str, str], tool: ToolType) -> ContentForm:
         maximum=float(maximum),
         resource_id=fields.get("lineitemresourceid", ""),
         tag=fields.get("lineitemtag", ""),
+        review_url=fields.get("lineitemsubreviewurl", ""),
     )
 
 

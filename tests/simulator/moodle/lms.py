@@ -67,6 +67,7 @@ class ContentForm:
     maximum: float = 100.0
     resource_id: str = ""
     tag: str = ""
+    review_url: str = ""
 
 
 class Moodle(Lms):
@@ -81,6 +82,8 @@ class Moodle(Lms):
     columns_path: ClassVar[str] = "/lineitems"
     token_path: ClassVar[str] = "/mod/lti/token.php"
     selection_path: ClassVar[str] = "contentitem_return.php"
+    reviews_leave_out_link = False
+    """Reviews name the column alone, as the standard allows and no Moodle does."""
 
     def __init__(
         self,
@@ -169,7 +172,9 @@ class Moodle(Lms):
             )
             if form.is_graded:
                 item = self._couple(activity, form.maximum)
-                item.service = ServiceRecord(tool.id, form.resource_id, form.tag, activity.instance)
+                item.service = ServiceRecord(
+                    tool.id, form.resource_id, form.tag, activity.instance, form.review_url
+                )
             course.is_regrade_shown = course.is_regrade_shown or form.is_graded
             return activity
 

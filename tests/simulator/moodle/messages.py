@@ -358,6 +358,22 @@ def resource_link_request(lms: Moodle, session: Session, activity: Activity, non
     return claims | _services(lms, tool, course, activity, custom)
 
 
+def submission_review_request(
+    lms: Moodle, session: Session, activity: Activity, nonce: str, for_user: int | None
+) -> dict[str, Any]:
+    """The claims of a launch out of the gradebook (grade.php, ``action=gradeReport``): a launch of the link
+    that says whose work is meant, sent whether or not the tool asked for such launches.
+    """
+    claims = resource_link_request(lms, session, activity, nonce)
+    claims[CLAIM_MESSAGE_TYPE] = "LtiSubmissionReviewRequest"
+    if lms.reviews_leave_out_link:
+        for claim in (CLAIM_RESOURCE_LINK, CLAIM_CUSTOM):
+            claims.pop(claim, None)
+    if for_user:
+        claims[L + "for_user"] = {"user_id": str(for_user)}
+    return claims
+
+
 def deep_linking_request(
     lms: Moodle, session: Session, tool: ToolType, course: Course, nonce: str
 ) -> dict[str, Any]:

@@ -31,6 +31,7 @@ REFERENCES = (
     ("contexts", "origin_context_id", "contexts", "SET NULL"),
     ("placements", "copied_from_id", "placements", "SET NULL"),
     ("launch_sessions", "subject_id", "learners", "CASCADE"),
+    ("launch_sessions", "placement_id", "placements", "CASCADE"),
 )
 
 
