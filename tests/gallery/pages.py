@@ -26,6 +26,7 @@ from lti_tool.errors import (
 from lti_tool.services.launching import SessionView
 from lti_tool.services.micromodule_form import FormProblem, Problem
 from tests.gallery.people_pages import NO_PEOPLE_PAGES, people_pages
+from tests.gallery.privacy_pages import NO_PRIVACY_PAGES, privacy_pages
 from tests.gallery.registering_pages import registering_pages
 from tests.gallery.staff_pages import NO_STAFF_PAGES, staff_pages
 from tests.unit.web.form_views import EVERY_KIND, FORM, PICKERS
@@ -338,9 +339,15 @@ def _people() -> Iterator[SamplePage]:
         yield SamplePage(page.name, page.path, page.set_up, page.session, page.fields, page.status)
 
 
+def _privacy() -> Iterator[SamplePage]:
+    for page in privacy_pages():
+        yield SamplePage(page.name, page.path, page.set_up, page.session, page.fields, page.status)
+
+
 PAGES: tuple[SamplePage, ...] = (
     *_in_frame(),
     *_people(),
+    *_privacy(),
     *_launch(),
     *_public(),
     *_staff(),
@@ -350,6 +357,7 @@ PAGES: tuple[SamplePage, ...] = (
 
 NO_PAGES = (
     NO_PEOPLE_PAGES
+    | NO_PRIVACY_PAGES
     | NO_STAFF_PAGES
     | frozenset(
         {

@@ -34,6 +34,7 @@ from tests.unit.web.gate_views import GATES
 from tests.unit.web.health_views import CHECKED, sample_health
 from tests.unit.web.insight_views import EXPLANATIONS, MATRICES, SIMULATIONS
 from tests.unit.web.people_views import ATTESTS, EVIDENCE, JUDGING, SUBMISSIONS
+from tests.unit.web.privacy_views import PEOPLE, archive
 from tests.unit.web.sample_views import (
     ACHIEVEMENT,
     AWARDS,
@@ -279,6 +280,13 @@ class Sample:
         self.readiness = dict
         self.staffing = SampleStaffing(SECRET, self._record)
         self.inviting = SampleInviting(self._record)
+        self.privacy = SimpleNamespace(
+            person_of_launch=lambda _: PEOPLE["usual"],
+            person=lambda *_: PEOPLE["usual"],
+            export=self._handed_out("export"),
+            export_own=self._handed_out("export_own"),
+            erase=self._called("erase", PEOPLE["usual"].counts),
+        )
         self.overview = sample_overview()
         self.health = sample_health(self._record)
         self.checking = SimpleNamespace(check=lambda *_: CHECKED)
@@ -292,6 +300,13 @@ class Sample:
 
     def _record(self, *call: Any) -> None:
         self.calls.append(call)
+
+    def _handed_out(self, name: str) -> Any:
+        def call(*arguments: Any) -> Any:
+            self._record(name, *arguments)
+            return archive()
+
+        return call
 
     def _called(self, name: str, answer: Any = None) -> Any:
         def call(*arguments: Any, **named: Any) -> Any:
