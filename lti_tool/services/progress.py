@@ -203,8 +203,8 @@ class CourseProgress:
         with self.database.read() as reading:
             # The rows say what would be decided now, which was not decided yet: they count as shown.
             elsewhere = decisions.counts(reading, organisation_id, context_id, ids, apart_from=learner_ids)
-            revoked_elsewhere = decisions.counts_of_revoked(
-                reading, organisation_id, context_id, ids, apart_from=learner_ids
+            revoked_elsewhere = decisions.counts(
+                reading, organisation_id, context_id, ids, apart_from=learner_ids, only_revoked=True
             )
             awards = credentials.awards_of_versions(
                 reading, organisation_id, [id_ for id_ in version_ids if id_ is not None], learner_ids

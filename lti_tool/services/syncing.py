@@ -77,6 +77,19 @@ class LearnerRefresh:
     award_ids: tuple[str, ...] = ()
 
 
+class _Read(Protocol):
+    """How reading a roster, column or gate went."""
+
+    @property
+    def was_read(self) -> bool: ...
+    @property
+    def trouble(self) -> ErrorCode | None: ...
+    @property
+    def retry_after(self) -> float | None: ...
+    @property
+    def is_silent(self) -> bool: ...
+
+
 @dataclass
 class _Progress:
     """What one sync has done so far."""
@@ -98,21 +111,14 @@ class _Progress:
     is_reset: bool = False
     """Nearly everybody vanished from the roster."""
 
-    def note(
-        self,
-        trouble: ErrorCode | None,
-        retry_after: float | None,
-        *,
-        was_read: bool,
-        is_silent: bool,
-    ) -> None:
+    def note(self, read: _Read) -> None:
         self.reads += 1
-        self.good_reads += was_read
-        self.is_stopped = self.is_stopped or is_silent
-        if trouble is not None:
-            self.troubles.append(trouble)
-        if retry_after is not None:
-            self.retry_after = max(retry_after, self.retry_after or 0.0)
+        self.good_reads += read.was_read
+        self.is_stopped = self.is_stopped or read.is_silent
+        if read.trouble is not None:
+            self.troubles.append(read.trouble)
+        if read.retry_after is not None:
+            self.retry_after = max(read.retry_after, self.retry_after or 0.0)
 
 
 class _Slots:
@@ -352,7 +358,7 @@ class Syncing:
         read = read_roster(self.database, self.connector, self.clock, plan, advance)
         progress.is_reset = read.is_reset
         progress.counts |= read.counts
-        progress.note(read.trouble, read.retry_after, was_read=read.was_read, is_silent=read.is_silent)
+        progress.note(read)
 
     # -- the columns
 
@@ -382,12 +388,7 @@ class Syncing:
             )
             listed += read.grades
             changed += read.changed
-            progress.note(
-                read.trouble,
-                read.retry_after,
-                was_read=read.was_read,
-                is_silent=read.is_silent,
-            )
+            progress.note(read)
             if read.is_complete:
                 progress.emptied += read.emptied
                 progress.graded += read.graded
@@ -423,12 +424,7 @@ class Syncing:
             read = read_gate(self.database, self.connector, self.clock, plan, gate)
             listed += read.listed
             changed += read.changed
-            progress.note(
-                read.trouble,
-                read.retry_after,
-                was_read=read.was_read,
-                is_silent=read.is_silent,
-            )
+            progress.note(read)
             if progress.is_stopped:
                 break
         if linked:

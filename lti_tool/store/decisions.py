@@ -426,31 +426,36 @@ def counts(
     placement_ids: Sequence[str],
     *,
     apart_from: Sequence[str] = (),
+    only_revoked: bool = False,
 ) -> Counted:
     """How many learners who take part have which (verdict, state), by placement id.
 
     :param apart_from: learners who are left out, since the caller counts them.
+    :param only_revoked: those whose badge was revoked, and nobody else.
     """
     # Not joined: once the list of those who take part is made, the index on decisions answers all else.
-    query = select(Decision.placement_id, Decision.verdict, Decision.state, func.count())
-    return _counted(session, query, organisation_id, context_id, placement_ids, apart_from)
-
-
-def counts_of_revoked(
-    session: Session,
-    organisation_id: str,
-    context_id: str,
-    placement_ids: Sequence[str],
-    *,
-    apart_from: Sequence[str] = (),
-) -> Counted:
-    """Those of :func:`counts` whose badge was revoked."""
-    # From the few who were revoked to their decisions: SQLite else sought everybody's award, one by one.
-    revoked = revoked_of(organisation_id, placement_ids)
-    query = select(Decision.placement_id, Decision.verdict, Decision.state, func.count()).where(
-        sa.tuple_(Decision.placement_id, Decision.learner_id).in_(revoked)
+    learners = (
+        select(Membership.learner_id)
+        .join(Learner, Learner.id == Membership.learner_id)
+        .where(*taking_part(organisation_id, context_id))
     )
-    return _counted(session, query, organisation_id, context_id, placement_ids, apart_from)
+    query = select(Decision.placement_id, Decision.verdict, Decision.state, func.count()).where(
+        is_of(Decision.organisation_id, organisation_id),
+        Decision.placement_id.in_(placement_ids),
+        Decision.is_latest.is_(True),
+        Decision.learner_id.in_(learners),
+    )
+    if only_revoked:
+        # From the few who were revoked to their decisions: SQLite else sought everybody's award, one by one.
+        revoked = revoked_of(organisation_id, placement_ids)
+        query = query.where(sa.tuple_(Decision.placement_id, Decision.learner_id).in_(revoked))
+    if apart_from:
+        query = query.where(Decision.learner_id.not_in(apart_from))
+    rows = session.execute(query.group_by(Decision.placement_id, Decision.verdict, Decision.state))
+    found: Counted = {id_: {} for id_ in placement_ids}
+    for placement_id, verdict, state, how_many in rows:
+        found[placement_id][(verdict, state)] = how_many
+    return found
 
 
 def revoked_of(organisation_id: str, placement_ids: Sequence[str]) -> sa.Select[str, str]:
@@ -472,31 +477,3 @@ def revoked_learners(session: Session, organisation_id: str, placement_id: str) 
     """Whose badge of a placement was revoked; few."""
     rows = session.execute(revoked_of(organisation_id, [placement_id]))
     return frozenset(row.learner_id for row in rows)
-
-
-def _counted(
-    session: Session,
-    query: Any,
-    organisation_id: str,
-    context_id: str,
-    placement_ids: Sequence[str],
-    apart_from: Sequence[str],
-) -> Counted:
-    learners = (
-        select(Membership.learner_id)
-        .join(Learner, Learner.id == Membership.learner_id)
-        .where(*taking_part(organisation_id, context_id))
-    )
-    query = query.where(
-        is_of(Decision.organisation_id, organisation_id),
-        Decision.placement_id.in_(placement_ids),
-        Decision.is_latest.is_(True),
-        Decision.learner_id.in_(learners),
-    )
-    if apart_from:
-        query = query.where(Decision.learner_id.not_in(apart_from))
-    rows = session.execute(query.group_by(Decision.placement_id, Decision.verdict, Decision.state))
-    found: Counted = {id_: {} for id_ in placement_ids}
-    for placement_id, verdict, state, how_many in rows:
-        found[placement_id][(verdict, state)] = how_many
-    return found

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple, cast
 
-from sqlalchemy import Table, and_, bindparam, exists, insert, or_, select, update
+from sqlalchemy import FromClause, Table, and_, bindparam, exists, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, CursorResult
 from sqlalchemy.orm import Session
@@ -262,26 +262,22 @@ _PARTS: Final = (
     (_placements, KnownPlacement),
 )
 
-_placed = _placements.alias("placed")
-_HAS_PLACEMENTS: Final = (
-    exists()
-    .where(
-        _placed.c.context_id == _contexts.c.id,
-        _placed.c.organisation_id == _contexts.c.organisation_id,
-        _placed.c.status != "removed",
-    )
-    .correlate(_contexts)
-)
 
-_gated = _gates.alias("gated")
-_HAS_GATES: Final = (
-    exists()
-    .where(
-        _gated.c.context_id == _contexts.c.id,
-        _gated.c.organisation_id == _contexts.c.organisation_id,
+def _is_in_context(table: FromClause, *where: ColumnElement[bool]) -> ColumnElement[bool]:
+    return (
+        exists()
+        .where(
+            table.c.context_id == _contexts.c.id,
+            table.c.organisation_id == _contexts.c.organisation_id,
+            *where,
+        )
+        .correlate(_contexts)
     )
-    .correlate(_contexts)
-)
+
+
+_placed = _placements.alias("placed")
+_HAS_PLACEMENTS: Final = _is_in_context(_placed, _placed.c.status != "removed")
+_HAS_GATES: Final = _is_in_context(_gates.alias("gated"))
 
 _FIND_KNOWN: Final = (
     select(*(table.c[name] for table, part in _PARTS for name in part._fields), _HAS_PLACEMENTS, _HAS_GATES)
