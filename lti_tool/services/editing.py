@@ -29,7 +29,17 @@ from lti_tool.services.describing import describe_form, evidence_columns, own_de
 from lti_tool.services.launching import SessionView
 from lti_tool.services.micromodule_form import FormProblem, MicromoduleForm, Problem, RowKind
 from lti_tool.services.rights import configured_course
-from lti_tool.store import attestations, audit, bindings, copies, gates, micromodules, placements, schedule
+from lti_tool.store import (
+    attestations,
+    audit,
+    bindings,
+    copies,
+    drafts,
+    gates,
+    micromodules,
+    placements,
+    schedule,
+)
 from lti_tool.store.bindings import DraftView
 from lti_tool.store.database import Database
 
@@ -58,6 +68,8 @@ class EditView:
     supports_mirror: bool
     supports_gates: bool
     is_known: bool
+    is_unsaved: bool = False
+    """The form is what this person typed and did not save; ``revision`` is of what they began with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +88,10 @@ class Editing:
     database: Database
     clock: Callable[[], datetime]
 
-    def open(self, session: SessionView, placement_id: str) -> EditView:
-        """The form of a draft.
+    def open(self, session: SessionView, placement_id: str, *, discards: bool = False) -> EditView:
+        """The form of a draft, as this person left it.
 
+        :param discards: show what is saved; what was typed is forgotten with the next change.
         :raises NotAllowed: unless the person may configure the course's badges.
         :raises NotFound: ``placement_not_found``, also for another course's.
         :raises Conflict: ``placement_not_editable`` with ``reason``, a :class:`Refusal`.
@@ -89,11 +102,15 @@ class Editing:
             versions = micromodules.current_versions(reading, organisation_id)
             achievements = micromodules.achievement_choices(reading, organisation_id)
             course = placements.course(reading, organisation_id, context_id)
+            typed = drafts.edit(reading, organisation_id, context_id, session.learner_id, placement_id)
         platform = platform_for(session.product)
+        saved = _form_of(draft)
+        form = MicromoduleForm.from_fields(typed["fields"]) if typed and not discards else saved
+        is_unsaved = form != saved
         return EditView(
             placement_id,
-            _form_of(draft),
-            _revision(draft),
+            form,
+            typed["revision"] if typed and is_unsaved else _revision(draft),
             tuple(
                 (version.micromodule_id, version.name)
                 for version in versions
@@ -103,7 +120,32 @@ class Editing:
             platform.supports_mirror,
             platform.gate_kind is not GateKind.UNKNOWN,
             course is not None and course.roster_read_at is not None,
+            is_unsaved,
         )
+
+    def save_draft(
+        self, session: SessionView, placement_id: str, fields: Mapping[str, str], revision: str
+    ) -> None:
+        """Keep what somebody has typed so far; the badge stays as it is.
+
+        :param revision: of the form when it was opened.
+        :raises NotAllowed: unless the person may configure the course's badges.
+        :raises NotFound: ``placement_not_found``, also for another course's.
+        """
+        organisation_id, context_id = configured_course(session)
+        typed = {"fields": MicromoduleForm.from_fields(fields).to_fields(), "revision": revision}
+        with self.database.write() as writing:
+            if bindings.placed(writing, organisation_id, context_id, placement_id) is None:
+                raise NotFound(ErrorCode.PLACEMENT_NOT_FOUND)
+            drafts.save_edit(
+                writing,
+                organisation_id,
+                context_id,
+                session.learner_id,
+                placement_id,
+                typed,
+                self.clock(),
+            )
 
     def save(
         self,
@@ -182,6 +224,7 @@ class Editing:
                 },
             )
             schedule.schedule_sync(writing, organisation_id, context_id, now)
+            drafts.remove_edit(writing, organisation_id, context_id, session.learner_id, placement_id)
 
     def export(self, session: SessionView, placement_id: str) -> CriteriaFile:
         """The criteria of a placement of this course, published or not.

@@ -180,24 +180,33 @@ def _simulated(shown: FormView, view: Offered) -> FormView:
 @blueprint.page("/course/placements/<placement_id>/edit", methods=["GET"])
 def edit(placement_id: str) -> AnyResponse:
     """The form of a badge that is a draft still."""
+    discards = request.args.get("draft") == "discard"
     try:
-        view = current_tool().editing.open(current_session(), placement_id)
+        view = current_tool().editing.open(current_session(), placement_id, discards=discards)
     except Conflict as error:
         return _not_editable(error, placement_id)
-    shown = FormView(with_artwork(without_alt(view.form)), placement_id=placement_id, revision=view.revision)
+    shown = FormView(
+        with_artwork(without_alt(view.form)),
+        placement_id=placement_id,
+        revision=view.revision,
+        is_unsaved=view.is_unsaved,
+    )
     return make_response(_form(shown, view))
 
 
 @blueprint.page("/course/placements/<placement_id>/edit", methods=["POST"])
 def change(placement_id: str) -> AnyResponse:
-    """The same buttons as those of a new badge, and ``change``, which saves."""
+    """The same buttons as those of a new badge, and ``change``, which saves; ``save`` keeps what is typed."""
     editing, session = current_tool().editing, current_session()
     action = request.form.get("action", "preview")
     shown = FormView(
         _typed(), placement_id=placement_id, revision=request.form.get("revision", "")[:KEY_LENGTH]
     )
+    if action == "save":
+        editing.save_draft(session, placement_id, shown.form.to_fields(), shown.revision)
+        return Response(status=204)
     try:
-        view = editing.open(session, placement_id)
+        view = editing.open(session, placement_id, discards=True)
         form = named_choices(shown.form, view)
         if action == "change":
             editing.save(
@@ -225,12 +234,14 @@ def change(placement_id: str) -> AnyResponse:
         if error.code is not ErrorCode.FORM_INVALID:
             raise
         found = _problems(error)
+        editing.save_draft(session, placement_id, form.to_fields(), shown.revision)
         # Whoever saves again has read what is lost.
         told = (one.params.get("number") for one in found if one.code is FormProblem.WORDS_LOST)
         forgets = next((number for number in told if isinstance(number, int)), 0)
         return make_response(_form(replace(shown, problems=found, forgets=forgets), view), 422)
     pressed = _pressed(form, action, view)
     answer = replace(pressed, placement_id=placement_id, revision=shown.revision)
+    editing.save_draft(session, placement_id, answer.form.to_fields(), answer.revision)
     return make_response(_form(answer, view), 422 if answer.problems else 200)
 
 
@@ -267,12 +278,19 @@ def _file_name(name: str) -> str:
 @blueprint.errorhandler(NotAllowed)
 def keep_what_was_typed(error: NotAllowed) -> Response:
     """A form that is sent when its session is over leaves its draft behind; the refusal says so."""
-    if error.code is ErrorCode.SESSION_EXPIRED and request.endpoint == f"{blueprint.name}.{submit.__name__}":
+    forms = {f"{blueprint.name}.{view.__name__}" for view in (submit, change)}
+    if error.code is ErrorCode.SESSION_EXPIRED and request.endpoint in forms:
         session = expired_session()
+        placement_id = (request.view_args or {}).get("placement_id")
         if session is not None:
-            form = MicromoduleForm.from_fields(request.form.to_dict(flat=True))
-            with suppress(NotAllowed):  # whoever may not place anything has typed nothing either
-                current_tool().configuring.save_draft(session, form.to_fields())
+            fields = _typed().to_fields()
+            # Whoever may not place or change anything has typed nothing either.
+            with suppress(NotAllowed, NotFound):
+                if placement_id is None:
+                    current_tool().configuring.save_draft(session, fields)
+                else:
+                    revision = request.form.get("revision", "")[:KEY_LENGTH]
+                    current_tool().editing.save_draft(session, placement_id, fields, revision)
                 g.is_draft_kept = True
     return answer_tool_error(error)
 

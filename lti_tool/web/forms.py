@@ -82,6 +82,8 @@ class FormView:
     """Criteria to import, as pasted."""
     revision: str = ""
     """Of the draft that is edited, when its form was opened."""
+    is_unsaved: bool = False
+    """What is shown was typed earlier and never saved."""
     forgets: int = 0
     """How many confirmations the person was told are lost if this is saved."""
     recipe: str = ""

@@ -176,8 +176,8 @@ def advice(row: CriteriaRow) -> str:
         return ""
     if row.channel == Channel.MIRROR:
         return _(
-            "A column of the gradebook copies the activity's grade: you give it the formula once. Learners see "
-            "how many points they lack. With fewer steps: leave this empty, and restrict “Activities done” to "
-            "those who have the grade; learners see only whether they have it."
+            "A column of the gradebook copies the activity's grade: you give it the formula once. Learners "
+            "see how many points they lack. With fewer steps: leave this empty, and restrict “Activities "
+            "done” to those who have the grade; learners see only whether they have it."
         )
     return _("You fill in a column of the gradebook.")

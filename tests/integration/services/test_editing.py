@@ -16,9 +16,11 @@ from lti_tool.services.launching import SessionView
 from lti_tool.services.micromodule_form import FormProblem, MicromoduleForm
 from lti_tool.store import tables
 from tests import factories
+from tests.factories import Course
 from tests.integration.services.school import School
 from tests.integration.services.test_configuring import (
     FIELDS,
+    SETTINGS,
     configuring,
     described,
     items,
@@ -33,9 +35,9 @@ def editing(school: School) -> Editing:
     return Editing(school.database, school.clock)
 
 
-def drafted(school: School, **changes: str) -> tuple[SessionView, str]:
+def drafted(school: School, course: Course | None = None, **changes: str) -> tuple[SessionView, str]:
     """A teacher in the course, not in deep linking, and the placement that they made."""
-    session = teacher(school, school.course())
+    session = teacher(school, course or school.course())
     described(school, session, **changes)
     (placement,) = school.rows(tables.Placement, tables.Placement.context_id == session.context_id)
     return replace(session, deep_linking=None), placement.id
@@ -583,3 +585,62 @@ def test_a_learner_exports_nothing(small_school: School) -> None:
         editing(small_school).export(learner, placement_id)
     grader = replace(session, can_configure=False)
     assert editing(small_school).export(grader, placement_id).name == "Reading maps"
+
+
+def test_what_was_typed_and_not_saved_waits_for_whoever_typed_it(school: School) -> None:
+    course = school.course()
+    session, placement_id = drafted(school, course)
+    service = editing(school)
+    opened = service.open(session, placement_id)
+    assert not opened.is_unsaved
+    service.save_draft(session, placement_id, {**opened.form.to_fields(), "name": "Half"}, opened.revision)
+    again = service.open(session, placement_id)
+    assert (again.form.name, again.revision, again.is_unsaved) == ("Half", opened.revision, True)
+    assert service.open(session, placement_id, discards=True) == opened
+    colleague = teacher(school, course, deep_linking=None)
+    assert service.open(colleague, placement_id) == opened
+    save(school, session, placement_id, description="Saved")
+    assert not service.open(session, placement_id).is_unsaved
+    assert school.rows(tables.Draft) == []
+
+
+def test_typing_over_somebody_elses_change_is_noticed_when_it_is_saved(school: School) -> None:
+    course = school.course()
+    session, placement_id = drafted(school, course)
+    service = editing(school)
+    opened = service.open(session, placement_id)
+    service.save_draft(session, placement_id, {**opened.form.to_fields(), "name": "Half"}, opened.revision)
+    colleague = teacher(school, course, deep_linking=None)
+    save(school, colleague, placement_id, name="Whole")
+    mine = service.open(session, placement_id)
+    with pytest.raises(Conflict) as caught:
+        service.save(session, placement_id, mine.form, narrate, language="en", revision=mine.revision)
+    assert caught.value.code is ErrorCode.CONFLICT
+
+
+def test_a_new_badge_and_changes_of_placed_ones_are_kept_side_by_side(school: School) -> None:
+    session, placement_id = drafted(school)
+    service, new = editing(school), replace(session, deep_linking=SETTINGS)
+    opened = service.open(session, placement_id)
+    service.save_draft(session, placement_id, {**opened.form.to_fields(), "name": "Half"}, opened.revision)
+    configuring(school).save_draft(new, {"name": "Brand new"})
+    service.save_draft(session, placement_id, {**opened.form.to_fields(), "name": "More"}, opened.revision)
+    (row,) = school.rows(tables.Draft)
+    assert row.form["name"] == "Brand new"
+    assert service.open(session, placement_id).form.name == "More"
+    described(school, new)
+    assert service.open(session, placement_id).form.name == "More", "placing forgets the new form alone"
+    (row,) = school.rows(tables.Draft)
+    assert "name" not in row.form
+
+
+def test_drafts_of_another_course_or_of_those_who_may_not_change_are_not_kept(school: School) -> None:
+    session, placement_id = drafted(school)
+    fields = editing(school).open(session, placement_id).form.to_fields()
+    elsewhere = replace(teacher(school, school.course()), deep_linking=None)
+    with pytest.raises(NotFound):
+        editing(school).save_draft(elsewhere, placement_id, fields, "")
+    for changes in ({"can_configure": False}, {"is_read_only": True}):
+        with pytest.raises(NotAllowed):
+            editing(school).save_draft(replace(session, **changes), placement_id, fields, "")
+    assert school.rows(tables.Draft) == []

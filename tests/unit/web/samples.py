@@ -16,11 +16,13 @@ from lti_tool.credentials.artwork import render_png
 from lti_tool.credentials.verification import Verdict
 from lti_tool.errors import ErrorCode, NotAllowed, NotFound
 from lti_tool.services.configuring import DeepLinkingAnswer
+from lti_tool.services.copying import CopyState
 from lti_tool.services.editing import CriteriaFile
 from lti_tool.services.hosting import HostedAssertion
 from lti_tool.services.issuing import PublishedDocument
 from lti_tool.services.launching import AcceptedLaunch, SessionView
 from lti_tool.services.matrix import MatrixFile, MatrixView, Wanted
+from lti_tool.services.own_columns import Removal
 from lti_tool.services.progress import CourseProgressView
 from lti_tool.services.public import PublicAchievement, PublicCredential, PublicIssuer, SignedDocument
 from lti_tool.settings import packaged_folder
@@ -29,6 +31,7 @@ from lti_tool.store.runs import RunView
 from lti_tool.store.submissions import StoredFile
 from lti_tool.web import register
 from tests.unit.web.connection_views import SampleInviting
+from tests.unit.web.copy_views import COPIES, REMOVALS
 from tests.unit.web.form_views import EDITED, PICKERS
 from tests.unit.web.gate_views import GATES
 from tests.unit.web.health_views import CHECKED, sample_health
@@ -193,6 +196,7 @@ class Sample:
         self.editing = SimpleNamespace(
             open=self._called("open", EDITED),
             save=self._called("save"),
+            save_draft=self._called("save_draft"),
             export=self._called(
                 "export", CriteriaFile("Économie / Data", {"version": 1, "rule": {"type": "all", "of": []}})
             ),
@@ -232,6 +236,22 @@ class Sample:
             read=self._called("read"),
             confirm=self._called("confirm", "placement-1"),
             record_launch=self._called("record_launch"),
+        )
+        self.copy_view = COPIES["usual"]
+        self.copy_state = CopyState()
+        self.copying = SimpleNamespace(
+            view=lambda session: self.copy_view,
+            state=lambda session: self.copy_state,
+            note_launch=self._called("note_launch", False),
+            take_over_link=self._called("take_over_link"),
+            confirm=self._called("confirm_copy", 1),
+            acknowledge_reset=self._called("acknowledge_reset"),
+        )
+        self.removal_view = REMOVALS["usual"]
+        self.own_columns = SimpleNamespace(
+            removal=lambda *_: self.removal_view,
+            remove=self._called("remove", Removal(1, 1)),
+            rename=self._called("rename"),
         )
         self.award_views = AWARDS["usual"]
         self.scoring = SimpleNamespace(

@@ -16,7 +16,7 @@ from flask.testing import FlaskClient
 from lti_tool.credentials.artwork import Artwork, check_artwork
 from lti_tool.credentials.errors import ArtworkInvalid
 from lti_tool.domain.criteria import AllOf, AnyOf, AtLeast, Attested, Completed, GatePassed, Within
-from lti_tool.errors import Conflict, ErrorCode, NotAllowed, RequestInvalid
+from lti_tool.errors import Conflict, ErrorCode, NotAllowed, NotFound, RequestInvalid
 from lti_tool.services.configuring import Choice
 from lti_tool.services.criteria_format import dump_criteria
 from lti_tool.services.editing import Refusal
@@ -24,7 +24,7 @@ from lti_tool.services.micromodule_form import MAXIMUM_ROWS, FormProblem, Microm
 from lti_tool.web.criteria_words import narrate
 from lti_tool.web.form_words import not_editable_sentence
 from lti_tool.web.forms import change_rows, spoken_criterion
-from tests.unit.web.form_views import EVERY_KIND, FORM, PICKERS, picker
+from tests.unit.web.form_views import EDITED, EVERY_KIND, FORM, PICKERS, picker
 from tests.unit.web.sample_views import NOW, PEER, PICKING, QUIZ, TEACHER
 from tests.unit.web.samples import SECRET, Sample
 
@@ -347,6 +347,40 @@ class TestEditing:
         assert page["revision"] == "revision-1"
         assert tool.calls == [("open", TEACHER, "placement-1")]
 
+    def test_what_is_typed_is_kept(self, member: FlaskClient, tool: Sample) -> None:
+        answer = self.submit(member, "save")
+        assert (answer.status_code, answer.data) == (204, b"")
+        ((name, session, placement_id, fields, revision),) = tool.calls
+        assert (name, session, placement_id, revision) == ("save_draft", TEACHER, "placement-1", "revision-1")
+        assert MicromoduleForm.from_fields(fields) == MicromoduleForm.from_fields(FORM)
+
+    @pytest.mark.parametrize("action", ["change", "save", "preview"])
+    def test_a_form_sent_too_late_leaves_what_was_typed(
+        self, action: str, member: FlaskClient, tool: Sample
+    ) -> None:
+        tool.launching.is_expired = True
+        answer = self.submit(member, action)
+        assert answer.status_code == 403
+        assert "kept as a draft" in answer.text
+        assert [(call[0], call[2]) for call in tool.calls] == [("save_draft", "placement-1")]
+
+    def test_a_late_form_of_another_course_is_refused_as_ever(
+        self, member: FlaskClient, tool: Sample
+    ) -> None:
+        tool.launching.is_expired = True
+        tool.editing.save_draft = tool._called("save_draft", NotFound(ErrorCode.PLACEMENT_NOT_FOUND))
+        answer = self.submit(member, "save")
+        assert answer.status_code == 403
+        assert "kept as a draft" not in answer.text
+
+    def test_unsaved_changes_say_so_and_can_be_left(self, member: FlaskClient, tool: Sample) -> None:
+        tool.editing.open = tool._called("open", replace(EDITED, is_unsaved=True))
+        page = BeautifulSoup(member.get(self.ADDRESS).text, "html5lib")
+        assert "These changes are not saved yet" in page.text
+        (link,) = (one["href"] for one in page.select(".notice a"))
+        tool.editing.open = tool._called("open", EDITED)
+        assert "not saved yet" not in member.get(str(link)).text
+
     def test_saving_leads_back_to_the_course(self, member: FlaskClient, tool: Sample) -> None:
         answer = self.submit(member, "change", name="Another")
         assert (answer.status_code, answer.headers["Location"]) == (303, "/l/session-1/course")
@@ -361,7 +395,10 @@ class TestEditing:
         page = self.submit(member, action, recipe="forum").text
         assert f'action="{self.ADDRESS}"' in page
         assert typed(page)["revision"] == "revision-1"
-        assert [call[0] for call in tool.calls] == ["open"], "no draft of a new badge is made of it"
+        assert [(call[0], call[2]) for call in tool.calls] == [
+            ("open", "placement-1"),
+            ("save_draft", "placement-1"),
+        ], "no draft of a new badge is made of it"
 
     def test_somebody_elses_change_is_told_and_nothing_typed_is_lost(
         self, member: FlaskClient, tool: Sample
