@@ -26,6 +26,7 @@ def download(archive: IO[bytes], learner_id: str) -> Response:
         max_age=0,
     )
     response.headers["Cache-Control"] = "no-store"
+    response.call_on_close(archive.close)
     return response
 
 

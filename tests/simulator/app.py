@@ -8,7 +8,7 @@ from jinja2 import FileSystemLoader
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from tests.simulator import control
-from tests.simulator.canvas import launching, notices, selection
+from tests.simulator.canvas import launching, notices, privacy, selection
 from tests.simulator.canvas import registration as canvas_registration
 from tests.simulator.canvas import services as canvas_services
 from tests.simulator.canvas import site as canvas_site
@@ -20,7 +20,7 @@ from tests.simulator.web import COMPILED, LoginRequiredError, PageError, page
 
 _PARTS = {
     "moodle": (platform, registration, services, deep_linking, site),
-    "canvas": (launching, notices, canvas_registration, canvas_services, selection, canvas_site),
+    "canvas": (launching, notices, privacy, canvas_registration, canvas_services, selection, canvas_site),
 }
 """What answers, by product."""
 

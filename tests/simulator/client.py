@@ -124,6 +124,8 @@ class Person:
                 data=data,
                 content_type=content_type,
                 headers=sent,
+                # Read to its end and closed, as a server does with every answer.
+                buffered=True,
             )
             for header in response.headers.getlist("Set-Cookie"):
                 self.jar.store(header, url, top)
