@@ -29,6 +29,7 @@ from tests.gallery.people_pages import NO_PEOPLE_PAGES, people_pages
 from tests.gallery.privacy_pages import NO_PRIVACY_PAGES, privacy_pages
 from tests.gallery.registering_pages import registering_pages
 from tests.gallery.staff_pages import NO_STAFF_PAGES, staff_pages
+from tests.unit.web.copy_views import COPIES, COPY_STATES, REMOVALS
 from tests.unit.web.form_views import EVERY_KIND, FORM, PICKERS
 from tests.unit.web.gate_views import GATES
 from tests.unit.web.insight_views import EXPLANATIONS, MATRICES, SIMULATIONS
@@ -126,6 +127,17 @@ def _in_frame() -> Iterator[SamplePage]:
         put = _put("award_views", awards)
         yield SamplePage(f"course/award-{state}-grader", f"{MEMBER}/course", put, visitor("grader"))
     placement = f"{MEMBER}/course/placements/placement-1"
+    for state, copy in COPIES.items():
+        yield SamplePage(f"copy/{state}", f"{MEMBER}/course/copy", _put("copy_view", copy), visitor("usual"))
+    for state, standing in COPY_STATES.items():
+        put = _put("copy_state", standing)
+        yield SamplePage(f"course/copy-{state}", f"{MEMBER}/course", put, visitor("usual"))
+        yield SamplePage(f"course/copy-{state}-grader", f"{MEMBER}/course", put, visitor("grader"))
+    kept = f"{MEMBER}/course?columns_kept={ErrorCode.PLATFORM_SCOPE_MISSING}"
+    yield SamplePage("course/columns-kept", kept, session=visitor("usual"))
+    for state, removal in REMOVALS.items():
+        put = _put("removal_view", removal)
+        yield SamplePage(f"remove/{state}", f"{placement}/remove", put, visitor("usual"))
     for state, simulation in SIMULATIONS.items():
         put = _put("simulation_view", simulation)
         yield SamplePage(f"simulation/{state}", f"{placement}/simulation", put, visitor("usual"))
@@ -383,10 +395,13 @@ NO_PAGES = (
             ("GET", "public.issuer_did"),
             ("GET", "public.status_list"),
             ("GET", "wallet.download"),
+            ("POST", "copies.acknowledge_reset"),
+            ("POST", "copies.decide"),
             ("POST", "course.ask_again"),
             ("POST", "course.confirm_learners"),
             ("POST", "course.create_columns"),
             ("POST", "course.poll_columns"),
+            ("POST", "course.remove"),
             ("POST", "course.start_sync"),
             ("POST", "insight.publish"),
             ("POST", "verify.check_api"),

@@ -68,9 +68,7 @@ def test_another_platform_is_never_taken_silently(found: list[Candidate], past: 
     if origin is not None and origin.candidate.registration_id != past.registration_id:
         assert origin.doubt is Doubt.OTHER_PLATFORM
         assert not origin.is_whole_course
-        assert (
-            all(one.registration_id != "ours" for one in found if not one.is_removed) or past.context_history
-        )
+        assert all(one.registration_id != "ours" for one in found)
 
 
 @given(candidates(), pasts())
