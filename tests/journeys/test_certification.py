@@ -11,8 +11,10 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
+import requests
 from sqlalchemy import func, select
 
 from lti_tool.errors import ErrorCode
@@ -21,8 +23,10 @@ from tests.databases import fresh_database_url
 from tests.journeys.campus import LMS_URL, TOOL_URL, Campus, open_campus
 from tests.journeys.conftest import BOTH_PRODUCTS
 from tests.simulator.browser import Cookie, Page
+from tests.simulator.client import WsgiAdapter
 from tests.simulator.keys import b64url_bytes, public_pem, rsa_key, sign_rs256, signing_input
 from tests.simulator.lms import Activity, User
+from tests.simulator.tool_jwt import verify_tool_jwt
 from tests.unit.lti.tokens import INSTRUCTOR, LEARNER, LTI, MISSING, changed, sign_hs256
 
 NO_NAMES = {"name": MISSING, "given_name": MISSING, "family_name": MISSING}
@@ -118,6 +122,7 @@ def test_a_teacher_is_let_in(campus: Campus, activity: Activity, changes: dict[s
 
 BAD_CLAIMS = [
     pytest.param({"version": "1.0"}, ErrorCode.LAUNCH_VERSION_WRONG, id="wrong version"),
+    pytest.param({"iat": 4070908800, "exp": 4070908860}, ErrorCode.LAUNCH_TIME_INVALID, id="times ahead"),
     pytest.param({"version": MISSING}, ErrorCode.LAUNCH_VERSION_WRONG, id="no version"),
     pytest.param({"iat": 11111, "exp": 22222}, ErrorCode.LAUNCH_EXPIRED, id="times incorrect"),
     pytest.param({"message_type": MISSING}, ErrorCode.LAUNCH_MESSAGE_TYPE_UNKNOWN, id="no message type"),
@@ -179,6 +184,10 @@ def no_lti(campus: Campus, claims: dict[str, Any]) -> str:
     return campus.lms.keys.sign({name: v for name, v in claims.items() if not name.startswith(LTI)})
 
 
+def no_lti_message(campus: Campus, claims: dict[str, Any]) -> str:
+    return campus.lms.keys.sign({"name": "badltilaunch"})
+
+
 def no_token(campus: Campus, claims: dict[str, Any]) -> str:
     return "not.a-token"
 
@@ -193,6 +202,7 @@ def no_token(campus: Campus, claims: dict[str, Any]) -> str:
         (unsigned, ErrorCode.LAUNCH_ALGORITHM_REFUSED),
         (hs256, ErrorCode.LAUNCH_ALGORITHM_REFUSED),
         (no_lti, ErrorCode.LAUNCH_VERSION_WRONG),
+        (no_lti_message, ErrorCode.LAUNCH_ISSUER_WRONG),
         (no_token, ErrorCode.LAUNCH_TOKEN_MALFORMED),
     ],
     ids=lambda value: getattr(value, "__name__", None),
@@ -205,6 +215,73 @@ def test_a_forged_token_is_refused_and_the_page_names_the_reason(
     assert 400 <= page.status < 500
     assert code.value in page.text
     assert sessions(campus) == before
+
+
+# -- §6.2 to §6.4: what the tool says to the platform
+
+
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> list[requests.PreparedRequest]:
+    """Every request that the tool sends from now on."""
+    sent: list[requests.PreparedRequest] = []
+    send = WsgiAdapter.send
+
+    def note(self: WsgiAdapter, request: requests.PreparedRequest, *more: Any, **named: Any) -> Any:
+        sent.append(request)
+        return send(self, request, *more, **named)
+
+    monkeypatch.setattr(WsgiAdapter, "send", note)
+    return sent
+
+
+def test_a_deep_linking_response_is_signed_timely_and_whole(campus: Campus) -> None:
+    teacher = campus.browser(campus.teacher)
+    form = teacher.to_form(teacher.deep_link(campus.course))
+    fields = campus.form_fields() | {"name": "Another micromodule"}
+    answer = teacher.submit(form, fields, form="micromodules/new", button="place")
+    (response,) = (form for form in answer.forms if "JWT" in form.fields)
+    claims = verify_tool_jwt(campus.lms, campus.lms_side, response.fields["JWT"])
+    now = campus.clock().timestamp()
+    assert claims["iss"] == campus.lms_side.client_id
+    issuer = campus.lms.endpoints["issuer"]
+    assert claims["aud"] in (issuer, [issuer])
+    assert claims["iat"] <= now < claims["exp"] <= now + 3600
+    assert claims["nonce"]
+    assert claims[LTI + "message_type"] == "LtiDeepLinkingResponse"
+    assert claims[LTI + "version"] == "1.3.0"
+    assert claims[LTI + "deployment_id"] == campus.lms.deployment_id(campus.lms_side)
+    (item,) = claims["https://purl.imsglobal.org/spec/lti-dl/claim/content_items"]
+    assert item["type"] == "ltiResourceLink"
+
+
+@pytest.mark.usefixtures("activity")
+def test_services_are_asked_with_their_media_types_and_a_token_of_their_scope(
+    campus: Campus, said: list[requests.PreparedRequest]
+) -> None:
+    """NRPS: Accept, Bearer, scope (§6.3). AGS: driven by the tool against the line items URL (§6.4)."""
+    campus.clock.move(hours=3)  # the tokens that it had are over
+    campus.set_up(campus.place_badge(name="A micromodule that has no columns yet"))
+    campus.read_now()
+    tokens = [parse_qs(str(request.body)) for request in said if b"client_assertion" in body_of(request)]
+    scopes = {scope for form in tokens for scope in form["scope"][0].split()}
+    assert "https://purl.imsglobal.org/spec/lti-nrps/scope/contextmembership.readonly" in scopes
+    assert "https://purl.imsglobal.org/spec/lti-ags/scope/lineitem" in scopes
+    assert "https://purl.imsglobal.org/spec/lti-ags/scope/result.readonly" in scopes
+    assert all(form["grant_type"] == ["client_credentials"] for form in tokens)
+    services = [request for request in said if "vnd.ims" in str(request.headers.get("Accept"))]
+    by_type: dict[str, list[requests.PreparedRequest]] = {}
+    for request in services:
+        by_type.setdefault(request.headers["Accept"], []).append(request)
+    assert "application/vnd.ims.lti-nrps.v2.membershipcontainer+json" in by_type
+    assert "application/vnd.ims.lis.v2.lineitemcontainer+json" in by_type
+    assert "application/vnd.ims.lis.v2.resultcontainer+json" in by_type
+    for request in services:
+        assert request.headers["Authorization"].startswith("Bearer ")
+
+
+def body_of(request: requests.PreparedRequest) -> bytes:
+    body = request.body or b""
+    return body.encode() if isinstance(body, str) else bytes(body)
 
 
 # -- one browser, one use
