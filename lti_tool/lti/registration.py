@@ -75,11 +75,15 @@ PLACEMENTS: Final = (
     Placement("assignment_selection", claims.DEEP_LINKING_REQUEST, "choose"),
     Placement("link_selection", claims.DEEP_LINKING_REQUEST, "choose"),
     Placement("editor_button", claims.DEEP_LINKING_REQUEST, "choose"),
+    Placement("course_assignments_menu", claims.DEEP_LINKING_REQUEST, "choose"),
+    Placement("module_index_menu_modal", claims.DEEP_LINKING_REQUEST, "choose"),
+    Placement("module_menu_modal", claims.DEEP_LINKING_REQUEST, "choose"),
     Placement("course_navigation", claims.RESOURCE_LINK_REQUEST, "wallet"),
 )
 """Where a Canvas shows the tool: its developer key and Dynamic Registration ask for the same."""
 CANVAS_CHOOSING: Final = tuple(one.name for one in PLACEMENTS if one.entry == "choose")
-"""Where a teacher places a badge: an assignment, a module item, a link in a page."""
+"""Where a teacher places a badge: an assignment, a module item, a link in a page; several at once in the menus
+of assignments and modules."""
 STANDARD_PLACEMENTS: Final = (Placement("ContentArea", claims.DEEP_LINKING_REQUEST, "choose"),)
 """The one that Dynamic Registration 1.0 §5.4 names which takes links, and which Moodle offers."""
 

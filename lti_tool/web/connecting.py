@@ -134,6 +134,9 @@ def placement_words(placements: Iterable[registration.Placement]) -> tuple[str, 
         "assignment_selection": gettext("in assignments"),
         "link_selection": gettext("in modules"),
         "editor_button": gettext("in the editor of pages"),
+        "course_assignments_menu": gettext("in the menu of the list of assignments"),
+        "module_index_menu_modal": gettext("in the menu of the list of modules"),
+        "module_menu_modal": gettext("in the menu of each module"),
         "course_navigation": gettext("in the menu of each course, as everybody's own badges"),
     }
     return tuple(words.get(placement.name, placement.name) for placement in placements)

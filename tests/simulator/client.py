@@ -293,6 +293,11 @@ class Person:
         opening = self.lms.opening_of_selection(course, chosen, self.session, placement)
         return self._dance(self._open_tool(opening), tamper)
 
+    def change_link(self, activity: Activity, *, tamper: Tamper | None = None) -> Page:
+        """The tool's picker, as it opens where a teacher changes the link of an assignment (Canvas)."""
+        tool = self.lms.tools[activity.tool_type_id or 0]
+        return self._dance(self._open_tool(self.lms.opening_of_change(activity, tool)), tamper)
+
     def return_selected(self, page: Page) -> Page:
         """Send the tool's deep linking response to the LMS, which has saved nothing yet."""
         form = page.form(self.lms.selection_path)

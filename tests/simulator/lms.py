@@ -322,6 +322,10 @@ class Lms:
         """What the administrator still does with a tool that registered itself, so that teachers have it."""
         tool.is_active = tool.is_in_chooser = True
 
+    def opening_of_change(self, activity: Activity, tool: ToolType) -> Opening:
+        """How a teacher changes what a tool's activity opens; Moodle knows no such thing."""
+        raise NotImplementedError
+
     def rate_limited(self, value: Any) -> Response:
         """What the site answers whoever asks too often; `value` is the fault's."""
         raise NotImplementedError

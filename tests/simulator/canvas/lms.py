@@ -148,6 +148,10 @@ class Canvas(Lms):
         """Where notices go, by tool and type."""
         self.outbox: list[tuple[str, str]] = []
         """Notices that were not sent yet: handler and signed token."""
+        self.due_dates: dict[int, str] = {}
+        """When assignments are due, by their activity."""
+        self.page_contents: list[JsonObject] = []
+        """Content items other than links that a teacher put into a page."""
         self.selections: dict[str, str] = {}
         """Return URLs handed out, by their nonce; each is good once."""
         super().__init__(
@@ -284,6 +288,15 @@ class Canvas(Lms):
         base = f"{self.base_url}/courses/{course.id}"
         return Opening(
             f"{base}/{page}", f"{base}/external_tools/{tool.id}/resource_selection?placement={asked}"
+        )
+
+    def opening_of_change(self, activity: Activity, tool: ToolType) -> Opening:
+        """How a teacher changes what the link of an assignment opens."""
+        base = f"{self.base_url}/courses/{activity.course_id}"
+        query = f"placement=assignment_selection&assignment_id={activity.id}"
+        return Opening(
+            f"{base}/assignments/{activity.id}/external_tool",
+            f"{base}/external_tools/{tool.id}/resource_selection?{query}",
         )
 
     def install(

@@ -303,13 +303,24 @@ def resource_link_request(
 
 
 def deep_linking_request(
-    lms: Canvas, session: Session, tool: ToolType, course: Course, placement: str, data: str
+    lms: Canvas,
+    session: Session,
+    tool: ToolType,
+    course: Course,
+    placement: str,
+    data: str,
+    edited: Activity | None = None,
 ) -> dict[str, Any]:
-    """A request for content: ``data`` rides in the return URL, ``accept_lineitem`` is never said."""
+    """A request for content: ``data`` rides in the return URL, ``accept_lineitem`` is never said.
+
+    ``edited``: the assignment whose link is to open something else; only expanded variables name it.
+    """
     types, multiple, creates, targets, media = PLACEMENTS[placement]
     claims = _common(lms, session, tool, course, placement, tool.deep_linking_url or tool.url)
     claims[CLAIM_MESSAGE_TYPE] = "LtiDeepLinkingRequest"
-    claims[CLAIM_CUSTOM] = custom_of_launch(lms, tool, course, session, None)
+    # The tool's custom fields alone: those of the link that is being replaced are not sent.
+    variables = _variables(lms, tool, course, lms.users[session.user_id], edited, session)
+    claims[CLAIM_CUSTOM] = _expanded(_lines(tool.custom), variables)
     query = urlencode({"data": data, "modal": "true", "placement": placement})
     claims[CLAIM_DEEP_LINKING] = _part(
         deep_link_return_url=f"{lms.base_url}/courses/{course.id}/deep_linking_response?{query}",

@@ -16,9 +16,16 @@ from tests.simulator.canvas import messages
 from tests.simulator.canvas.hints import seal, unseal
 from tests.simulator.canvas.launching import login_request
 from tests.simulator.canvas.lms import Canvas
-from tests.simulator.canvas.web import find_course, find_tool, require_manager, require_token, the_lms
+from tests.simulator.canvas.web import (
+    find_activity,
+    find_course,
+    find_tool,
+    require_manager,
+    require_token,
+    the_lms,
+)
 from tests.simulator.claims import CLAIM_CONTENT_ITEMS, CLAIM_DEPLOYMENT, CLAIM_MESSAGE_TYPE
-from tests.simulator.lms import Course, JsonObject, ToolType
+from tests.simulator.lms import Activity, Course, JsonObject, ToolType
 from tests.simulator.tool_jwt import InvalidJwtError, decode_claims, verify_tool_jwt
 from tests.simulator.web import PageError, auto_submit, page, require_session
 
@@ -40,9 +47,11 @@ def resource_selection(course_id: int, tool_id: int) -> Response:
         raise PageError("Couldn't find valid settings for this link", 404)
     nonce = secrets.token_hex(16)
     data = seal(lms.cloud, nonce=nonce, placement=placement, course_id=course.id, tool_id=tool.id)
+    number = request.args.get("assignment_id", "")
+    edited = find_activity(course, int(number)) if number.isdigit() else None
     with lms.lock:
         lms.selections[nonce] = placement
-        message = messages.deep_linking_request(lms, session, tool, course, placement, data)
+        message = messages.deep_linking_request(lms, session, tool, course, placement, data, edited)
     fields = login_request(lms, session, tool, course, message)
     return auto_submit(tool.initiate_login_url, fields, name="ltiInitiateLoginForm", lead="Open the tool")
 
@@ -99,6 +108,22 @@ def create(lms: Canvas, tool: ToolType, course: Course, item: Mapping[str, Any],
     )
     if placement == "editor_button":
         lms.embedded.add(link.id)
+    _keep_due_date(lms, link, item)
+
+
+def _keep_due_date(lms: Canvas, link: Activity, item: Mapping[str, Any]) -> None:
+    """The end of the submission window is when an assignment is due; a link without a column has no date."""
+    ends = (item.get("submission") or {}).get("endDateTime")
+    if ends and lms.item_of(link) is not None:
+        lms.due_dates[link.id] = str(ends)
+
+
+def change(lms: Canvas, link: Activity, item: Mapping[str, Any]) -> None:
+    """The link of an assignment that was there: its id stays, what it opens is the item's."""
+    link.name = str(item.get("title") or link.name)
+    link.url = str(item.get("url") or link.url)
+    link.custom = "\n".join(f"{name}={value}" for name, value in (item.get("custom") or {}).items())
+    _keep_due_date(lms, link, item)
 
 
 @blueprint.post("/courses/<int:course_id>/deep_linking_response")
@@ -137,6 +162,11 @@ def save(course_id: int) -> WerkzeugResponse:
     if placement not in messages.PLACEMENTS or not isinstance(item, dict):
         raise PageError("Nothing was selected", 400)
     item["title"] = request.form.get("name", "").strip() or item.get("title")
-    if item.get("type") == "ltiResourceLink":
+    edited = request.form.get("activity", "")
+    if item.get("type") != "ltiResourceLink":
+        lms.page_contents.append(item)
+    elif edited.isdigit():
+        change(lms, find_activity(course, int(edited)), item)
+    else:
         create(lms, tool, course, item, placement)
     return redirect(f"/courses/{course.id}", 303)

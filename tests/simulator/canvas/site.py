@@ -177,7 +177,14 @@ def modules(course_id: int) -> Answer:
     return _selecting(course_id, "link_selection", "Add item to module")
 
 
-def _selecting(course_id: int, placement: str, heading: str) -> Answer:
+@blueprint.get("/courses/<int:course_id>/assignments/<int:number>/external_tool")
+def change_tool(course_id: int, number: int) -> Answer:
+    """The part of an assignment's form where another tool, or other content of it, is found."""
+    activity = find_activity(find_course(course_id), number)
+    return _selecting(course_id, "assignment_selection", f"Edit {activity.name}", activity)
+
+
+def _selecting(course_id: int, placement: str, heading: str, edited: Activity | None = None) -> Answer:
     lms, session = the_lms(), require_session()
     course = find_course(course_id)
     require_manager(course)
@@ -188,6 +195,7 @@ def _selecting(course_id: int, placement: str, heading: str) -> Answer:
         placement=placement,
         heading=heading,
         tools=tools,
+        edited=edited,
         token=session.sesskey,
     )
 

@@ -165,6 +165,9 @@ CANVAS = {
     "assignment_selection": (("ltiResourceLink",), False),
     "link_selection": (("ltiResourceLink",), True),
     "editor_button": (("link", "file", "html", "ltiResourceLink", "image"), True),
+    "course_assignments_menu": (("ltiResourceLink",), True),
+    "module_index_menu_modal": (("ltiResourceLink",), True),
+    "module_menu_modal": (("ltiResourceLink",), True),
 }
 """What Canvas says it takes at each placement (lib/lti/messages/deep_linking_request.rb)."""
 

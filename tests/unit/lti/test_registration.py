@@ -52,7 +52,14 @@ ALLOWED_SCOPES = {
     "https://purl.imsglobal.org/spec/lti-ags/scope/score",
     "https://purl.imsglobal.org/spec/lti-nrps/scope/contextmembership.readonly",
 }
-CHOOSING = {"assignment_selection", "link_selection", "editor_button"}
+CHOOSING = {
+    "assignment_selection",
+    "link_selection",
+    "editor_button",
+    "course_assignments_menu",
+    "module_index_menu_modal",
+    "module_menu_modal",
+}
 """Placements whose deep linking request takes an ltiResourceLink (Canvas, deep_linking_request.rb)."""
 
 
