@@ -149,6 +149,12 @@ def _in_frame() -> Iterator[SamplePage]:
         put = _put("explanation_view", explanation)
         yield SamplePage(f"learner/{state}", f"{placement}/learners/learner-1", put, visitor("usual"))
     yield SamplePage("learner/grader", f"{placement}/learners/learner-1", session=visitor("grader"))
+    reviewing = replace(TEACHER, purpose="review", subject_id="learner-1")
+    yield SamplePage("review/learner", f"{MEMBER}/review", session=reviewing)
+    for state, missing in (("nobody", {"subject_id": None}), ("no-column", {"placement_id": None})):
+        yield SamplePage(
+            f"review/{state}", f"{MEMBER}/review", _as_it_is, replace(reviewing, **missing), status=404
+        )
     for state, gate in GATES.items():
         yield SamplePage(
             f"gate/{state}", f"{MEMBER}/course/gates/gate-1", _put("gate_view", gate), visitor(state)
