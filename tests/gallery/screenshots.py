@@ -23,6 +23,10 @@ from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests import needs
+from tests.browser.conftest import Site, serving
+from tests.gallery.app import gallery_app
+from tests.gallery.pages import PAGES
+from tests.unit.web.samples import Sample
 
 ROOT = Path(__file__).resolve().parents[2]
 EVERYTHING = ROOT / "build" / "screenshots"
@@ -59,8 +63,25 @@ DOCUMENTED = {
     "staff-home": Shown(tallest=640),
     "staff-organisation": Shown(tallest=640),
     "staff-holder": Shown(tallest=640),
+    "gate": Shown(tallest=450),
+    "matrix": Shown(tallest=1400),
+    "simulation": Shown(tallest=900),
+    "attest": Shown(tallest=900),
+    "hand-in": Shown(tallest=980),
+    "submissions": Shown(tallest=700),
 }
 """Name of a picture in ``docs/pictures`` → what it shows."""
+
+
+SAMPLES = {
+    "gate": "gate/usual",
+    "matrix": "matrix/usual",
+    "simulation": "simulation/usual",
+    "attest": "attest/usual",
+    "hand-in": "hand-in/empty",
+    "submissions": "submissions/usual",
+}
+"""Name of a picture → the gallery's page that it shows: what the demo's one walk does not come to."""
 
 
 @contextmanager
@@ -269,6 +290,20 @@ class Photographer:
         self.take(page, "verified")
         page.context.close()
 
+    def samples(self) -> None:
+        """Pages of the gallery, on made-up courses."""
+        tool = Sample()
+        app = gallery_app(tool, RATELIMIT_ENABLED=False)
+        named = {sample.name: sample for sample in PAGES}
+        page = self.visitor()
+        with serving(app) as port:
+            site = Site(app, tool, f"http://localhost:{port}")
+            site.admit(page.context)
+            for name, sample in SAMPLES.items():
+                site.show(page, named[sample])
+                self.take(page, name)
+        page.context.close()
+
     def staff(self, link: str) -> None:
         """The staff pages, one after the other as their menu lists them."""
         page = self.visitor()
@@ -314,6 +349,7 @@ def main() -> int:
             photographer.teacher()
             photographer.public(badge)
             photographer.staff(link)
+            photographer.samples()
             browser.close()
     sys.stdout.write(f"{len(list(EVERYTHING.glob('*.png')))} pictures in {EVERYTHING.relative_to(ROOT)}\n")
     return 0
