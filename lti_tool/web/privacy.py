@@ -87,11 +87,11 @@ def erase() -> Response:
     if request.form.get("confirm") != "yes":
         return _asking(422, is_unconfirmed=True)
     try:
-        counts = current_tool().privacy.erase(person, _actor(), seen=request.form.get("seen", ""))
+        current_tool().privacy.erase(person, _actor(), seen=request.form.get("seen", ""))
     except Conflict:
         return _asking(409, has_changed=True)
     # Not a redirect: an administrator who erased themselves has no session any more.
-    return make_response(render_template("pages/privacy/erased.html", counts=counts))
+    return make_response(render_template("pages/privacy/erased.html"))
 
 
 @blueprint.page("/wallet/export", methods=["POST"])

@@ -10,7 +10,9 @@ from flask_babel import gettext as _
 
 def register(app: Flask) -> None:
     """Give the words to templates."""
-    app.jinja_env.globals.update(personal_data_word=personal_data_word)
+    app.jinja_env.globals.update(
+        personal_data_word=personal_data_word, personal_data_kinds=lambda: tuple(kind_words())
+    )
 
 
 def personal_data_word(kind: str) -> str:
@@ -40,7 +42,6 @@ def kind_words() -> dict[str, str]:
         "placed": _("Badges placed in courses, as a teacher"),
         "published": _("Badges published, as a teacher"),
         "gates_confirmed": _("Gates confirmed, as a teacher"),
-        "copies_confirmed": _("Copied badges taken over, as a teacher"),
         "confirmed": _("Criteria confirmed for others, as a teacher"),
         "judged": _("Evidence of others judged, as a teacher"),
     }

@@ -36,7 +36,7 @@ def called(tool: Sample, name: str) -> list[tuple[Any, ...]]:
 
 
 def test_every_kind_has_its_word() -> None:
-    assert set(kind_words()) >= {kind.name for kind in KINDS} | {FILES, CREDENTIALS}
+    assert set(kind_words()) == {kind.name for kind in KINDS} | {FILES, CREDENTIALS}
 
 
 def test_the_page_says_who_is_meant_and_how_much_there_is(browser: FlaskClient) -> None:
