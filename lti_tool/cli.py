@@ -31,6 +31,7 @@ from lti_tool.commands import (
     installation,
     invitations,
     people,
+    records,
     serving,
     staff,
     to_json,
@@ -40,6 +41,7 @@ from lti_tool.errors import ErrorCode, ToolError
 from lti_tool.platforms import PLATFORMS
 from lti_tool.services.inviting import LONGEST, USUAL
 from lti_tool.settings import load_settings
+from lti_tool.web.record_files import FORMATS
 
 STAFF_ROLES = tuple(role.value for role in StaffRole)
 
@@ -87,7 +89,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     try:
-        print(to_json(answer.value) if arguments.json else "\n".join(answer.lines), flush=True)
+        if arguments.json or answer.lines:
+            print(to_json(answer.value) if arguments.json else "\n".join(answer.lines), flush=True)
     except BrokenPipeError:
         # `lti-tool … | head`: whoever read has seen enough. Nothing must be flushed at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -186,6 +189,17 @@ def _add_people(commands: Any) -> None:
     person = export.add("person", people.export_person)
     _add_whom(person)
     person.add_argument("--output", metavar="FILE", help="the ZIP to write (default: personal-data-ID.zip)")
+    for name, function in (
+        ("awards", records.export_awards),
+        ("completions", records.export_completions),
+    ):
+        parser = export.add(name, function)
+        parser.add_argument("organisation", help="id or exact name")
+        parser.add_argument("--format", choices=FORMATS, default="csv", help="default: %(default)s")
+        parser.add_argument("--since", metavar="TIME", help="only what is new since this ISO 8601 time")
+        parser.add_argument(
+            "--output", metavar="FILE", help="file to write; - is standard output (default: KIND.FORMAT)"
+        )
     erase = _add(commands, "erase", people.erase)
     _add_whom(erase)
     erase.add_argument("--file", metavar="FILE", help="ids of learners, one a line; - reads standard input")
@@ -399,7 +413,7 @@ def _add_badges(commands: Any) -> None:
 
 
 def _days(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= LONGEST:
+    if not (text.isascii() and text.isdecimal()) or not 1 <= int(text) <= LONGEST:
         raise argparse.ArgumentTypeError(f"{text!r}: 1 to {LONGEST} days")
     return int(text)
 
