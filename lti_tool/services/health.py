@@ -15,10 +15,11 @@ from lti_tool.domain.certification import CASES, Case
 from lti_tool.domain.connection_health import KEPT_FOR, SKEW_TOLD, Permission, Seen, permissions_of
 from lti_tool.domain.registrations import DeploymentView, RegistrationView
 from lti_tool.errors import ErrorCode, NotFound
+from lti_tool.lti import memberships
 from lti_tool.lti.observing import Service
 from lti_tool.lti.registration import SCOPES
 from lti_tool.services.health_notes import HealthNotes
-from lti_tool.store import health, oversight, registrations
+from lti_tool.store import health, oversight, registrations, rosters
 from lti_tool.store.health import CheckKey, Refusals
 from lti_tool.store.oversight import DeploymentRow, RegistrationRow
 from lti_tool.telemetry import CONNECTIONS_UNWELL
@@ -151,6 +152,25 @@ class Health(HealthNotes):
             raise NotFound(ErrorCode.NOT_FOUND, deployment_id)
         connection = self.of_registration(organisation_id, row.registration_id)
         return connection, next(one for one in connection.deployments if one.id == deployment_id)
+
+    def missing_in(self, organisation_id: str, context_id: str | None) -> tuple[str, tuple[Permission, ...]]:
+        """Which product a course is of, and what its platform does not let the tool do in it.
+
+        By what the last launch out of that very course granted, and what the token endpoint refused.
+        """
+        if context_id is None:
+            return "other", ()
+        with self._database.read() as session:
+            plan = rosters.context_plan(session, organisation_id, context_id)
+            if plan is None:
+                return "other", ()
+            key = CheckKey(plan.registration.id, plan.deployment.id, Service.TOKEN.value)
+            token = health.check(session, key)
+        granted = set(plan.ags_scopes)
+        if plan.memberships_url is not None:
+            granted.add(memberships.SCOPE)
+        permissions = permissions_of(SCOPES, Seen(facts={"granted": sorted(granted)}), token)
+        return plan.registration.product, tuple(one for one in permissions if one.is_missing)
 
     def for_operator(self, registration_id: str) -> ConnectionHealth:
         """The same without any organisation's blinkers.

@@ -166,6 +166,12 @@ def checks(session: Session, registration_id: str | None = None) -> dict[CheckKe
     return {_key(row): _seen(row) for row in session.scalars(query)}
 
 
+def check(session: Session, key: CheckKey) -> Seen:
+    """What is stored of one service."""
+    row = session.get(ServiceCheck, key.id)
+    return Seen() if row is None else _seen(row)
+
+
 def checks_of_organisation(session: Session, organisation_id: str) -> dict[CheckKey, Seen]:
     """What is stored of an organisation's own deployments, and of the key sets that they rely on."""
     own = exists().where(

@@ -28,8 +28,11 @@ def show() -> str:
     placements = sorted(view.placements, key=lambda placement: placement.placement_id != session.placement_id)
     awards = current_tool().scoring.award_columns(session)
     copy = current_tool().copying.state(session)
+    product, ungranted = current_tool().health.missing_in(session.organisation_id, session.context_id)
     return render_template(
         "pages/course/show.html",
+        product=product,
+        ungranted=ungranted,
         view=view,
         placements=placements,
         awards=awards,

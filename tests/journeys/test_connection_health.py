@@ -192,6 +192,9 @@ def test_a_permission_that_is_taken_away_shows_with_its_mend(campus: Campus) -> 
         return resigned(campus, fields, {name: {**service, "scope": granted}})
 
     campus.browser(campus.learner("ada")).launch(badge.id, tamper=without_score)
+    teacher = campus.browser(campus.teacher).launch(badge.id, tamper=without_score)
+    assert "The platform does not grant all that the tool needs." in teacher.words
+    assert "Write badges into the gradebook" in teacher.words
     owner, page = health_of(campus)
     assert "The platform does not grant all that the tool needs." in page.words
     assert "A badge does not show in the gradebook" in page.words

@@ -159,4 +159,5 @@ def sample_health(record: Callable[..., None]) -> SimpleNamespace:
         of_registration=lambda *_: HEALTHS["well"],
         of_deployment=lambda *_: (HEALTHS["well"], HEALTHS["well"].deployments[0]),
         unwell=lambda *_: (),
+        missing_in=lambda *_: ("moodle", ()),
     )
