@@ -18,8 +18,8 @@ from lti_tool.domain.registrations import RegistrationStatus
 from lti_tool.domain.staff import Permission, StaffRole
 from lti_tool.errors import Conflict, ErrorCode, NotAllowed, NotFound, RequestInvalid
 from lti_tool.lti.claims import origin_of
+from lti_tool.services.form_problems import FormProblem, Problem, text_problems
 from lti_tool.services.issuing import Issuing
-from lti_tool.services.micromodule_form import FormProblem, Problem, text_problems
 from lti_tool.services.registration import Registrations
 from lti_tool.services.staffing import Acting
 from lti_tool.store import audit, catalogue, credentials, oversight

@@ -48,11 +48,7 @@ from lti_tool.services.choosing import (
 from lti_tool.services.criteria_format import parse_criteria
 from lti_tool.services.describing import describe_form, draw, evidence_columns, of_badge
 from lti_tool.services.launching import SessionView
-from lti_tool.services.micromodule_form import (
-    FormProblem,
-    MicromoduleForm,
-    Problem,
-)
+from lti_tool.services.micromodule_form import MicromoduleForm
 from lti_tool.store import audit, bindings, drafts, gates, micromodules, placements, registrations
 from lti_tool.store.database import Database
 from lti_tool.store.micromodules import MicromoduleVersionView
@@ -63,13 +59,10 @@ __all__ = [
     "Choices",
     "Configuring",
     "DeepLinkingAnswer",
-    "FormProblem",
     "LinkWords",
-    "MicromoduleForm",
     "MicromoduleSummary",
     "MissingGate",
     "PickerView",
-    "Problem",
 ]
 
 

@@ -12,13 +12,8 @@ from lti_tool.domain.criteria import Criterion, score_asks
 from lti_tool.errors import ErrorCode, RequestInvalid
 from lti_tool.services.criteria_format import dump_criteria
 from lti_tool.services.criteria_rows import RowKind
-from lti_tool.services.micromodule_form import (
-    ALT_LENGTH,
-    DESCRIPTION_LENGTH,
-    FormProblem,
-    MicromoduleForm,
-    Problem,
-)
+from lti_tool.services.form_problems import FormProblem, Problem
+from lti_tool.services.micromodule_form import ALT_LENGTH, DESCRIPTION_LENGTH, MicromoduleForm
 from lti_tool.store import micromodules
 from lti_tool.store.database import Database
 

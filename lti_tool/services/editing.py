@@ -23,11 +23,12 @@ from lti_tool.errors import Conflict, ErrorCode, NotAllowed, NotFound, RequestIn
 from lti_tool.platforms import GateKind, platform_for
 from lti_tool.services.configuring import Choices, gate_link_key
 from lti_tool.services.criteria_format import parse_criteria
-from lti_tool.services.criteria_rows import parse_number
+from lti_tool.services.criteria_rows import RowKind, parse_number
 from lti_tool.services.criteria_tree import CriteriaNotShown, from_criterion, key_of
 from lti_tool.services.describing import describe_form, evidence_columns, own_description
+from lti_tool.services.form_problems import FormProblem, Problem
 from lti_tool.services.launching import SessionView
-from lti_tool.services.micromodule_form import FormProblem, MicromoduleForm, Problem, RowKind
+from lti_tool.services.micromodule_form import MicromoduleForm
 from lti_tool.services.rights import configured_course
 from lti_tool.store import (
     attestations,

@@ -54,7 +54,7 @@ from lti_tool.lti.registering import (
 from lti_tool.lti.registration import ToolTexts, registration_request
 from lti_tool.outbound import Outbound
 from lti_tool.platforms import ConnectionGuidance, ConnectionSteps, platform_for
-from lti_tool.services.micromodule_form import FormProblem, Problem, text_problems
+from lti_tool.services.form_problems import FormProblem, Problem, text_problems
 from lti_tool.services.registering import require_changeable, store_registration
 from lti_tool.services.registration import Registrations
 from lti_tool.services.staffing import Acting

@@ -15,19 +15,14 @@ from lti_tool.credentials.artwork import MAXIMUM_ALT
 from lti_tool.domain import criteria as domain
 from lti_tool.services.criteria_checks import row_problems
 from lti_tool.services.criteria_rows import (
-    GROUPS,
-    LABEL_LENGTH,
-    MAXIMUM_ROWS,
     Combination,
     CriteriaRow,
-    RowKind,
     Rules,
     one_line,
-    parse_number,
     read_rows,
     write_rows,
 )
-from lti_tool.services.criteria_tree import evidence_key, to_criterion
+from lti_tool.services.criteria_tree import to_criterion
 from lti_tool.services.form_problems import (
     FormProblem,
     Problem,
@@ -36,26 +31,6 @@ from lti_tool.services.form_problems import (
     sort_alike,
     text_problems,
 )
-
-__all__ = [
-    "ALT_LENGTH",
-    "DESCRIPTION_LENGTH",
-    "GROUPS",
-    "LABEL_LENGTH",
-    "MAXIMUM_ROWS",
-    "NAME_LENGTH",
-    "Combination",
-    "CriteriaRow",
-    "FormProblem",
-    "MicromoduleForm",
-    "Problem",
-    "RowKind",
-    "Rules",
-    "evidence_key",
-    "optional_text_problems",
-    "parse_number",
-    "text_problems",
-]
 
 NAME_LENGTH = 200
 DESCRIPTION_LENGTH = 2000

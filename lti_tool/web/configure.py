@@ -15,7 +15,8 @@ from werkzeug.wrappers import Response as AnyResponse
 from lti_tool.errors import Conflict, ErrorCode, NotAllowed, NotFound, RequestInvalid, ToolError
 from lti_tool.services import criteria_import
 from lti_tool.services.editing import Refusal
-from lti_tool.services.micromodule_form import FormProblem, MicromoduleForm, Problem
+from lti_tool.services.form_problems import FormProblem, Problem
+from lti_tool.services.micromodule_form import MicromoduleForm
 from lti_tool.web.choosing import choice_of, is_nothing, link_words
 from lti_tool.web.criteria_words import narrate
 from lti_tool.web.error_texts import text_of

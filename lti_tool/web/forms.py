@@ -26,21 +26,18 @@ from lti_tool.domain.criteria import Criterion
 from lti_tool.domain.criteria_problems import MAXIMUM_INSTRUCTIONS
 from lti_tool.errors import CredentialInvalid, RequestInvalid
 from lti_tool.services.criteria_checks import row_problems
-from lti_tool.services.criteria_rows import RowKind, ancestors
-from lti_tool.services.describing import with_choices
-from lti_tool.services.micromodule_form import (
-    ALT_LENGTH,
-    DESCRIPTION_LENGTH,
+from lti_tool.services.criteria_rows import (
     GROUPS,
     LABEL_LENGTH,
     MAXIMUM_ROWS,
-    NAME_LENGTH,
     Combination,
     CriteriaRow,
-    MicromoduleForm,
-    Problem,
-    text_problems,
+    RowKind,
+    ancestors,
 )
+from lti_tool.services.describing import with_choices
+from lti_tool.services.form_problems import Problem, text_problems
+from lti_tool.services.micromodule_form import ALT_LENGTH, DESCRIPTION_LENGTH, NAME_LENGTH, MicromoduleForm
 from lti_tool.web.recipes import Offered, blank_row, rows_of
 from lti_tool.web.wording import icon_word, problem_sentence, shape_word
 

@@ -11,7 +11,8 @@ from lti_tool.domain.evaluation import evaluate
 from lti_tool.domain.evidence import Evidence
 from lti_tool.domain.freshness import Staleness
 from lti_tool.errors import ErrorCode
-from lti_tool.services.micromodule_form import FormProblem, MicromoduleForm, Problem
+from lti_tool.services.form_problems import FormProblem, Problem
+from lti_tool.services.micromodule_form import MicromoduleForm
 from lti_tool.web.criteria_words import describe, explain
 from lti_tool.web.forms import FormView
 from lti_tool.web.next_steps import for_staff

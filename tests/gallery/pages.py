@@ -23,8 +23,8 @@ from lti_tool.errors import (
     RequestInvalid,
     ToolError,
 )
+from lti_tool.services.form_problems import FormProblem, Problem
 from lti_tool.services.launching import SessionView
-from lti_tool.services.micromodule_form import FormProblem, Problem
 from tests.gallery.people_pages import NO_PEOPLE_PAGES, people_pages
 from tests.gallery.privacy_pages import NO_PRIVACY_PAGES, privacy_pages
 from tests.gallery.registering_pages import registering_pages

@@ -21,7 +21,7 @@ from lti_tool.web.verify import limiter
 from lti_tool.web.wording import problem_sentence
 
 if TYPE_CHECKING:
-    from lti_tool.services.micromodule_form import Problem
+    from lti_tool.services.form_problems import Problem
     from lti_tool.services.staffing import StaffView
 
 blueprint = Blueprint("staff", __name__, url_prefix="/staff")

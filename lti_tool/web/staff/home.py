@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from lti_tool.domain.staff import Permission, StaffRole
 from lti_tool.errors import ErrorCode, RequestInvalid
-from lti_tool.services.micromodule_form import FormProblem
+from lti_tool.services.form_problems import FormProblem
 from lti_tool.services.staffing import EMAIL_LENGTH, NAME_LENGTH
 from lti_tool.web.session import current_tool
 from lti_tool.web.staff.gate import Typed, current_staff, done, page, problems_of, typed

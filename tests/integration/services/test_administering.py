@@ -12,7 +12,7 @@ import pytest
 
 from lti_tool.domain.staff import Permission, StaffRole, permits
 from lti_tool.errors import Conflict, ErrorCode, NotAllowed, NotFound, RequestInvalid
-from lti_tool.services.micromodule_form import FormProblem
+from lti_tool.services.form_problems import FormProblem
 from lti_tool.store import credentials, micromodules, tables
 from lti_tool.store.audit import EventFilter
 from lti_tool.store.database import Database

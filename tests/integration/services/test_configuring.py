@@ -21,8 +21,9 @@ from lti_tool.errors import ErrorCode, NotAllowed, NotFound, RequestInvalid
 from lti_tool.keyring import Signer
 from lti_tool.services.configuring import Choice, Configuring, DeepLinkingAnswer, LinkWords
 from lti_tool.services.criteria_format import parse_criteria
+from lti_tool.services.form_problems import FormProblem
 from lti_tool.services.launching import SessionView
-from lti_tool.services.micromodule_form import FormProblem, MicromoduleForm
+from lti_tool.services.micromodule_form import MicromoduleForm
 from lti_tool.store import tables
 from tests import factories
 from tests.factories import NOW, Course

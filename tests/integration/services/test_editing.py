@@ -12,8 +12,9 @@ from lti_tool.domain.criteria import AllOf, GatePassed, ScoreAtLeast
 from lti_tool.errors import Conflict, ErrorCode, NotAllowed, NotFound, RequestInvalid
 from lti_tool.services.criteria_format import dump_criteria, parse_criteria
 from lti_tool.services.editing import Editing, Refusal
+from lti_tool.services.form_problems import FormProblem
 from lti_tool.services.launching import SessionView
-from lti_tool.services.micromodule_form import FormProblem, MicromoduleForm
+from lti_tool.services.micromodule_form import MicromoduleForm
 from lti_tool.store import tables
 from tests import factories
 from tests.factories import Course

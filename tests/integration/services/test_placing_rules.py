@@ -12,7 +12,8 @@ from lti_tool.errors import ErrorCode, NotFound, RequestInvalid
 from lti_tool.services.configuring import Choice, LinkWords
 from lti_tool.services.criteria_format import parse_criteria
 from lti_tool.services.describing import summary_of
-from lti_tool.services.micromodule_form import FormProblem, MicromoduleForm
+from lti_tool.services.form_problems import FormProblem
+from lti_tool.services.micromodule_form import MicromoduleForm
 from lti_tool.store import tables
 from tests import factories
 from tests.factories import rule_fields

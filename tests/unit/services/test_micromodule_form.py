@@ -21,19 +21,17 @@ from lti_tool.credentials.signing import sign_credential
 from lti_tool.domain import criteria as domain
 from lti_tool.domain import criteria_problems
 from lti_tool.services.criteria_format import dump_criteria, parse_criteria
-from lti_tool.services.criteria_rows import parse_moment
-from lti_tool.services.criteria_tree import CriteriaNotShown, from_criterion, to_criterion
-from lti_tool.services.micromodule_form import (
+from lti_tool.services.criteria_rows import (
     GROUPS,
     MAXIMUM_ROWS,
     Combination,
     CriteriaRow,
-    FormProblem,
-    MicromoduleForm,
-    Problem,
-    evidence_key,
+    parse_moment,
     parse_number,
 )
+from lti_tool.services.criteria_tree import CriteriaNotShown, evidence_key, from_criterion, to_criterion
+from lti_tool.services.form_problems import FormProblem, Problem
+from lti_tool.services.micromodule_form import MicromoduleForm
 from tests.factories import rule_fields
 from tests.properties.criteria_strategies import NOW, usable_criteria
 

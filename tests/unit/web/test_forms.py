@@ -19,8 +19,10 @@ from lti_tool.domain.criteria import AllOf, AnyOf, AtLeast, Attested, Completed,
 from lti_tool.errors import Conflict, ErrorCode, NotAllowed, NotFound, RequestInvalid
 from lti_tool.services.configuring import Choice
 from lti_tool.services.criteria_format import dump_criteria
+from lti_tool.services.criteria_rows import MAXIMUM_ROWS
 from lti_tool.services.editing import Refusal
-from lti_tool.services.micromodule_form import MAXIMUM_ROWS, FormProblem, MicromoduleForm, Problem
+from lti_tool.services.form_problems import FormProblem, Problem
+from lti_tool.services.micromodule_form import MicromoduleForm
 from lti_tool.web.criteria_words import narrate
 from lti_tool.web.form_words import not_editable_sentence
 from lti_tool.web.forms import change_rows, spoken_criterion

@@ -12,7 +12,7 @@ from flask import Flask
 from lti_tool.domain.awarding import Exclusion, Verdict
 from lti_tool.domain.criteria import State
 from lti_tool.errors import ErrorCode
-from lti_tool.services.micromodule_form import FormProblem
+from lti_tool.services.form_problems import FormProblem
 from lti_tool.store.runs import SyncStep
 from lti_tool.web import wording
 from lti_tool.web.i18n import ago
