@@ -188,6 +188,21 @@ class Canvas(Platform):
             "app/controllers/security_controller.rb, doc/api/registration.md",
         ),
         Quirk(
+            "canvas-history-truncated",
+            "Canvas",
+            "cloud",
+            "The histories of courses and links name a thousand ids at most, and then the word truncated.",
+            "lib/lti/variable_expander.rb",
+        ),
+        Quirk(
+            "canvas-line-item-delete",
+            "Canvas",
+            "cloud",
+            "A line item that belongs to a link cannot be deleted (401), and one whose assignment was "
+            "deleted is not found (404).",
+            "app/controllers/lti/ims/line_items_controller.rb",
+        ),
+        Quirk(
             "canvas-storage-frame",
             "Canvas",
             "cloud",

@@ -240,6 +240,31 @@ class Moodle(Platform):
             "mod/lti/locallib.php content_item_to_form",
         ),
         Quirk(
+            "moodle-line-item-put",
+            "Moodle",
+            _SEEN,
+            "A PUT with another scoreMaximum rescales every grade and marks it overridden, which ends a "
+            "column's calculation; a tag, resourceId or link that is left out is emptied.",
+            f"{_SERVICES}/gradebookservices/classes/local/resources/lineitem.php process_put_request",
+        ),
+        Quirk(
+            "moodle-copied-course",
+            "Moodle",
+            _SEEN,
+            "A copied or restored course has new ids for context and links; custom parameters, tags, "
+            "resourceIds, the columns made by tools, their formulas and Restrict access come along. Its "
+            "context history names the courses before it, the nearest first, an imported activity adds "
+            "nothing to it, and there is no link history.",
+            "mod/lti/locallib.php get_course_history, backup/moodle2/restore_stepslib.php",
+        ),
+        Quirk(
+            "moodle-course-reset",
+            "Moodle",
+            _SEEN,
+            "A reset course keeps its ids; grades, completion and, if so chosen, the learners are gone.",
+            "lib/moodlelib.php reset_course_userdata",
+        ),
+        Quirk(
             "moodle-login-hint-cmid",
             "Moodle",
             _SEEN,
