@@ -58,6 +58,10 @@ bench: install ## the benchmarks; ONLY=name,… for some; writes build/bench.jso
 test: install ## every test; REQUIRE=all makes a missing browser, database or Node a failure
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist=loadfile $(TESTS)
 
+.PHONY: guards
+guards: install ## takes each guard against an attack out of a copy of the tree, and sees its test fail
+	@$(BIN)/python -m tests.guards
+
 .PHONY: test-fork
 test-fork: install ## the LTI tests against the maintained fork pylti1p3next, in an environment of its own
 	@rm -rf build/fork && $(PYTHON) -m venv build/fork

@@ -22,7 +22,7 @@ INSTITUTION = """
     window.asked = [];
     addEventListener("message", ({data, source, origin}) => {
         window.asked.push(data.subject);
-        if (data.subject === "lti.capabilities") source.postMessage({
+        const answer = (changes = {}) => source.postMessage({
             subject: "lti.capabilities.response",
             message_id: data.message_id,
             supported_messages: [
@@ -30,7 +30,9 @@ INSTITUTION = """
                 {subject: "lti.put_data", frame: "post_message_forwarding"},
                 {subject: "lti.get_data", frame: "post_message_forwarding"},
             ],
+            ...changes,
         }, origin);
+        if (data.subject === "lti.capabilities") { ANSWERS }
         if (SPOOFS) setInterval(() => source.postMessage({
             subject: "lti.get_data.response", message_id: data.message_id, value: "chosen by the page",
         }, "*"), 20);
@@ -60,6 +62,10 @@ class Cloud:
     forwarding_at: str = ""
     """Where the frame of the agreed name comes from."""
     spoofs: bool = False
+    answers: str = "answer();"
+    """What the page around does when it is asked what it can."""
+    intruder: str = ""
+    """What another site's frame beside the tool does all the time."""
     loses: int = 0
     """How many messages come before the frame listens."""
 
@@ -71,10 +77,12 @@ def cloud(site: Site) -> Iterator[Cloud]:
 
     @app.get("/course")
     def course() -> str:
-        script = INSTITUTION.replace("SPOOFS", str(served.spoofs).lower())
+        script = INSTITUTION.replace("SPOOFS", str(served.spoofs).lower()).replace("ANSWERS", served.answers)
+        intruder = f'<iframe id="intruder" src="{served.stranger}/intruder"></iframe>'
         return (
             f"<!doctype html><title>Course</title><script>{script}</script>"
             f'<iframe name="{FRAME}" src="{served.forwarding_at}/forwarding"></iframe>'
+            f"{intruder if served.intruder else ''}"
             f'<iframe id="tool" data-src="{served.tool}/lti/login"></iframe>'
             "<script>addEventListener('load', () => {const tool = document.getElementById('tool');"
             "tool.src = tool.dataset.src}, {once: true})</script>"
@@ -84,6 +92,10 @@ def cloud(site: Site) -> Iterator[Cloud]:
     def forwarding() -> str:
         script = FORWARDING.replace("LOSES", str(served.loses))
         return f"<!doctype html><title>Forwarding</title><script>{script}</script>"
+
+    @app.get("/intruder")
+    def intruder() -> str:
+        return f"<!doctype html><title>Intruder</title><script>{served.intruder}</script>"
 
     @app.get("/auth")
     def auth() -> str:
@@ -158,3 +170,88 @@ def test_the_page_around_cannot_say_what_the_storage_held(page: Page, site: Site
     cloud.forwarding_at = cloud.stranger
     wallet_opens(page, cloud)
     assert validated(site) == [""]
+
+
+# -- answers about capabilities that are not what they should be
+
+
+def goes_on_without(page: Page, cloud: Cloud) -> None:
+    """The wallet opens though nobody said, in time, that there is a storage."""
+    stop_the_clock(page)
+    page.goto(cloud.institution + "/course")
+    heading = page.frame_locator("#tool").get_by_role("heading", name="Your badges")
+    for _ in range(600):
+        if heading.is_visible():
+            return
+        # Two pages wait for two seconds each; each begins to when the machine has come to it.
+        page.clock.run_for(500)
+        page.wait_for_timeout(100)
+    expect(heading).to_be_visible()
+
+
+NOT_IN_TIME = {
+    "no answer": "",
+    "too late": "setTimeout(answer, 60000);",
+    "another message's": 'answer({message_id: "another"});',
+    "of no message": "answer({message_id: undefined});",
+    "another subject": 'answer({subject: "lti.get_data.response"});',
+    "an error": 'answer({error: {code: "unsupported_subject", message: "no"}});',
+    "no storage": "answer({supported_messages: [{subject: 'lti.capabilities'}]});",
+    "nothing": "answer({supported_messages: undefined});",
+    "no list": "answer({supported_messages: 'lti.put_data'});",
+    "no object": "source.postMessage('lti.capabilities.response', origin); source.postMessage(null, origin);",
+}
+
+
+@pytest.mark.parametrize("answers", NOT_IN_TIME.values(), ids=NOT_IN_TIME.keys())
+def test_without_a_good_answer_in_time_the_login_goes_on_and_tells_no_secret(
+    page: Page, site: Site, cloud: Cloud, answers: str
+) -> None:
+    cloud.answers = answers
+    goes_on_without(page, cloud)
+    assert validated(site) == [""]
+    page.clock.run_for(120_000)
+    assert validated(site) == [""], "what comes too late changes nothing"
+    assert kept_at(page, cloud.sign_in) == {}
+
+
+def test_an_answer_that_comes_again_and_again_counts_once(page: Page, site: Site, cloud: Cloud) -> None:
+    cloud.answers = "answer(); answer(); answer(); setInterval(answer, 10);"
+    wallet_opens(page, cloud)
+    assert validated(site) == ["the secret"]
+    assert kept_at(page, cloud.sign_in)["lti_state_1"] == "the secret"
+
+
+def test_the_secret_is_not_told_to_a_frame_that_the_answer_names_instead(
+    page: Page, site: Site, cloud: Cloud
+) -> None:
+    """Whoever answers may choose the frame, not the origin that is spoken to."""
+    cloud.answers = (
+        'answer({supported_messages: ["lti.put_data", "lti.get_data"].map((subject) => ({subject, '
+        'frame: "intruder"}))});'
+    )
+    cloud.intruder = """
+        window.name = "intruder";
+        addEventListener("message", ({data, source}) => {
+            localStorage.setItem("heard", JSON.stringify(data));
+            source.postMessage({subject: data.subject + ".response", message_id: data.message_id,
+                value: "chosen by the intruder"}, "*");
+        });"""
+    wallet_opens(page, cloud)
+    assert validated(site) == [""]
+    page.goto(cloud.stranger + "/forwarding")
+    assert page.evaluate("localStorage.getItem('heard')") is None
+
+
+def test_a_frame_beside_the_tool_cannot_answer_for_the_platform(page: Page, site: Site, cloud: Cloud) -> None:
+    """It is not asked, so it does not know the message's number."""
+    cloud.intruder = """
+        setInterval(() => {
+            for (const subject of ["lti.capabilities", "lti.put_data", "lti.get_data"])
+                for (const message_id of ["1", "", undefined, null])
+                    for (let number = 0; number < parent.frames.length; number++)
+                        parent.frames[number].postMessage({subject: subject + ".response", message_id,
+                            value: "chosen by the intruder", supported_messages: []}, "*");
+        }, 5);"""
+    wallet_opens(page, cloud)
+    assert validated(site) == ["the secret"]

@@ -1,0 +1,426 @@
+"""Attacks, what stops each, and the test that would notice if nothing did any more.
+
+``make guards`` takes each guard out of a copy of the tree and sees its test fail.
+The table in ``docs/explanation/launch-safety.md`` is this one (``tests/docs/test_attacks.py``).
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).parents[1]
+LEFT_OUT: Final = shutil.ignore_patterns(
+    ".git", ".venv", "build", "data", "__pycache__", "*.egg-info", ".*_cache", "node_modules"
+)
+PASSED, FAILED = 0, 1
+"""Exit status of pytest; any other means that the test could not be run at all."""
+
+
+@dataclass(frozen=True)
+class Guard:
+    """One attack.
+
+    :ivar attack: in the words of the documentation.
+    :ivar name: the function that stops it, with its module; a file for a script.
+    :ivar test: node id of the test that fails without it.
+    :ivar cuts: (file, what stands there once, what stands there without the guard).
+    """
+
+    attack: str
+    name: str
+    test: str
+    cuts: tuple[tuple[str, str, str], ...]
+
+
+LAUNCH = "lti_tool/lti/launch.py"
+OF_DEPLOYMENT = "_contexts.c.deployment_id == _deployments.c.id,"
+OF_ORGANISATION = "_contexts.c.organisation_id == _deployments.c.organisation_id,"
+ASKING = 'key_sets.keys(registration, header["kid"])'
+TRUSTING = f'keys = (own(header["jwk"]),) if "jwk" in header else {ASKING}'
+GUARDS: Final = (
+    Guard(
+        "replay of a launch",
+        "lti_tool.store.launches.consume_nonce",
+        "tests/unit/services/test_launching.py::test_a_launch_counts_once",
+        (
+            (
+                "lti_tool/services/launching.py",
+                "if not launches.consume_nonce(",
+                "if None is launches.consume_nonce(",
+            ),
+        ),
+    ),
+    Guard(
+        "nonce burning by unsigned tokens",
+        "lti_tool.lti.id_tokens.read_body",
+        "tests/journeys/test_attacks.py::test_a_token_that_nobody_signed_burns_no_nonce",
+        (("lti_tool/lti/id_tokens.py", "if not any(_RS256", "if False and not any(_RS256"),),
+    ),
+    Guard(
+        "login CSRF",
+        "lti_tool.lti.launch.LaunchValidator.validate",
+        "tests/unit/lti/test_launch_form.py::test_a_launch_that_another_browser_began_is_refused",
+        ((LAUNCH, "if held is None or not hmac", "if held is not None and not hmac"),),
+    ),
+    Guard(
+        "state fixation by a planted cookie",
+        "lti_tool.lti.oidc.browser_hash",
+        "tests/unit/lti/test_launch_form.py::test_a_launch_that_another_browser_began_is_refused",
+        (
+            (
+                LAUNCH,
+                "if held is None or not hmac.compare_digest(browser_hash(held), self._state.browser_hash):",
+                "if held is None:",
+            ),
+        ),
+    ),
+    Guard(
+        "state fixation by a form of another site",
+        "lti_tool.web.lti.launch",
+        "tests/unit/web/test_sessions.py::TestLaunch::"
+        "test_only_our_own_page_may_say_what_the_platforms_storage_held",
+        (
+            (
+                "lti_tool/web/lti.py",
+                'if request.headers.get("Origin") != tool.settings.base_url:',
+                "if False:",
+            ),
+        ),
+    ),
+    Guard(
+        "state forged or changed",
+        "lti_tool.lti.oidc.StateSigner.open",
+        "tests/unit/lti/test_oidc.py::test_the_sealed_state_is_json_that_nobody_can_change",
+        (
+            (
+                "lti_tool/lti/oidc.py",
+                "if not sealed.isascii() or not hmac.compare_digest(signature, self._signature(payload)):",
+                "if not sealed.isascii():",
+            ),
+        ),
+    ),
+    Guard(
+        "platform storage that another origin answers for",
+        "lti_tool/web/static/platform-storage.js",
+        "tests/browser/test_storage_frame.py::test_the_page_around_cannot_say_what_the_storage_held",
+        (
+            (
+                "lti_tool/web/static/platform-storage.js",
+                'if (toOrigin !== "*" && event.origin !== toOrigin) return;',
+                "",
+            ),
+        ),
+    ),
+    Guard(
+        "tenant mix-up: an issuer that several share",
+        "lti_tool.services.registration.Registrations.lookup",
+        "tests/unit/services/test_registration.py::test_an_issuer_alone_names_a_registration_only_where_it_has_one",
+        (
+            (
+                "lti_tool/services/registration.py",
+                "return found[0] if len(found) == 1 else None",
+                "return found[0] if found else None",
+            ),
+        ),
+    ),
+    Guard(
+        "tenant mix-up: a token for another tool or institution",
+        "lti_tool.lti.id_tokens.check_parties",
+        "tests/unit/lti/test_launch_token.py::test_any_audience_but_ours_alone_is_refused",
+        (
+            (
+                "lti_tool/lti/id_tokens.py",
+                "if not audiences or any(each != registration.client_id for each in audiences):",
+                "if not audiences:",
+            ),
+        ),
+    ),
+    Guard(
+        "tenant mix-up: an access token of one for another",
+        "lti_tool.lti.connector.PlatformConnector",
+        "tests/unit/lti/test_connector.py::test_a_token_of_one_tenant_is_never_used_for_another",
+        (
+            (
+                "lti_tool/lti/connector.py",
+                "key = (access.registration.id, access.deployment.id_on_platform, token_url, scopes)",
+                'key = ("", "", "", scopes)',
+            ),
+        ),
+    ),
+    Guard(
+        "tenant mix-up: the same ids in another organisation",
+        "lti_tool.store.launches.find_known",
+        "tests/unit/services/test_launching_owners.py::test_the_same_ids_in_two_organisations_are_two_of_everything",
+        (
+            (
+                "lti_tool/store/launches.py",
+                f"{OF_DEPLOYMENT}\n                {OF_ORGANISATION}",
+                "",
+            ),
+        ),
+    ),
+    Guard(
+        "key confusion: HS256 with the public key, none",
+        "lti_tool.lti.id_tokens.read_header",
+        "tests/unit/lti/test_launch_token.py::test_hs256_with_the_public_key_as_secret_is_refused",
+        (("lti_tool/lti/id_tokens.py", 'if header.get("alg") != ALGORITHM:', "if False:"),),
+    ),
+    Guard(
+        "key confusion: a kid of another registration",
+        "lti_tool.lti.key_sets.KeySets.keys",
+        "tests/unit/lti/test_key_sets.py::test_registrations_do_not_share_keys_even_behind_one_url",
+        (("lti_tool/lti/key_sets.py", "key = (registration.id, registration.jwks_url)", 'key = ("", "")'),),
+    ),
+    Guard(
+        "key confusion: a key in the header (jwk, jku, x5u)",
+        "lti_tool.lti.id_tokens.read_body",
+        "tests/unit/lti/test_launch_token.py::test_a_key_named_in_the_header_is_never_used",
+        (
+            (
+                "lti_tool/lti/id_tokens.py",
+                'keys = key_sets.keys(registration, header["kid"])',
+                f"from lti_tool.lti.key_sets import _rsa_key as own\n    {TRUSTING}",
+            ),
+        ),
+    ),
+    Guard(
+        "a platform flooded with questions for made-up keys",
+        "lti_tool.lti.key_sets.KeySets.keys",
+        "tests/unit/lti/test_key_sets.py::test_made_up_key_ids_do_not_make_us_hammer_the_platform",
+        (
+            (
+                "lti_tool/lti/key_sets.py",
+                "if _age(entry.disappointed_at, now) < COOL_DOWN_SECONDS:",
+                "if False:",
+            ),
+        ),
+    ),
+    Guard(
+        "SSRF by configuration URL",
+        "lti_tool.outbound.policy.OutboundPolicy.permits",
+        "tests/integration/services/test_inviting.py::"
+        "test_a_name_that_leads_home_after_it_was_looked_up_is_refused",
+        (
+            (
+                "lti_tool/outbound/connection.py",
+                "permitted = [entry for entry in found if self._permits(entry[4][0], port)]",
+                "permitted = list(found)",
+            ),
+        ),
+    ),
+    Guard(
+        "SSRF by jwks_uri",
+        "lti_tool.outbound.policy.is_public",
+        "tests/journeys/test_attacks.py::test_a_key_set_s_address_leads_to_no_private_place",
+        (
+            (
+                "lti_tool/outbound/policy.py",
+                'if scheme == "https" and is_public(address):',
+                'if scheme == "https":',
+            ),
+        ),
+    ),
+    Guard(
+        "SSRF, and a token given away, by a next link",
+        "lti_tool.lti.connector.PlatformConnector.require_named_host",
+        "tests/unit/lti/test_memberships.py::test_a_next_link_to_a_host_that_was_never_named_ends_the_reading",
+        (
+            (
+                "lti_tool/lti/connector.py",
+                "if host is None or downgraded or host not in named_hosts(access):",
+                "if host is None:",
+            ),
+        ),
+    ),
+    Guard(
+        "DNS rebinding",
+        "lti_tool.outbound.policy.OutboundPolicy.permits",
+        "tests/unit/test_outbound.py::test_the_address_that_is_judged_is_the_one_that_is_connected_to",
+        (
+            (
+                "lti_tool/outbound/connection.py",
+                "permitted = [entry for entry in found if self._permits(entry[4][0], port)]",
+                "permitted = list(found)",
+            ),
+        ),
+    ),
+    Guard(
+        "oversized answers",
+        "lti_tool.outbound.client.Outbound.request",
+        "tests/unit/test_outbound.py::test_a_body_is_cut_at_the_limit_whatever_its_length_claims",
+        (
+            (
+                "lti_tool/outbound/client.py",
+                "        if len(body) > max_bytes:\n            raise too_large\n",
+                "",
+            ),
+        ),
+    ),
+    Guard(
+        "slow answers",
+        "lti_tool.outbound.connection.Deadline.cut",
+        "tests/unit/test_outbound.py::test_a_server_that_drips_is_cut_off_at_the_time_limit",
+        (
+            (
+                "lti_tool/outbound/connection.py",
+                "                        deadline.cut()\n",
+                "",
+            ),
+        ),
+    ),
+    Guard(
+        "content-item injection: a line break in a custom value",
+        "lti_tool.lti.deep_linking.LinkItem.in_json",
+        "tests/unit/lti/test_deep_linking.py::test_a_custom_value_cannot_smuggle_in_another_parameter",
+        (
+            (
+                "lti_tool/lti/deep_linking.py",
+                "{name: _one_line(value) for name, value in self.custom.items()}",
+                "dict(self.custom)",
+            ),
+        ),
+    ),
+    Guard(
+        "content-item injection: HTML",
+        "lti_tool.lti.deep_linking.HtmlItem.in_json",
+        "tests/unit/lti/test_deep_linking.py::test_html_holds_nothing_but_what_this_tool_put_there",
+        (
+            (
+                "lti_tool/lti/deep_linking.py",
+                'name = f"<strong>{_escaped(self.title)}</strong>"',
+                'name = f"<strong>{self.title}</strong>"',
+            ),
+        ),
+    ),
+    Guard(
+        "open redirect by target_link_uri",
+        "lti_tool.lti.oidc.is_ours",
+        "tests/unit/lti/test_oidc.py::test_a_target_elsewhere_is_refused",
+        (("lti_tool/lti/oidc.py", 'if not is_ours(form["target_link_uri"], base_url):', "if False:"),),
+    ),
+    Guard(
+        "open redirect by return_url",
+        "lti_tool.web.returning.back_to_course",
+        "tests/journeys/test_returning.py::test_nobody_else_says_where_the_way_back_leads",
+        ((LAUNCH, "        if self._is_genuine:\n", "        if True:\n"),),
+    ),
+    Guard(
+        "clickjacking",
+        "lti_tool.web.headers.frame_ancestors",
+        "tests/journeys/test_attacks.py::test_no_page_of_a_session_is_framed_by_a_stranger",
+        (("lti_tool/web/headers.py", "return (\"'self'\", *origins)", "return ANYBODY"),),
+    ),
+    Guard(
+        "session theft by referrer",
+        "lti_tool.web.headers.set_headers",
+        "tests/journeys/test_attacks.py::test_a_path_that_carries_a_session_is_told_to_nobody",
+        (
+            (
+                "lti_tool/web/headers.py",
+                'if g.get("session_token") is not None or request.path.startswith(("/s/", "/lti/register")):',
+                "if False:",
+            ),
+        ),
+    ),
+    Guard(
+        "session theft by an address: a cookie's token in a path",
+        "lti_tool.web.session.open_session",
+        "tests/unit/web/test_sessions.py::test_the_token_of_a_cookie_is_refused_in_a_path",
+        (
+            (
+                "lti_tool/web/session.py",
+                "if session.is_cookie_bound:\n            # A token",
+                "if False:\n            # A token",
+            ),
+        ),
+    ),
+    Guard(
+        "cross-site request forgery inside a session",
+        "lti_tool.web.session.check_csrf",
+        "tests/unit/web/test_sessions.py::test_nothing_changes_without_this_sessions_csrf_token",
+        (
+            (
+                "lti_tool/web/session.py",
+                "if not hmac.compare_digest(sent.encode(), csrf_token().encode()):",
+                "if False:",
+            ),
+        ),
+    ),
+    Guard(
+        "somebody whom the platform does not name",
+        "lti_tool.lti.claims.read_user",
+        "tests/journeys/test_anonymous.py::test_nobody_is_refused_unless_the_operator_allows_it",
+        ((LAUNCH, "            self._registered.allows_anonymous\n            and ", "            "),),
+    ),
+    Guard(
+        "rights of an anonymous visitor",
+        "lti_tool.lti.launch.LaunchValidator.validate",
+        "tests/journeys/test_anonymous.py::test_nobody_teaches_nothing_whatever_roles_came_along",
+        ((LAUNCH, "rights=rights_of(() if user == ANONYMOUS else roles),", "rights=rights_of(roles),"),),
+    ),
+    Guard(
+        "a signing key that others can read or put there",
+        "lti_tool.keyring.Keyring.signer",
+        "tests/unit/test_keyring.py::test_a_folder_that_others_can_write_to_is_refused",
+        (("lti_tool/keyring.py", "if stat.S_IMODE(status.st_mode) & 0o022:", "if False:"),),
+    ),
+)
+
+
+def problems(guard: Guard) -> list[str]:
+    """Why a guard cannot be taken out as the table says."""
+    return [
+        f"{guard.attack}: {file} holds {text!r} {(ROOT / file).read_text('utf-8').count(text)} times"
+        for file, text, _ in guard.cuts
+        if (ROOT / file).read_text("utf-8").count(text) != 1
+    ]
+
+
+def run(tree: Path, *tests: str) -> subprocess.CompletedProcess[str]:
+    """pytest on some tests of a tree."""
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "--no-header", "-p", "no:cacheprovider", *tests]
+    return subprocess.run(command, cwd=tree, capture_output=True, check=False, text=True)
+
+
+def without(guard: Guard, tree: Path) -> int:
+    """The exit status of a guard's test in a tree that lacks it; the tree is whole again afterwards."""
+    before = {file: (tree / file).read_bytes() for file, _, _ in guard.cuts}
+    try:
+        for file, text, instead in guard.cuts:
+            (tree / file).write_text((tree / file).read_text("utf-8").replace(text, instead), "utf-8")
+        return run(tree, guard.test).returncode
+    finally:
+        for file, content in before.items():
+            (tree / file).write_bytes(content)
+
+
+def main(wanted: list[str]) -> int:
+    """0 where every test notices; ``wanted``: words of the attacks to try, all unless given."""
+    chosen = [one for one in GUARDS if not wanted or any(word in one.attack for word in wanted)]
+    unusable = [problem for guard in chosen for problem in problems(guard)]
+    if unusable:
+        print("\n".join(unusable))
+        return 1
+    with tempfile.TemporaryDirectory() as folder:
+        tree = Path(folder, "tree")
+        shutil.copytree(ROOT, tree, ignore=LEFT_OUT)
+        whole = run(tree, *dict.fromkeys(guard.test for guard in chosen))
+        if whole.returncode != PASSED:
+            print(f"{whole.stdout}\nA test fails though every guard is there.")
+            return 1
+        unnoticed = 0
+        for guard in chosen:
+            noticed = without(guard, tree) == FAILED
+            unnoticed += not noticed
+            print(f"{'noticed' if noticed else 'UNNOTICED':10}{guard.attack}: {guard.name}", flush=True)
+    return 1 if unnoticed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
