@@ -48,6 +48,7 @@ from lti_tool.services.privacy import Privacy
 from lti_tool.services.progress import CourseProgress
 from lti_tool.services.public import PublicRecords
 from lti_tool.services.publishing import Publishing
+from lti_tool.services.records import Records
 from lti_tool.services.registration import Registrations
 from lti_tool.services.replaying import Replaying
 from lti_tool.services.scoring import Scoring
@@ -111,6 +112,7 @@ class Tool:
     verifying: Verifying
     public: PublicRecords
     hosting: Hosting
+    records: Records
     staffing: Staffing
     overview: Overview
     administering: Administering
@@ -252,6 +254,7 @@ def build_tool(
         verifying=Verifying(outbound, issuing, public, clock, settings.base_url),
         public=public,
         hosting=Hosting(database, issuing, urls),
+        records=Records(database, clock, urls),
         staffing=Staffing(database, clock, secret, settings.base_url),
         overview=Overview(database, clock, keyring, urls, queue, ages),
         administering=Administering(database, clock, registrations, issuing),

@@ -26,6 +26,8 @@ class Permission(StrEnum):
     """What an issuer's public page says."""
     REVOKE = "revoke"
     """Withdraw a badge, with a reason."""
+    EXPORT_RECORDS = "export_records"
+    """Take files of everybody's badges and completions, with names and addresses."""
     MANAGE_PERSONAL_DATA = "manage_personal_data"
     """Hand out everything that is stored about a person, and erase it."""
     MANAGE_REGISTRATIONS = "manage_registrations"
@@ -39,7 +41,7 @@ class Permission(StrEnum):
 _PERMITS: Mapping[StaffRole, frozenset[Permission]] = {
     StaffRole.OWNER: frozenset(Permission),
     StaffRole.EDITOR: frozenset({Permission.VIEW, Permission.EDIT_MICROMODULES, Permission.EDIT_ISSUERS}),
-    StaffRole.REVIEWER: frozenset({Permission.VIEW, Permission.REVOKE}),
+    StaffRole.REVIEWER: frozenset({Permission.VIEW, Permission.REVOKE, Permission.EXPORT_RECORDS}),
     StaffRole.READER: frozenset({Permission.VIEW}),
 }
 

@@ -13,6 +13,7 @@ from lti_tool.app import create_app
 from lti_tool.cli import build_parser
 from lti_tool.errors import ErrorCode
 from lti_tool.platforms import QUIRKS
+from lti_tool.services.records import COLUMNS
 from lti_tool.settings import Settings, load_settings
 from lti_tool.telemetry import METRICS
 
@@ -96,9 +97,10 @@ def test_every_route_has_its_entry(tmp_path: Path) -> None:
 def test_a_code_that_a_page_names_exists(path: Path) -> None:
     """Prose that names an error code or setting goes stale silently otherwise."""
     text = path.read_text(encoding="utf-8")
+    known = {code.value for code in ErrorCode} | {name for columns in COLUMNS.values() for name in columns}
     families = "launch|platform|deployment|registration|outbound|credential"
     for name in re.findall(rf"`((?:{families})_[a-z_]+)`", text):
-        assert name in {code.value for code in ErrorCode}, name
+        assert name in known, name
     allowed = {f"LTI_TOOL_{name.upper()}" for name in Settings.model_fields} | {"LTI_TOOL_SECRETS_DIR"}
     for name in re.findall(r"\bLTI_TOOL_(?!TEST_)[A-Z_]+[A-Z]\b", text):
         assert name in allowed, name

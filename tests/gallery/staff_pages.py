@@ -8,9 +8,9 @@ from typing import Any
 
 from lti_tool.domain.staff import StaffRole
 from lti_tool.errors import Conflict, ErrorCode, NotAllowed, NotFound, RequestInvalid
+from lti_tool.services.form_problems import FormProblem, Problem
 from lti_tool.services.health import ConnectionHealth
 from lti_tool.services.inviting import Standing
-from lti_tool.services.micromodule_form import FormProblem, Problem
 from tests.unit.web import connection_views
 from tests.unit.web import staff_views as views
 from tests.unit.web.health_views import HEALTHS, UNWELL
@@ -215,6 +215,7 @@ def _holders() -> Iterator[StaffPage]:
     yield StaffPage("staff/revoke-problem", path, _refuses("revoke_credential", problem), fields, 422)
     revoked = replace(views.BADGE, revoked_at=views.NOW, revocation_reason="Awarded by mistake.")
     yield StaffPage("staff/revoke-already", path, _reads(credential=(revoked, views.LEARNER)))
+    yield StaffPage("staff/records", "/staff/records", _reads())
     for state, trail in views.TRAILS.items():
         yield StaffPage(f"staff/audit-{state}", "/staff/audit", _reads(trail=trail))
 
@@ -248,6 +249,7 @@ def _raise(error: Exception) -> Callable[..., Any]:
 NO_STAFF_PAGES = frozenset(
     {
         ("GET", "staff.holders.credential"),
+        ("GET", "staff.records.download"),
         ("GET", "staff.trail.download"),
         ("POST", "staff.use_link"),
         ("POST", "staff.sign_out"),

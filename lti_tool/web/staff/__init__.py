@@ -15,11 +15,12 @@ from lti_tool.web.staff import (
     home,
     invitations,
     personal_data,
+    records,
     trail,
     words,
 )
 
-for _room in (home, connections, health, invitations, catalogue, holders, personal_data, trail):
+for _room in (home, connections, health, invitations, catalogue, holders, personal_data, records, trail):
     gate.blueprint.register_blueprint(_room.blueprint)
 
 

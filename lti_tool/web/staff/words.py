@@ -76,7 +76,7 @@ def role_sentence(role: StaffRole | str) -> str:
     return {
         StaffRole.OWNER: _("May do everything: members, registrations, issuers, micromodules, revocation."),
         StaffRole.EDITOR: _("Looks after micromodules, categories and issuers."),
-        StaffRole.REVIEWER: _("May revoke badges."),
+        StaffRole.REVIEWER: _("May revoke badges, and take files of records."),
         StaffRole.READER: _("Sees everything and changes nothing."),
     }[StaffRole(role)]
 
@@ -148,6 +148,7 @@ def action_words() -> dict[str, str]:
         "key_announced": _("New key of the tool published"),
         "key_activated": _("New key of the tool in use"),
         "key_removed": _("Old key of the tool removed"),
+        "records.exported": _("Records of badges and completions taken as a file"),
         "invitation.made": _("Registration link made"),
         "invitation.used": _("Registration link used"),
         "invitation.withdrawn": _("Registration link taken back"),

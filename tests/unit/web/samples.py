@@ -308,6 +308,10 @@ class Sample:
             erase=self._called("erase", PEOPLE["usual"].counts),
         )
         self.overview = sample_overview()
+        self.records = SimpleNamespace(
+            counts=lambda organisation_id: {"awards": 1234, "completions": 1},
+            take=self._called("take", iter(())),
+        )
         self.health = sample_health(self._record)
         self.checking = SimpleNamespace(check=lambda *_: CHECKED)
         self.administering = SimpleNamespace(

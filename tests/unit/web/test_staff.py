@@ -8,6 +8,7 @@ import io
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from flask.testing import FlaskClient
 import lti_tool
 from lti_tool.domain.staff import StaffRole
 from lti_tool.errors import Conflict, ErrorCode, NotAllowed
+from lti_tool.services.records import RecordKind
 from lti_tool.store.audit import EventFilter
 from lti_tool.store.holders import HolderFilter
 from lti_tool.web.staff.words import action_word, subject_word
@@ -245,7 +247,7 @@ def test_nobody_sees_a_control_that_would_be_refused(
     allowed = CONTROLS[role]
     seen = 0
     for path in READ:
-        if path in ("/staff/members/new", "/staff/credentials/credential-1/revoke"):
+        if path in ("/staff/members/new", "/staff/credentials/credential-1/revoke", "/staff/records"):
             continue  # refused whole, see below
         page = BeautifulSoup(staff.get(path).text, "html5lib")
         targets = {str(form["action"]) for form in page.select("form[method=post]")} - {"/staff/sign-out"}
@@ -309,6 +311,27 @@ def test_services_are_asked_for_ones_own_organisation(staff: FlaskClient, tool: 
     staff.get("/staff/audit.csv").get_data()
     assert len(asked) >= len(READ) - 3
     assert set(asked) == {"organisation-7"}
+
+
+def test_records_are_taken_by_whom_they_are_trusted_to_only(staff: FlaskClient, tool: Sample) -> None:
+    path = "/staff/records/awards.csv?since=2026-03-01"
+    staff.head(path)
+    assert tool.calls == []
+    answer = staff.get(path)
+    assert answer.mimetype == "text/csv"
+    assert 'filename="awards.csv"' in answer.headers["Content-Disposition"]
+    assert "award_id,state," in answer.text
+    view = tool.staffing.view
+    since = datetime(2026, 3, 1, tzinfo=UTC)
+    assert tool.calls == [("take", view.organisation_id, RecordKind.AWARDS, view.actor, since)]
+    assert staff.get("/staff/records/awards.csv?since=soon").status_code == 400
+    assert staff.get("/staff/records/learners.csv").status_code == 404
+    for role in (StaffRole.EDITOR, StaffRole.READER):
+        tool.staffing.view = views.staff(role)
+        for refused in ("/staff/records", "/staff/records/completions.json"):
+            assert staff.get(refused).status_code == 403
+        assert 'href="/staff/records"' not in staff.get("/staff/").text
+    assert len(tool.calls) == 1
 
 
 # -- headers
