@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from lti_tool.store.copies import is_unconfirmed
-from lti_tool.store.micromodules import NewMicromodule
+from lti_tool.store.micromodules import NewMicromodule, achievement_version_of
 from lti_tool.store.tables import (
     AchievementVersion,
     Award,
@@ -149,10 +149,9 @@ def rewrite(
     """
     version_id = None
     if draft.achievement_version_id is not None and draft.achievement_id is not None:
-        number = session.scalar(
+        number = session.scalars(
             select(AchievementVersion.number).where(AchievementVersion.id == draft.achievement_version_id)
-        )
-        version_id = new_id()
+        ).one()
         session.execute(_version_of(organisation_id, draft).values(achievement_version_id=None))
         session.execute(
             sa.delete(AchievementVersion)
@@ -162,24 +161,9 @@ def rewrite(
             )
             .execution_options(synchronize_session=False)
         )
-        session.add(
-            AchievementVersion(
-                id=version_id,
-                organisation_id=organisation_id,
-                achievement_id=draft.achievement_id,
-                number=number,
-                name=new.name,
-                description=new.description or new.summary,
-                criteria_narrative=new.criteria_narrative,
-                skills=list(new.skills),
-                language=new.language,
-                image_alt=new.image_alt,
-                artwork=new.artwork,
-                image_svg=new.image_svg,
-                image_png=new.image_png,
-                created_at=now,
-            )
-        )
+        version = achievement_version_of(new, organisation_id, draft.achievement_id, number=number, now=now)
+        version_id = version.id
+        session.add(version)
         session.flush()
     session.execute(
         _version_of(organisation_id, draft).values(

@@ -301,6 +301,28 @@ def first_version(
     return None if row is None else _version_view(row)
 
 
+def achievement_version_of(
+    new: NewMicromodule, organisation_id: str, achievement_id: str, *, number: int, now: datetime
+) -> AchievementVersion:
+    """The version of an achievement that says what ``new`` says; not stored yet."""
+    return AchievementVersion(
+        id=new_id(),
+        organisation_id=organisation_id,
+        achievement_id=achievement_id,
+        number=number,
+        name=new.name,
+        description=new.description or new.summary,
+        criteria_narrative=new.criteria_narrative,
+        skills=list(new.skills),
+        language=new.language,
+        image_alt=new.image_alt,
+        artwork=new.artwork,
+        image_svg=new.image_svg,
+        image_png=new.image_png,
+        created_at=now,
+    )
+
+
 def add_micromodule(
     session: Session,
     organisation_id: str,
@@ -326,22 +348,7 @@ def add_micromodule(
         micromodule_id=micromodule_id,
         created_at=now,
     )
-    achievement_version = AchievementVersion(
-        id=new_id(),
-        organisation_id=organisation_id,
-        achievement_id=achievement.id,
-        number=1,
-        name=new.name,
-        description=new.description or new.summary,
-        criteria_narrative=new.criteria_narrative,
-        skills=list(new.skills),
-        language=new.language,
-        image_alt=new.image_alt,
-        artwork=new.artwork,
-        image_svg=new.image_svg,
-        image_png=new.image_png,
-        created_at=now,
-    )
+    achievement_version = achievement_version_of(new, organisation_id, achievement.id, number=1, now=now)
     micromodule_version = MicromoduleVersion(
         id=new_id(),
         organisation_id=organisation_id,
