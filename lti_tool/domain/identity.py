@@ -124,6 +124,8 @@ class Launch:
     grades: GradeService | None = None
     memberships: MembershipService | None = None
     deep_linking: DeepLinkingSettings | None = None
+    groups_url: str | None = None
+    """Where the course's groups can be read, if the launch permits it (Course Groups 1.0)."""
     notices_url: str | None = None
     """Where the platform lets the tool ask for notifications."""
     return_url: str | None = None

@@ -34,7 +34,7 @@ from lti_tool.domain.identity import ANONYMOUS, CourseContext, Launch, LinkOnPla
 from lti_tool.domain.registrations import RegistrationView
 from lti_tool.domain.roles import rights_of
 from lti_tool.errors import ErrorCode, LaunchRefused
-from lti_tool.lti import claims, id_tokens, notices
+from lti_tool.lti import claims, groups, id_tokens, notices
 from lti_tool.lti.id_tokens import LEEWAY_SECONDS, MAX_TOKEN_LENGTH
 from lti_tool.lti.key_sets import KeySets
 from lti_tool.lti.oidc import (
@@ -450,6 +450,7 @@ class _Validation(MessageLaunch[_Form, ToolConfDict, SessionService, _Cookies]):
             grades=claims.read_grade_service(body),
             memberships=claims.read_membership_service(body),
             deep_linking=settings,
+            groups_url=groups.read_service(body),
             notices_url=notices.read_service(body),
             return_url=return_url,
             locale=claims.read_locale(presentation, custom),

@@ -36,9 +36,15 @@ class Member:
     is_active: bool
     is_gone: bool = False
     """Called inactive or deleted: only this takes anybody away where a list tells changes and not all."""
+    group_ids: tuple[str, ...] = ()
+    """The platform's ids of the groups they are in, where those were asked for."""
 
 
 RosterPages = PagedRead[Member]
+
+
+class _Enrolment(msgspec.Struct, frozen=True):
+    group_id: str | int
 
 
 class _Member(msgspec.Struct, frozen=True):
@@ -49,6 +55,7 @@ class _Member(msgspec.Struct, frozen=True):
     given_name: str | None = None
     family_name: str | None = None
     email: str | None = None
+    group_enrollments: list[_Enrolment] | None = None
 
 
 class _Container(msgspec.Struct, frozen=True):
@@ -71,12 +78,14 @@ def roster_pages(
     *,
     role: str | None = None,
     resource_link_id: str | None = None,
+    with_groups: bool = False,
     deadline: float | None = None,
 ) -> PagedRead[Member]:
     """The roster of a course, page by page.
 
     :param role: only members of this role; Moodle knows Learner and Instructor and ignores others.
     :param resource_link_id: only members who may see this link (NRPS §2.4.4, ``rlid``).
+    :param with_groups: along with the groups that each is in (Course Groups 1.0 §3.2).
     :param deadline: of :meth:`PlatformConnector.deadline_in`.
     """
     platform = access.platform
@@ -87,7 +96,7 @@ def roster_pages(
         lambda: frozenset({SCOPE}),
         MEDIA_TYPE,
         lambda body: _page(platform, body),
-        requested=platform.roster_query(role, resource_link_id),
+        requested=platform.roster_query(role, resource_link_id) | ({"groups": "true"} if with_groups else {}),
         deadline=deadline,
     )
 
@@ -158,6 +167,7 @@ def _page(platform: Platform, body: bytes) -> Page[Member]:
                 # Absent means active (NRPS §2.2); anything else than the one good word does not.
                 is_active=status == "active",
                 is_gone=status in ("inactive", "deleted"),
+                group_ids=tuple(str(one.group_id) for one in entry.group_enrollments or ()),
             )
         )
     return Page(tuple(members), is_whole, members[0].user.sub if members else None)

@@ -308,6 +308,7 @@ class _Acceptance:
             memberships and memberships.memberships_url,
             grades and grades.line_items_url,
             grades and grades.line_item_url,
+            self.launch.groups_url,
             self.launch.notices_url,
         )
         hosts = {host for url in urls if url and (host := host_of(url))}
@@ -328,6 +329,7 @@ class _Acceptance:
             "memberships_url": memberships and memberships.memberships_url,
             "line_items_url": grades and grades.line_items_url,
             "ags_scopes": sorted(grades.scopes) if grades else None,
+            "groups_url": self.launch.groups_url,
         }
         values = {name: value for name, value in told.items() if value is not None}
         values["last_launched_at"] = launches.touched(row.last_launched_at if row else None, self.now)

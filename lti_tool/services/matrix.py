@@ -22,10 +22,11 @@ from lti_tool.services.evidence_channels import ChannelView, channels_of
 from lti_tool.services.freshness import Ages
 from lti_tool.services.launching import SessionView
 from lti_tool.services.rights import viewed_course
-from lti_tool.store import credentials, decisions, placements
+from lti_tool.store import credentials, decisions, groups, placements
 from lti_tool.store import matrix as store
 from lti_tool.store.credentials import EarnedView
 from lti_tool.store.database import Database
+from lti_tool.store.groups import GroupRow
 from lti_tool.store.matrix import LETTERS, Listed, Order, Wanted
 from lti_tool.store.placements import PlacementView
 
@@ -82,6 +83,8 @@ class MatrixView:
     roster_trouble: ErrorCode | None
     freshness: Freshness | None
     """Of the roster and the columns, by the oldest of them."""
+    groups: tuple[GroupRow, ...] = ()
+    """Of the course, where its platform tells them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +128,9 @@ class Matrix:
             if course is None:
                 raise NotFound(ErrorCode.CONTEXT_NOT_FOUND)
             gates = store.gates(reading, organisation_id, placement_id)
+            own_groups = groups.of_context(reading, organisation_id, context_id)
+        if wanted.group_id not in {one.id for one in own_groups}:
+            wanted = replace(wanted, group_id=None)
         if placement.status == "draft":
             listed, made, found, total, page = self._of_draft(
                 organisation_id, context_id, placement_id, wanted, page, per_page
@@ -153,6 +159,7 @@ class Matrix:
             course.roster_is_complete,
             ErrorCode(course.roster_trouble) if course.roster_trouble else None,
             self.ages.of(organisation_id, context_id, min(read, default=None)),
+            own_groups,
         )
 
     def everybody(self, session: SessionView, placement_id: str) -> MatrixFile:
@@ -236,7 +243,7 @@ class Matrix:
         made = self.awarding.preview_placement(organisation_id, context_id, placement_id)
         with self.database.read() as reading:
             total = store.count(reading, organisation_id, context_id, placement_id, Wanted())
-            named = store.names_by_order(reading, organisation_id, context_id, wanted.name)
+            named = store.names_by_order(reading, organisation_id, context_id, wanted.name, wanted.group_id)
             revoked = decisions.revoked_learners(reading, organisation_id, placement_id)
         decided = {decision.learner_id: decision for decision in made.decisions}
         stands = {

@@ -15,10 +15,11 @@ from sqlalchemy.orm import Session
 
 from lti_tool.domain.copies import RESET_LEAST, looks_reset
 from lti_tool.errors import ErrorCode
-from lti_tool.lti import memberships
+from lti_tool.lti import groups, memberships
 from lti_tool.lti.connector import PlatformConnector, is_silent
 from lti_tool.lti.memberships import Member, RosterPages
 from lti_tool.services.columns import service_access
+from lti_tool.store import groups as store
 from lti_tool.store import rosters
 from lti_tool.store.database import Database
 from lti_tool.store.rosters import ContextPlan, RosterEntry
@@ -136,12 +137,18 @@ class _Reading:
         """Everybody; who is not listed in a list that was read whole is gone."""
         plan = self.plan
         assert plan.memberships_url is not None
-        read = memberships.roster_pages(self.connector, self.access, plan.memberships_url)
+        read = memberships.roster_pages(
+            self.connector, self.access, plan.memberships_url, with_groups=plan.groups_url is not None
+        )
         present: dict[str, bool] = {}
+        members: dict[str, set[str]] = {}
         added = changed = 0
         for batch in rosters.batches(read, self.clock, self.database.dialect):
             entries = [_entry(member) for member in batch]
             present.update((entry.sub, entry.is_active) for entry in entries)
+            for member in batch:
+                for group_id in member.group_ids:
+                    members.setdefault(group_id, set()).add(member.user.sub)
             with self.database.write() as session:
                 stored = rosters.store_members(session, plan, entries, self.clock())
                 self.advance(session, len(present))
@@ -168,8 +175,20 @@ class _Reading:
                 trouble=None if trouble is None else trouble.value,
                 differences_url=read.differences_url if is_complete else None,
             )
+        if is_complete and plan.groups_url is not None:
+            self._groups(plan.groups_url, members)
         counts = {"members": len(present), "added": added, "changed": changed, "left": left}
         return _outcome(read, counts, was_read=was_read, trouble=trouble, is_reset=is_reset)
+
+    def _groups(self, groups_url: str, members: Mapping[str, set[str]]) -> None:
+        """What the groups are called; if that cannot be had, what was read before stands. Nothing is decided
+        by groups: the health of the connection says that they fail, and a course is read all the same."""
+        read = groups.group_pages(self.connector, self.access, groups_url)
+        names = {group.id_on_platform: group.name for page in read for group in page}
+        if not read.is_complete:
+            return
+        with self.database.write() as session:
+            store.replace(session, self.plan, names, members, self.clock())
 
 
 def _outcome(

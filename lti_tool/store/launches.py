@@ -108,6 +108,7 @@ class KnownContext(NamedTuple):
     ags_scopes: list[str]
     last_launched_at: datetime
     sync_due_at: datetime | None
+    groups_url: str | None
 
 
 class KnownLink(NamedTuple):

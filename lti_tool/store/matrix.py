@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 
 from lti_tool.domain.awarding import COUNTED_WITH, Standing, Verdict, standing_of
 from lti_tool.domain.criteria import State
+from lti_tool.store import groups
 from lti_tool.store.decisions import revoked_of, taking_part
 from lti_tool.store.dialects import contains_text, is_of, unindexed
 from lti_tool.store.participation import Gate, Submission
@@ -53,11 +54,13 @@ class Wanted:
     """Which criterion, from 0, stands as ``leaf_state`` says."""
     leaf_state: str | None = None
     """A key of :data:`LETTERS`."""
+    group_id: str | None = None
+    """Only those in this group of the course."""
 
     @property
     def is_narrowed(self) -> bool:
         """Whether anybody is left out."""
-        return bool(self.name or self.standing or self.leaf is not None)
+        return bool(self.name or self.standing or self.leaf is not None or self.group_id)
 
     @property
     def asks_decisions(self) -> bool:
@@ -126,6 +129,8 @@ def _query(
     )
     if wanted.name:
         query = query.where(contains_text(func.coalesce(Learner.name, ""), wanted.name))
+    if wanted.group_id:
+        query = query.where(groups.is_in(organisation_id, context_id, wanted.group_id, Learner.id))
     if not with_decisions and not wanted.asks_decisions:
         return query, None
     latest = (
@@ -214,10 +219,10 @@ def after(
 
 
 def names_by_order(
-    session: Session, organisation_id: str, context_id: str, name: str = ""
+    session: Session, organisation_id: str, context_id: str, name: str = "", group_id: str | None = None
 ) -> tuple[Listed, ...]:
-    """Every learner of a course by name, or those whose name holds ``name``."""
-    query, _ = _query(_LISTED, organisation_id, context_id, "", Wanted(name=name))
+    """Every learner of a course by name, or those of a group, or whose name holds ``name``."""
+    query, _ = _query(_LISTED, organisation_id, context_id, "", Wanted(name=name, group_id=group_id))
     return tuple(Listed(*row) for row in session.execute(query.order_by(_SORT_NAME, Learner.id)))
 
 

@@ -67,6 +67,7 @@ class ContextPlan:
     """When it was read whole, and not only what changed."""
     roster_differences_url: str | None
     roster_trouble: str | None
+    groups_url: str | None
     is_approved: bool
     """Whether registration and deployment are approved: of any other nothing is read."""
 
@@ -119,6 +120,7 @@ _PLAN = cast(
         Context.roster_whole_at,
         Context.roster_differences_url,
         Context.roster_trouble,
+        Context.groups_url,
         Deployment,
         Registration,
     )
@@ -149,6 +151,7 @@ def _plan(session: Session, statement: sa.Select[Any], given: Mapping[str, str])
         roster_whole_at=row.roster_whole_at,
         roster_differences_url=row.roster_differences_url,
         roster_trouble=row.roster_trouble,
+        groups_url=row.groups_url,
         is_approved=registration.is_approved
         and deployment.status is DeploymentStatus.APPROVED
         and platform_for(registration.product).copied_issuer(registration.issuer) is None,

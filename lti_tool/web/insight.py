@@ -56,6 +56,10 @@ def download(placement_id: str) -> Response:
     return response
 
 
+GROUP_LENGTH = 64
+"""Longer ids are none of ours."""
+
+
 def wanted() -> Wanted:
     """Which learners this request means, in which order; what cannot be understood is not asked for."""
     order, leaf, is_descending = _order(request.args.get("sort", ""))
@@ -69,6 +73,7 @@ def wanted() -> Wanted:
         standing=_standing(request.args.get("badge", "")),
         leaf=narrowed,
         leaf_state=state if narrowed is not None else None,
+        group_id=request.args.get("group", "")[:GROUP_LENGTH] or None,
     )
 
 

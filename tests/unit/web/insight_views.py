@@ -42,6 +42,7 @@ from lti_tool.services.simulating import (
     outcome_of,
 )
 from lti_tool.store.credentials import EarnedView
+from lti_tool.store.groups import GroupRow
 from lti_tool.store.matrix import PastDecision
 from tests.unit.web.sample_views import LONG_WORD, NOW, run, score
 
@@ -225,6 +226,12 @@ MATRICES = {
         ),
         page=2,
         found=53,
+    ),
+    "groups": matrix(
+        groups=(GroupRow("group-1", "Team <A>"), GroupRow("group-2", LONG_WORD)),
+        wanted=Wanted(group_id="group-2"),
+        found=3,
+        pages=1,
     ),
     "nobody": matrix(rows=(), pages=1, found=0, wanted=Wanted(name="zz")),
     "empty": matrix(rows=(), pages=1, found=0, learners=0, roster_read_at=None),
