@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from werkzeug.test import Client
 
 from lti_tool.services import notifying
-from lti_tool.store.tables import Deployment, Notice
+from lti_tool.store.tables import Context, Deployment, Notice, Placement
 from tests.journeys.campus import TOOL_URL, Campus
 from tests.simulator.canvas import notices
 from tests.simulator.canvas.lms import Canvas
@@ -220,3 +220,24 @@ def test_a_moodle_has_none_and_is_asked_for_none(moodle_campus: Campus) -> None:
     with moodle_campus.tool.database.read() as session:
         assert set(session.scalars(sa.select(Deployment.notices_url))) == {None}
     assert not moodle_campus.tool.notices.handlers_due()
+
+
+def test_a_copied_course_is_prepared_before_anybody_opens_it(canvas_campus: Campus) -> None:
+    """The whole way: Canvas tells of the copy, and the worker makes the drafts."""
+    campus = canvas_campus
+    lms, tool = canvas(campus)
+    activity = campus.place_badge()
+    campus.browser(campus.teacher).launch(activity.id)
+    campus.pass_time(seconds=20)
+    copy = lms.add_course("MM2", "The copy")
+    notices.send(lms, tool, "LtiContextCopyNotice", notices.copy_claims(lms, tool, copy, campus.course))
+    lms.outbox = [one for one in lms.outbox if one is lms.outbox[-1]]
+    assert notices.deliver(lms, lambda _, body: int(post(campus, body).status_code)) == [202]
+    campus.run_jobs()
+    with campus.tool.database.read() as session:
+        drafts = session.execute(
+            sa.select(Placement.status, Placement.copied_from_id, Context.id_on_platform)
+            .join(Context, Context.id == Placement.context_id)
+            .where(Placement.copied_from_id.is_not(None))
+        ).all()
+    assert [(status, context) for status, _, context in drafts] == [("draft", lms.context_id(copy))]
