@@ -275,6 +275,39 @@ GUARDS: Final = (
         ),
     ),
     Guard(
+        "another organisation's badge by a typed key",
+        "lti_tool.store.copies.candidates",
+        "tests/integration/services/test_copying.py::"
+        "test_nothing_of_another_organisation_is_found_copied_or_named",
+        (
+            (
+                "lti_tool/store/copies.py",
+                "Placement.organisation_id == organisation_id,\n            Placement.context_id != context_id,",
+                "Placement.context_id != context_id,",
+            ),
+        ),
+    ),
+    Guard(
+        "a badge of another course by a forged history",
+        "lti_tool.domain.copies.choose_origin",
+        "tests/properties/test_copies.py::"
+        "test_what_the_platform_contradicts_or_what_was_removed_is_never_taken_silently",
+        (
+            (
+                "lti_tool/domain/copies.py",
+                "if past.context_history is not None and not past.is_truncated:",
+                "if False:",
+            ),
+        ),
+    ),
+    Guard(
+        "a copy of a course with a thousand links",
+        "lti_tool.store.copies.placements_of",
+        "tests/integration/services/test_copying.py::"
+        "test_a_course_of_a_thousand_links_brings_so_many_and_no_more",
+        (("lti_tool/store/copies.py", "            .limit(limit)\n", ""),),
+    ),
+    Guard(
         "content-item injection: a line break in a custom value",
         "lti_tool.lti.deep_linking.LinkItem.in_json",
         "tests/unit/lti/test_deep_linking.py::test_a_custom_value_cannot_smuggle_in_another_parameter",
@@ -369,6 +402,60 @@ GUARDS: Final = (
         "lti_tool.keyring.Keyring.signer",
         "tests/unit/test_keyring.py::test_a_folder_that_others_can_write_to_is_refused",
         (("lti_tool/keyring.py", "if stat.S_IMODE(status.st_mode) & 0o022:", "if False:"),),
+    ),
+    Guard(
+        "a replayed registration link",
+        "lti_tool.services.inviting.Inviting.look",
+        "tests/integration/services/test_inviting.py::test_a_replayed_invitation_is_refused",
+        (("lti_tool/services/inviting.py", "    InvitationState.USED: ErrorCode.INVITATION_USED,\n", ""),),
+    ),
+    Guard(
+        "a registration link used by two at once",
+        "lti_tool.store.invitations.claim",
+        "tests/integration/services/test_inviting.py::test_of_two_who_use_one_link_at_once_one_is_told_before_its_lms_is_asked",
+        (
+            (
+                "lti_tool/store/invitations.py",
+                "            or_(Invitation.claimed_until.is_(None), Invitation.claimed_until <= now),\n",
+                "",
+            ),
+        ),
+    ),
+    Guard(
+        "a registration that somebody else's link takes over",
+        "lti_tool.services.registering.store_registration",
+        "tests/integration/services/test_inviting.py::test_a_foreign_organisations_registration_is_not_taken_over",
+        (("lti_tool/services/registering.py", "if known.default_organisation_id != own:", "if False:"),),
+    ),
+    Guard(
+        "keys of an approved registration changed in passing",
+        "lti_tool.services.registering.store_registration",
+        "tests/integration/services/test_inviting.py::test_keys_of_an_approved_registration_change_with_approval_only",
+        (
+            (
+                "lti_tool/services/registering.py",
+                "if changes and known.is_approved and not invitation.approves:",
+                "if False:",
+            ),
+        ),
+    ),
+    Guard(
+        "somebody else's platform registered",
+        "lti_tool.lti.registering.read_platform_configuration",
+        "tests/unit/lti/test_registering.py::test_nobody_registers_somebody_elses_platform",
+        (("lti_tool/lti/registering.py", "if urlsplit(url).hostname != own:", "if False:"),),
+    ),
+    Guard(
+        "a registration form of another site",
+        "lti_tool.services.inviting.Inviting.register",
+        "tests/integration/services/test_inviting.py::test_a_form_that_was_not_made_here_registers_nothing",
+        (
+            (
+                "lti_tool/services/inviting.py",
+                "if not hmac.compare_digest(self._signature(purpose, payload).encode(), signed):",
+                "if False:",
+            ),
+        ),
     ),
 )
 

@@ -14,7 +14,8 @@ from urllib3.util import parse_url
 from lti_tool.errors import ErrorCode, OutboundRefused
 
 Audience = Literal["platform", "visitor"]
-"""Who named the URL: a platform (signed launch, approved configuration), or a visitor of a public page."""
+"""Who named the URL: a platform (signed launch, approved configuration, or an administrator whom the operator
+or an organisation's owner invited to register it), or a visitor of a public page."""
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network

@@ -26,6 +26,7 @@ from lti_tool.outbound import connection as connection_module
 from lti_tool.services.inviting import CLAIM, FORM_LIFETIME, Inviting
 from lti_tool.services.registration import Registrations
 from lti_tool.services.staffing import Operator, StaffView
+from lti_tool.store import invitations as store
 from lti_tool.store.connections import Invitation, RefusedLaunch
 from lti_tool.store.database import Database
 from lti_tool.store.tables import AuditEvent, Deployment, Registration, new_id
@@ -331,6 +332,23 @@ def test_a_process_that_died_keeps_others_out_for_a_minute_only(each_desk: Desk)
     assert [one.client_id for one in each_desk.stored()] == ["client-2"]
 
 
+def test_a_claim_that_is_over_uses_nothing(each_desk: Desk) -> None:
+    """The platform was slow; meanwhile somebody else is at it, and has not come back yet."""
+    desk = each_desk
+    desk.invite()
+    desk.register(desk.invite())
+    (made,) = desk.stored()
+    (invitation, _) = sorted(desk.inviting.list(desk.ours), key=lambda one: one.used_at is not None)
+    first, second = desk.now + CLAIM, desk.now + 2 * CLAIM
+    with desk.database.write() as session:
+        assert store.claim(session, invitation.id, desk.now, first)
+        assert not store.claim(session, invitation.id, desk.now, second)
+        assert store.claim(session, invitation.id, first, second)
+        assert not store.use(session, invitation.id, first, first, made.id)
+        store.release(session, invitation.id, first)
+        assert store.use(session, invitation.id, first, second, made.id)
+
+
 def test_many_threads_get_one_registration(each_desk: Desk) -> None:
     token = each_desk.invite()
     tickets = [each_desk.ticket(token) for _ in range(6)]
@@ -397,13 +415,16 @@ def existing(desk: Desk, **given: Any) -> RegistrationView:
 
 
 @pytest.mark.parametrize("approves", [True, False])
-def test_a_foreign_organisations_registration_is_not_taken_over(each_desk: Desk, approves: bool) -> None:
-    before = existing(each_desk, organisation="Theirs", deployments=["7"])
+@pytest.mark.parametrize("deployments", [(), ("7",)], ids=["nobody launched yet", "in use"])
+def test_a_foreign_organisations_registration_is_not_taken_over(
+    each_desk: Desk, approves: bool, deployments: tuple[str, ...]
+) -> None:
+    before = existing(each_desk, organisation="Theirs", deployments=deployments)
     each_desk.platform.configuration["jwks_uri"] = f"{MOODLE}/attackers-keys"
     token = each_desk.invite(approves=approves)
     assert refusal(lambda: each_desk.register(token)) is ErrorCode.REGISTRATION_PROTECTED
     assert each_desk.stored() == (before,)
-    assert len(each_desk.registrations.show(before.id).deployments) == 1
+    assert len(each_desk.registrations.show(before.id).deployments) == len(deployments)
     assert each_desk.state(token) == "open"
 
 

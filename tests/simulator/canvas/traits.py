@@ -38,6 +38,19 @@ TRAITS: tuple[AnyTrait, ...] = (
         "test_canvas_launches::test_the_login_names_the_deployment_and_the_storage_frame",
     ),
     Trait(
+        "registration",
+        "The configuration needs the registration token, lies on the shared host and names a registration "
+        "endpoint on the institution's; authorization_server is a bare host",
+        "doc/api/registration.md; security_controller.rb openid_configuration",
+        "test_canvas_registration::test_the_configuration_needs_the_token_and_names_both_hosts",
+    ),
+    Trait(
+        "registered apps wait",
+        "An app that registered itself names no deployment, and opens once an administrator enabled it",
+        "dynamic_registration_controller.rb create",
+        "test_canvas_registration::test_an_app_that_registered_itself_names_no_deployment_and_waits",
+    ),
+    Trait(
         "authorisation redirect",
         "The auth URL is on the shared host and leads on to the institution that the hint names",
         "LTI.md §7.1; authentication_controller.rb authorize_redirect",
