@@ -282,8 +282,8 @@ GUARDS: Final = (
         (
             (
                 "lti_tool/store/copies.py",
-                "Placement.organisation_id == organisation_id,\n            Placement.context_id != context_id,",
-                "Placement.context_id != context_id,",
+                "== organisation_id,\n            Placement.context_id != context_id,",
+                "== Placement.organisation_id,\n            Placement.context_id != context_id,",
             ),
         ),
     ),

@@ -332,6 +332,12 @@ def _errors() -> Iterator[SamplePage]:
         ErrorCode.LAUNCH_STATE_UNBOUND, fresh_launch_url=f"{MOODLE}/mod/lti/launch.php?id=7"
     )
     yield SamplePage("error/fresh-launch", "/lti/login", _put("begin_login", _raise(unbound)), status=400)
+    signed = LaunchRefused(
+        ErrorCode.LAUNCH_STATE_UNBOUND, fresh_launch_url=f"{MOODLE}/mod/lti/launch.php?id=7"
+    )
+    signed.return_url, signed.product = f"{MOODLE}/mod/lti/return.php?course=2&sesskey=aBcD", "moodle"
+    yield SamplePage("error/way-back", "/lti/login", _put("begin_login", _raise(signed)), status=400)
+    yield SamplePage("error/no-such-page", f"{MEMBER}/no-such-page", session=session(), status=404)
     unknown = LaunchRefused(ErrorCode.REGISTRATION_UNKNOWN, status=403)
     yield SamplePage("error/connect-first", "/lti/login", _put("begin_login", _raise(unknown)), status=403)
     for name, error, status in _REFUSALS:

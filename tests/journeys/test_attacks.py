@@ -39,9 +39,12 @@ def test_a_key_set_s_address_leads_to_no_private_place(
 ) -> None:
     """It was fine when it was registered; by now its name leads into this network."""
     activity = sqlite_campus.placed_badge()
-    endpoints = {**sqlite_campus.lms.endpoints, "jwks_url": "https://keys.example/jwks"}
+    endpoints = sqlite_campus.lms.endpoints
+    endpoints["jwks_url"] = "https://keys.example/jwks"
     sqlite_campus.tool.registrations.add(**endpoints, client_id=sqlite_campus.lms_side.client_id)
     asked: list[str] = []
+
+    connecting = vars(connection_module)["socket"]
 
     def getaddrinfo(host: str, port: int, **_: object) -> list[tuple[Any, ...]]:
         asked.append(host)
@@ -51,8 +54,8 @@ def test_a_key_set_s_address_leads_to_no_private_place(
     def no_socket(*_: object) -> None:
         raise AssertionError("nothing is connected to")
 
-    monkeypatch.setattr(connection_module.socket, "getaddrinfo", getaddrinfo)
-    monkeypatch.setattr(connection_module.socket, "socket", no_socket)
+    monkeypatch.setattr(connecting, "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr(connecting, "socket", no_socket)
     page = sqlite_campus.browser(sqlite_campus.learner("ada")).launch(activity.id)
     assert page.status == 502
     assert ErrorCode.LAUNCH_KEYS_UNREACHABLE.value in page.text
@@ -91,7 +94,8 @@ def test_a_path_that_carries_a_session_is_told_to_nobody(canvas_campus: Campus) 
     first = browser.launch(activity.id)
     inside = "/".join(first.url.split("/")[:5])
     assert inside.startswith(f"{TOOL_URL}/s/")
-    waiting, seen = [first.url], set()
+    waiting = [first.url]
+    seen: set[str] = set()
     while waiting and len(seen) < 25:
         url = waiting.pop()
         if url in seen:

@@ -256,7 +256,11 @@ WALLETS = {
     "busy-platform": wallet(freshness=freshness(Staleness.PLATFORM_RESTS)),
     "read-only": wallet(is_read_only=True),
     "anonymous": wallet(
-        in_progress=(progress_card({}, read_at=None),), earned=(), is_read_only=True, is_anonymous=True
+        freshness=None,
+        in_progress=(progress_card({}, read_at=None),),
+        earned=(),
+        is_read_only=True,
+        is_anonymous=True,
     ),
     "excluded": wallet(in_progress=(progress_card(exclusion=Exclusion.LEFT, verdict=Verdict.EXCLUDED),)),
     "unproved": wallet(in_progress=(progress_card(verdict=Verdict.UNPROVED),), is_read_only=True),
