@@ -213,4 +213,8 @@ def _messages(
                 f"https://{CANVAS}/lti/visibility": "members",
             }
         messages.append(message)
+    # What no menu entry opens: the gradebook, and whoever looks after people's data.
+    for type_ in (claims.SUBMISSION_REVIEW_REQUEST, claims.DATA_PRIVACY_REQUEST):
+        if type_ in configuration.messages:
+            messages.append({"type": type_, "target_link_uri": launch_url})
     return messages

@@ -179,6 +179,16 @@ def test_cancelling_is_told_to_the_platform(campus: Campus) -> None:
     assert "Nothing was added." in told.text
 
 
+def test_where_no_cookie_survives_the_session_travels_in_the_path(canvas_campus: Campus) -> None:
+    """The login's secret lies in Canvas's storage; every form goes on to the same path."""
+    campus = canvas_campus
+    course = library(campus, *NAMES[:2])
+    teacher, page = picker_of(campus, course, cookies="none")
+    assert "/s/" in page.url
+    sent = post(teacher, page, micromodule_version_id=version_ids(campus, *NAMES[:2]))
+    assert [link.name for link in teacher.save_selected(sent)] == list(NAMES[:2])
+
+
 # -- one at a time
 
 

@@ -239,6 +239,18 @@ def test_a_placement_that_the_platform_has_not_is_not_asked_for() -> None:
     assert PLACEMENTS
 
 
+def test_messages_without_a_menu_entry_are_asked_for_where_they_are_offered() -> None:
+    """Reviews come out of a gradebook, privacy launches from whoever looks after people's data."""
+    others = ("LtiSubmissionReviewRequest", "DataPrivacyLaunchRequest")
+    about = {
+        **CANVAS_SAID[PLATFORM_CONFIGURATION],
+        "messages_supported": [{"type": name} for name in ("LtiResourceLinkRequest", *others)],
+    }
+    asked = registration_request(read({PLATFORM_CONFIGURATION: about}), BASE, TEXTS, f"{BASE}/icon.svg")
+    found = [message["type"] for message in asked[TOOL_CONFIGURATION]["messages"]]
+    assert found == ["LtiResourceLinkRequest", *others]
+
+
 def test_only_permissions_that_are_offered_are_asked_for() -> None:
     assert scopes_to_ask(read({"scopes_supported": None})) == SCOPES
     assert scopes_to_ask(read({"scopes_supported": [SCOPES[0], "openid"]})) == (SCOPES[0],)
