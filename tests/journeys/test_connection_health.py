@@ -247,3 +247,27 @@ def test_nobody_s_name_or_token_is_in_what_is_kept(sqlite_campus: Campus) -> Non
     assert "cases" in kept
     for private in ("Ada", "Learner,", "@", "eyJ", "Bearer", NEIGHBOUR_URL):
         assert private not in kept, private
+
+
+def test_a_launch_asks_the_database_nothing_more_for_it(sqlite_campus: Campus) -> None:
+    campus = sqlite_campus
+    badge = campus.placed_badge()
+    campus.open_wallet("ada", badge)
+    campus.tool.health.flush()
+    with campus.tool.database.statements() as statements:
+        assert campus.open_wallet("ada", badge).status == 200
+    assert statements
+    assert not any("service_checks" in one or "refused_launches" in one for one in statements)
+
+
+def test_a_flood_of_logins_writes_one_row_when_it_is_written_at_all(sqlite_campus: Campus) -> None:
+    campus = sqlite_campus
+    stranger = campus.browser(campus.learner("ada"))
+    with campus.tool.database.statements() as statements:
+        for number in range(150):
+            page = stranger.get(f"{TOOL_URL}/lti/login?iss=https%3A%2F%2Fx{number}.example")
+            assert page.status == 400
+    assert not any(one.startswith(("INSERT", "UPDATE")) for one in statements)
+    assert campus.tool.health.flush() == 1
+    (row,) = rows(campus.tool.database, RefusedLaunch)
+    assert (row.count, row.code, row.registration_id) == (150, "login_parameter_missing", None)
