@@ -108,7 +108,7 @@ GUARDS: Final = (
     Guard(
         "platform storage that another origin answers for",
         "lti_tool/web/static/platform-storage.js",
-        "tests/browser/test_storage_frame.py::test_the_page_around_cannot_say_what_the_storage_held",
+        "tests/browser/test_storage_frame.py::test_a_page_that_learns_a_message_s_number_cannot_answer_it",
         (
             (
                 "lti_tool/web/static/platform-storage.js",

@@ -51,11 +51,14 @@ KEY_LENGTH = 64
 def pick() -> AnyResponse:
     """What this organisation has, and the way to something new; the form at once where it has nothing yet."""
     view = current_tool().configuring.picker(current_session())
-    has_choice = view.micromodules or view.gates or view.draft or view.edited or not view.takes_links
+    copy = current_tool().copying.state(current_session())
+    has_choice = (
+        copy.waiting or view.micromodules or view.gates or view.draft or view.edited or not view.takes_links
+    )
     if not has_choice and "all" not in request.args:
         # A list of one thing is a click and a page for nothing; the form links to the rest of it.
         return redirect(url_for("configure.describe"), 303)
-    return make_response(render_template("pages/configure/pick.html", view=view))
+    return make_response(render_template("pages/configure/pick.html", view=view, copy=copy))
 
 
 @blueprint.page("/picker", methods=["POST"])
@@ -71,7 +74,9 @@ def place() -> AnyResponse:
             return _send(configuring.keep(session))
         if is_nothing(choice):
             view = configuring.picker(session)
-            return make_response(render_template("pages/configure/pick.html", view=view, is_empty=True), 422)
+            return make_response(
+                render_template("pages/configure/pick.html", view=view, is_empty=True, copy=None), 422
+            )
         return _send(configuring.choose(session, choice, link_words()))
     except (Conflict, NotFound, RequestInvalid) as error:
         return _failed(error)

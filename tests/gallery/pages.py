@@ -172,6 +172,8 @@ def _in_frame() -> Iterator[SamplePage]:
         yield SamplePage(f"picker/{state}", f"{MEMBER}/picker?all=yes", put, PICKING)
         if picker.takes_links and picker.edited is None:
             yield SamplePage(f"form/{state}", f"{MEMBER}/micromodules/new", put, PICKING)
+    put = _put("copy_state", COPY_STATES["waiting"])
+    yield SamplePage("picker/copied", f"{MEMBER}/picker?all=1", put, PICKING)
     yield SamplePage(
         "picker/nothing-ticked", f"{MEMBER}/picker", session=PICKING, fields={"csrf_token": CSRF}, status=422
     )

@@ -220,7 +220,11 @@ def test_the_platforms_first_question_for_content_brings_the_copy_along(campus: 
     """A teacher who goes to "add an activity" first is told as well."""
     campus.placed_badge()
     copied = Copied(campus)
-    campus.browser(campus.teacher).deep_link(copied.course)
+    teacher = campus.browser(campus.teacher)
+    page = teacher.deep_link(copied.course)
+    assert "1 badge came with the copied course" in page.words
+    href = next(str(a["href"]) for a in page.soup.find_all("a", href=True) if "/course/copy" in a["href"])
+    assert "Open Data Basics" in teacher.get(href, page=page).words
     (draft,) = copied.placements()
     assert (draft.status, draft.confirmed_at) == ("draft", None)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from random import Random
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -55,10 +56,10 @@ def pasts(draw: st.DrawFn) -> Past:
 
 @given(candidates(), pasts(), st.randoms())
 def test_the_order_of_what_is_found_is_irrelevant(
-    found: list[Candidate], past: Past, random: st.random_module
+    found: list[Candidate], past: Past, random: Random
 ) -> None:
     shuffled = list(found)
-    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    random.shuffle(shuffled)
     assert choose_origin(shuffled, past) == choose_origin(found, past)
 
 

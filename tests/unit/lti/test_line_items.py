@@ -31,9 +31,16 @@ def moodle() -> Iterator[Lms]:
         yield given
 
 
-def rename(given: Lms, **changes: str) -> bool:
-    values = {"was": "Quiz 1 · Old name", "resource_id": "key-1", "tag": "mirror", **changes}
-    return rename_line_item(given.connector, access(), COLUMN_URL, "Quiz 1 · New name", **values)
+def rename(given: Lms) -> bool:
+    return rename_line_item(
+        given.connector,
+        access(),
+        COLUMN_URL,
+        "Quiz 1 · New name",
+        was="Quiz 1 · Old name",
+        resource_id="key-1",
+        tag="mirror",
+    )
 
 
 def test_a_new_name_is_put_with_everything_else_as_the_platform_has_it(moodle: Lms) -> None:
