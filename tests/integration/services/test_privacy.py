@@ -261,6 +261,15 @@ def test_a_credential_leaves_its_place_revoked_and_nothing_else(life: Life) -> N
     assert not school.issuing.awards_without_credential()
 
 
+def test_why_a_badge_was_revoked_goes_with_its_learner(life: Life) -> None:
+    """A member of staff may have written a name into the reason."""
+    life.school.issuing.revoke_credential(life.credential_id, f"{NAME} had somebody else write it.", "cli")
+    (before,) = life.school.rows(tables.Credential, tables.Credential.id == life.credential_id)
+    life.privacy.erase(life.privacy.person(life.course.organisation_id, life.learner_id), "cli")
+    (after,) = life.school.rows(tables.Credential, tables.Credential.id == life.credential_id)
+    assert (after.revoked_at, after.revocation_reason) == (before.revoked_at, None)
+
+
 def test_a_signature_that_comes_too_late_is_thrown_away(life: Life) -> None:
     """The worker signed while somebody erased: what it brings must not make the badge whole again."""
     life.privacy.erase(life.privacy.person(life.course.organisation_id, life.learner_id), "cli")
