@@ -51,6 +51,16 @@ FORWARDING = """
     });"""
 
 
+RELAYING = """addEventListener("message", ({data}) => parent.postMessage({relayed: data}, "*"));"""
+"""A storage frame that asks the page around it, as Canvas's does."""
+RELAYED = """
+    addEventListener("message", ({data: {relayed}}) => {
+        if (relayed) document.getElementById("tool").contentWindow.postMessage({
+            subject: relayed.subject + ".response", message_id: relayed.message_id, key: relayed.key,
+            value: "chosen by the page"}, "*");
+    });"""
+
+
 @dataclass
 class Cloud:
     """Three sites: the institution's pages, the cloud's sign-in, and somebody else."""
@@ -64,6 +74,8 @@ class Cloud:
     spoofs: bool = False
     answers: str = "answer();"
     """What the page around does when it is asked what it can."""
+    relays: bool = False
+    """Whether the storage frame asks the page around it, which answers for it."""
     intruder: str = ""
     """What another site's frame beside the tool does all the time."""
     loses: int = 0
@@ -78,6 +90,7 @@ def cloud(site: Site) -> Iterator[Cloud]:
     @app.get("/course")
     def course() -> str:
         script = INSTITUTION.replace("SPOOFS", str(served.spoofs).lower()).replace("ANSWERS", served.answers)
+        script += RELAYED if served.relays else ""
         intruder = f'<iframe id="intruder" src="{served.stranger}/intruder"></iframe>'
         return (
             f"<!doctype html><title>Course</title><script>{script}</script>"
@@ -90,7 +103,7 @@ def cloud(site: Site) -> Iterator[Cloud]:
 
     @app.get("/forwarding")
     def forwarding() -> str:
-        script = FORWARDING.replace("LOSES", str(served.loses))
+        script = RELAYING if served.relays else FORWARDING.replace("LOSES", str(served.loses))
         return f"<!doctype html><title>Forwarding</title><script>{script}</script>"
 
     @app.get("/intruder")
@@ -168,6 +181,13 @@ def test_the_page_around_cannot_say_what_the_storage_held(page: Page, site: Site
     """Else whoever frames the tool could give a victim the login that another browser began."""
     cloud.spoofs = True
     cloud.forwarding_at = cloud.stranger
+    wallet_opens(page, cloud)
+    assert validated(site) == [""]
+
+
+def test_a_page_that_learns_a_message_s_number_cannot_answer_it(page: Page, site: Site, cloud: Cloud) -> None:
+    """Any page can have the platform's storage frame beside the tool: only its origin is believed."""
+    cloud.relays = True
     wallet_opens(page, cloud)
     assert validated(site) == [""]
 
