@@ -12,10 +12,20 @@ import sqlalchemy as sa
 
 from lti_tool import telemetry
 from lti_tool.bootstrap import Tool
+from lti_tool.errors import ErrorCode, LaunchRefused
 from lti_tool.jobs.reconcile import BACKLOG, FIRST_PORTION, LEASE_SECONDS, PATIENCE, SYNC_PATIENCE, Reconcile
 from lti_tool.jobs.tasks import register
 from lti_tool.keyring import LTI
-from lti_tool.store.tables import AuditEvent, CallBudget, Context, Credential, Nonce, Registration, StatusList
+from lti_tool.store.tables import (
+    AuditEvent,
+    CallBudget,
+    Context,
+    Credential,
+    Nonce,
+    RefusedLaunch,
+    Registration,
+    StatusList,
+)
 from tests import factories
 from tests.integration.jobs.conftest import Installation
 
@@ -55,6 +65,17 @@ def offered(tool: Tool) -> list[tuple[str, dict[str, str]]]:
 def drain(tool: Tool) -> None:
     while tool.queue.run_one():
         pass
+
+
+def test_the_pass_forgets_what_was_refused_a_month_ago(tool: Tool, watch: Watch) -> None:
+    tool.health.note_refusal(LaunchRefused(ErrorCode.LAUNCH_EXPIRED, "expired"))
+    for days, kept in ((0, 1), (29, 1), (3, 0)):
+        watch.now += timedelta(days=days)
+        Reconcile(tool).run()
+        Reconcile(tool).run()
+        with tool.database.read() as session:
+            assert session.scalar(sa.select(sa.func.count()).select_from(RefusedLaunch)) == kept
+        watch.now += timedelta(hours=1)
 
 
 def test_nothing_due_offers_nothing(tool: Tool, course: factories.Course) -> None:
