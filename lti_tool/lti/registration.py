@@ -82,8 +82,8 @@ PLACEMENTS: Final = (
 )
 """Where a Canvas shows the tool: its developer key and Dynamic Registration ask for the same."""
 CANVAS_CHOOSING: Final = tuple(one.name for one in PLACEMENTS if one.entry == "choose")
-"""Where a teacher places a badge: an assignment, a module item, a link in a page; several at once in the menus
-of assignments and modules."""
+"""Where a teacher places a badge: an assignment, a module item, a link in a page; several at once in the
+menus of assignments and modules."""
 STANDARD_PLACEMENTS: Final = (Placement("ContentArea", claims.DEEP_LINKING_REQUEST, "choose"),)
 """The one that Dynamic Registration 1.0 §5.4 names which takes links, and which Moodle offers."""
 
@@ -214,7 +214,6 @@ def _messages(
             }
         messages.append(message)
     # What no menu entry opens: the gradebook, and whoever looks after people's data.
-    for type_ in (claims.SUBMISSION_REVIEW_REQUEST, claims.DATA_PRIVACY_REQUEST):
-        if type_ in configuration.messages:
-            messages.append({"type": type_, "target_link_uri": launch_url})
-    return messages
+    unplaced = (claims.SUBMISSION_REVIEW_REQUEST, claims.DATA_PRIVACY_REQUEST)
+    offered = [type_ for type_ in unplaced if type_ in configuration.messages]
+    return [*messages, *({"type": type_, "target_link_uri": launch_url} for type_ in offered)]
