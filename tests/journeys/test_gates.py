@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import delete, select, update
 
-from lti_tool.store.tables import Gate, GatePass, Learner, Membership
+from lti_tool.store.tables import Gate, GatePass, Learner, Membership, Placement
 from tests.factories import rule_fields
 from tests.journeys.campus import Campus, micromodule_fields
 from tests.simulator.browser import Form, Page
@@ -317,8 +317,9 @@ def test_the_badges_own_link_is_never_a_gate(campus: Campus) -> None:
         assert "Ben Learner" not in set(session.scalars(passing.where(GatePass.is_passed)))
 
 
-def test_a_gate_in_another_course_is_none(campus: Campus) -> None:
-    """A link of another course with this gate's key, by a copy of the course or by hand."""
+def test_a_gate_in_another_course_is_that_courses_own(campus: Campus) -> None:
+    """A link of another course with this gate's key, by a copy of the course or by hand: it lets nobody pass
+    the gate that it looks like, and for its own course it is a draft."""
     gated = Gated(campus)
     gated.live()
     other = campus.another_course("MM9", "Elsewhere", "ben")
@@ -335,7 +336,11 @@ def test_a_gate_in_another_course_is_none(campus: Campus) -> None:
     page = campus.browser(campus.teacher).launch(copied.id)
     campus.run_jobs()
 
-    assert "/course/gates/" not in page.url
+    with campus.tool.database.read() as session:
+        (own,) = session.scalars(select(Placement).where(Placement.copied_from_id.is_not(None)))
+        (copy,) = session.scalars(select(Gate).where(Gate.context_id == own.context_id))
+    assert page.url.endswith(f"/course/gates/{copy.id}")
+    assert (own.status, copy.placement_id, copy.state) == ("draft", own.id, "open")
     assert gated.holders() == []
 
 
