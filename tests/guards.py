@@ -386,6 +386,42 @@ GUARDS: Final = (
         ),
     ),
     Guard(
+        "a notification forged, or signed by another tenant",
+        "lti_tool.lti.notices.NoticeReader.read",
+        "tests/unit/lti/test_notices.py::test_another_tenants_key_signs_nothing_here",
+        (("lti_tool/lti/id_tokens.py", "if not any(_RS256", "if False and not any(_RS256"),),
+    ),
+    Guard(
+        "replay of a notification",
+        "lti_tool.store.notices.add",
+        "tests/journeys/test_notices.py::test_a_copy_is_noted_once_however_often_the_notice_comes",
+        (
+            (
+                "lti_tool/services/notifying.py",
+                "id_on_platform=notice.id_on_platform,",
+                "id_on_platform=str(now),",
+            ),
+        ),
+    ),
+    Guard(
+        "a flood of good notifications",
+        "lti_tool.services.notifying.Notices.receive",
+        "tests/journeys/test_notices.py::test_a_flood_of_good_notices_fills_no_table",
+        (("lti_tool/services/notifying.py", ">= MOST_AN_HOUR:", ">= 10**9:"),),
+    ),
+    Guard(
+        "somebody else's data by a privacy page",
+        "lti_tool.services.privacy.Privacy.person_of_launch",
+        "tests/journeys/test_privacy.py::test_nobody_but_an_administrator_looks",
+        (("lti_tool/services/privacy.py", " or not session.is_administrator", ""),),
+    ),
+    Guard(
+        "an erased badge made whole by a late signature",
+        "lti_tool.store.credentials.store_documents",
+        "tests/integration/services/test_privacy.py::test_a_signature_that_comes_too_late_is_thrown_away",
+        (("lti_tool/store/credentials.py", "                Credential.award_id.is_not(None),\n", ""),),
+    ),
+    Guard(
         "somebody whom the platform does not name",
         "lti_tool.lti.claims.read_user",
         "tests/journeys/test_anonymous.py::test_nobody_is_refused_unless_the_operator_allows_it",

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from lti_tool.domain.staff import StaffRole
 from lti_tool.store import runs, staff
 from lti_tool.store.database import Database
-from lti_tool.store.tables import LaunchSession, Lease, Nonce, Run, StaffLink, StaffSession
+from lti_tool.store.tables import LaunchSession, Lease, Nonce, Notice, Run, StaffLink, StaffSession
 from tests import factories
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -206,6 +206,15 @@ def test_purging_takes_only_what_is_over(database: Database, course: factories.C
                 expires_at=later + timedelta(seconds=number),
                 staff_member_id=member.id,
             )
+        for name, received_at in (("old", NOW), ("young", later - timedelta(days=29))):
+            notice = Notice(
+                registration_id=course.registration_id,
+                deployment_id=course.deployment_id,
+                id_on_platform=name,
+                kind="LtiHelloWorldNotice",
+                received_at=received_at,
+            )
+            session.add(notice)
         runs.take_lease(session, "old", "dead", NOW, 1)
         runs.take_lease(session, "new", "alive", later, 60)
         runs.finish(session, course.organisation_id, run.id, NOW, {})
@@ -218,8 +227,10 @@ def test_purging_takes_only_what_is_over(database: Database, course: factories.C
             "staff_sessions": 1,
             "leases": 1,
             "runs": 1,
+            "notices": 1,
         }
     with database.read() as session:
+        assert list(session.scalars(sa.select(Notice.id_on_platform))) == ["young"]
         assert list(session.scalars(sa.select(Nonce.value_hash))) == ["b" * 64]
         assert list(session.scalars(sa.select(LaunchSession.id))) == [late]
         assert list(session.scalars(sa.select(StaffLink.token_hash))) == ["link 1"]
