@@ -113,7 +113,8 @@ def _answer(
     code: ErrorCode, status: int, *, fresh_launch_url: str | None = None, incident: str | None = None
 ) -> Response:
     remember_session()
-    refresh()  # the language may have been chosen before it was known whose page this is
+    # The language may have been chosen before it was known whose page this is.
+    refresh()  # type: ignore[no-untyped-call]
     text = text_of(code)
     if wants_json():
         response = jsonify(
