@@ -197,9 +197,8 @@ TEXTS: dict[ErrorCode, ErrorText] = {
         _("Your learning platform cannot be reached from here"),
         _("The tool could not read the platform's own description of itself. Nothing was registered."),
         _(
-            "Can this service reach the platform over the internet, by https? A platform on a campus network "
-            "has to be allowed by the people who run this service (LTI_TOOL_OUTBOUND_ALLOW). Then begin "
-            "again in your learning platform; the link still works."
+            "Does the platform answer over the internet, by https? One on a campus network is allowed by the "
+            "people who run this service (LTI_TOOL_OUTBOUND_ALLOW). Then begin again; the link still works."
         ),
     ),
     ErrorCode.CONFIGURATION_INVALID: ErrorText(
