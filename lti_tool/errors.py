@@ -329,6 +329,12 @@ class Busy(ToolError):
         self.retry_after = retry_after
 
 
+class LimitReached(Busy):
+    """One person, or one platform, asked for more in a time than anybody needs; nothing was done."""
+
+    status = 429
+
+
 class ConfigurationInvalid(ToolError):
     """Settings, keys or database of this installation are not usable."""
 

@@ -12,7 +12,7 @@ from lti_tool.store.health import Refusals
 
 
 def show(call: Call) -> Answer:
-    """What was seen of a registration; without one, which are unwell, and what was refused of nobody known."""
+    """What was seen of a registration; without one, which are unwell, and what nobody known was refused."""
     if call.arguments.registration is None:
         return _overview(call)
     health = call.tool.health.for_operator(call.arguments.registration)

@@ -149,8 +149,8 @@ class Moodle(Platform):
             "moodle-return-message",
             "Moodle",
             _SEEN,
-            "A return with a message shows the message on a page of its own, embedded without a way on, instead "
-            "of the course; so only codes for logs are sent.",
+            "A return with a message shows the message on a page of its own, embedded without a way on, "
+            "instead of the course; so only codes for logs are sent.",
             "mod/lti/return.php",
         ),
         Quirk(
@@ -235,8 +235,8 @@ class Moodle(Platform):
             "moodle-content-items",
             "Moodle",
             _SEEN,
-            "A content item of any type becomes an LTI activity, and available, submission, thumbnail and the "
-            "column's label are ignored.",
+            "A content item of any type becomes an LTI activity, and available, submission, thumbnail and "
+            "the column's label are ignored.",
             "mod/lti/locallib.php content_item_to_form",
         ),
         Quirk(

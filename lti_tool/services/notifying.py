@@ -13,7 +13,7 @@ from typing import Final, Protocol
 from sqlalchemy.orm import Session
 
 from lti_tool.domain.registrations import DeploymentStatus
-from lti_tool.errors import Busy, ErrorCode, LaunchRefused, PlatformFailed, RequestInvalid
+from lti_tool.errors import ErrorCode, LaunchRefused, LimitReached, PlatformFailed, RequestInvalid
 from lti_tool.lti import notices as protocol
 from lti_tool.lti.connector import PlatformConnector, ServiceAccess
 from lti_tool.lti.notices import NoticeReader, PlatformNotice
@@ -70,9 +70,10 @@ class Notices:
         :returns: how many were new.
         :raises RequestInvalid: NOTICE_INVALID where the body is none; NOTICE_REFUSED where a token failed one
             of a launch's checks.
-        :raises Busy: RATE_LIMITED where a deployment sends more than anybody needs; that part is not kept.
+        :raises LimitReached: RATE_LIMITED where a deployment sends more than anybody needs; that
+            part is not kept.
         """
-        refused: LaunchRefused | Busy | None = None
+        refused: LaunchRefused | LimitReached | None = None
         good: list[PlatformNotice] = []
         for token in protocol.read_envelope(body):
             try:
@@ -86,13 +87,13 @@ class Notices:
                 for notice in good:
                     try:
                         id_ = self._keep(session, notice, now)
-                    except (LaunchRefused, Busy) as error:
+                    except (LaunchRefused, LimitReached) as error:
                         refused = refused or error
                     else:
                         new += [id_] if id_ is not None else []
         for id_ in new:
             self.hints.offer("act_on_notice", notice_id=id_)
-        if isinstance(refused, Busy):
+        if isinstance(refused, LimitReached):
             raise refused
         if refused is not None:
             raise RequestInvalid(
@@ -111,7 +112,9 @@ class Notices:
             raise LaunchRefused(ErrorCode.DEPLOYMENT_DISABLED, f"deployment {deployment.id}", status=403)
         since = now - timedelta(hours=1)
         if store.received_since(session, deployment.id, since) >= MOST_AN_HOUR:
-            raise Busy(ErrorCode.RATE_LIMITED, f"notices of deployment {deployment.id}", retry_after=3600)
+            raise LimitReached(
+                ErrorCode.RATE_LIMITED, f"notices of deployment {deployment.id}", retry_after=3600
+            )
         return store.add(
             session,
             registration_id=notice.registration_id,

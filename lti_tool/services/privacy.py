@@ -19,7 +19,7 @@ from typing import IO, Any, Final
 from sqlalchemy.orm import Session
 
 from lti_tool.domain.registrations import RegistrationView
-from lti_tool.errors import Busy, Conflict, ErrorCode, NotAllowed, NotFound
+from lti_tool.errors import Conflict, ErrorCode, LimitReached, NotAllowed, NotFound
 from lti_tool.services import Hints
 from lti_tool.services.issuing import PublicUrls
 from lti_tool.services.launching import SessionView
@@ -132,14 +132,16 @@ class Privacy:
     def export_own(self, session: SessionView, words: Mapping[str, str], language: str) -> IO[bytes]:
         """Everything about the person of this session, for themselves.
 
-        :raises NotAllowed: in somebody else's name. :raises Busy: RATE_LIMITED.
+        :raises NotAllowed: in somebody else's name. :raises LimitReached: RATE_LIMITED.
         """
         if session.is_read_only:
             raise NotAllowed(ErrorCode.PRIVACY_NOT_ALLOWED, f"session {session.id} is read only")
         since = self.clock() - timedelta(hours=1)
         with self.database.read() as reading:
             if store.noted_since(reading, session.learner_id, "export", since) >= EXPORTS_AN_HOUR:
-                raise Busy(ErrorCode.RATE_LIMITED, f"exports of {session.learner_id}", retry_after=3600)
+                raise LimitReached(
+                    ErrorCode.RATE_LIMITED, f"exports of {session.learner_id}", retry_after=3600
+                )
         person = self.person(session.organisation_id, session.learner_id)
         return self.export(person, f"learner:{session.learner_id}", words, language)
 

@@ -86,8 +86,8 @@ TEXTS: dict[ErrorCode, ErrorText] = {
     ),
     ErrorCode.RATE_LIMITED: ErrorText(
         _("Too many requests"),
-        _("Many requests came from your network in a short time."),
-        _("Wait a minute, then try again."),
+        _("More was asked for in a short time than anybody needs, from your network or for you."),
+        _("Wait a while, then try again."),
     ),
     ErrorCode.NOT_ALLOWED: ErrorText(
         _("You may not do this"),
