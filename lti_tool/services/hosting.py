@@ -34,15 +34,15 @@ class Hosting:
 
     def assertion(self, credential_id: str) -> HostedAssertion | None:
         """The Assertion of a shared badge; ``None`` for a private one, as for none at all, and where the LMS
-        told no e-mail address: 2.0 knows no other name for a learner."""
+        told no e-mail address: 2.0 knows no other name for a learner. One that was erased with its learner is
+        a revoked one: who holds a copy must not go on believing it."""
         view = self._shared(credential_id)
         if view is None:
-            return None
+            with self.database.read_rows() as connection:
+                is_erased = store.is_erased(connection, credential_id)
+            return self._revoked(credential_id, None) if is_erased else None
         if view.revoked_at is not None:
-            gone = open_badges_2.build_revoked(
-                self.urls.hosted("assertions", view.id), view.revocation_reason
-            )
-            return HostedAssertion(open_badges_2.to_json(gone), is_revoked=True)
+            return self._revoked(view.id, view.revocation_reason)
         return HostedAssertion(open_badges_2.to_json(self._assertion(view)), is_revoked=False)
 
     def baked_png(self, credential_id: str) -> bytes | None:
@@ -89,6 +89,10 @@ class Hosting:
         if view is None or not open_badges_2.has_recipient(_signed(view)):
             return None
         return view
+
+    def _revoked(self, credential_id: str, reason: str | None) -> HostedAssertion:
+        gone = open_badges_2.build_revoked(self.urls.hosted("assertions", credential_id), reason)
+        return HostedAssertion(open_badges_2.to_json(gone), is_revoked=True)
 
     def _assertion(self, view: CredentialView) -> dict[str, Any]:
         where = self.urls.hosted("assertions", view.id)

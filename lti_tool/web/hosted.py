@@ -5,12 +5,13 @@ from __future__ import annotations
 from flask import Blueprint, Response, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from lti_tool.errors import ErrorCode
+from lti_tool.errors import ErrorCode, NotFound
 from lti_tool.web.headers import cacheable
-from lti_tool.web.public import ASK_FIRST, SHORT, baked, existing
+from lti_tool.web.public import ASK_FIRST, SHORT, baked, existing, say_what_was_erased
 from lti_tool.web.session import current_tool
 
 blueprint = Blueprint("hosted", __name__, url_prefix="/ob2")
+blueprint.register_error_handler(NotFound, say_what_was_erased)
 
 JSON_LD = "application/ld+json"
 
@@ -36,7 +37,7 @@ def _page(url: str) -> AnyResponse:
 
 @blueprint.get("/assertions/<credential_id>")
 def assertion(credential_id: str) -> AnyResponse:
-    """A shared badge's Assertion; 410 with the reason once it was revoked."""
+    """A shared badge's Assertion; 410 with the reason once it was revoked, without one once it was erased."""
     found = existing(current_tool().hosting.assertion(credential_id), ErrorCode.CREDENTIAL_NOT_FOUND)
     if _is_person():
         return _page(url_for("public.credential", credential_id=credential_id))

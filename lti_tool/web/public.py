@@ -81,7 +81,7 @@ def _varied(response: Response) -> Response:
 
 
 @blueprint.errorhandler(NotFound)
-def _say_what_was_erased(error: NotFound) -> Response:
+def say_what_was_erased(error: NotFound) -> Response:
     """A badge that went with its learner is gone for good, which whoever has a copy may know."""
     credential_id = (request.view_args or {}).get("credential_id", "")
     if error.code is ErrorCode.CREDENTIAL_NOT_FOUND and current_tool().public.is_erased(credential_id):

@@ -19,6 +19,7 @@ from flask.testing import FlaskClient
 
 from lti_tool.credentials.artwork import Artwork, render_png, render_svg
 from lti_tool.services.hosting import Hosting
+from lti_tool.services.privacy import Privacy
 from lti_tool.services.public import PublicRecords
 from lti_tool.services.sharing import Sharing
 from lti_tool.store import tables
@@ -159,6 +160,23 @@ def test_a_revoked_badge_is_gone_and_says_why(python: Path, world: World) -> Non
     assert not judged(python, world, world.url)["valid"], "it looks at the body alone, not at the 410"
     for kind in ("png", "svg"):
         assert world.client.get(f"/ob2/assertions/{world.credential_id}.{kind}").status_code == 404
+
+
+def test_an_erased_badge_is_a_revoked_one_that_gives_no_reason(python: Path, world: World) -> None:
+    school = world.school
+    (award,) = school.rows(tables.Award)
+    privacy = Privacy(school.database, school.clock, school.urls, school.hints)
+    privacy.erase(privacy.person_by_id(award.learner_id), "cli")
+    answer = world.client.get(f"/ob2/assertions/{world.credential_id}", headers=JSON_LD)
+    assert answer.status_code == 410
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.get_json(force=True) == {
+        "@context": "https://w3id.org/openbadges/v2",
+        "id": world.url,
+        "type": "Assertion",
+        "revoked": True,
+    }
+    assert not judged(python, world, world.url)["valid"]
 
 
 @pytest.mark.parametrize("kind", ["png", "svg"])

@@ -118,10 +118,19 @@ def test_the_wallet_offers_ones_own_data_to_nobody_who_acts_as_somebody(
 
 
 @pytest.mark.parametrize(
-    "path", ["/credentials/erased", "/credentials/erased.json", "/credentials/erased.png"]
+    "path",
+    [
+        *(f"/credentials/erased{suffix}" for suffix in ("", ".json", ".png", ".svg")),
+        *(f"/ob2/assertions/erased{suffix}" for suffix in ("", ".png", ".svg")),
+    ],
 )
 def test_an_erased_badge_is_gone_and_any_other_unknown_one_is_not_found(
     browser: FlaskClient, path: str
 ) -> None:
-    assert browser.get(path).status_code == 410
-    assert browser.get(path.replace("erased", "nobody")).status_code == 404
+    for method in ("GET", "HEAD"):
+        for headers in ({}, {"If-None-Match": '"kept"'}):
+            answer = browser.open(path, method=method, headers=headers)
+            assert answer.status_code == 410
+            assert answer.headers["Cache-Control"] == "no-store"
+            unknown = browser.open(path.replace("erased", "nobody"), method=method, headers=headers)
+            assert unknown.status_code == 404
