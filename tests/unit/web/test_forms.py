@@ -386,9 +386,10 @@ class TestEditing:
     def test_saving_leads_back_to_the_course(self, member: FlaskClient, tool: Sample) -> None:
         answer = self.submit(member, "change", name="Another")
         assert (answer.status_code, answer.headers["Location"]) == (303, "/l/session-1/course")
-        call = tool.calls[-1]
+        call, renaming = tool.calls[-2:]
         assert call[:3] == ("save", TEACHER, "placement-1")
         assert call[3].name == "Another"
+        assert renaming == ("rename", TEACHER, "placement-1"), "its columns follow"
 
     @pytest.mark.parametrize("action", ["add_gate", "add_recipe", "preview", "remove_row-0", "nonsense"])
     def test_its_buttons_keep_it_a_draft_of_this_place(
