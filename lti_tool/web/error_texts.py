@@ -2,45 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
 from flask_babel import lazy_gettext as _
 
 from lti_tool.errors import ErrorCode
-
-
-@dataclass(frozen=True, slots=True)
-class ErrorText:
-    """Lazily translated sentences."""
-
-    title: Any
-    happened: Any
-    advice: Any
-    advice_alone: Any = None
-    """Instead of ``advice`` where the page has no button for a fresh launch."""
-    advice_on_staff_pages: Any = None
-    """Instead of ``advice`` on a staff page, which no course leads to."""
-    leads_to: tuple[str, Any] | None = None
-    """Endpoint and words of the page that ``advice`` speaks of, for a button."""
-
-
-_AGAIN = _("Go back to the course page and open the activity again.")
-_BACK = _("Go back to the page that you came from and load it again. In a course, open the activity again.")
-_ADMINISTRATOR = _(
-    "Please tell the people who look after your learning platform, and give them the code shown here."
+from lti_tool.web.connection_error_texts import CONNECTION_TEXTS
+from lti_tool.web.error_sentences import (
+    ADMINISTRATOR,
+    AGAIN,
+    BACK,
+    BADGE,
+    LATER,
+    LAUNCH,
+    OPERATOR,
+    PLATFORM,
+    STAFF_AGAIN,
+    ErrorText,
 )
-_OPERATOR = _("Please tell the people who run this badge service, and give them the code shown here.")
-_LATER = _("Nothing is lost. The tool tries again by itself; you can also try again in a few minutes.")
-_STAFF_AGAIN = _("Go back, load the page again, and repeat what you did.")
-_NEW_LINK = _("Ask whoever sent it for a new one.")
-_REGISTER_AGAIN = _("Go back to your learning platform's list of tools, and paste the link again.")
-_LAUNCH = _("This launch was refused")
-_PLATFORM = _("The learning platform did not answer as expected")
-_BADGE = _("This badge could not be made")
-
 
 TEXTS: dict[ErrorCode, ErrorText] = {
+    **CONNECTION_TEXTS,
     # -- anywhere
     ErrorCode.INTERNAL: ErrorText(
         _("Something went wrong on our side"),
@@ -59,14 +39,14 @@ TEXTS: dict[ErrorCode, ErrorText] = {
     ErrorCode.METHOD_NOT_ALLOWED: ErrorText(
         _("This address works differently"),
         _("The page was asked for in a way that it does not offer."),
-        _BACK,
-        advice_on_staff_pages=_STAFF_AGAIN,
+        BACK,
+        advice_on_staff_pages=STAFF_AGAIN,
     ),
     ErrorCode.REQUEST_INVALID: ErrorText(
         _("This request cannot be understood"),
         _("A part of the request is missing or is not what it should be."),
-        _BACK,
-        advice_on_staff_pages=_STAFF_AGAIN,
+        BACK,
+        advice_on_staff_pages=STAFF_AGAIN,
     ),
     ErrorCode.REQUEST_TOO_LARGE: ErrorText(
         _("This is too large"),
@@ -81,8 +61,8 @@ TEXTS: dict[ErrorCode, ErrorText] = {
     ErrorCode.CSRF_INVALID: ErrorText(
         _("This form is no longer valid"),
         _("The form did not come from a page of this session, so nothing was changed."),
-        _AGAIN,
-        advice_on_staff_pages=_STAFF_AGAIN,
+        AGAIN,
+        advice_on_staff_pages=STAFF_AGAIN,
     ),
     ErrorCode.RATE_LIMITED: ErrorText(
         _("Too many requests"),
@@ -102,167 +82,39 @@ TEXTS: dict[ErrorCode, ErrorText] = {
     ErrorCode.SESSION_MISSING: ErrorText(
         _("Please open this from your course"),
         _("This page belongs to a session that started in another browser or window, or that has ended."),
-        _AGAIN,
+        AGAIN,
     ),
     ErrorCode.SESSION_EXPIRED: ErrorText(
         _("Your session has ended"),
         _("For your safety a session ends after an hour."),
-        _AGAIN,
+        AGAIN,
     ),
     # -- configuration
     ErrorCode.SETTINGS_INVALID: ErrorText(
-        _("This badge service is not set up correctly"), _("A setting is missing or wrong."), _OPERATOR
+        _("This badge service is not set up correctly"), _("A setting is missing or wrong."), OPERATOR
     ),
     ErrorCode.KEY_FILE_EXPOSED: ErrorText(
         _("This badge service is not set up correctly"),
         _("A key file can be read by others, so it is not used."),
-        _OPERATOR,
+        OPERATOR,
     ),
     ErrorCode.KEY_MISSING: ErrorText(
-        _("This badge service is not set up correctly"), _("A signing key is missing."), _OPERATOR
+        _("This badge service is not set up correctly"), _("A signing key is missing."), OPERATOR
     ),
     ErrorCode.KEY_PASSPHRASE_MISSING: ErrorText(
         _("This badge service is not set up correctly"),
         _("Its signing keys are encrypted, and it was not given what opens them."),
-        _OPERATOR,
+        OPERATOR,
     ),
     ErrorCode.KEY_PASSPHRASE_WRONG: ErrorText(
         _("This badge service is not set up correctly"),
         _("Its signing keys are encrypted, and what it was given does not open them."),
-        _OPERATOR,
+        OPERATOR,
     ),
     ErrorCode.DATABASE_NOT_MIGRATED: ErrorText(
         _("This badge service is being updated"),
         _("The database does not have its newest form yet."),
         _("Wait a minute, then try again."),
-    ),
-    # -- registrations
-    ErrorCode.REGISTRATION_UNKNOWN: ErrorText(
-        _("This learning platform is not connected"),
-        _("The tool does not know the platform or the client ID that sent you here."),
-        _(
-            "An administrator of the platform finds everything that is needed on the "
-            "connection page of this tool."
-        ),
-        leads_to=("lti.connect", _("Connect your learning platform")),
-    ),
-    ErrorCode.REGISTRATION_INVALID: ErrorText(
-        _("This connection is not complete"),
-        _("The details of this learning platform are missing or contradict each other."),
-        _ADMINISTRATOR,
-    ),
-    ErrorCode.REGISTRATION_NOT_APPROVED: ErrorText(
-        _("This connection waits for approval"),
-        _("The learning platform is known, but nobody has approved it yet, or it was switched off."),
-        _OPERATOR,
-    ),
-    ErrorCode.REGISTRATION_OF_COPY: ErrorText(
-        _("This is a copy for trying things out"),
-        _("This learning platform holds copies of real people and courses. No badges are earned in it."),
-        _("Open the same course in the real learning platform."),
-    ),
-    # -- registering by an invitation
-    ErrorCode.INVITATION_UNKNOWN: ErrorText(
-        _("This link is none of ours"),
-        _("No invitation has this link. It may have been copied only in part."),
-        _("Copy the whole link once more. If it does not help, ask whoever sent it for a new one."),
-        advice_on_staff_pages=_("Look for it in the list of invitations."),
-    ),
-    ErrorCode.INVITATION_EXPIRED: ErrorText(
-        _("This link is too old"),
-        _("It was good for a few days, and they are over. Nothing was registered."),
-        _NEW_LINK,
-    ),
-    ErrorCode.INVITATION_USED: ErrorText(
-        _("This link has been used"),
-        _("It connects one learning platform, once, and that has happened."),
-        _("If it was you, all is well: nothing more is to be done here. Otherwise tell whoever sent it."),
-    ),
-    ErrorCode.INVITATION_WITHDRAWN: ErrorText(
-        _("This link was withdrawn"),
-        _("Whoever made it took it back. Nothing was registered."),
-        _NEW_LINK,
-    ),
-    ErrorCode.INVITATION_BUSY: ErrorText(
-        _("Somebody is using this link at this moment"),
-        _("It connects one learning platform, so two cannot use it at once. Nothing was registered here."),
-        _("Wait a minute. If the other one failed, begin again in your learning platform."),
-    ),
-    ErrorCode.REGISTRATION_FORM_INVALID: ErrorText(
-        _("This page is too old"),
-        _("It was left open for too long, or was not made here. Nothing was registered."),
-        _REGISTER_AGAIN,
-    ),
-    ErrorCode.CONFIGURATION_UNREACHABLE: ErrorText(
-        _("Your learning platform cannot be reached from here"),
-        _("The tool could not read the platform's own description of itself. Nothing was registered."),
-        _(
-            "Does the platform answer over the internet, by https? One on a campus network is allowed by the "
-            "people who run this service (LTI_TOOL_OUTBOUND_ALLOW). Then begin again; the link still works."
-        ),
-    ),
-    ErrorCode.CONFIGURATION_INVALID: ErrorText(
-        _("The platform's description of itself cannot be used"),
-        _("Something that a connection needs is missing or wrong. Nothing was registered."),
-        _(
-            "Please tell the people who look after your learning platform what is listed here; it can also "
-            "be connected by hand. The link still works."
-        ),
-        leads_to=("lti.connect", _("Connect by hand")),
-    ),
-    ErrorCode.CONFIGURATION_FOREIGN: ErrorText(
-        _("This is another platform's description"),
-        _("It was read from another host than the platform that it describes. Nothing was registered."),
-        _(
-            "Open the platform by the address that it is configured with (in Moodle: wwwroot), and begin "
-            "again there. The link still works."
-        ),
-    ),
-    ErrorCode.REGISTRATION_REFUSED: ErrorText(
-        _("Your learning platform refused"),
-        _("It did not take the registration. Nothing was stored here, and the link still works."),
-        _REGISTER_AGAIN,
-    ),
-    ErrorCode.REGISTRATION_TOKEN_REFUSED: ErrorText(
-        _("Your learning platform asks to begin again"),
-        _(
-            "Its permission to register works once, for about an hour. Nothing was stored here, and the link "
-            "still works."
-        ),
-        _REGISTER_AGAIN,
-    ),
-    ErrorCode.REGISTRATION_ENDPOINT_UNREACHABLE: ErrorText(
-        _("Your learning platform did not answer"),
-        _("Whether it took the registration is not known. Nothing was stored here; the link still works."),
-        _(
-            "Look into the platform's list of tools: if this tool is there, delete it. Then paste the link "
-            "again."
-        ),
-    ),
-    ErrorCode.REGISTRATION_ANSWER_INVALID: ErrorText(
-        _("Your learning platform's answer cannot be used"),
-        _("It answered without what is needed to know it again. Nothing was stored here."),
-        _("Delete the tool from the platform's list of tools, and connect it by hand. The link still works."),
-        leads_to=("lti.connect", _("Connect by hand")),
-    ),
-    ErrorCode.REGISTRATION_PROTECTED: ErrorText(
-        _("This platform is connected already"),
-        _(
-            "The connection belongs to somebody else, is shared or is disabled, so this link may not change "
-            "it. Nothing was changed here."
-        ),
-        _(
-            "If the tool now stands twice in your platform's list, delete the new one. Then ask the people "
-            "who run this service; the link still works."
-        ),
-    ),
-    ErrorCode.REGISTRATION_CHANGE_UNAPPROVED: ErrorText(
-        _("Somebody has to approve this change"),
-        _(
-            "People already use this connection, and your platform now names other addresses or keys than "
-            "before. Nothing was changed here, and everybody can go on."
-        ),
-        _("Ask for a link that approves the connection, and begin again with it."),
     ),
     # -- staff pages
     ErrorCode.STAFF_LINK_INVALID: ErrorText(
@@ -311,34 +163,32 @@ TEXTS: dict[ErrorCode, ErrorText] = {
     ErrorCode.LOGIN_PARAMETER_MISSING: ErrorText(
         _("The launch began without all it needs"),
         _("The learning platform left out a part of the first step of the launch."),
-        _ADMINISTRATOR,
+        ADMINISTRATOR,
     ),
     ErrorCode.LOGIN_PARAMETER_INVALID: ErrorText(
         _("The launch began with something unusable"),
         _("A part of the first step of the launch is not what it should be."),
-        _ADMINISTRATOR,
+        ADMINISTRATOR,
     ),
     ErrorCode.LOGIN_TARGET_FOREIGN: ErrorText(
         _("This launch leads somewhere else"),
         _("The activity is set up with an address that does not belong to this tool."),
-        _ADMINISTRATOR,
+        ADMINISTRATOR,
     ),
     # -- launch
     ErrorCode.LAUNCH_FORM_INVALID: ErrorText(
-        _LAUNCH, _("The learning platform sent an incomplete or oversized answer."), _AGAIN
+        LAUNCH, _("The learning platform sent an incomplete or oversized answer."), AGAIN
     ),
     ErrorCode.LAUNCH_PLATFORM_ERROR: ErrorText(
         _("The learning platform could not start this"),
         _("The platform reported an error instead of signing you in."),
         _("Log in to the learning platform again, then open the activity."),
     ),
-    ErrorCode.LAUNCH_STATE_INVALID: ErrorText(
-        _LAUNCH, _("This launch did not begin with this tool."), _AGAIN
-    ),
+    ErrorCode.LAUNCH_STATE_INVALID: ErrorText(LAUNCH, _("This launch did not begin with this tool."), AGAIN),
     ErrorCode.LAUNCH_STATE_EXPIRED: ErrorText(
         _("This launch took too long"),
         _("Some minutes passed between the first and the second step of the launch."),
-        _AGAIN,
+        AGAIN,
     ),
     ErrorCode.LAUNCH_STATE_UNBOUND: ErrorText(
         _("Your browser blocks what this activity needs here"),
@@ -355,18 +205,18 @@ TEXTS: dict[ErrorCode, ErrorText] = {
         ),
     ),
     ErrorCode.LAUNCH_TOKEN_MALFORMED: ErrorText(
-        _LAUNCH, _("The platform's message cannot be read."), _ADMINISTRATOR
+        LAUNCH, _("The platform's message cannot be read."), ADMINISTRATOR
     ),
     ErrorCode.LAUNCH_ALGORITHM_REFUSED: ErrorText(
-        _LAUNCH, _("The platform's message is signed in a way that is not secure enough."), _ADMINISTRATOR
+        LAUNCH, _("The platform's message is signed in a way that is not secure enough."), ADMINISTRATOR
     ),
     ErrorCode.LAUNCH_KEY_ID_MISSING: ErrorText(
-        _LAUNCH, _("The platform's message does not name the key it is signed with."), _ADMINISTRATOR
+        LAUNCH, _("The platform's message does not name the key it is signed with."), ADMINISTRATOR
     ),
     ErrorCode.LAUNCH_KEY_UNKNOWN: ErrorText(
-        _LAUNCH,
+        LAUNCH,
         _("The platform's message is signed with a key that the platform does not publish."),
-        _ADMINISTRATOR,
+        ADMINISTRATOR,
     ),
     ErrorCode.LAUNCH_KEYS_UNREACHABLE: ErrorText(
         _("The learning platform cannot be reached"),
@@ -377,42 +227,42 @@ TEXTS: dict[ErrorCode, ErrorText] = {
         ),
     ),
     ErrorCode.LAUNCH_SIGNATURE_INVALID: ErrorText(
-        _LAUNCH, _("The signature of the platform's message is wrong."), _ADMINISTRATOR
+        LAUNCH, _("The signature of the platform's message is wrong."), ADMINISTRATOR
     ),
     ErrorCode.LAUNCH_ISSUER_WRONG: ErrorText(
-        _LAUNCH,
+        LAUNCH,
         _("The message comes from another platform than the one that began the launch."),
-        _ADMINISTRATOR,
+        ADMINISTRATOR,
     ),
     ErrorCode.LAUNCH_AUDIENCE_WRONG: ErrorText(
-        _LAUNCH, _("The message is addressed to another tool."), _ADMINISTRATOR
+        LAUNCH, _("The message is addressed to another tool."), ADMINISTRATOR
     ),
     ErrorCode.LAUNCH_AUTHORISED_PARTY_WRONG: ErrorText(
-        _LAUNCH, _("The message was made for another tool."), _ADMINISTRATOR
+        LAUNCH, _("The message was made for another tool."), ADMINISTRATOR
     ),
     ErrorCode.LAUNCH_EXPIRED: ErrorText(
-        _("This launch took too long"), _("The platform's message is valid for a short time only."), _AGAIN
+        _("This launch took too long"), _("The platform's message is valid for a short time only."), AGAIN
     ),
     ErrorCode.LAUNCH_TIME_INVALID: ErrorText(
-        _LAUNCH,
+        LAUNCH,
         _("The time in the platform's message cannot be right. Perhaps the clock of a server is wrong."),
-        _ADMINISTRATOR,
+        ADMINISTRATOR,
     ),
-    ErrorCode.LAUNCH_NONCE_WRONG: ErrorText(_LAUNCH, _("The message belongs to another launch."), _AGAIN),
+    ErrorCode.LAUNCH_NONCE_WRONG: ErrorText(LAUNCH, _("The message belongs to another launch."), AGAIN),
     ErrorCode.LAUNCH_VERSION_WRONG: ErrorText(
-        _LAUNCH, _("The message is not of LTI version 1.3."), _ADMINISTRATOR
+        LAUNCH, _("The message is not of LTI version 1.3."), ADMINISTRATOR
     ),
     ErrorCode.LAUNCH_MESSAGE_TYPE_UNKNOWN: ErrorText(
-        _LAUNCH, _("The tool does not know this kind of message."), _ADMINISTRATOR
+        LAUNCH, _("The tool does not know this kind of message."), ADMINISTRATOR
     ),
     ErrorCode.LAUNCH_ROLES_MISSING: ErrorText(
-        _LAUNCH, _("The message does not say anything about roles."), _ADMINISTRATOR
+        LAUNCH, _("The message does not say anything about roles."), ADMINISTRATOR
     ),
     ErrorCode.LAUNCH_DEPLOYMENT_MISSING: ErrorText(
-        _LAUNCH, _("The message does not name the deployment."), _ADMINISTRATOR
+        LAUNCH, _("The message does not name the deployment."), ADMINISTRATOR
     ),
     ErrorCode.LAUNCH_RESOURCE_LINK_MISSING: ErrorText(
-        _LAUNCH, _("The message does not name the activity."), _ADMINISTRATOR
+        LAUNCH, _("The message does not name the activity."), ADMINISTRATOR
     ),
     ErrorCode.LAUNCH_SUBJECT_MISSING: ErrorText(
         _("The platform did not say who you are"),
@@ -420,36 +270,25 @@ TEXTS: dict[ErrorCode, ErrorText] = {
         _("Log in to the learning platform, then open the activity again."),
     ),
     ErrorCode.LAUNCH_CLAIM_INVALID: ErrorText(
-        _LAUNCH, _("A part of the message is missing, too long, or of the wrong kind."), _ADMINISTRATOR
+        LAUNCH, _("A part of the message is missing, too long, or of the wrong kind."), ADMINISTRATOR
     ),
     ErrorCode.LAUNCH_TARGET_WRONG: ErrorText(
-        _LAUNCH, _("The signed address differs from the one that the launch began with."), _ADMINISTRATOR
+        LAUNCH, _("The signed address differs from the one that the launch began with."), ADMINISTRATOR
     ),
     ErrorCode.LAUNCH_REPLAYED: ErrorText(
         _("This launch was used already"),
         _("A launch works once. Reloading the page or going back sends it a second time."),
-        _AGAIN,
+        AGAIN,
     ),
     ErrorCode.DEPLOYMENT_HELD: ErrorText(
         _("One more step before this works"),
         _("The connection is new. It was recorded, and somebody has to approve it before it can be used."),
-        _OPERATOR,
+        OPERATOR,
     ),
     ErrorCode.DEPLOYMENT_DISABLED: ErrorText(
         _("This connection is switched off"),
         _("The badge service no longer accepts launches from here."),
-        _OPERATOR,
-    ),
-    # -- notifications of platforms
-    ErrorCode.NOTICE_INVALID: ErrorText(
-        _("These are no notifications"),
-        _("A list of signed notifications of a learning platform was expected."),
-        _ADMINISTRATOR,
-    ),
-    ErrorCode.NOTICE_REFUSED: ErrorText(
-        _("This notification was refused"),
-        _("Its signature, sender or time is not what it should be, or its platform is not approved here."),
-        _ADMINISTRATOR,
+        OPERATOR,
     ),
     # -- deep linking
     ErrorCode.DEEP_LINKING_NOT_ALLOWED: ErrorText(
@@ -465,32 +304,32 @@ TEXTS: dict[ErrorCode, ErrorText] = {
     ErrorCode.DEEP_LINKING_SETTINGS_INVALID: ErrorText(
         _("The platform's request is incomplete"),
         _("The learning platform did not say where to send your choice."),
-        _ADMINISTRATOR,
+        ADMINISTRATOR,
     ),
     # -- LMS services
     ErrorCode.PLATFORM_UNREACHABLE: ErrorText(
-        _PLATFORM, _("The learning platform could not be reached."), _LATER
+        PLATFORM, _("The learning platform could not be reached."), LATER
     ),
     ErrorCode.PLATFORM_TIMED_OUT: ErrorText(
-        _PLATFORM, _("The learning platform took too long to answer."), _LATER
+        PLATFORM, _("The learning platform took too long to answer."), LATER
     ),
-    ErrorCode.PLATFORM_BUSY: ErrorText(_PLATFORM, _("The learning platform asked us to wait."), _LATER),
+    ErrorCode.PLATFORM_BUSY: ErrorText(PLATFORM, _("The learning platform asked us to wait."), LATER),
     ErrorCode.PLATFORM_CALLS_SPENT: ErrorText(
-        _PLATFORM,
+        PLATFORM,
         _("So many people visit at once that the learning platform is not asked for everybody right away."),
-        _LATER,
+        LATER,
     ),
     ErrorCode.PLATFORM_REFUSED: ErrorText(
-        _PLATFORM, _("The learning platform refused to answer."), _ADMINISTRATOR
+        PLATFORM, _("The learning platform refused to answer."), ADMINISTRATOR
     ),
     ErrorCode.PLATFORM_ANSWER_INVALID: ErrorText(
-        _PLATFORM, _("The learning platform's answer could not be read."), _ADMINISTRATOR
+        PLATFORM, _("The learning platform's answer could not be read."), ADMINISTRATOR
     ),
     ErrorCode.PLATFORM_ANSWER_TOO_LARGE: ErrorText(
-        _PLATFORM, _("The learning platform's answer was too large."), _ADMINISTRATOR
+        PLATFORM, _("The learning platform's answer was too large."), ADMINISTRATOR
     ),
     ErrorCode.PLATFORM_TOKEN_REFUSED: ErrorText(
-        _PLATFORM,
+        PLATFORM,
         _(
             "The learning platform does not let this tool read grades and participants: it "
             "refuses the tool's key."
@@ -501,7 +340,7 @@ TEXTS: dict[ErrorCode, ErrorText] = {
         ),
     ),
     ErrorCode.PLATFORM_TOKEN_URL_MISSING: ErrorText(
-        _PLATFORM,
+        PLATFORM,
         _("This tool does not know yet where your institution's learning platform gives it access."),
         _(
             "An administrator should tell the people who run this tool the address at which your "
@@ -509,7 +348,7 @@ TEXTS: dict[ErrorCode, ErrorText] = {
         ),
     ),
     ErrorCode.PLATFORM_SCOPE_MISSING: ErrorText(
-        _PLATFORM,
+        PLATFORM,
         _("The learning platform did not give this tool the right to do this."),
         _(
             "An administrator should switch on the grade and participant services in the "
@@ -517,10 +356,10 @@ TEXTS: dict[ErrorCode, ErrorText] = {
         ),
     ),
     ErrorCode.PLATFORM_HOST_FOREIGN: ErrorText(
-        _PLATFORM, _("The learning platform named an address that does not belong to it."), _ADMINISTRATOR
+        PLATFORM, _("The learning platform named an address that does not belong to it."), ADMINISTRATOR
     ),
     ErrorCode.PLATFORM_PAGING_BROKEN: ErrorText(
-        _PLATFORM, _("The learning platform's list could not be read to its end."), _LATER
+        PLATFORM, _("The learning platform's list could not be read to its end."), LATER
     ),
     ErrorCode.COLUMN_MISSING: ErrorText(
         _("A gradebook column is missing"),
@@ -574,21 +413,21 @@ TEXTS: dict[ErrorCode, ErrorText] = {
     ErrorCode.OUTBOUND_IN_TRANSACTION: ErrorText(
         _("Something went wrong on our side"),
         _("The tool stopped itself before it could block others."),
-        _OPERATOR,
+        OPERATOR,
     ),
     # -- credentials
     ErrorCode.CONTEXT_NOT_VENDORED: ErrorText(
-        _BADGE, _("It uses a vocabulary that this tool does not carry."), _OPERATOR
+        BADGE, _("It uses a vocabulary that this tool does not carry."), OPERATOR
     ),
     ErrorCode.CREDENTIAL_PROPERTY_UNCOVERED: ErrorText(
-        _BADGE, _("A part of it has no defined meaning, so signing it would not protect it."), _OPERATOR
+        BADGE, _("A part of it has no defined meaning, so signing it would not protect it."), OPERATOR
     ),
     ErrorCode.CREDENTIAL_TEXT_INVALID: ErrorText(
-        _BADGE,
+        BADGE,
         _("A text contains characters that cannot be signed reliably."),
         _("Type the text again without special control characters."),
     ),
-    ErrorCode.CREDENTIAL_DATE_INVALID: ErrorText(_BADGE, _("One of its dates cannot be right."), _OPERATOR),
+    ErrorCode.CREDENTIAL_DATE_INVALID: ErrorText(BADGE, _("One of its dates cannot be right."), OPERATOR),
     ErrorCode.CREDENTIAL_NOT_FOUND: ErrorText(
         _("There is no such badge"),
         _("The badge does not exist, or its owner does not share it."),
