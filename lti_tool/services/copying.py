@@ -368,18 +368,19 @@ class Copying:
             )
         self.columns.adopt(organisation_id, context_id)
 
-    def confirm(self, session: SessionView, keep: Collection[str]) -> int:
-        """Take over these badges, leave the others of the copy behind; how many are taken over.
+    def confirm(self, session: SessionView, keep: Collection[str], shown: Collection[str]) -> int:
+        """Take over these badges, leave the others that were shown behind; how many are taken over.
 
         Nothing is awarded by it: each is a draft that is published by itself.
 
         :param keep: placement ids; one that did not come with a copy of this course is ignored.
+        :param shown: placement ids of all that the person decided over; what came since waits on.
         :raises NotAllowed: unless the person may configure the course.
         """
         organisation_id, context_id = _course_of(session)
         now = self.clock()
         with self.database.write() as writing:
-            taken, left = copies.decide(writing, organisation_id, context_id, keep, now)
+            taken, left = copies.decide(writing, organisation_id, context_id, keep, shown, now)
             if taken or left:
                 audit.record(
                     writing,

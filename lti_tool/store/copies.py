@@ -505,11 +505,16 @@ def count_unconfirmed(session: Session, organisation_id: str, context_id: str) -
 
 
 def decide(
-    session: Session, organisation_id: str, context_id: str, keep: Collection[str], now: datetime
+    session: Session,
+    organisation_id: str,
+    context_id: str,
+    keep: Collection[str],
+    shown: Collection[str],
+    now: datetime,
 ) -> tuple[int, int]:
     """Take over some of what came with a copied course, and leave the rest behind; how many of each.
 
-    What was published meanwhile stays as it is.
+    What was published meanwhile stays as it is, and so does what came since the list was shown.
     """
     own = (
         Placement.organisation_id == organisation_id,
@@ -526,7 +531,7 @@ def decide(
     )
     left = connection.execute(
         update(Placement)
-        .where(*own, Placement.id.not_in(wanted), Placement.status == "draft")
+        .where(*own, Placement.id.in_(set(shown) - set(wanted)), Placement.status == "draft")
         .values(status="removed")
     )
     return taken.rowcount, left.rowcount

@@ -28,7 +28,7 @@ def decide() -> AnyResponse:
         return redirect(url_for("copies.show"), 303)
     if action != "confirm":
         raise RequestInvalid(ErrorCode.REQUEST_INVALID, "neither confirm nor take_over_link")
-    copying.confirm(session, request.form.getlist("placement_id"))
+    copying.confirm(session, request.form.getlist("placement_id"), request.form.getlist("shown_id"))
     return redirect(url_for("course.show"), 303)
 
 

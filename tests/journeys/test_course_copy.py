@@ -178,7 +178,7 @@ def test_what_is_not_ticked_is_left_behind_and_can_be_had_after_all(campus: Camp
         "",
         "",
         form.encoding,
-        {"csrf_token": form.fields["csrf_token"], "action": "confirm"},
+        {name: form.fields[name] for name in ("csrf_token", "shown_id")} | {"action": "confirm"},
         (),
     )
     teacher.submit(page, form=left)

@@ -179,7 +179,7 @@ def test_who_may_not_configure_copies_nothing(small: Copies, changes: dict[str, 
     assert small.placed_in() == []
     for call in (
         lambda session: small.service.view(session),
-        lambda session: small.service.confirm(session, []),
+        lambda session: small.service.confirm(session, [], []),
         lambda session: small.service.take_over_link(session),
         lambda session: small.service.acknowledge_reset(session),
     ):
@@ -307,12 +307,28 @@ def test_what_is_not_ticked_is_left_behind_and_what_was_published_stays(made: Co
     second = factories.placed(made.school.database, made.course)
     made.note(launch=made.launch(context_history=made.name_of(made.course)))
     first_copy = next(one for one in made.placed_in() if one.copied_from_id == made.placed.placement_id)
-    assert made.service.confirm(made.session(), [first_copy.id, made.placed.placement_id]) == 1
+    shown = [one.id for one in made.placed_in()]
+    assert made.service.confirm(made.session(), [first_copy.id, made.placed.placement_id], shown) == 1
     by_origin = {one.copied_from_id: one for one in made.placed_in()}
     assert by_origin[made.placed.placement_id].confirmed_at is not None
     assert by_origin[second.placement_id].status == "removed"
     (original,) = made.school.rows(tables.Placement, tables.Placement.id == made.placed.placement_id)
     assert (original.status, original.confirmed_at) == ("active", None), "of another course"
+
+
+def test_what_came_while_the_page_stood_open_is_not_left_behind(made: Copies) -> None:
+    """A second link is opened, or a notice arrives, between the page and its answer."""
+    later = factories.placed(made.school.database, made.course)
+    made.note()
+    (shown,) = (badge.placement_id for badge in made.service.view(made.session()).badges)
+    made.note(launch=made.launch(later.badge_link_key))
+    made.service.confirm(made.session(), [shown], [shown])
+    by_origin = {one.copied_from_id: one for one in made.placed_in()}
+    assert by_origin[made.placed.placement_id].confirmed_at is not None
+    assert (by_origin[later.placement_id].status, by_origin[later.placement_id].confirmed_at) == (
+        "draft",
+        None,
+    )
 
 
 def test_a_draft_can_be_changed_until_its_copy_was_taken_over(made: Copies) -> None:
@@ -338,7 +354,7 @@ def test_a_draft_can_be_changed_until_its_copy_was_taken_over(made: Copies) -> N
     assert made.placed_in() == []
     made.note(launch=made.launch(draft.badge_link_key))
     (copy,) = made.placed_in()
-    made.service.confirm(made.session(), [copy.id])
+    made.service.confirm(made.session(), [copy.id], [copy.id])
     assert is_bound()
 
 

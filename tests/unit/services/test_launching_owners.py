@@ -118,7 +118,7 @@ def test_a_copied_badge_is_one_until_somebody_takes_it_over(
             session, copy.organisation_id, copy.context_id, [placed.placement_id], NOW
         )
         if is_confirmed:
-            copies.decide(session, copy.organisation_id, copy.context_id, [copied_id], NOW)
+            copies.decide(session, copy.organisation_id, copy.context_id, [copied_id], [copied_id], NOW)
     accepted = world.accept(copy, **keyed(placed))
     assert (accepted.session.placement_id, accepted.session.is_copied_link) == (copied_id, is_copied)
     assert world.launching.open_session_by_token(accepted.token) == accepted.session
