@@ -29,9 +29,11 @@ def window_of(criterion: Criterion) -> Window:
         return Window()
     if isinstance(criterion, Within):
         inner = window_of(criterion.part)
-        return Window(
-            _latest(criterion.starts_at, inner.starts_at), _earliest(criterion.ends_at, inner.ends_at)
-        )
+        starts_at = _latest(criterion.starts_at, inner.starts_at)
+        ends_at = _earliest(criterion.ends_at, inner.ends_at)
+        if starts_at is not None and ends_at is not None and starts_at > ends_at:
+            return Window()  # dates that exclude each other: there is no window to tell anybody
+        return Window(starts_at, ends_at)
     parts = [window_of(part) for part in criterion.parts]
     # A part without a date keeps the whole open: what it asks can be done at any time.
     starts = [part.starts_at for part in parts if part.starts_at is not None]

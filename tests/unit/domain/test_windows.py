@@ -24,6 +24,9 @@ ESSAY = Attested("essay", "Essay")
         (Within(AllOf((TALK, ESSAY)), MARCH, MAY), Window(MARCH, MAY)),
         # Dates inside dates narrow them.
         (Within(Within(TALK, APRIL, JUNE), MARCH, MAY), Window(APRIL, MAY)),
+        # Dates that exclude each other: a platform would refuse a window that ends before it begins.
+        (Within(Within(TALK, MAY, JUNE), MARCH, APRIL), Window()),
+        (AnyOf((Within(Within(TALK, MAY, JUNE), MARCH, APRIL), Within(ESSAY, MARCH, MAY))), Window()),
         # What one part alone is bound to does not bind the other.
         (AllOf((Within(TALK, MARCH, MAY), ESSAY)), Window()),
         (AllOf((Within(TALK, MARCH, APRIL), Within(ESSAY, APRIL, MAY))), Window(MARCH, MAY)),
