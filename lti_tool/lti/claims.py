@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from lti_tool.domain.copies import TRUNCATED
 from lti_tool.domain.identity import (
     ANONYMOUS,
     PURPOSES,
@@ -77,8 +78,12 @@ KEPT_CUSTOM: Final = frozenset(
 )
 """The custom parameters that this tool asks platforms for; others may hold anything, and are dropped."""
 
+_HISTORIES: Final = frozenset({"context_history", "link_history"})
+
 ID_LENGTH: Final = 255
 URL_LENGTH: Final = 2000
+HISTORY_LENGTH: Final = 48_000
+"""Of the ids of the courses, or links, before this one: Canvas names up to a thousand of forty letters."""
 ACTIVITY_LENGTH: Final = 64
 
 _PRINTABLE_ASCII = re.compile(r"[\x20-\x7e]+")
@@ -231,13 +236,21 @@ def read_custom(body: Mapping[str, Any]) -> dict[str, str]:
         if isinstance(given, int):
             # Canvas expands $Canvas.masqueradingUser.id to a number, …User.student_view to true or false.
             given = str(given).lower()
-        value = text(given, URL_LENGTH)
+        value = _history(given) if name in _HISTORIES else text(given, URL_LENGTH)
         if value is None or value.startswith("$"):
             continue
         if name == "badge_link_key" and not _LINK_KEY.fullmatch(value):
             continue
         kept[name] = value
     return kept
+
+
+def _history(given: object) -> str | None:
+    """Ids parted by commas; what is too long ends with a whole one, and says as Canvas does that more follow."""
+    value = text(given, HISTORY_LENGTH + 1)
+    if value is None or len(value) <= HISTORY_LENGTH:
+        return value
+    return value[: HISTORY_LENGTH - len(TRUNCATED) - 1].rpartition(",")[0] + f",{TRUNCATED}"
 
 
 def read_grade_service(body: Mapping[str, Any]) -> GradeService | None:

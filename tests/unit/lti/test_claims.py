@@ -113,6 +113,22 @@ def test_canvas_expands_variables_to_numbers_and_booleans_too(value: object, kep
         assert read == ({} if kept is None else {name: kept})
 
 
+@pytest.mark.parametrize("name", ["context_history", "link_history"])
+def test_a_long_history_is_read_whole(name: str) -> None:
+    """Canvas names up to a thousand courses by forty letters each; half an id would be another course's."""
+    history = ",".join(f"{number:040x}" for number in range(1_000)) + ",truncated"
+    assert claims.read_custom({claims.CUSTOM: {name: history}}) == {name: history}
+
+
+def test_a_history_that_is_too_long_even_so_ends_with_a_whole_id_and_says_so() -> None:
+    history = ",".join(f"{number:040x}" for number in range(2_000))
+    read = claims.read_custom({claims.CUSTOM: {"context_history": history}})["context_history"]
+    assert len(read) <= claims.HISTORY_LENGTH
+    *ids, last = read.split(",")
+    assert last == "truncated"
+    assert {len(one) for one in ids} == {40}
+
+
 def test_the_locale_of_the_presentation_wins_over_the_custom_one() -> None:
     assert claims.read_locale({"locale": "de"}, {"locale": "fr"}) == "de"
     assert claims.read_locale({}, {"locale": "fr"}) == "fr"
