@@ -246,7 +246,7 @@ def read_custom(body: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _history(given: object) -> str | None:
-    """Ids parted by commas; what is too long ends with a whole one, and says as Canvas does that more follow."""
+    """Ids parted by commas; what is too long ends with a whole one and, as Canvas says it, ``truncated``."""
     value = text(given, HISTORY_LENGTH + 1)
     if value is None or len(value) <= HISTORY_LENGTH:
         return value
