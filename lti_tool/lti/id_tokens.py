@@ -91,8 +91,8 @@ def check_times(body: Mapping[str, Any], now: float, max_age: float) -> None:
     :param max_age: seconds since ``iat`` after which it counts for nothing, whatever ``exp`` says.
     :raises LaunchRefused: LAUNCH_EXPIRED, LAUNCH_TIME_INVALID.
     """
-    issued_at, expires_at = _time(body, "iat"), _time(body, "exp")
-    not_before = _time(body, "nbf") if "nbf" in body else issued_at
+    issued_at, expires_at = time_of(body, "iat"), time_of(body, "exp")
+    not_before = time_of(body, "nbf") if "nbf" in body else issued_at
     if expires_at <= now - LEEWAY_SECONDS:
         raise LaunchRefused(ErrorCode.LAUNCH_EXPIRED, f"expired {now - expires_at:.0f} s ago by this clock")
     if expires_at <= issued_at or max(issued_at, not_before) > now + LEEWAY_SECONDS:
@@ -119,8 +119,11 @@ def json_object(segment: str) -> dict[str, Any]:
     return value
 
 
-def _time(body: Mapping[str, Any], claim: str) -> float:
-    """A NumericDate (RFC 7519 §2)."""
+def time_of(body: Mapping[str, Any], claim: str) -> float:
+    """A NumericDate (RFC 7519 §2), in seconds since the epoch.
+
+    :raises LaunchRefused: LAUNCH_TIME_INVALID for what is none, or lies thousands of years away.
+    """
     value = body.get(claim)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e11:
         raise LaunchRefused(ErrorCode.LAUNCH_TIME_INVALID, f"{claim} is no time", claim=claim)

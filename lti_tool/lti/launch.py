@@ -256,10 +256,11 @@ class _Validation(MessageLaunch[_Form, ToolConfDict, SessionService, _Cookies]):
         It holds the nonce of this login, so it was made between then and now by our clock, and at ``iat`` by
         the platform's. A time that lies between proves nothing: a person may take minutes to log in.
         """
-        issued_at = self._body.get("iat")
-        if self._body.get("nonce") != self._state.nonce or isinstance(issued_at, bool):
+        if self._body.get("nonce") != self._state.nonce:
             return None
-        if not isinstance(issued_at, int | float):
+        try:
+            issued_at = id_tokens.time_of(self._body, "iat")
+        except LaunchRefused:
             return None
         return max(issued_at - self._now, 0.0) + min(issued_at - self._state.issued_at, 0.0)
 

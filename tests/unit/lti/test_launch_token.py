@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from lti_tool.errors import ErrorCode
+from lti_tool.errors import ErrorCode, LaunchRefused
 from lti_tool.lti.launch import LEEWAY_SECONDS, MAX_TOKEN_AGE_SECONDS
 from lti_tool.lti.oidc import STATE_LIFETIME_SECONDS
 from tests.unit.lti.tokens import (
@@ -259,3 +259,13 @@ def test_the_nonce_of_another_login_is_refused(platform: Platform) -> None:
     one, other = platform.login(), platform.login()
     token = platform.token(one, nonce=auth_parameters(other)["nonce"])
     assert code_of(lambda: platform.post(one, token)) is ErrorCode.LAUNCH_NONCE_WRONG
+
+
+@pytest.mark.parametrize(
+    "iat", [10**400, -(10**400), 1e308, 1_763_715_600_000], ids=("huge", "low", "float", "ms")
+)
+def test_a_time_that_is_none_says_nothing_of_the_platform_s_clock(platform: Platform, iat: float) -> None:
+    with pytest.raises(LaunchRefused) as refused:
+        platform.launch(iat=iat)
+    assert refused.value.code is ErrorCode.LAUNCH_TIME_INVALID
+    assert refused.value.clock_skew is None
