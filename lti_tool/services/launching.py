@@ -358,6 +358,9 @@ class _Acceptance:
             return None
         if self.launch.is_anonymous:
             return known.id if known else None
+        if known is not None and self.launch.purpose == "review":
+            # About its column: the link's own parameters need not come along, and stay as they are.
+            return known.id
         values: dict[str, Any] = {
             "badge_link_key": self.launch.badge_link_key,
             "role": self.launch.badge_link_role,

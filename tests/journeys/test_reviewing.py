@@ -127,6 +127,22 @@ def test_a_platform_that_names_the_column_alone_is_understood(moodle_campus: Cam
     assert "85 of 100 points" in page.words
 
 
+def test_a_review_without_the_links_parameters_takes_nothing_from_the_link(
+    moodle_campus: Campus, badge: Activity
+) -> None:
+    """They are the link's, and a message about its column need not carry them."""
+    campus = moodle_campus
+    assert isinstance(campus.lms, Moodle)
+    campus.take_quiz("ada", 85)
+    ada = campus.browser(campus.people["ada"])
+    wallet = ada.launch(badge.id)
+    campus.lms.reviews_leave_out_custom = True
+    page = campus.browser(campus.teacher).review(badge, campus.people["ada"])
+    assert page.status == 200
+    assert "85 of 100 points" in page.words
+    assert ada.follow(wallet, "/evidence/").status == 200, "the learner's page still knows its badge"
+
+
 def test_the_column_of_another_course_opens_nothing(moodle_campus: Campus, badge: Activity) -> None:
     """A link of no badge, and a column that belongs to nothing here."""
     campus = moodle_campus

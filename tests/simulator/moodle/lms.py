@@ -84,6 +84,8 @@ class Moodle(Lms):
     selection_path: ClassVar[str] = "contentitem_return.php"
     reviews_leave_out_link = False
     """Reviews name the column alone, as the standard allows and no Moodle does."""
+    reviews_leave_out_custom = False
+    """Reviews name the link without its parameters; so does no Moodle either."""
 
     def __init__(
         self,

@@ -367,8 +367,9 @@ def submission_review_request(
     claims = resource_link_request(lms, session, activity, nonce)
     claims[CLAIM_MESSAGE_TYPE] = "LtiSubmissionReviewRequest"
     if lms.reviews_leave_out_link:
-        for claim in (CLAIM_RESOURCE_LINK, CLAIM_CUSTOM):
-            claims.pop(claim, None)
+        claims.pop(CLAIM_RESOURCE_LINK, None)
+    if lms.reviews_leave_out_link or lms.reviews_leave_out_custom:
+        claims.pop(CLAIM_CUSTOM, None)
     if for_user:
         claims[L + "for_user"] = {"user_id": str(for_user)}
     return claims
