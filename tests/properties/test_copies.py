@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from random import Random
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lti_tool.domain.copies import (
@@ -55,9 +55,7 @@ def pasts(draw: st.DrawFn) -> Past:
 
 
 @given(candidates(), pasts(), st.randoms())
-def test_the_order_of_what_is_found_is_irrelevant(
-    found: list[Candidate], past: Past, random: Random
-) -> None:
+def test_the_order_of_what_is_found_is_irrelevant(found: list[Candidate], past: Past, random: Random) -> None:
     shuffled = list(found)
     random.shuffle(shuffled)
     assert choose_origin(shuffled, past) == choose_origin(found, past)
@@ -72,6 +70,14 @@ def test_another_platform_is_never_taken_silently(found: list[Candidate], past: 
         assert all(one.registration_id != "ours" for one in found)
 
 
+CONTRADICTED = (
+    [Candidate("p0", "c0", "0", "ours", True, False, START)],
+    Past("ours", ("1",), False, frozenset(), None),
+)
+"""Chance finds it most times only; ``make guards`` has to find it every time."""
+
+
+@example(*CONTRADICTED)
 @given(candidates(), pasts())
 def test_what_the_platform_contradicts_or_what_was_removed_is_never_taken_silently(
     found: list[Candidate], past: Past
