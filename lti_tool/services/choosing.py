@@ -111,7 +111,7 @@ class PickerView:
     accepts_several: bool = True
     """Whether the platform takes several items in one answer."""
     takes_links: bool = True
-    """Whether it takes LTI links, without which nothing can be placed."""
+    """Whether it takes LTI links, and asks in a course: else nothing can be placed."""
     embeds: tuple[str, ...] = ()
     """Of :data:`EMBEDDED`, what it takes."""
     categories: tuple[CategoryChoice, ...] = ()
@@ -150,7 +150,8 @@ def read_picker(reading: Session, session: SessionView, settings: DeepLinkingSet
         course = placements.course(reading, organisation_id, context_id)
         missing = gates.without_link(reading, organisation_id, context_id, MISSING_GATES)
     platform = platform_for(session.product)
-    takes_links = takes(settings, RESOURCE_LINK_TYPE)
+    # Outside a course no badge can be placed, whatever the platform takes.
+    takes_links = context_id is not None and takes(settings, RESOURCE_LINK_TYPE)
     accepts_several = settings.accept_multiple
     found = micromodules.categories(reading, organisation_id) if takes_links and accepts_several else ()
     return PickerView(

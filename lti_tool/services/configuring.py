@@ -154,8 +154,11 @@ class Configuring:
         :param key: made with the empty form. The same form sent again under the same key, by a double
             click or a reload, makes nothing new and gets the same placement.
         :raises RequestInvalid: ``form_invalid`` with ``problems``, a tuple of :class:`Problem`.
+        :raises NotFound: ``context_not_found`` outside a course, where nothing is saved either.
         """
         self._require(session)
+        if session.context_id is None:
+            raise NotFound(ErrorCode.CONTEXT_NOT_FOUND, "deep linking without a course")
         new = describe_form(self.database, session.organisation_id, form, narrate, language)
         micromodule_id = _micromodule_id(session, form, key)
         now = self.clock()

@@ -403,8 +403,11 @@ def test_outside_a_course_nothing_is_placed_and_nothing_breaks(small_school: Sch
     configuring(small_school).save_draft(session, FIELDS)
     view = configuring(small_school).picker(session)
     assert (view.draft, view.has_roster) == (None, False)
+    assert not view.takes_links, "no form is offered whose badge could not be placed"
+    before = len(small_school.rows(tables.Micromodule))
     with pytest.raises(NotFound):
         described(small_school, session)
+    assert len(small_school.rows(tables.Micromodule)) == before, "each try would leave one behind"
 
 
 def test_a_course_without_a_roster_says_so(small_school: School) -> None:
