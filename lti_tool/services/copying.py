@@ -186,14 +186,22 @@ class Copying:
         """
         now = at or self.clock()
         with self.database.write() as writing:
-            owner = copies.context_of_notice(writing, deployment_id, context_id_on_platform, now)
+            owner = copies.owner_of(writing, deployment_id)
             if owner is None:
                 return CopyOutcome.UNKNOWN
-            organisation_id, registration_id, context_id = owner
+            organisation_id, registration_id = owner
+            # Before the course is written down: most that are copied have to do with no badge.
             origin_id = copies.nearest_with_badges(
                 writing, organisation_id, registration_id, tuple(origin_ids_on_platform)
             )
-            if origin_id is None or origin_id == context_id:
+            if origin_id is None:
+                return CopyOutcome.NOTHING_NEW
+            context_id = copies.context_of_notice(
+                writing, organisation_id, registration_id, deployment_id, context_id_on_platform, now
+            )
+            if context_id is None:
+                return CopyOutcome.UNKNOWN
+            if origin_id == context_id:
                 return CopyOutcome.NOTHING_NEW
             made = self._clone(
                 writing, organisation_id, context_id, origin_id, (), "job", is_whole_course=True

@@ -366,11 +366,8 @@ def note_origin(
         )
 
 
-def context_of_notice(
-    session: Session, deployment_id: str, context_id_on_platform: str, now: datetime
-) -> tuple[str, str, str] | None:
-    """(organisation, registration, context) that a notice of this deployment tells about; nobody may have
-    launched from there yet. ``None`` where the deployment is not approved."""
+def owner_of(session: Session, deployment_id: str) -> tuple[str, str] | None:
+    """(organisation, registration) that a deployment belongs to; ``None`` where it is not approved."""
     owner = session.execute(
         select(Deployment.organisation_id, Deployment.registration_id).where(
             Deployment.id == deployment_id, Deployment.status == "approved"
@@ -378,13 +375,26 @@ def context_of_notice(
     ).one_or_none()
     if owner is None or owner.organisation_id is None:
         return None
+    return owner.organisation_id, owner.registration_id
+
+
+def context_of_notice(
+    session: Session,
+    organisation_id: str,
+    registration_id: str,
+    deployment_id: str,
+    context_id_on_platform: str,
+    now: datetime,
+) -> str | None:
+    """The context that a notice of this deployment tells about; nobody may have launched from there yet.
+    ``None`` where it is another organisation's."""
     insert_if_absent(
         session,
         Context,
         {
             "id": new_id(),
-            "organisation_id": owner.organisation_id,
-            "registration_id": owner.registration_id,
+            "organisation_id": organisation_id,
+            "registration_id": registration_id,
             "deployment_id": deployment_id,
             "id_on_platform": context_id_on_platform,
             "ags_scopes": [],
@@ -394,14 +404,13 @@ def context_of_notice(
         },
         on=("deployment_id", "id_on_platform"),
     )
-    context_id = session.scalars(
+    return session.scalars(
         select(Context.id).where(
-            Context.organisation_id == owner.organisation_id,
+            Context.organisation_id == organisation_id,
             Context.deployment_id == deployment_id,
             Context.id_on_platform == context_id_on_platform,
         )
     ).one_or_none()
-    return None if context_id is None else (owner.organisation_id, owner.registration_id, context_id)
 
 
 # -- what a person is shown, and says

@@ -296,6 +296,14 @@ def test_a_notice_copies_into_a_course_that_nobody_has_launched_from(made: Copie
     assert [one.status for one in copied] == ["draft"]
 
 
+def test_a_notice_of_courses_without_badges_leaves_nothing(small: Copies) -> None:
+    """A platform tells of every course that is copied, whether or not it has to do with badges."""
+    empty = small.name_of(small.copy)
+    told = (small.course.deployment_id, "brand new", [empty, "never seen"])
+    assert small.service.note_copy(*told) is CopyOutcome.NOTHING_NEW
+    assert small.school.rows(tables.Context, tables.Context.id_on_platform == "brand new") == []
+
+
 def test_a_notice_of_a_deployment_that_is_not_approved_is_nothing(small: Copies) -> None:
     small.school.change(tables.Deployment, status="disabled")
     told = (small.course.deployment_id, "brand new", [small.name_of(small.course)])
