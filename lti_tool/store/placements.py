@@ -323,14 +323,15 @@ def placed_versions(session: Session, organisation_id: str, context_id: str) -> 
 
 
 def drafted_versions(session: Session, organisation_id: str, context_id: str) -> frozenset[str]:
-    """Ids of the micromodule versions that are drafts in a context, and whose link somebody has opened."""
+    """Ids of the micromodule versions that are drafts in a context: somebody has opened their link, or they
+    came with a copied course, and their links with them."""
     return frozenset(
         session.execute(
             select(Placement.micromodule_version_id).where(
                 Placement.organisation_id == organisation_id,
                 Placement.context_id == context_id,
                 Placement.status == "draft",
-                is_kept(),
+                or_(is_kept(), Placement.copied_from_id.is_not(None)),
             )
         ).scalars()
     )

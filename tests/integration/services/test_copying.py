@@ -11,12 +11,13 @@ import pytest
 import sqlalchemy as sa
 
 from lti_tool.domain.copies import Doubt
-from lti_tool.domain.identity import CourseContext, Launch, LinkOnPlatform, PlatformUser
+from lti_tool.domain.identity import CourseContext, DeepLinkingSettings, Launch, LinkOnPlatform, PlatformUser
 from lti_tool.domain.roles import rights_of
 from lti_tool.errors import ErrorCode, NotAllowed, NotFound
+from lti_tool.services.choosing import read_picker
 from lti_tool.services.copying import MOST_BADGES, Copying, CopyOutcome
 from lti_tool.services.launching import SessionView
-from lti_tool.store import bindings, copies, placements, tables
+from lti_tool.store import bindings, copies, micromodules, placements, tables
 from tests import factories
 from tests.factories import Course, Placed
 from tests.integration.services.school import School, session_of
@@ -377,6 +378,36 @@ def test_learners_see_a_copied_badge_once_its_link_is_known_to_be_there(made: Co
     assert shown() == 0
     link_of(made, made.copy, made.placed.badge_link_key)
     assert shown() == 1
+
+
+def test_the_picker_knows_what_came_with_the_copy(small: Copies) -> None:
+    """A whole category would place each of them a second time, with a second column."""
+    with small.school.database.write() as session:
+        version_id = small.placed.micromodule_version_id
+        micromodule_id = session.scalars(
+            sa.select(tables.MicromoduleVersion.micromodule_id).where(
+                tables.MicromoduleVersion.id == version_id
+            )
+        ).one()
+        micromodules.put_in_category(session, small.course.organisation_id, micromodule_id, "Open Data")
+    settings = DeepLinkingSettings(
+        return_url="https://lms.example/return",
+        accept_types=("ltiResourceLink",),
+        accept_multiple=True,
+        accept_line_item=True,
+        data=None,
+    )
+
+    def offered() -> tuple[bool, tuple[str, ...]]:
+        with small.school.database.read() as session:
+            view = read_picker(session, small.session(), settings)
+        (category,) = view.categories
+        (one,) = view.micromodules
+        return one.is_draft_here, category.missing
+
+    assert offered() == (False, (version_id,))
+    small.note()
+    assert offered() == (True, ())
 
 
 def test_a_reset_is_told_until_somebody_has_seen_it(small: Copies) -> None:
