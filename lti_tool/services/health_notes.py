@@ -1,12 +1,13 @@
 """What the edges to an LMS tell about it, gathered and written by nobody's request.
 
 A launch asks the database nothing more for it, and whoever sends a million forged logins makes this process
-count, not write. A row is written when its state turns, and otherwise once a minute. What a process that
-dies had gathered is lost: a few seconds of it.
+count, not write. A row is written when its state turns, and otherwise once a minute. A process that ends
+writes what it has left; of one that is killed, a minute at most is lost.
 """
 
 from __future__ import annotations
 
+import atexit
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -66,6 +67,7 @@ class HealthNotes:
         self._gathered = _Gathered()
         self._written: dict[CheckKey | RefusalKey, tuple[datetime, bool]] = {}
         self._timer: threading.Timer | None = None
+        self._closes_at_exit = False
         self._is_closed = False
 
     # -- being told
@@ -145,6 +147,10 @@ class HealthNotes:
         with self._lock:
             if self._is_closed or self._has_timer():
                 return
+            if not self._closes_at_exit:
+                # A web process is ended by its server: nobody closes the tool there.
+                self._closes_at_exit = True
+                atexit.register(self.close)
             self._timer = threading.Timer(FLUSH_SECONDS, self._on_time)
             self._timer.daemon = True
             self._timer.start()
@@ -237,6 +243,7 @@ class HealthNotes:
             timer, self._timer = self._timer, None
         if timer is not None:
             timer.cancel()
+        atexit.unregister(self.close)
         self.flush_quietly()
 
 

@@ -7,12 +7,14 @@ import os
 import secrets
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -125,6 +127,21 @@ def test_one_worker_lives_and_ends_with_the_server(server: subprocess.Popen[byte
     server.send_signal(signal.SIGTERM)
     assert server.wait(PATIENCE_SECONDS) == 0
     wait_for(lambda: not any(lives(pid) for pid in family), "everybody's end")
+
+
+def test_what_was_refused_just_before_the_server_ends_is_kept(
+    server: subprocess.Popen[bytes], port: int, tmp_path: Path
+) -> None:
+    base, here = f"http://127.0.0.1:{port}", f"http://localhost:{port}"
+    wait_for(lambda: answers(f"{base}/readyz") == 200, "ready")
+    login = f"iss=https://lms.example&login_hint=1&target_link_uri={here}/lti/launch"
+    assert answers(f"{base}/lti/login?{login}") == 400
+    server.send_signal(signal.SIGTERM)
+    assert server.wait(PATIENCE_SECONDS) == 0
+    with closing(sqlite3.connect(tmp_path / "data" / "lti-tool.sqlite3")) as database:
+        assert database.execute("SELECT code, count FROM refused_launches").fetchall() == [
+            ("registration_unknown", 1)
+        ]
 
 
 def test_the_worker_of_a_server_that_was_killed_ends(server: subprocess.Popen[bytes], port: int) -> None:
