@@ -81,6 +81,7 @@ class Reconcile:
             with self._tool.database.write() as session:
                 log.info("purged", **runs.purge(session, now), recalled=schedule.recall_lost(session, now))
             log.info("refusals_pruned", rows=self._tool.health.prune(now))
+            self._tool.database.forget_deleted()
         self._tool.health.flush_quietly()
         if is_search_due:
             self._tool.health.measure()

@@ -35,6 +35,9 @@ from lti_tool.store.tables import Base
 BUSY_TIMEOUT_SECONDS = 5.0
 """How long a writer on SQLite waits for another; beyond it ``database is locked`` is raised."""
 
+CHECKPOINT_PATIENCE = 100
+"""Milliseconds that emptying SQLite's journal waits for whoever reads it; no one writes meanwhile."""
+
 QUEUE_TABLES = "huey_"
 """How the names of the queue's own tables begin; on PostgreSQL it lives in the same database by default."""
 
@@ -126,14 +129,17 @@ class Database:
     def forget_deleted(self) -> None:
         """Let nothing that was deleted stay readable in SQLite's journal; PostgreSQL's vacuum does its part.
 
-        While somebody reads what the journal holds, SQLite keeps it until a later checkpoint.
+        While somebody reads what the journal holds, SQLite keeps it; the purge tries again. To wait for that
+        reader would keep every writer waiting, too.
         """
         if self.dialect == "sqlite":
             # Not through a connection of SQLAlchemy's, which would begin a transaction.
             raw = self._write_engine.raw_connection()
             try:
+                raw.cursor().execute(f"PRAGMA busy_timeout = {CHECKPOINT_PATIENCE}")
                 raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
             finally:
+                raw.cursor().execute(_patience())
                 raw.close()
 
     # -- migrations
@@ -288,6 +294,10 @@ def _engines(url: URL) -> tuple[Engine, Engine]:
     return write, read
 
 
+def _patience() -> str:
+    return f"PRAGMA busy_timeout = {int(BUSY_TIMEOUT_SECONDS * 1000)}"
+
+
 def _tune_sqlite(
     engine: Engine, *, begin: str = "BEGIN IMMEDIATE", foreign_keys: bool = True, query_only: bool = False
 ) -> None:
@@ -300,7 +310,7 @@ def _tune_sqlite(
     @event.listens_for(engine, "connect")
     def _connected(connection: sqlite3.Connection, _record: Any) -> None:
         connection.isolation_level = None
-        connection.execute(f"PRAGMA busy_timeout = {int(BUSY_TIMEOUT_SECONDS * 1000)}")
+        connection.execute(_patience())
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")

@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
 from lti_tool import outbound
 from lti_tool.errors import ConfigurationInvalid, ErrorCode
+from lti_tool.store import database as store_database
 from lti_tool.store.database import Database
 from lti_tool.store.tables import Deployment, Lease, Organisation
 from tests.databases import BOTH_DATABASES
@@ -130,6 +131,25 @@ def test_a_reader_does_not_wait_for_a_writer(database: Database) -> None:
         assert names(database) == []
         # Who waits, waits for 100 seconds on SQLite and for ever on PostgreSQL.
         assert time.monotonic() - started < 60
+
+
+def test_the_journal_is_emptied_but_nobody_waits_for_a_reader(sqlite_database: Database) -> None:
+    journal = Path(f"{sqlite_database.url.database}-wal")
+    emptying = threading.Thread(target=sqlite_database.forget_deleted, daemon=True)
+    with sqlite_database.read() as reader:
+        reader.scalars(sa.select(Organisation.name)).all()
+        with sqlite_database.write() as session:
+            session.add(Organisation(name="Erased", created_at=NOW))
+        emptying.start()
+        # Who waits as a writer does waits for 100 seconds.
+        emptying.join(60)
+        assert not emptying.is_alive()
+        assert journal.stat().st_size
+    sqlite_database.forget_deleted()
+    assert not journal.stat().st_size
+    with sqlite_database.write() as session:
+        patience = session.connection().exec_driver_sql("PRAGMA busy_timeout").scalar_one()
+    assert patience == store_database.BUSY_TIMEOUT_SECONDS * 1000
 
 
 def test_the_outbound_client_is_told_of_open_transactions(database: Database) -> None:
