@@ -28,7 +28,7 @@ from lti_tool.domain.staff import StaffRole
 from lti_tool.errors import Conflict, ErrorCode, NotFound, RequestInvalid
 from lti_tool.lti.claims import ID_LENGTH, http_url, identifier, origin_of
 from lti_tool.platforms import PLATFORMS, SHARED_BY_INSTITUTIONS, platform_for
-from lti_tool.store import audit
+from lti_tool.store import audit, invitations
 from lti_tool.store import registrations as store
 from lti_tool.store.database import Database
 from lti_tool.store.registrations import OrganisationView
@@ -290,6 +290,8 @@ class Registrations:
                     ErrorCode.CONFLICT, f"registration {registration_id} has courses; disable it instead"
                 )
             self._record_for_all(session, actor, "registration_removed", registration_id)
+            # A link that would update it must not add another one instead.
+            invitations.withdraw_meant_for(session, registration_id, self.clock())
             if not store.remove_registration(session, registration_id):
                 raise NotFound(ErrorCode.REGISTRATION_UNKNOWN, registration_id)
         self.forget()

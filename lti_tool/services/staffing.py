@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 
 from lti_tool.domain.staff import Permission, StaffRole, permits
 from lti_tool.errors import Conflict, ErrorCode, NotAllowed, NotFound, RequestInvalid
-from lti_tool.store import audit, launches
+from lti_tool.store import audit, invitations, launches
 from lti_tool.store import staff as store
 from lti_tool.store.database import Database
 from lti_tool.store.staff import MemberView
@@ -308,6 +308,22 @@ class Staffing:
             # The log names people by what they are called now: whose name it was must be found in it.
             self._record(session, by, "staff_renamed", member.id)
         store.change_member(session, by.organisation_id, member.id, **changes)
+        if is_owner and not stays_owner:
+            self._take_back_links(session, by, member.id)
+
+    def _take_back_links(self, session: Session, by: Acting, member_id: str) -> None:
+        """Whoever may connect no platform any more has no link either that would."""
+        now, actor = self.clock(), f"{audit.STAFF}{member_id}"
+        for invitation_id in invitations.withdraw_made_by(session, by.organisation_id, actor, now):
+            audit.record(
+                session,
+                by.organisation_id,
+                at=now,
+                actor=by.actor,
+                action="invitation.withdrawn",
+                subject_kind="invitation",
+                subject_id=invitation_id,
+            )
 
     # -- signing in
 

@@ -211,6 +211,29 @@ def withdraw(session: Session, organisation_id: str, invitation_id: str, now: da
     return withdrawn.first() is not None
 
 
+def withdraw_made_by(session: Session, organisation_id: str, actor: str, now: datetime) -> tuple[str, ...]:
+    """Take back what somebody made and nobody has used; which."""
+    return _withdraw_open(
+        session, now, Invitation.organisation_id == organisation_id, Invitation.created_by == actor
+    )
+
+
+def withdraw_meant_for(session: Session, registration_id: str, now: datetime) -> tuple[str, ...]:
+    """Take back what would update this registration; which."""
+    return _withdraw_open(session, now, Invitation.registration_id == registration_id)
+
+
+def _withdraw_open(session: Session, now: datetime, *whose: ColumnElement[bool]) -> tuple[str, ...]:
+    withdrawn = session.scalars(
+        update(Invitation)
+        .where(Invitation.used_at.is_(None), Invitation.withdrawn_at.is_(None), *whose)
+        .values(withdrawn_at=now)
+        .returning(Invitation.id)
+        .execution_options(synchronize_session=False)
+    )
+    return tuple(sorted(withdrawn))
+
+
 def standing(session: Session, registration_id: str) -> StandingRow | None:
     """How far a registration is, in one statement."""
     own = Deployment.registration_id == Registration.id

@@ -25,7 +25,7 @@ from lti_tool.outbound import Outbound, OutboundPolicy
 from lti_tool.outbound import connection as connection_module
 from lti_tool.services.inviting import CLAIM, FORM_LIFETIME, Inviting
 from lti_tool.services.registration import Registrations
-from lti_tool.services.staffing import Operator, StaffView
+from lti_tool.services.staffing import Operator, Staffing, StaffView
 from lti_tool.store import invitations as store
 from lti_tool.store.connections import Invitation, RefusedLaunch
 from lti_tool.store.database import Database
@@ -252,6 +252,38 @@ def test_only_an_owner_makes_and_withdraws(desk: Desk, role: StaffRole) -> None:
         desk.inviting.invite(staff)
     with pytest.raises(NotAllowed):
         desk.inviting.withdraw(staff, view.id)
+
+
+@pytest.mark.parametrize("leaves", [True, False], ids=["disabled", "reader"])
+def test_who_may_connect_no_platform_any_more_has_no_link_either(each_desk: Desk, leaves: bool) -> None:
+    staffing = Staffing(each_desk.database, each_desk.clock, b"secret", BASE)
+    staffing.invite(each_desk.ours, StaffRole.OWNER, name="Ola")
+    ada = staffing.invite(each_desk.ours, StaffRole.OWNER, name="Ada").member
+    made = Operator(each_desk.ours.organisation_id, f"staff:{ada.id}")
+    used, unused, kept = each_desk.invite(made), each_desk.invite(made), each_desk.invite()
+    each_desk.register(used)
+    if leaves:
+        staffing.disable(each_desk.ours, ada.id)
+    else:
+        staffing.change_role(each_desk.ours, ada.id, StaffRole.READER)
+    assert each_desk.state(used) == "invitation_used"
+    assert each_desk.state(unused) == "invitation_withdrawn"
+    assert each_desk.state(kept) == "open"
+    (event,) = [row for row in each_desk.rows(AuditEvent) if row.action == "invitation.withdrawn"]
+    assert (event.actor, event.organisation_id) == ("cli", each_desk.ours.organisation_id)
+
+
+def test_a_link_for_a_registration_that_is_gone_adds_none(each_desk: Desk) -> None:
+    each_desk.register(each_desk.invite())
+    (registration,) = each_desk.stored()
+    token = each_desk.invite(registration_id=registration.id, approves=True)
+    ticket = each_desk.ticket(token)
+    each_desk.registrations.remove(registration.id)
+    assert each_desk.state(token) == "invitation_withdrawn"
+    assert refusal(lambda: each_desk.inviting.register(ticket, TEXTS, ICON)) is (
+        ErrorCode.INVITATION_WITHDRAWN
+    )
+    assert each_desk.stored() == ()
 
 
 @pytest.mark.parametrize("given", [{"days": 0}, {"days": 31}, {"name": "x" * 201}, {"name": "a\0b"}])
