@@ -1,8 +1,9 @@
 """Course Groups Service 1.0: the groups that a course is divided into.
 
-Who is in which comes with the roster (``groups=true``, §3.2): one list more, and no call for each learner.
+Who is in which comes with the roster (``groups=true``): one list more, and no call for each learner.
 Neither Moodle nor Canvas offers the service; where the launch does not name it, or does not grant its scope,
-nothing is asked.
+nothing is asked. No platform with it was at hand: claim, lists and members are as other tools read them
+(PyLTI1p3's ``course_groups``, the LTI-PHP library's ``Membership`` and ``Groups``).
 """
 
 from __future__ import annotations

@@ -85,7 +85,7 @@ def roster_pages(
 
     :param role: only members of this role; Moodle knows Learner and Instructor and ignores others.
     :param resource_link_id: only members who may see this link (NRPS §2.4.4, ``rlid``).
-    :param with_groups: along with the groups that each is in (Course Groups 1.0 §3.2).
+    :param with_groups: along with the groups that each is in (Course Groups 1.0).
     :param deadline: of :meth:`PlatformConnector.deadline_in`.
     """
     platform = access.platform
