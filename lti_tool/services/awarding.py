@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from lti_tool.domain.awarding import Decision, Exclusion, Proof, Verdict, decide_awards, is_proved
@@ -313,12 +314,24 @@ class Awarding:
                     if read.is_asked_for and decision.verdict is _AWARD:
                         followers.add(decision.learner_id)
             if due:
-                stored_count, new_award_ids = self._record(
-                    organisation_id, context_id, read.placement, due, now
-                )
+                try:
+                    kept = self._record(organisation_id, context_id, read.placement, due, now)
+                except IntegrityError:
+                    # Somebody was erased since the facts were read; nobody else waits for the next pass.
+                    due = self._of_known(organisation_id, due)
+                    kept = self._record(organisation_id, context_id, read.placement, due, now)
+                stored_count, new_award_ids = kept
                 changed += stored_count
                 award_ids.extend(new_award_ids)
         return AwardingReport(decided, changed, tuple(award_ids), frozenset(followers))
+
+    def _of_known(
+        self, organisation_id: str, due: Sequence[tuple[Decision, store.NewDecision]]
+    ) -> list[tuple[Decision, store.NewDecision]]:
+        """Without those about people who are no longer there."""
+        with self.database.read() as session:
+            known = store.known(session, organisation_id, [decision.learner_id for decision, _ in due])
+        return [one for one in due if one[0].learner_id in known]
 
     def _record(
         self,

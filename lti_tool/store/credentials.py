@@ -272,11 +272,19 @@ def allocate(
     """Give each award a credential id and a random, unused place in the issuer's open status list.
 
     Places are never used twice and say nothing about order. The list's row is locked meanwhile, so that
-    two machines that issue at once wait for each other; an award that has its place keeps it.
+    two machines that issue at once wait for each other; an award that has its place keeps it. One that was
+    erased with its learner is passed over.
     """
-    wanted = list(award_ids)
-    taken = set(session.execute(select(Credential.award_id).where(Credential.award_id.in_(wanted))).scalars())
-    missing = [award_id for award_id in wanted if award_id not in taken]
+    missing = list(
+        session.scalars(
+            select(Award.id)
+            .outerjoin(Credential, Credential.award_id == Award.id)
+            .where(Award.id.in_(list(award_ids)), Credential.id.is_(None))
+            .order_by(Award.id)
+            # Whoever erases now waits until the place is given, and then revokes it.
+            .with_for_update(of=Award, read=True, key_share=True)
+        )
+    )
     while missing:
         list_id, size, free = _open_list(session, issuer_id, organisation_id, now)
         # The lock may have let another machine go first.

@@ -246,6 +246,17 @@ def _latest(*, of_some: bool) -> Any:
     return query.where(Decision.learner_id.in_(LEARNER_IDS)) if of_some else query
 
 
+def known(session: Session, organisation_id: str, learner_ids: Sequence[str]) -> frozenset[str]:
+    """Those of an organisation's learners who are still there."""
+    return frozenset(
+        id_
+        for chunk in chunks(learner_ids)
+        for id_ in session.scalars(
+            select(Learner.id).where(is_of(Learner.organisation_id, organisation_id), Learner.id.in_(chunk))
+        )
+    )
+
+
 def store_decisions(
     session: Session,
     organisation_id: str,

@@ -341,6 +341,9 @@ def erase(session: Session, learner_id: str, now: datetime) -> tuple[str, ...]:
     if connection.dialect.name == "sqlite":
         # Builds differ in whether what is deleted is overwritten in the file.
         connection.exec_driver_sql("PRAGMA secure_delete=ON")
+    # Whatever is being written about the person comes before this, or not at all.
+    connection.execute(sa.select(Learner.id).where(Learner.id == learner_id).with_for_update())
+    connection.execute(sa.select(Award.id).where(Award.learner_id == learner_id).with_for_update())
     own = _own_credentials(learner_id).scalar_subquery()
     lists = tuple(
         connection.execute(

@@ -510,7 +510,10 @@ def keep_score(
     next_try_at: datetime | None = None,
     error_code: ErrorCode | None = None,
 ) -> None:
-    """Keep how one learner's score stands."""
+    """Keep how one learner's score stands; nothing of somebody who was erased while the platform answered."""
+    there = select(Learner.id).where(Learner.id == learner_id).with_for_update(read=True, key_share=True)
+    if session.scalar(there) is None:
+        return
     values = {
         "id": new_id(),
         "organisation_id": column.organisation_id,
