@@ -19,9 +19,10 @@ from lti_tool.domain.copies import Candidate, Doubt, Origin, Past, choose_origin
 from lti_tool.domain.criteria import Channel
 from lti_tool.domain.gates import GateState
 from lti_tool.domain.identity import Launch
+from lti_tool.domain.registrations import DeploymentStatus
 from lti_tool.errors import ErrorCode, NotAllowed, NotFound
 from lti_tool.services.launching import SessionView
-from lti_tool.store import audit, copies, schedule
+from lti_tool.store import audit, copies, registrations, schedule
 from lti_tool.store.database import Database
 from lti_tool.store.rosters import ContextPlan
 from lti_tool.telemetry import get_logger
@@ -186,10 +187,10 @@ class Copying:
         """
         now = at or self.clock()
         with self.database.write() as writing:
-            owner = copies.owner_of(writing, deployment_id)
-            if owner is None:
+            owner = registrations.deployment(writing, deployment_id)
+            if owner is None or owner.organisation_id is None or owner.status != DeploymentStatus.APPROVED:
                 return CopyOutcome.UNKNOWN
-            organisation_id, registration_id = owner
+            organisation_id, registration_id = owner.organisation_id, owner.registration_id
             # Before the course is written down: most that are copied have to do with no badge.
             origin_id = copies.nearest_with_badges(
                 writing, organisation_id, registration_id, tuple(origin_ids_on_platform)

@@ -64,6 +64,8 @@ class Publishing:
         organisation_id, context_id = configured_course(session)
         now = self.clock()
         with self.database.write() as writing:
+            # Of a badge that came with a copied course the version is changed beside another placement.
+            bindings.lock_version_of(writing, organisation_id, placement_id)
             placements.lock(writing, organisation_id, placement_id)
             draft = bindings.placed(writing, organisation_id, context_id, placement_id)
             asked = draft.criteria if draft is not None and draft.status == "draft" else None

@@ -109,6 +109,17 @@ def lock_version(session: Session, organisation_id: str, version_id: str) -> Non
     )
 
 
+def lock_version_of(session: Session, organisation_id: str, placement_id: str) -> None:
+    """The same for the version of a placement."""
+    version_id = session.scalar(
+        select(Placement.micromodule_version_id).where(
+            Placement.organisation_id == organisation_id, Placement.id == placement_id
+        )
+    )
+    if version_id is not None:
+        lock_version(session, organisation_id, version_id)
+
+
 def bindings(session: Session, organisation_id: str, draft: DraftView) -> Bindings:
     """What else hangs on the version of a draft."""
 

@@ -21,7 +21,6 @@ from lti_tool.store.staging import chunks
 from lti_tool.store.tables import (
     AchievementVersion,
     Context,
-    Deployment,
     Gate,
     LineItem,
     Micromodule,
@@ -366,18 +365,6 @@ def note_origin(
         )
 
 
-def owner_of(session: Session, deployment_id: str) -> tuple[str, str] | None:
-    """(organisation, registration) that a deployment belongs to; ``None`` where it is not approved."""
-    owner = session.execute(
-        select(Deployment.organisation_id, Deployment.registration_id).where(
-            Deployment.id == deployment_id, Deployment.status == "approved"
-        )
-    ).one_or_none()
-    if owner is None or owner.organisation_id is None:
-        return None
-    return owner.organisation_id, owner.registration_id
-
-
 def context_of_notice(
     session: Session,
     organisation_id: str,
@@ -532,6 +519,17 @@ def decide(
         Placement.status != "active",
     )
     wanted = list(keep)
+    # Whoever changes the draft that they were copied from drops those that nobody took over: not while
+    # somebody does. In one order, as where badges are placed.
+    session.execute(
+        select(MicromoduleVersion.id)
+        .where(
+            MicromoduleVersion.organisation_id == organisation_id,
+            MicromoduleVersion.id.in_(select(Placement.micromodule_version_id).where(*own)),
+        )
+        .order_by(MicromoduleVersion.id)
+        .with_for_update()
+    )
     connection = session.connection()
     taken = connection.execute(
         update(Placement)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -17,6 +17,7 @@ from lti_tool.errors import ErrorCode, NotAllowed, NotFound
 from lti_tool.services.choosing import read_picker
 from lti_tool.services.copying import MOST_BADGES, Copying, CopyOutcome
 from lti_tool.services.launching import SessionView
+from lti_tool.services.publishing import Publishing
 from lti_tool.store import bindings, copies, micromodules, placements, tables
 from tests import factories
 from tests.factories import Course, Placed
@@ -365,6 +366,43 @@ def test_a_draft_can_be_changed_until_its_copy_was_taken_over(made: Copies) -> N
     (copy,) = made.placed_in()
     made.service.confirm(made.session(), [copy.id], [copy.id])
     assert is_bound()
+
+
+class Undecided:
+    """Whoever decides after a badge was published."""
+
+    def decide(self, *_arguments: object) -> None:
+        raise AssertionError("published")
+
+
+@pytest.mark.parametrize("does", ["confirm", "publish"])
+def test_nobody_takes_over_or_publishes_what_is_being_changed(made: Copies, does: str) -> None:
+    """The draft that it was copied from: it would be taken over with criteria that nobody saw."""
+    if made.school.database.dialect != "postgresql":
+        pytest.skip("SQLite has one writer")
+    draft = factories.placed(made.school.database, made.course, status="draft")
+    made.note(launch=made.launch(draft.badge_link_key))
+    (copy,) = made.placed_in()
+    publishing = Publishing(made.school.database, made.school.clock, made.school.hints, Undecided())
+
+    def act() -> object:
+        if does == "confirm":
+            return made.service.confirm(made.session(), [copy.id], [copy.id])
+        return publishing.publish(made.session(), copy.id)
+
+    organisation_id, version_id = made.copy.organisation_id, draft.micromodule_version_id
+    with ThreadPoolExecutor(1) as pool:
+        with made.school.database.write() as changing:
+            bindings.lock_version(changing, organisation_id, version_id)
+            acting = pool.submit(act)
+            wait([acting], timeout=1.0)  # whoever waits for nobody is through by then
+            copies.drop_unconfirmed(changing, organisation_id, version_id, apart_from=draft.placement_id)
+        if does == "confirm":
+            assert acting.result() == 0
+        else:
+            with pytest.raises(NotFound):
+                acting.result()
+    assert made.placed_in() == []
 
 
 def test_learners_see_a_copied_badge_once_its_link_is_known_to_be_there(made: Copies) -> None:
