@@ -434,7 +434,43 @@ GUARDS: Final = (
         ((LAUNCH, "rights=rights_of(() if user == ANONYMOUS else roles),", "rights=rights_of(roles),"),),
     ),
     Guard(
-        "a signing key that others can read or put there",
+        "deep linking by whoever may not place anything",
+        "lti_tool.services.configuring.Configuring",
+        "tests/journeys/test_choosing.py::test_somebody_acting_as_a_teacher_places_nothing",
+        (
+            (
+                "lti_tool/services/configuring.py",
+                "if session.deep_linking is None or not session.can_configure or session.is_read_only:",
+                "if session.deep_linking is None:",
+            ),
+        ),
+    ),
+    Guard(
+        "somebody else's work by a submission review",
+        "lti_tool.services.rights.viewed_course",
+        "tests/journeys/test_reviewing.py::test_a_learner_opens_their_own_work_and_nobody_elses",
+        (
+            (
+                "lti_tool/services/rights.py",
+                'raise NotAllowed(ErrorCode.NOT_ALLOWED, "no right to see progress")',
+                "pass",
+            ),
+            (
+                "lti_tool/web/reviewing.py",
+                'raise NotAllowed(ErrorCode.NOT_ALLOWED, "somebody else\'s work")',
+                "pass",
+            ),
+        ),
+    ),
+    Guard(
+        "a signing key that others can read",
+        "lti_tool.keyring.Keyring.signer",
+        "tests/unit/test_keyring.py::"
+        "test_a_key_file_that_others_can_touch_is_refused_even_when_it_was_good_before",
+        (("lti_tool/keyring.py", "if stat.S_IMODE(status.st_mode) & 0o077:", "if False:"),),
+    ),
+    Guard(
+        "a signing key that others put there",
         "lti_tool.keyring.Keyring.signer",
         "tests/unit/test_keyring.py::test_a_folder_that_others_can_write_to_is_refused",
         (("lti_tool/keyring.py", "if stat.S_IMODE(status.st_mode) & 0o022:", "if False:"),),
