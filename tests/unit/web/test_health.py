@@ -63,3 +63,17 @@ def test_a_code_of_an_earlier_release_does_no_harm(staff: FlaskClient, tool: Sam
     old = replace(refusal(ErrorCode.DEPLOYMENT_HELD), code="launch_gone_since")
     tool.health.of_registration = lambda *_: replace(HEALTHS["unwell"], refusals=(old,))
     assert "launch_gone_since" in staff.get(PATH).text
+
+
+def test_of_a_cloud_s_thousand_deployments_those_that_need_a_look_are_shown(
+    staff: FlaskClient, tool: Sample
+) -> None:
+    well, unwell = HEALTHS["well"], HEALTHS["unwell"].deployments[0]
+    many = [replace(well.deployments[0], id=f"d{n}", id_on_platform=f"quiet-{n}") for n in range(300)]
+    last = replace(unwell, id="last", id_on_platform="in-trouble")
+    assert last.is_unwell
+    tool.health.of_registration = lambda *_: replace(well, deployments=(*many, last))
+    shown = staff.get(PATH).text
+    assert "in-trouble" in shown
+    assert shown.count('<section aria-labelledby="deployment-') == 20
+    assert "20 of 301 deployments" in shown
