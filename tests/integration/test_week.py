@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -113,10 +114,12 @@ class World:
                 for _ in range(CALLS_OF_A_READ):
                     failure = world.call(service_access(plan))
                     progress.note(
-                        failure and failure.code,
-                        failure and failure.retry_after,
-                        was_read=failure is None,
-                        is_silent=failure is not None,
+                        SimpleNamespace(
+                            was_read=failure is None,
+                            trouble=failure and failure.code,
+                            retry_after=failure and failure.retry_after,
+                            is_silent=failure is not None,
+                        )
                     )
                     if failure is not None:
                         return

@@ -6,7 +6,7 @@ import pytest
 
 from lti_tool.domain.staff import Permission, StaffRole, permits
 
-CHANGES = frozenset(Permission) - {Permission.VIEW}
+CHANGES = frozenset(Permission) - {Permission.VIEW, Permission.EXPORT_RECORDS}
 
 
 @pytest.mark.parametrize("role", StaffRole)
@@ -28,6 +28,11 @@ def test_an_editor_writes_but_revokes_nothing() -> None:
 
 def test_a_reviewer_revokes_but_writes_nothing() -> None:
     assert permits(StaffRole.REVIEWER) & CHANGES == {Permission.REVOKE}
+
+
+def test_files_of_everybody_are_for_owners_and_reviewers() -> None:
+    taking = {role for role in StaffRole if Permission.EXPORT_RECORDS in permits(role)}
+    assert taking == {StaffRole.OWNER, StaffRole.REVIEWER}
 
 
 @pytest.mark.parametrize("role", [role for role in StaffRole if role is not StaffRole.OWNER])
