@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from lti_tool import __version__, telemetry
 from lti_tool.bootstrap import build_tool
 from lti_tool.commands import (
+    DONE,
     FAILED,
     NEXT_STEPS,
     Answer,
@@ -82,6 +83,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ToolError as error:
         _print_error(error, is_json=arguments.json)
         return FAILED
+    except BrokenPipeError:
+        _read_no_further()
+        return DONE
     except (OSError, SQLAlchemyError) as error:
         # The statement and its values stay out of it: they may be about people.
         _print_error(ToolError(ErrorCode.INTERNAL, _first_line(error)), is_json=arguments.json)
@@ -92,9 +96,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.json or answer.lines:
             print(to_json(answer.value) if arguments.json else "\n".join(answer.lines), flush=True)
     except BrokenPipeError:
-        # `lti-tool … | head`: whoever read has seen enough. Nothing must be flushed at exit either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _read_no_further()
     return answer.status
+
+
+def _read_no_further() -> None:
+    """``lti-tool … | head``: whoever read has seen enough. Nothing must be flushed at exit either."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(arguments: argparse.Namespace) -> Answer:

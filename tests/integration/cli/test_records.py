@@ -5,10 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import sys
 from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
 
+from lti_tool import cli
 from lti_tool.bootstrap import Tool
 from lti_tool.services.records import COLUMNS, RecordKind
 from lti_tool.store.tables import AuditEvent
@@ -58,6 +62,18 @@ def test_the_file_can_go_through_a_pipe(tool: Tool, lti_tool: CommandLine) -> No
     assert json.loads(none.out) == []
     both = lti_tool("export", "awards", organisation_id, "--output", "-", "--json")
     assert both.status == 1
+
+
+def test_whoever_reads_a_pipe_may_stop(
+    tool: Tool, lti_tool: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    organisation_id, _learner_id, _award_id = awarded(tool)
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w", buffering=1) as broken:
+        monkeypatch.setattr(sys, "stdout", broken)
+        status = cli.main(["export", "awards", organisation_id, "--output", "-"])
+    assert status == 0
 
 
 def test_an_unknown_organisation_or_time_is_said(tool: Tool, lti_tool: CommandLine) -> None:
