@@ -30,14 +30,18 @@ def _export(call: Call, kind: RecordKind) -> Answer:
     arguments = call.arguments
     organisation_id = call.tool.staffing.operator(arguments.organisation).organisation_id
     since = _moment(arguments.since)
-    counted = _Counted(call.tool.records.take(organisation_id, kind, ACTOR, since))
+
+    def take() -> _Counted:
+        """Only where there is somewhere to put them: the audit log says that they were taken."""
+        return _Counted(call.tool.records.take(organisation_id, kind, ACTOR, since))
+
     target = arguments.output or f"{kind.value}.{arguments.format}"
     if target == "-":
         if arguments.json:
             raise RequestInvalid(
                 ErrorCode.REQUEST_INVALID, "--json prints an answer: write the file elsewhere"
             )
-        _write(sys.stdout, counted, kind, arguments.format)
+        _write(sys.stdout, take(), kind, arguments.format)
         return Answer(None)
     path = Path(target)
     try:
@@ -45,6 +49,7 @@ def _export(call: Call, kind: RecordKind) -> Answer:
         path.touch(mode=0o600, exist_ok=False)
     except FileExistsError:
         raise RequestInvalid(ErrorCode.REQUEST_INVALID, f"{path} is there already") from None
+    counted = take()
     with path.open("w", encoding="utf-8", newline="") as file:
         _write(file, counted, kind, arguments.format)
     row = {"organisation": organisation_id, "kind": kind.value, "file": str(path), "rows": counted.number}
