@@ -12,7 +12,7 @@ import random
 import secrets
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, ClassVar, Literal, TypedDict
@@ -441,6 +441,14 @@ class Lms:
         )
         self.activities[activity.id] = activity
         return activity
+
+    def add_twin(self, activity: Activity, copy: Course, **changes: Any) -> Activity:
+        """The activity once more, in a copy of its course: under ids of its own, and nobody has done it."""
+        fresh = self.add_activity(copy, activity.module, activity.name)
+        own = {"id": fresh.id, "course_id": copy.id, "instance": fresh.instance}
+        twin = replace(activity, **own, completed_by=set(), availability=None, **changes)
+        self.activities[twin.id] = twin
+        return twin
 
     def add_quiz(
         self, course: Course, name: str, *, id_number: str = "", maximum: float = 100, pass_grade: float = 0

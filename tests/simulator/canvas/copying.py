@@ -4,11 +4,9 @@ Columns of links are made anew with their tag and resourceId. A column that a to
 an assignment; whether Canvas still knows whose it is was not seen, so a test says which.
 """
 
-from dataclasses import replace
-
 from tests.simulator.canvas.lms import Canvas
 from tests.simulator.gradebook import ServiceRecord
-from tests.simulator.lms import Activity, Course
+from tests.simulator.lms import Course
 
 
 def copy_course(
@@ -18,7 +16,10 @@ def copy_course(
     with lms.lock:
         history = (course.id, *course.history)
         copy = lms.add_course(short_name, full_name, description=course.description, history=history)
-        twins = {activity.id: _copy_activity(lms, activity, copy) for activity in lms.in_course(course)}
+        twins = {
+            activity.id: lms.add_twin(activity, copy, history=(activity.id, *activity.history))
+            for activity in lms.in_course(course)
+        }
         for item in lms.gradebook.of_course(course.id):
             source = lms.activity(item.module, item.instance) if item.module and item.instance else None
             clone = lms.gradebook.add_item(
@@ -41,18 +42,3 @@ def copy_course(
                     twins[link.id].instance if link else None,
                 )
         return copy
-
-
-def _copy_activity(lms: Canvas, activity: Activity, copy: Course) -> Activity:
-    fresh = lms.add_activity(copy, activity.module, activity.name)
-    twin = replace(
-        activity,
-        id=fresh.id,
-        course_id=copy.id,
-        instance=fresh.instance,
-        completed_by=set(),
-        availability=None,
-        history=(activity.id, *activity.history),
-    )
-    lms.activities[twin.id] = twin
-    return twin

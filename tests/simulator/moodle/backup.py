@@ -3,7 +3,6 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from tests.simulator.gradebook import GradeItem, ServiceRecord
 from tests.simulator.lms import Activity, Course, JsonObject, Lms
@@ -16,7 +15,7 @@ def copy_course(lms: Lms, course: Course, short_name: str, full_name: str) -> Co
     with lms.lock:
         history = (course.id, *course.history)
         copy = lms.add_course(short_name, full_name, description=course.description, history=history)
-        modules = {activity.id: _copy_activity(lms, activity, copy) for activity in lms.in_course(course)}
+        modules = {activity.id: lms.add_twin(activity, copy) for activity in lms.in_course(course)}
         items = {item.id: _copy_item(lms, item, copy, modules) for item in lms.gradebook.of_course(course.id)}
         for item_id, clone in items.items():
             clone.formula = lms.gradebook.items[item_id].formula
@@ -24,20 +23,6 @@ def copy_course(lms: Lms, course: Course, short_name: str, full_name: str) -> Co
             condition = lms.activities[old_id].availability
             twin.availability = _remapped(condition, modules, items) if condition else None
         return copy
-
-
-def _copy_activity(lms: Lms, activity: Activity, copy: Course) -> Activity:
-    fresh = lms.add_activity(copy, activity.module, activity.name)
-    twin = replace(
-        activity,
-        id=fresh.id,
-        course_id=copy.id,
-        instance=fresh.instance,
-        completed_by=set(),
-        availability=None,
-    )
-    lms.activities[twin.id] = twin
-    return twin
 
 
 def _copy_item(lms: Lms, item: GradeItem, copy: Course, modules: Mapping[int, Activity]) -> GradeItem:
