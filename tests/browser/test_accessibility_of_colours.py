@@ -14,4 +14,4 @@ pytestmark = [pytest.mark.chromium, pytest.mark.timeout(900)]
 
 @pytest.mark.parametrize("look", ["dark", "forced-colours"])
 def test_every_page_in_other_colours(look: str, browser: Browser, site: Site) -> None:
-    look_at(browser, site, look, PAGES)
+    assert look_at(browser, site, look, PAGES) == []
