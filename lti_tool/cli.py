@@ -28,9 +28,11 @@ from lti_tool.commands import (
     courses,
     criteria,
     doctor,
+    frameworks,
     health,
     installation,
     invitations,
+    milestones,
     people,
     records,
     serving,
@@ -41,6 +43,7 @@ from lti_tool.domain.staff import StaffRole
 from lti_tool.errors import ErrorCode, ToolError
 from lti_tool.platforms import PLATFORMS
 from lti_tool.services.inviting import LONGEST, USUAL
+from lti_tool.services.issuers import TOKEN_ALGORITHMS
 from lti_tool.settings import load_settings
 from lti_tool.web.record_files import FORMATS
 
@@ -208,6 +211,10 @@ def _add_people(commands: Any) -> None:
         parser.add_argument(
             "--output", metavar="FILE", help="file to write; - is standard output (default: KIND.FORMAT)"
         )
+    clr = export.add("clr", records.export_clr)
+    clr.add_argument("learner", help="the tool's own id of a person")
+    clr.add_argument("--format", choices=("json", "jwt"), default="json", help="default: %(default)s")
+    clr.add_argument("--output", metavar="FILE", help="file to write (default: learner-record-ID.FORMAT)")
     erase = _add(commands, "erase", people.erase)
     _add_whom(erase)
     erase.add_argument("--file", metavar="FILE", help="ids of learners, one a line; - reads standard input")
@@ -255,6 +262,9 @@ def _add_installation(commands: Any) -> None:
         action="store_true",
         help="publish the new key of the tool now, and let it sign after a day, when platforms know it",
     )
+    compromised = keys.add("compromised", installation.keys_compromised)
+    compromised.add_argument("issuer", metavar="ISSUER")
+    compromised.add_argument("kid", metavar="KID", help="the key, as keys list names it")
     keys.add("encrypt", installation.keys_encrypt)
     keys.add("decrypt", installation.keys_decrypt)
     keys.add("list", installation.keys_list)
@@ -264,6 +274,18 @@ def _add_installation(commands: Any) -> None:
     organisations.add("add", installation.organisations_add).add_argument("name", metavar="NAME")
     issuers = _Group(commands, "issuers", "Who signs badges")
     issuers.add("list", installation.issuers_list)
+    issuer = issuers.add("add", installation.issuers_add)
+    issuer.add_argument("organisation", metavar="ORGANISATION", help="its id or exact name")
+    issuer.add_argument("name", metavar="NAME")
+    for name in ("url", "email", "description", "terms-url"):
+        issuer.add_argument(f"--{name}", metavar=name.rpartition("-")[2].upper())
+    issuer.add_argument(
+        "--token-algorithm",
+        choices=TOKEN_ALGORITHMS,
+        default=TOKEN_ALGORITHMS[0],
+        help="of its badges as tokens (default: %(default)s)",
+    )
+    issuer.add_argument("--default", action="store_true", help="let it sign new badges from now on")
 
 
 def _add_registrations(commands: Any) -> None:
@@ -391,6 +413,11 @@ def _add_courses(commands: Any) -> None:
     award = _add(commands, "award", courses.award)
     award.add_argument("context", nargs="?", metavar="CONTEXT", help="one course (default: all)")
     award.add_argument("--dry-run", action="store_true", help="write nothing")
+    award.add_argument(
+        "--retroactive",
+        metavar="MICROMODULE",
+        help="award everybody who completed this micromodule and has no badge of it",
+    )
 
 
 def _add_criteria(commands: Any) -> None:
@@ -409,20 +436,75 @@ def _add_criteria(commands: Any) -> None:
 
 def _add_badges(commands: Any) -> None:
     credentials = _Group(commands, "credentials", "Signed badges")
-    credentials.add("list", badges.credentials_list).add_argument("--organisation", metavar="ID")
+    listed = credentials.add("list", badges.credentials_list)
+    listed.add_argument("--organisation", metavar="ID")
+    listed.add_argument(
+        "--ending-within",
+        metavar="DAYS",
+        type=_span,
+        help="those in force that end within so many days, the first before the others",
+    )
     credentials.add("show", badges.credentials_show).add_argument("credential", metavar="CREDENTIAL")
     credentials.add("issue", badges.credentials_issue).add_argument(
         "award", nargs="?", metavar="AWARD", help="one award (default: all that wait)"
     )
+    reissue = credentials.add("reissue", badges.credentials_reissue)
+    reissue.add_argument("credential", nargs="+", metavar="CREDENTIAL", help="all of one organisation")
+    reissue.add_argument("--reason", required=True, metavar="TEXT", help="for the audit log")
+    reissue.add_argument(
+        "--as-recorded",
+        action="store_true",
+        help="say what is recorded now instead of what they said (default: a new proof alone)",
+    )
     revoke = credentials.add("revoke", badges.credentials_revoke)
-    revoke.add_argument("credential", metavar="CREDENTIAL")
-    revoke.add_argument("--reason", required=True, metavar="TEXT", help="its holder and the public see it")
+    revoke.add_argument("credential", nargs="+", metavar="CREDENTIAL")
+    suspend = credentials.add("suspend", badges.credentials_suspend)
+    suspend.add_argument("credential", metavar="CREDENTIAL")
+    for withdrawing in (revoke, suspend):
+        withdrawing.add_argument(
+            "--reason", required=True, metavar="TEXT", help="its holder and the public see it"
+        )
+    credentials.add("resume", badges.credentials_resume).add_argument("credential", metavar="CREDENTIAL")
+    _add_frameworks(commands)
+    _add_milestones(commands)
     _add(commands, "verify", badges.verify).add_argument("source", metavar="FILE|URL|-")
+
+
+def _add_frameworks(commands: Any) -> None:
+    group = _Group(commands, "frameworks", "Skills that badges can be aligned to")
+    take = group.add("import", frameworks.import_)
+    listed = group.add("list", frameworks.list_)
+    removed = group.add("remove", frameworks.remove)
+    for command in (take, listed, removed):
+        command.add_argument("organisation", metavar="ORGANISATION", help="its id or exact name")
+    take.add_argument("file", metavar="FILE|-", help="skills_LANGUAGE.csv of ESCO, or a CFPackage of CASE")
+    take.add_argument("--language", metavar="TAG", help="of the texts (default: what the file's name says)")
+    take.add_argument("--framework-version", metavar="TEXT", help="such as v1.2.0 (default: what it says)")
+    removed.add_argument("framework", metavar="FRAMEWORK", help="an id, as in the list")
+
+
+def _add_milestones(commands: Any) -> None:
+    group = _Group(commands, "milestones", "Badges for what people completed in a whole organisation")
+    listed = group.add("list", milestones.list_)
+    decided = group.add("decide", milestones.decide)
+    for command in (listed, decided):
+        command.add_argument("organisation", metavar="ORGANISATION", help="its id or exact name")
+    decided.add_argument("milestone", metavar="MILESTONE", help="an id, as in the list")
 
 
 def _days(text: str) -> int:
     if not (text.isascii() and text.isdecimal()) or not 1 <= int(text) <= LONGEST:
         raise argparse.ArgumentTypeError(f"{text!r}: 1 to {LONGEST} days")
+    return int(text)
+
+
+MOST_DAYS = 36_500
+"""Of how far ahead a list looks."""
+
+
+def _span(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()) or len(text) > 5 or not 1 <= int(text) <= MOST_DAYS:
+        raise argparse.ArgumentTypeError(f"{text!r}: 1 to {MOST_DAYS} days")
     return int(text)
 
 

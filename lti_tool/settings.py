@@ -127,6 +127,9 @@ class Settings(BaseModel):
     evidence_max_file_bytes: int = Field(
         5_242_880, ge=10_000, le=52_428_800, description="How large a file that a learner hands in may be"
     )
+    review_undo_hours: int = Field(
+        24, ge=0, le=720, description="How long a revocation that a teacher decided can be undone"
+    )
     web_workers: int = Field(2, ge=1, le=256, description="Web processes that `serve` starts")
     trusted_proxies: int = Field(
         0, ge=0, le=10, description="Reverse proxies in front, each of which adds to X-Forwarded-For"

@@ -54,6 +54,9 @@ JOB_SECONDS: Final = Histogram(
 )
 AWARDS: Final = Counter("lti_tool_awards", "Awards decided, by what decided them", ["origin"])
 SCORES: Final = Counter("lti_tool_scores", "Scores of awards that came to something, by what", ["outcome"])
+REVIEWS: Final = Counter(
+    "lti_tool_reviews", "Reviews of badges whose facts changed, by what became of them", ["event"]
+)
 CREDENTIALS_SIGNED: Final = Counter("lti_tool_credentials_signed", "Documents signed, by kind", ["kind"])
 
 CONTEXTS_DUE: Final = Gauge(
@@ -93,6 +96,7 @@ METRICS: Final = (
     JOB_SECONDS,
     AWARDS,
     SCORES,
+    REVIEWS,
     CREDENTIALS_SIGNED,
     CONTEXTS_DUE,
     OLDEST_DUE_SECONDS,

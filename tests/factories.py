@@ -61,7 +61,7 @@ def organisation(session: Session, now: datetime = NOW, *, name: str | None = No
     owner = tables.Organisation(name=name or f"Organisation {number}", created_at=now)
     session.add(owner)
     session.flush()
-    issuer = tables.Issuer(organisation_id=owner.id, name=f"Issuer {number}", created_at=now)
+    issuer = tables.Issuer(organisation_id=owner.id, name=f"Issuer {number}", is_default=True, created_at=now)
     session.add(issuer)
     session.flush()
     return owner.id, issuer.id
@@ -235,7 +235,7 @@ def _achievement(session: Session, course: Course, micromodule_id: str, number: 
         skills=["Writing tests"],
         image_alt="A round badge",
         artwork={},
-        image_svg="<svg xmlns='http://www.w3.org/2000/svg'/>",
+        image_svg="<svg xmlns='http://www.w3.org/2000/svg'><path/></svg>",
         image_png=PNG,
         created_at=now,
     )

@@ -463,17 +463,36 @@ GUARDS: Final = (
         ),
     ),
     Guard(
+        "deciding about a badge of another course",
+        "lti_tool.store.reviews.some",
+        "tests/integration/services/test_reviews.py::test_another_course_and_another_organisation_find_nothing",
+        (
+            (
+                "lti_tool/store/reviews.py",
+                "Review.context_id == context_id,\n            Review.id.in_(review_ids),",
+                "Review.id.in_(review_ids),",
+            ),
+        ),
+    ),
+    Guard(
+        "undoing a revocation while it is carried out",
+        "lti_tool.store.reviews.can_be_undone",
+        "tests/integration/services/test_reviews.py"
+        "::test_a_revocation_waits_can_be_undone_and_is_carried_out_in_time",
+        (("lti_tool/store/reviews.py", "Review.takes_effect_at > now", "Review.id.is_not(None)"),),
+    ),
+    Guard(
         "a signing key that others can read",
         "lti_tool.keyring.Keyring.signer",
         "tests/unit/test_keyring.py::"
         "test_a_key_file_that_others_can_touch_is_refused_even_when_it_was_good_before",
-        (("lti_tool/keyring.py", "if stat.S_IMODE(status.st_mode) & 0o077:", "if False:"),),
+        (("lti_tool/keyring/__init__.py", "if stat.S_IMODE(status.st_mode) & 0o077:", "if False:"),),
     ),
     Guard(
         "a signing key that others put there",
         "lti_tool.keyring.Keyring.signer",
         "tests/unit/test_keyring.py::test_a_folder_that_others_can_write_to_is_refused",
-        (("lti_tool/keyring.py", "if stat.S_IMODE(status.st_mode) & 0o022:", "if False:"),),
+        (("lti_tool/keyring/__init__.py", "if stat.S_IMODE(status.st_mode) & 0o022:", "if False:"),),
     ),
     Guard(
         "a replayed registration link",
@@ -526,6 +545,42 @@ GUARDS: Final = (
                 "lti_tool/services/inviting.py",
                 "if not hmac.compare_digest(self._signature(purpose, payload).encode(), signed):",
                 "if False:",
+            ),
+        ),
+    ),
+    Guard(
+        "script in an uploaded drawing",
+        "lti_tool.credentials.drawings.clean_svg",
+        "tests/unit/credentials/test_drawings.py::test_nothing_that_runs_or_fetches_is_left",
+        (("lti_tool/credentials/drawings.py", "if name not in _KEPT:", "if False:"),),
+    ),
+    Guard(
+        "an uploaded drawing that grows without end",
+        "lti_tool.credentials.drawings.clean_svg",
+        "tests/unit/credentials/test_drawings.py::test_what_grows_without_end_is_refused",
+        (("lti_tool/credentials/drawings.py", "if _cost(node, reading) > MAXIMUM_COST:", "if False:"),),
+    ),
+    Guard(
+        "an uploaded picture of a few bytes and gigapixels",
+        "lti_tool.credentials.uploads.sanitise",
+        "tests/unit/credentials/test_uploads.py::test_decompression_bombs_are_refused_by_their_size",
+        (
+            (
+                "lti_tool/credentials/uploads.py",
+                "if image.width * image.height > MAXIMUM_PIXELS:",
+                "if False:",
+            ),
+        ),
+    ),
+    Guard(
+        "a picture of another organisation",
+        "lti_tool.store.pictures.picture",
+        "tests/integration/services/test_pictures.py::test_two_organisations_share_nothing",
+        (
+            (
+                "lti_tool/store/pictures.py",
+                "Picture.organisation_id == organisation_id, Picture.id == picture_id",
+                "Picture.id == picture_id",
             ),
         ),
     ),

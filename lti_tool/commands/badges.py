@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from lti_tool.commands import DONE, FAILED, Answer, Call, fields, table, to_json
 from lti_tool.credentials.verification import Report, Verdict
+from lti_tool.domain.badge_states import BadgeState
 from lti_tool.errors import ErrorCode, NotFound, RequestInvalid, ToolError
+from lti_tool.services.staffing import Operator
 from lti_tool.store import credentials as store
 from lti_tool.store import inventory
 
@@ -25,10 +28,13 @@ BATCH = 1_000
 
 def credentials_list(call: Call) -> Answer:
     """Credentials, the newest first."""
+    given, now = call.arguments, call.tool.clock()
+    until = None if given.ending_within is None else now + timedelta(days=given.ending_within)
     with call.tool.database.read() as session:
-        found = inventory.credentials(session, call.arguments.organisation)
+        found = inventory.credentials(session, given.organisation, now, ending_until=until)
     rows = [{**row, "url": call.tool.issuing.urls.credential(str(row["id"]))} for row in found]
-    return Answer(rows, table(rows, ("id", "status", "is_public", "achievement", "issued_at", "url")))
+    dated = "issued_at" if until is None else "valid_until"
+    return Answer(rows, table(rows, ("id", "status", "is_public", "achievement", dated, "url")))
 
 
 def credentials_show(call: Call) -> Answer:
@@ -75,22 +81,72 @@ def credentials_issue(call: Call) -> Answer:
 
 
 def credentials_revoke(call: Call) -> Answer:
-    """Revoke a credential for good, with a reason that its holder and the public see."""
+    """Revoke credentials for good, with a reason that holders and the public see."""
     tool = call.tool
-    revoked = tool.issuing.revoke_credential(call.arguments.credential, call.arguments.reason, "cli")
+    # Several may be of several organisations; whatever is not there stops it before anything is done.
+    found = [_found(call, credential_id) for credential_id in call.arguments.credential]
+    owned: dict[str, list[str]] = {}
+    for view in found:
+        owned.setdefault(view.organisation_id, []).append(view.id)
+    for organisation_id, credential_ids in owned.items():
+        tool.revoking.revoke_many(organisation_id, credential_ids, call.arguments.reason, "cli")
     # Now, and not when a worker comes to it: whoever revokes wants to see it revoked.
-    tool.issuing.sign_status_list(revoked.status_list_id)
-    row = _shown(call, call.arguments.credential)
-    return Answer(row, [f"revoked {revoked.id}: {revoked.revocation_reason}"])
+    for status_list_id in sorted({view.status_list_id for view in found}):
+        tool.status_lists.sign(status_list_id)
+    rows = [_shown(call, view.id) for view in found]
+    lines = [f"revoked {row['id']}: {row['revocation_reason']}" for row in rows]
+    return Answer(rows[0] if len(rows) == 1 else rows, lines)
+
+
+def credentials_suspend(call: Call) -> Answer:
+    """Pause a credential whose badge allows it, with a reason that its holder and the public see."""
+    view = call.tool.revoking.suspend(call.arguments.credential, call.arguments.reason, "cli")
+    call.tool.status_lists.sign(view.status_list_id)
+    return Answer(_shown(call, view.id), [f"suspended {view.id}: {view.suspension_reason}"])
+
+
+def credentials_resume(call: Call) -> Answer:
+    """End the pause of a credential."""
+    view = call.tool.revoking.resume(call.arguments.credential, "cli")
+    call.tool.status_lists.sign(view.status_list_id)
+    return Answer(_shown(call, view.id), [f"resumed {view.id}"])
+
+
+def credentials_reissue(call: Call) -> Answer:
+    """Sign credentials anew under their ids: their addresses serve the new text, older copies stay valid."""
+    given, reissuing = call.arguments, call.tool.reissuing
+    with call.tool.database.read() as session:
+        first = store.credential(session, given.credential[0])
+    if first is None:
+        raise NotFound(ErrorCode.CREDENTIAL_NOT_FOUND, f"no credential {given.credential[0]}")
+    run = reissuing.reissue(
+        Operator(first.organisation_id), given.credential, given.reason, as_recorded=given.as_recorded
+    )
+    reissuing.work(run.id, lambda done, total: call.progress.say(f"{done} of {total or '?'} signed anew"))
+    call.progress.clear()
+    run = reissuing.run(first.organisation_id, run.id)
+    # The worker may have been quicker to take it.
+    left = "; the worker goes on with the others" if run.is_open else ""
+    lines = [f"{run.done} signed anew{left}"]
+    return Answer(asdict(run), lines, FAILED if run.counts.get("failed") else DONE)
 
 
 def _shown(call: Call, credential_id: str) -> dict[str, Any]:
+    view = _found(call, credential_id)
+    state = view.state(call.tool.clock())
+    return {
+        **asdict(view),
+        "status": "issued" if state is BadgeState.ACTIVE else state.value,
+        "url": call.tool.issuing.urls.credential(credential_id),
+    }
+
+
+def _found(call: Call, credential_id: str) -> store.CredentialView:
     with call.tool.database.read() as session:
         view = store.credential(session, credential_id)
     if view is None:
         raise NotFound(ErrorCode.CREDENTIAL_NOT_FOUND, f"no credential {credential_id}")
-    status = "revoked" if view.revoked_at else "issued" if view.document else "unsigned"
-    return {**asdict(view), "status": status, "url": call.tool.issuing.urls.credential(credential_id)}
+    return view
 
 
 # -- verify
@@ -118,7 +174,11 @@ def _read(source: str) -> bytes:
 
 def _lines(report: Report) -> list[str]:
     marks = {"passed": "ok", "failed": "FAILED", "could_not_check": "could not check", "skipped": "skipped"}
-    return [
+    lines = [
         report.verdict.value,
         *(f"  {marks[step.outcome.value]:15}  {step.name}: {step.detail}" for step in report.steps),
     ]
+    for one in report.credentials:
+        said = one.credential.id or "" if one.credential else ""
+        lines.append(f"  {one.verdict.value:15}  {said}{f' ({one.doubt.detail})' if one.doubt else ''}")
+    return lines

@@ -54,6 +54,7 @@ _KINDS: dict[type[domain.Leaf], str] = {
     domain.EvidenceAccepted: "evidence",
     domain.Completed: "completed",
     domain.HoldsAchievement: "holds",
+    domain.MicromodulesCompleted: "micromodules",
 }
 
 

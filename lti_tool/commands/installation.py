@@ -11,7 +11,9 @@ from lti_tool.domain.registrations import DeploymentView, RegistrationView
 from lti_tool.domain.staff import StaffRole
 from lti_tool.errors import ErrorCode, NotFound, RequestInvalid
 from lti_tool.keyring import LTI, KeyView, issuer_purpose
+from lti_tool.services.staffing import Operator
 from lti_tool.store import inventory
+from lti_tool.store.reissues import LAST_LOOK
 
 # -- db
 
@@ -50,6 +52,8 @@ def db_check(call: Call) -> Answer:
 
 # -- keys
 
+KEY_COLUMNS = ("purpose", "kid", "state", "algorithm", "made_at", "retired_at", "is_encrypted")
+
 
 def keys_generate(call: Call) -> Answer:
     """Make the keys that are missing: the tool's own, and each issuer's."""
@@ -68,8 +72,8 @@ def keys_rotate(call: Call) -> Answer:
     if purpose != LTI:
         call.tool.database.require_migrated()
         with call.tool.database.read() as session:
-            known = {issuer_purpose(str(issuer["id"])) for issuer in inventory.issuers(session)}
-        if purpose not in known:
+            known = {str(issuer["id"]) for issuer in inventory.issuers(session)}
+        if purpose.split("/")[1] not in known:
             raise NotFound(ErrorCode.NOT_FOUND, f"no issuer {wanted}; see lti-tool issuers list")
     if call.arguments.announce:
         if purpose != LTI:
@@ -77,7 +81,44 @@ def keys_rotate(call: Call) -> Answer:
                 ErrorCode.REQUEST_INVALID, "verifiers read an issuer's keys anew: only lti is announced"
             )
         return _keys([call.tool.keyring.announce(LTI, call.tool.clock())])
+    if purpose != LTI:
+        issuer_id = purpose.split("/")[1]
+        call.tool.reissuing.rotate(
+            _operator_of(call, issuer_id), issuer_id, is_of_tokens=purpose.endswith("/tokens")
+        )
+        return _keys(call.tool.keyring.of(purpose, ("active",))[:1])
     return _keys([call.tool.keyring.rotate(purpose, call.tool.clock())])
+
+
+def keys_compromised(call: Call) -> Answer:
+    """Trust an issuer's key no more, which somebody else has seen, and sign anew what it signed."""
+    issuer_id = call.arguments.issuer.removeprefix("issuers/")
+    acting = _operator_of(call, issuer_id)
+    reissuing = call.tool.reissuing
+    run = reissuing.compromise(acting, issuer_id, call.arguments.kid)
+    reissuing.work(run.id, lambda done, total: call.progress.say(f"{done} of {total or '?'} signed anew"))
+    call.progress.clear()
+    run = reissuing.run(acting.organisation_id, run.id)
+    keys = [view for view in call.tool.keyring.list() if view.purpose.startswith(issuer_purpose(issuer_id))]
+    lines = [f"{run.done} badges signed anew", *table([asdict(view) for view in keys], KEY_COLUMNS)]
+    if run.is_open and run.step != LAST_LOOK:
+        lines.append("The worker was quicker to take it, and goes on with the others.")
+    elif run.is_open:
+        lines.append("In two minutes the worker looks for badges that were being signed just now.")
+    shown = {"run": asdict(run), "keys": [asdict(view) for view in keys]}
+    return Answer(shown, lines, FAILED if run.counts.get("failed") else DONE)
+
+
+def _operator_of(call: Call, issuer_id: str) -> Operator:
+    """The operator, on behalf of the organisation that an issuer belongs to.
+
+    :raises NotFound: NOT_FOUND.
+    """
+    with call.tool.database.read() as session:
+        owners = {str(one["id"]): str(one["organisation_id"]) for one in inventory.issuers(session)}
+    if issuer_id not in owners:
+        raise NotFound(ErrorCode.NOT_FOUND, f"no issuer {issuer_id}; see lti-tool issuers list")
+    return Operator(owners[issuer_id])
 
 
 def keys_encrypt(call: Call) -> Answer:
@@ -97,7 +138,7 @@ def keys_list(call: Call) -> Answer:
 
 def _keys(views: list[KeyView] | tuple[KeyView, ...]) -> Answer:
     rows = [asdict(view) for view in views]
-    return Answer(rows, table(rows, ("purpose", "kid", "state", "algorithm", "made_at", "is_encrypted")))
+    return Answer(rows, table(rows, KEY_COLUMNS))
 
 
 # -- registrations
@@ -237,6 +278,25 @@ def organisations_add(call: Call) -> Answer:
     return Answer(row, fields(row))
 
 
+def issuers_add(call: Call) -> Answer:
+    """Make a further issuer in an organisation; it gets a key with its first badge."""
+    given = call.arguments
+    acting = call.tool.staffing.operator(given.organisation)
+    typed = {
+        "name": given.name,
+        "url": given.url or "",
+        "email": given.email or "",
+        "description": given.description or "",
+        "terms_url": given.terms_url or "",
+        "token_algorithm": given.token_algorithm,
+    }
+    issuer_id = call.tool.issuers.add(acting, typed)
+    if given.default:
+        call.tool.issuers.make_default(acting, issuer_id)
+    row = {"id": issuer_id, "name": given.name, "did": call.tool.issuing.urls.did(issuer_id)}
+    return Answer(row, fields(row))
+
+
 def issuers_list(call: Call) -> Answer:
     """Every issuer, with its DID."""
     with call.tool.database.read() as session:
@@ -244,4 +304,4 @@ def issuers_list(call: Call) -> Answer:
             {**issuer, "did": call.tool.issuing.urls.did(str(issuer["id"]))}
             for issuer in inventory.issuers(session)
         ]
-    return Answer(rows, table(rows, ("id", "name", "organisation_id", "did")))
+    return Answer(rows, table(rows, ("id", "name", "organisation_id", "is_default", "retired_at", "did")))

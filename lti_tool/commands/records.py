@@ -1,4 +1,4 @@
-"""``export awards`` and ``export completions``: an organisation's records, for other systems."""
+"""``export awards``, ``export completions`` and ``export clr``: records, for other systems."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TextIO
 
 from lti_tool.commands import Answer, Call, fields
-from lti_tool.errors import ErrorCode, RequestInvalid
+from lti_tool.errors import ErrorCode, NotFound, RequestInvalid
 from lti_tool.services.records import Record, RecordKind
+from lti_tool.services.transcripts import RecordFormat
 from lti_tool.web.record_files import pieces
 
 ACTOR = "cli"
@@ -24,6 +25,30 @@ def export_awards(call: Call) -> Answer:
 def export_completions(call: Call) -> Answer:
     """Write every completed micromodule of an organisation's people into a file."""
     return _export(call, RecordKind.COMPLETIONS)
+
+
+def export_clr(call: Call) -> Answer:
+    """Write a person's badges into one signed learner record (CLR 2.0)."""
+    arguments = call.arguments
+    person = call.tool.privacy.person_by_id(arguments.learner).subject
+    kind: RecordFormat = arguments.format
+    path = Path(arguments.output or f"learner-record-{person.id[:8]}.{kind}")
+    _make(path)
+    try:
+        path.write_bytes(call.tool.transcripts.of_learner(person.organisation_id, person.id, kind, ACTOR))
+    except NotFound:
+        path.unlink()
+        raise
+    row = {"learner": person.id, "organisation": person.organisation_id, "file": str(path)}
+    return Answer(row, fields(row))
+
+
+def _make(path: Path) -> None:
+    try:
+        # Nobody else on this machine reads it, and nothing is written over.
+        path.touch(mode=0o600, exist_ok=False)
+    except FileExistsError:
+        raise RequestInvalid(ErrorCode.REQUEST_INVALID, f"{path} is there already") from None
 
 
 def _export(call: Call, kind: RecordKind) -> Answer:
@@ -44,11 +69,7 @@ def _export(call: Call, kind: RecordKind) -> Answer:
         _write(sys.stdout, take(), kind, arguments.format)
         return Answer(None)
     path = Path(target)
-    try:
-        # Nobody else on this machine reads it, and nothing is written over.
-        path.touch(mode=0o600, exist_ok=False)
-    except FileExistsError:
-        raise RequestInvalid(ErrorCode.REQUEST_INVALID, f"{path} is there already") from None
+    _make(path)
     counted = take()
     with path.open("w", encoding="utf-8", newline="") as file:
         _write(file, counted, kind, arguments.format)

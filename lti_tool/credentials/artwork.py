@@ -128,9 +128,7 @@ def check_artwork(artwork: Artwork) -> None:
         raise ArtworkInvalid("unknown", "shape")
     if artwork.icon not in icon_names():
         raise ArtworkInvalid("unknown", "icon")
-    if not artwork.alt.strip():
-        raise ArtworkInvalid("missing", "alt")
-    _check_characters(artwork.alt, "alt", MAXIMUM_ALT)
+    check_alt(artwork.alt)
     _check_characters(artwork.text, "text", MAXIMUM_TEXT)
     missing = unknown_characters(_flat(artwork.text))
     if missing:
@@ -140,6 +138,16 @@ def check_artwork(artwork: Artwork) -> None:
     _check_contrast(artwork.foreground, artwork.background, "foreground", needed_contrast(artwork.text))
     if artwork.accent is not None:
         _check_contrast(artwork.accent, artwork.background, "accent", MINIMUM_GRAPHIC_CONTRAST)
+
+
+def check_alt(alt: str) -> None:
+    """Refuse words for a picture, composed or uploaded, that a drawing cannot hold.
+
+    :raises ArtworkInvalid: of the field ``alt``.
+    """
+    if not alt.strip():
+        raise ArtworkInvalid("missing", "alt")
+    _check_characters(alt, "alt", MAXIMUM_ALT)
 
 
 def needed_contrast(text: str) -> float:
@@ -205,6 +213,7 @@ def render_png(svg: str, size: int = SIZE) -> bytes:
                 svg_string=svg,
                 width=size,
                 height=size,
+                dpi=96,  # CSS's pixel; resvg_py 0.5.0 draws nothing that is measured in mm or in without it
                 skip_system_fonts=True,
                 font_files=font_files(),
                 font_family=FAMILIES[0],

@@ -83,7 +83,7 @@ def bake_svg(
         raise ImageInvalid("credential_too_large")
     if not credential.startswith("{") or (verify is not None and not _URL.fullmatch(verify)):
         raise ImageInvalid("credential_unknown")
-    if _svg_credentials(_parse_svg(image.encode()), edition):
+    if _svg_credentials(parse_svg(image.encode()), edition):
         raise ImageInvalid("credential_repeated")
     start = _SVG_START.search(image)
     if start is None or start[0].endswith("/>"):
@@ -91,37 +91,39 @@ def bake_svg(
     # A CDATA section ends at its first "]]>"; in JSON the bracket can be written as an escape. 1EdTech's
     # reader takes the first run of characters only, so it must be one section, not two.
     content = credential.replace("]]>", "\\u005d]>")
+    # The two that are Unicode and JSON, and no XML (XML 1.0 §2.2).
+    content = content.replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff")
     name = f"openbadges:{edition.element}"
     attribute = "" if verify is None else f' verify="{verify}"'
     element = f'<{name} xmlns:openbadges="{edition.namespace}"{attribute}><![CDATA[{content}]]></{name}>'
     baked = image[: start.end()] + element + image[start.end() :]
-    if len(_svg_credentials(_parse_svg(baked.encode()), edition)) != 1:
+    if len(_svg_credentials(parse_svg(baked.encode()), edition)) != 1:
         raise ImageInvalid("not_svg")  # the start that was found stood in a comment or such
     return baked
 
 
 def unbake_png(image: bytes) -> str:
-    """The text of the credential in a baked PNG.
+    """The text of the credential in a baked PNG: of either edition, but of one only.
 
     :raises ImageInvalid: if the picture is broken, or holds none, several, or one that is no text.
     """
     found = []
     for kind, body in _chunks(image):
         keyword = body.split(b"\0", 1)[0]
-        if kind == b"iTXt" and keyword == OPEN_BADGES_3.keyword:
+        if kind == b"iTXt" and keyword in (OPEN_BADGES_3.keyword, OPEN_BADGES_2.keyword):
             found.append(_international_text(body))
-        elif kind in (b"iTXt", b"tEXt") and keyword == OPEN_BADGES_2.keyword:
-            raise ImageInvalid("open_badges_2_image")
+        elif kind == b"tEXt" and keyword == OPEN_BADGES_2.keyword:  # of 1.0, and of some bakers of 2.0
+            found.append(body.partition(b"\0")[2].decode("latin-1"))
     return _exactly_one(found)
 
 
 def unbake_svg(image: bytes) -> str:
-    """The text of the credential in a baked SVG.
+    """The text of the credential in a baked SVG: of either edition, but of one only.
 
     :raises ImageInvalid: if the picture is broken or dangerous XML, or holds none or several.
     """
-    found = []
-    for element in _svg_credentials(_parse_svg(image), OPEN_BADGES_3):
+    root, found = parse_svg(image), []
+    for element in _svg_credentials(root, OPEN_BADGES_3) + _svg_credentials(root, OPEN_BADGES_2):
         text = (element.text or "").strip()
         found.append(text or element.get("verify", ""))
     return _exactly_one(found)
@@ -202,8 +204,12 @@ class _Bounded(TreeBuilder):
         return super().end(tag)
 
 
-def _parse_svg(image: bytes) -> Element:
-    if len(image) > MAXIMUM_SVG_BYTES:
+def parse_svg(image: bytes, *, most_bytes: int = MAXIMUM_SVG_BYTES) -> Element:
+    """The root of a stranger's SVG, read without entities and not beyond a depth and number of elements.
+
+    :raises ImageInvalid: ``too_large``, ``not_svg``.
+    """
+    if len(image) > most_bytes:
         raise ImageInvalid("too_large")
     # a document type is common in SVG and harmless; entities and anything external are not
     parser = DefusedXMLParser(target=_Bounded(), forbid_dtd=False, forbid_entities=True, forbid_external=True)

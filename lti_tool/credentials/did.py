@@ -6,11 +6,11 @@ W3C Decentralized Identifiers 1.0; the did:web method specification; the did:key
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote, unquote, urlsplit
 
-from lti_tool.credentials.contexts import DID_V1, MULTIKEY_V1
+from lti_tool.credentials.contexts import DID_V1, JWK_V1, MULTIKEY_V1
 from lti_tool.credentials.multikey import decode_ed25519
 
 _DID_WEB: Final = re.compile(r"did:web:([A-Za-z0-9.\-]+(?:%3[Aa][0-9]{1,5})?)((?::[A-Za-z0-9._\-%]+)*)")
@@ -54,28 +54,37 @@ def did_web_url(did: str) -> str:
     return f"{scheme}://{host}/{path}/did.json"
 
 
-def did_document(did: str, keys: Sequence[tuple[str, str]]) -> dict[str, Any]:
+def did_document(
+    did: str, keys: Sequence[tuple[str, str]], token_keys: Sequence[tuple[str, Mapping[str, str]]] = ()
+) -> dict[str, Any]:
     """The DID document of an issuer.
 
     :param did: the issuer's identifier.
     :param keys: ``(fragment, Multikey text)`` of every key whose badges must verify, active and retired; a
         compromised key is left out, which is what makes its badges fail.
+    :param token_keys: ``(fragment, public JWK)`` of the keys of its tokens, likewise. They come last: there
+        are verifiers that take the first one unasked.
     :returns: ``assertionMethod`` is an array of strings and ``did/v1`` the first context, because 1EdTech's
         validator reads nothing else.
     """
+    methods: list[dict[str, Any]] = [
+        {
+            "id": f"{did}#{fragment}",
+            "type": "Multikey",
+            "controller": did,
+            "publicKeyMultibase": public_key,
+        }
+        for fragment, public_key in keys
+    ]
+    methods += [
+        {"id": f"{did}#{fragment}", "type": "JsonWebKey", "controller": did, "publicKeyJwk": dict(jwk)}
+        for fragment, jwk in token_keys
+    ]
     return {
-        "@context": [DID_V1, MULTIKEY_V1],
+        "@context": [DID_V1, MULTIKEY_V1, *([JWK_V1] if token_keys else [])],
         "id": did,
-        "verificationMethod": [
-            {
-                "id": f"{did}#{fragment}",
-                "type": "Multikey",
-                "controller": did,
-                "publicKeyMultibase": public_key,
-            }
-            for fragment, public_key in keys
-        ],
-        "assertionMethod": [f"{did}#{fragment}" for fragment, _ in keys],
+        "verificationMethod": methods,
+        "assertionMethod": [method["id"] for method in methods],
     }
 
 

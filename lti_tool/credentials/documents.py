@@ -13,6 +13,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property, lru_cache
 from typing import Any, Final, Self
 
 from lti_tool.credentials.contexts import CREDENTIALS_V2, OPEN_BADGES_3_0_3, OPEN_BADGES_EXTENSIONS
@@ -22,6 +23,13 @@ Document = dict[str, Any]
 
 _HTTPS: Final = re.compile(r"https://[^\s/]+/\S*|http://(localhost|127\.0\.0\.1)(:\d+)?/\S*")
 _SALT_BYTES: Final = 16
+ACHIEVEMENT_SCHEMA: Final = (
+    "https://purl.imsglobal.org/spec/ob/v3p0/schema/json/ob_v3p0_achievementcredential_schema.json"
+)
+"""Where 1EdTech serves the JSON Schema of an AchievementCredential."""
+TERMS_TYPE: Final = "http://purl.org/dc/terms/Policy"
+"""Terms of use need a type, and neither Open Badges nor VCDM 2.0 defines one. As an absolute IRI it needs no
+context of its own, so every verifier signs and reads the same."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +47,13 @@ class IssuerProfile:
     email: str | None = None
     description: str | None = None
     image_url: str | None = None
+    endorsements: tuple[Document, ...] = ()
+    """Signed EndorsementCredentials about it, as they came: a changed one would not verify."""
+
+    @cached_property
+    def document(self) -> Document:
+        """:func:`build_profile`, once for all badges. Each badge has a copy; its parts are never changed."""
+        return build_profile(self)
 
 
 @dataclass(frozen=True)
@@ -87,6 +102,9 @@ class AchievementDocument:
     :param achievement_type: a word of the specification, or ``ext:Name``.
     :param tags: free words; :param alignments: skills of a framework.
     :param in_language: BCP 47.
+    :param credits_available: in a unit that Open Badges has no member for.
+    :param human_code: what people call it, e.g. a course code.
+    :param endorsements: as of :class:`IssuerProfile`.
     """
 
     id: str
@@ -105,6 +123,14 @@ class AchievementDocument:
     result_descriptions: tuple[ResultDescription, ...] = ()
     related: tuple[RelatedAchievement, ...] = ()
     credits_available: int | float | None = None
+    human_code: str | None = None
+    field_of_study: str | None = None
+    endorsements: tuple[Document, ...] = ()
+
+    @cached_property
+    def document(self) -> Document:
+        """:func:`build_achievement`, as of :class:`IssuerProfile`."""
+        return build_achievement(self)
 
 
 @dataclass(frozen=True)
@@ -118,6 +144,16 @@ class SubjectIdentity:
     identity_type: str
     identity_hash: str
     salt: str
+
+    def document(self) -> Document:
+        """The IdentityObject."""
+        return {
+            "type": "IdentityObject",
+            "hashed": True,
+            "identityHash": self.identity_hash,
+            "identityType": self.identity_type,
+            "salt": self.salt,
+        }
 
     @classmethod
     def from_email(cls, email: str, salt: str | None = None) -> Self:
@@ -193,6 +229,7 @@ class StatusEntry:
         }
 
 
+@lru_cache(maxsize=1024)
 def format_time(moment: datetime, pointer: str = "") -> str:
     """``moment`` as ``xsd:dateTime`` in UTC, to the second.
 
@@ -214,6 +251,7 @@ def build_profile(profile: IssuerProfile) -> Document:
             "email": profile.email,
             "description": profile.description,
             "image": {"id": profile.image_url, "type": "Image"} if profile.image_url else None,
+            "endorsement": list(profile.endorsements),
         }
     )
 
@@ -239,6 +277,8 @@ def build_achievement(achievement: AchievementDocument) -> Document:
             "inLanguage": achievement.in_language,
             "version": achievement.version,
             "creator": build_profile(achievement.creator) if achievement.creator else None,
+            "humanCode": achievement.human_code,
+            "fieldOfStudy": achievement.field_of_study,
             "creditsAvailable": _plain_number(achievement.credits_available),
             "tag": list(achievement.tags),
             "alignment": [_alignment(alignment) for alignment in achievement.alignments],
@@ -267,6 +307,7 @@ def build_achievement(achievement: AchievementDocument) -> Document:
                 )
                 for other in achievement.related
             ],
+            "endorsement": list(achievement.endorsements),
         }
     )
 
@@ -286,6 +327,8 @@ def build_credential(
     results: Sequence[Result] = (),
     narrative: str | None = None,
     refresh_url: str | None = None,
+    terms_url: str | None = None,
+    names_schema: bool = False,
 ) -> Document:
     """An unsigned OpenBadgeCredential.
 
@@ -296,6 +339,8 @@ def build_credential(
     :param subject_id: the learner's DID, where one is known; beside the hashed identity, never instead of it.
     :param refresh_url: where a newer copy is served (``1EdTechCredentialRefresh``); whoever knows it can read
         it.
+    :param terms_url: under which terms it may be used.
+    :param names_schema: name 1EdTech's JSON Schema, which verifiers then hold the document against.
     :raises CredentialInvalid: for an id that is not HTTPS, a naive time, or an end before the beginning.
     """
     if not _HTTPS.fullmatch(credential_url):
@@ -303,7 +348,7 @@ def build_credential(
     if valid_until is not None and valid_until <= valid_from:
         raise date_invalid("/validUntil", "before_valid_from")
     contexts = [CREDENTIALS_V2, OPEN_BADGES_3_0_3]
-    if refresh_url:
+    if refresh_url or names_schema:
         contexts.append(OPEN_BADGES_EXTENSIONS)  # 1EdTech* types are defined nowhere else
     return _present(
         {
@@ -311,7 +356,7 @@ def build_credential(
             "id": credential_url,
             "type": ["VerifiableCredential", "OpenBadgeCredential"],
             "name": achievement.name,
-            "issuer": build_profile(issuer),
+            "issuer": dict(issuer.document),
             "validFrom": format_time(valid_from, "/validFrom"),
             "validUntil": format_time(valid_until, "/validUntil") if valid_until else None,
             "awardedDate": format_time(awarded_at, "/awardedDate"),
@@ -319,16 +364,8 @@ def build_credential(
                 {
                     "id": subject_id,
                     "type": ["AchievementSubject"],
-                    "identifier": [
-                        {
-                            "type": "IdentityObject",
-                            "hashed": True,
-                            "identityHash": subject.identity_hash,
-                            "identityType": subject.identity_type,
-                            "salt": subject.salt,
-                        }
-                    ],
-                    "achievement": build_achievement(achievement),
+                    "identifier": [subject.document()],
+                    "achievement": dict(achievement.document),
                     "narrative": narrative,
                     "result": [
                         _present(
@@ -360,6 +397,10 @@ def build_credential(
             "refreshService": {"id": refresh_url, "type": "1EdTechCredentialRefresh"}
             if refresh_url
             else None,
+            "credentialSchema": [{"id": ACHIEVEMENT_SCHEMA, "type": "1EdTechJsonSchemaValidator2019"}]
+            if names_schema
+            else None,
+            "termsOfUse": [{"id": terms_url, "type": TERMS_TYPE}] if terms_url else None,
         }
     )
 

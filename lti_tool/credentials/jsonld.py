@@ -42,6 +42,8 @@ MAXIMUM_TIED_NODES: Final = 60
 """Blank nodes that RDFC-1.0 may have to tell apart by trying permutations: of one kind, and in all. Honest
 badges have a few (the same alignment written twice); a clique of six takes 0.15 s, of eight 18 s, of ten
 (rdf-canon test074) minutes."""
+MAXIMUM_WAYS: Final = MAXIMUM_TIED_NODES**2
+"""Steps from each of the nodes that share their hash with others to those that are linked with it."""
 
 _BASE: Final = "relative-iri://none/"
 """PyLD 3.3.0 resolves relative references against ``http://example.org/base/`` where it is given no base, and
@@ -143,16 +145,40 @@ def canonicalise_quads(quads: list[Quad]) -> str:
 def screen(quads: list[Quad]) -> None:
     """Refuse a dataset whose blank nodes are too alike to be told apart quickly.
 
-    :raises TooComplex: if too many blank nodes share their first-degree hash.
+    RDFC-1.0 goes from one tied node (one that shares its first-degree hash) to the tied ones it is linked
+    with, and tries the orders of those that are alike. Copies that are linked with no other copy cost
+    nothing: each badge of a record may carry the same endorsement of its issuer.
+
+    :raises TooComplex: if too many blank nodes that are linked share their first-degree hash.
     """
     of_node: dict[str, list[Quad]] = defaultdict(list)
     for quad in quads:
         for node in set(quad.nodes()):
             of_node[node].append(quad)
-    hashes = Counter(first_degree_hash(node, mine) for node, mine in of_node.items())
-    tied = [count for count in hashes.values() if count > 1]
-    if sum(tied) > MAXIMUM_TIED_NODES or max(tied, default=0) > MAXIMUM_ALIKE:
-        raise TooComplex("blank_nodes_alike")
+    hashes = {node: first_degree_hash(node, mine) for node, mine in of_node.items()}
+    counts = Counter(hashes.values())
+    tied = {node for node, found in hashes.items() if counts[found] > 1}
+    permuted = ways = 0
+    for group in _linked(tied, of_node):
+        alike = max(Counter(hashes[node] for node in group).values())
+        permuted += len(group) if alike > 1 else 0
+        ways += len(group) ** 2
+        if alike > MAXIMUM_ALIKE or permuted > MAXIMUM_TIED_NODES or ways > MAXIMUM_WAYS:
+            raise TooComplex("blank_nodes_alike")
+
+
+def _linked(nodes: set[str], of_node: Mapping[str, list[Quad]]) -> Iterator[set[str]]:
+    """``nodes`` in groups that quads link."""
+    left = set(nodes)
+    while left:
+        group, border = set(), [left.pop()]
+        while border:
+            node = border.pop()
+            group.add(node)
+            beside = {other for quad in of_node[node] for other in quad.nodes()} & left
+            left -= beside
+            border.extend(beside)
+        yield group
 
 
 def first_degree_hash(node: str, quads: list[Quad]) -> str:

@@ -41,13 +41,19 @@ DATE_MEMBERS: Final = frozenset(
 )
 
 
-@lru_cache(maxsize=4096)
 def parse_date(text: object) -> datetime:
     """The aware time that an ``xsd:dateTime`` names.
 
     :raises ValueError: for no such time, or one without a zone.
     """
-    if not isinstance(text, str) or not DATE_TIME.fullmatch(text):
+    if not isinstance(text, str):  # before the cache, which takes no list
+        raise ValueError("not a date and time with a zone")
+    return _parse_date(text)
+
+
+@lru_cache(maxsize=4096)
+def _parse_date(text: str) -> datetime:
+    if not DATE_TIME.fullmatch(text):
         raise ValueError("not a date and time with a zone")
     # Python knows six decimals; more are legal and change nothing here
     return datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text))

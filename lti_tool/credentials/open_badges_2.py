@@ -8,7 +8,7 @@ same person; nobody but who knows the e-mail address can tell whose it is.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 CONTEXT: Final = "https://w3id.org/openbadges/v2"
@@ -43,7 +43,8 @@ def build_assertion(
             "identity": identity["identityHash"],
         },
         "badge": badge,
-        "issuedOn": credential["validFrom"],
+        # when it was awarded (OB 2.0 §Assertion); ``validFrom`` moves when a badge is signed anew
+        "issuedOn": credential.get("awardedDate", credential["validFrom"]),
         **({"expires": credential["validUntil"]} if "validUntil" in credential else {}),
         "verification": {"type": "HostedBadge"},
         "image": {"id": image, "caption": image_caption},
@@ -63,10 +64,13 @@ def build_revoked(id_: str, reason: str | None) -> Document:
     return {"@context": CONTEXT, "id": id_, "type": "Assertion", "revoked": True, **told}
 
 
-def build_badge_class(achievement: Mapping[str, Any], *, id_: str, issuer: str) -> Document:
-    """The BadgeClass of an OB 3.0 ``achievement``.
+def build_badge_class(
+    achievement: Mapping[str, Any], *, id_: str, issuer: str, others: Sequence[str] = ()
+) -> Document:
+    """The BadgeClass of an OB 3.0 ``achievement``. Credits, results and codes have no place in 2.0.
 
     :param id_: its own address; :param issuer: that of the 2.0 profile.
+    :param others: those of its other versions.
     """
     criteria, image = achievement["criteria"], achievement["image"]
     told = {
@@ -74,6 +78,7 @@ def build_badge_class(achievement: Mapping[str, Any], *, id_: str, issuer: str) 
         "version": achievement.get("version"),
         "tags": achievement.get("tag"),
         "alignment": [_alignment(one) for one in achievement.get("alignment", ())],
+        "related": [{"id": one, "type": "BadgeClass"} for one in others],
     }
     return {
         "@context": CONTEXT,
@@ -94,6 +99,8 @@ def build_issuer(profile: Mapping[str, Any], *, id_: str, url: str) -> Document:
     :param profile: the OB 3.0 Profile; :param url: its home page, which 2.0 requires.
     """
     kept = {name: profile[name] for name in ("name", "email", "description") if name in profile}
+    if "image" in profile:
+        kept["image"] = profile["image"]["id"]
     return {"@context": CONTEXT, "id": id_, "type": "Issuer", "url": url, **kept}
 
 

@@ -107,7 +107,7 @@ def _check_proof(document: Mapping[str, Any], proof: Any, context: ProofContext)
         raise Refuted("proof_malformed")
     kind = proof.get("type")
     suite = proof.get("cryptosuite") if kind == "DataIntegrityProof" else kind
-    if suite not in _ED25519_SUITES and suite != _LEGACY_SUITE:
+    if not isinstance(suite, str) or (suite not in _ED25519_SUITES and suite != _LEGACY_SUITE):
         raise Unchecked("suite_unsupported", suite=str(suite)[:100])
     if "previousProof" in proof:
         raise Unchecked("proof_chain_unsupported")
@@ -223,7 +223,7 @@ def find_method(
     document = controller_document(issuer, context.fetch)
     if document.get("id") != issuer:
         raise Refuted("controller_differs")
-    names = {method, f"#{fragment}"}
+    names = (method, f"#{fragment}")  # no set: a stranger's ``id`` may be a list
     methods = _entries(document.get("verificationMethod"))
     assertions = as_list(document.get("assertionMethod"))
     embedded = [entry for entry in _entries(assertions) if entry.get("id") in names]

@@ -18,6 +18,9 @@ from lti_tool.credentials.baking import PNG_SIGNATURE, unbake_png, unbake_svg
 from lti_tool.credentials.errors import ImageInvalid, NotACredential
 
 MAXIMUM_JSON_BYTES: Final = 256 * 1024
+MAXIMUM_RECORD_BYTES: Final = 1024 * 1024
+MAXIMUM_CREDENTIALS: Final = 50
+"""In one learner record (CLR 2.0), and how large it may be."""
 MAXIMUM_IMAGE_BYTES: Final = 5 * 1024 * 1024
 MAXIMUM_DEPTH: Final = 40
 MAXIMUM_VALUES: Final = 3_000
@@ -25,7 +28,7 @@ MAXIMUM_WIDTH: Final = 500
 MAXIMUM_CONTEXTS: Final = 100
 """Values in all, members of one array, and contexts in all; an honest badge has 100, 20 and 3. PyLD's time
 grows with the square of an array's length (3,000 tags, 28 kB: 5 s), and by 10 ms with each context of one."""
-EXCESSES: Final = frozenset({"too_deep", "too_many_values", "too_many_contexts"})
+EXCESSES: Final = frozenset({"too_deep", "too_many_values", "too_many_contexts", "too_many_credentials"})
 _JWT: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _OPEN_BADGES_2: Final = "https://w3id.org/openbadges/v2"
 _CREDENTIAL_CONTEXT: Final = re.compile(r"https://www\.w3\.org/(2018/credentials/v1|ns/credentials/v\d+)")
@@ -62,13 +65,21 @@ def read_credential(data: bytes) -> Found:
     start = data[:1024].removeprefix(b"\xef\xbb\xbf").lstrip()
     if start.startswith(b"<"):
         return _read_image(data, "svg")
-    if len(data) > MAXIMUM_JSON_BYTES:
+    if len(data) > MAXIMUM_RECORD_BYTES:
         raise NotACredential("too_large")
     try:
         text = data.decode("utf-8-sig").strip()
     except UnicodeDecodeError:
         raise NotACredential("not_text") from None
-    return _read_text(text, None)
+    if len(data) <= MAXIMUM_JSON_BYTES:
+        return _read_text(text, None)
+    try:
+        found = _read_text(text, None)
+    except NotACredential:
+        raise NotACredential("too_large") from None
+    if not is_record(found.document):
+        raise NotACredential("too_large")
+    return found
 
 
 def _read_image(data: bytes, kind: str) -> Found:
@@ -156,6 +167,16 @@ def as_list(value: Any) -> list[Any]:
     return [] if value is None else value if isinstance(value, list) else [value]
 
 
+def is_record(document: Mapping[str, Any]) -> bool:
+    """Whether this is a learner's record, which holds other credentials (CLR 2.0 ClrCredential)."""
+    return "ClrCredential" in strings(document.get("type"))
+
+
+def inner_credentials(record: Mapping[str, Any]) -> list[Any]:
+    """What a record holds; credentials, unless somebody wrote something else there."""
+    return as_list(one_object(record.get("credentialSubject")).get("verifiableCredential"))
+
+
 def strings(value: Any) -> list[str]:
     """The texts in a member that may hold one or many."""
     return [text for text in as_list(value) if isinstance(text, str)]
@@ -195,7 +216,21 @@ def _number(text: str) -> float:
 
 
 def excess_of(value: Any) -> str | None:
-    """One of :data:`EXCESSES` if judging ``value`` would take too long; found in microseconds per value."""
+    """One of :data:`EXCESSES` if judging ``value`` would take too long; found in microseconds per value.
+
+    A record may have as much in it as a badge, and as much again in each credential that it holds.
+    """
+    if not isinstance(value, dict) or not is_record(value):
+        return _excess_of_one(value)
+    inner = inner_credentials(value)
+    if len(inner) > MAXIMUM_CREDENTIALS:
+        return "too_many_credentials"
+    subject = {**one_object(value.get("credentialSubject")), "verifiableCredential": None}
+    parts = [{**value, "credentialSubject": subject} if inner else value, *inner]
+    return next((excess for part in parts if (excess := _excess_of_one(part))), None)
+
+
+def _excess_of_one(value: Any) -> str | None:
     level = [value]
     values = contexts = 0
     for _ in range(MAXIMUM_DEPTH):

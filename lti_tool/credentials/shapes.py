@@ -15,12 +15,13 @@ The bytes are those of the full algorithm **provided** what is checked here on e
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
@@ -45,10 +46,10 @@ _SLOTS: Final = (
 """Members that differ between learners; everything else is a constant of the shape."""
 _DATES: Final = re.compile(r".*/(validFrom|validUntil|awardedDate)")
 # No compact IRIs (the prefix might be a term), nothing relative, nothing that anybody escapes or normalises
-_CHARACTER: Final = r"(?:[A-Za-z0-9._~!$&'()*+,;=:@\-]|%[0-9A-Fa-f]{2})"
+_IN_PATH: Final = r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/\-]++|%[0-9A-Fa-f]{2})*+"
+_AFTER_PATH: Final = r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/?\-]++|%[0-9A-Fa-f]{2})*+"
 _PLAIN_IRI: Final = re.compile(
-    rf"(?:https?://[A-Za-z0-9.\-]+(?::[0-9]+)?(?:/{_CHARACTER}*)*"
-    rf"(?:\?(?:{_CHARACTER}|[/?])*)?(?:#(?:{_CHARACTER}|[/?])*)?"
+    rf"(?:https?://[A-Za-z0-9.\-]++(?::[0-9]++)?(?:/{_IN_PATH})?(?:\?{_AFTER_PATH})?(?:#{_AFTER_PATH})?"
     r"|urn:uuid:[0-9A-Fa-f\-]+|did:(?:web|key):(?:[A-Za-z0-9._:\-]|%[0-9A-Fa-f]{2})+)"
 )
 _CACHED_SHAPES: Final = 256
@@ -62,21 +63,24 @@ class Filled:
     text: str
 
 
-@dataclass(frozen=True)
-class _Object:
-    """What an object of the document must look like."""
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What an object or an array of the document must look like, its parts left out."""
 
+    whole: int
+    """The number of the part that it stands in, which comes before it; of the document, its own."""
+    step: str | int
+    """Where in that."""
+    kind: type[dict[str, Any]] | type[list[Any]]
     size: int
-    constants: tuple[tuple[str, Any, tuple[tuple[tuple[str | int, ...], type], ...]], ...]
-    """Members without a slot, each with the places of numbers and truth values in it and their types: Python
-    says ``True == 1 == 1.0``, JSON and RDF do not."""
-    slots: tuple[tuple[str, int], ...]
-    inner: tuple[tuple[str, _Object | _Array], ...]
-
-
-@dataclass(frozen=True)
-class _Array:
-    items: tuple[_Object | _Array, ...]
+    constants: Callable[[Any], tuple[Any, ...]] | None
+    """Picks the members without a slot, and once more the first of them; an array has none."""
+    expected: tuple[Any, ...]
+    scalars: tuple[tuple[tuple[str | int, ...], type], ...]
+    """The places of numbers and truth values among the constants, and their types: Python says
+    ``True == 1 == 1.0``, JSON and RDF do not."""
+    slots: Callable[[Any], tuple[Any, ...]] | None
+    """Picks what stands in the slots, and once more the first of it."""
 
 
 class _Lines:
@@ -127,18 +131,24 @@ class Shape:
         self._sentinels: list[str] = []
         self._mark = f"urn:slot:{secrets.token_hex(12)}:"
         marked = self._with_sentinels(document, "")
-        self._plan = self._plan_of(marked)
+        self._order: list[int] = []
+        self._numbers = itertools.count()
+        self._plan = tuple(self._plan_of(marked))
+        self._place = {sentinel: place for place, sentinel in enumerate(self._order)}
+        self._dates = [self._place[sentinel] for sentinel in self._dates]
         self._compile_quads(to_quads(marked))
         self._compile_json(marked)
 
     def fill(self, document: Mapping[str, Any]) -> Filled | None:
         """The canonical form and text of ``document``, or None if only the full algorithm can tell."""
-        values: list[str] = [""] * len(self._sentinels)
-        if not _matches(self._plan, document, values):
+        values = _values(self._plan, document)
+        if values is None:
             return None
+        joined = "".join(values)
+        is_printable = joined.isprintable()
         try:
-            for value in values:
-                if not value or not value.isprintable():
+            if not is_printable:
+                for value in values:
                     lint_text(value, "")
             for index in self._iri_slots:
                 if not _PLAIN_IRI.fullmatch(values[index]):
@@ -147,32 +157,32 @@ class Shape:
                 lint_date(values[index], "")
         except CredentialInvalid:
             return None  # the full route says where
-        canonical = self._canonical(values)
-        if canonical is None:
-            return None
-        joined = "".join(values)
         if self._is_order_doubtful or not (joined.isascii() or not BEYOND_SURROGATES.search(joined)):
             return None
-        written = [encode_basestring(value) for value in values]
-        return Filled(canonical, self._json_pattern % tuple([written[index] for index in self._json_order]))
+        if is_printable and '"' not in joined and "\\" not in joined:
+            literals = written = values  # nothing in them is escaped, in either language
+        else:
+            literals = [escape_literal(value) for value in values]
+            written = [encode_basestring(value)[1:-1] for value in values]
+        canonical = self._canonical(values, literals)
+        if canonical is None:
+            return None
+        return Filled(canonical, self._json_pattern % self._json_pick(written)[:-1])
 
-    def _canonical(self, values: list[str]) -> str | None:
-        terms = [
-            f"<{value}>" if index in self._iri_slots else f'"{escape_literal(value)}"'
-            for index, value in enumerate(values)
-        ]
-        iris = {terms[index] for index in self._iri_slots}
+    def _canonical(self, values: list[str], literals: list[str]) -> str | None:
+        iris = {values[index] for index in self._iri_slots}
         if len(iris) != len(self._iri_slots) or not iris.isdisjoint(self._constant_iris):
             return None
-        hashes = dict(self._constant_hashes)
+        hashes = self._constant_hashes.copy()
         for node, lines in self._touched_nodes:
-            hashes[sha256(lines.write_sorted(terms).encode()).hexdigest()] = node
+            hashes[sha256(lines.write_sorted(literals).encode()).digest()] = node
         if len(hashes) != self._node_count:
             return None
-        labels = [""] * self._node_count
-        for label, digest in enumerate(sorted(hashes)):
-            labels[hashes[digest]] = f"_:c14n{label}"
-        written = [*self._constant_lines, *self._open_lines.write(terms + labels)]
+        terms = literals + self._labels
+        for label, digest in zip(self._labels, sorted(hashes), strict=True):
+            terms[hashes[digest]] = label
+        written = self._open_lines.write(terms)
+        written += self._constant_lines
         if len(set(written)) != len(written):
             return None
         written.sort()
@@ -197,26 +207,48 @@ class Shape:
             return int(value.removeprefix(self._mark))
         return None
 
-    def _plan_of(self, value: Any) -> Any:
-        if isinstance(value, Mapping):
-            constants, slots, inner = [], [], []
-            for key, member in value.items():
-                slot = self._slot_of(member)
-                if slot is not None:
-                    slots.append((key, slot))
-                elif self._mark not in json.dumps(member):
-                    constants.append((key, member, tuple(_scalars(member))))
-                else:
-                    inner.append((key, self._plan_of(member)))
-            return _Object(len(value), tuple(constants), tuple(slots), tuple(inner))
-        if not all(isinstance(member, Mapping | list) for member in value):
-            raise ValueError("an array of slots or numbers")  # no badge has one: full route
-        return _Array(tuple(self._plan_of(member) for member in value))
+    def _plan_of(self, value: Any, whole: int = 0, step: str | int = "") -> Iterator[_Part]:
+        """What ``value`` must look like; notes in ``_order`` which slots are found one after the other."""
+        number = next(self._numbers)
+        inner: Iterable[tuple[str | int, Any]]
+        if isinstance(value, list):
+            if not all(isinstance(member, Mapping | list) for member in value):
+                raise ValueError("an array of slots or numbers")  # no badge has one: full route
+            inner = enumerate(value)
+            yield _Part(whole, step, list, len(value), None, (), (), None)
+        else:
+            inner = [(key, member) for key, member in value.items() if self._is_open(member)]
+            slots = {key: self._slot_of(member) for key, member in value.items()}
+            found = {key: slot for key, slot in slots.items() if slot is not None}
+            constants = {
+                key: member
+                for key, member in value.items()
+                if slots[key] is None and self._mark not in json.dumps(member)
+            }
+            self._order += found.values()
+            yield _Part(
+                whole,
+                step,
+                dict,
+                len(value),
+                _picking(constants),
+                (*constants.values(), *list(constants.values())[:1]),
+                tuple(_scalars(list(constants.values()))),
+                _picking(found),
+            )
+        for key, member in inner:
+            yield from self._plan_of(member, number, key)
+
+    def _is_open(self, member: Any) -> bool:
+        return not isinstance(member, str) and self._mark in json.dumps(member)
 
     def _compile_quads(self, quads: list[Quad]) -> None:
-        nodes = {node: index for index, node in enumerate(dict.fromkeys(n for q in quads for n in q.nodes()))}
         slots = len(self._sentinels)
+        blank = dict.fromkeys(node for quad in quads for node in quad.nodes())
+        # Terms are the filled-in texts, and after them the labels of blank nodes.
+        nodes = {node: slots + number for number, node in enumerate(blank)}
         self._node_count = len(nodes)
+        self._labels = [f"_:c14n{number}" for number in range(len(nodes))]
         self._iri_slots: set[int] = set()
         self._constant_iris: set[str] = set()
         used: set[int] = set()
@@ -231,19 +263,19 @@ class Shape:
                 if term.startswith("_:"):
                     written.append(label(term))
                 elif self._mark in term:
-                    slot, rest = self._slot_and_suffix(term)
+                    before, slot, after = self._around_slot(term)
                     used.add(slot)
-                    written.extend((slot, rest))
+                    written.extend((before, slot, after))
                 else:
                     if term.startswith("<"):
-                        self._constant_iris.add(term)
+                        self._constant_iris.add(term[1:-1])
                     written.append(term)
             written.append(" .")
             return written
 
         constant, opened = [], []
         for quad in quads:
-            line = parts(quad, lambda node: slots + nodes[node])
+            line = parts(quad, nodes.__getitem__)
             if any(isinstance(part, int) for part in line):
                 opened.append(line)
             else:
@@ -254,7 +286,7 @@ class Shape:
         # Node sorts some characters otherwise; where they are among the constants the full route has to look
         self._is_order_doubtful = bool(BEYOND_SURROGATES.search("".join(quad.line() for quad in quads)))
         self._open_lines = _Lines(opened)
-        self._constant_hashes: dict[str, int] = {}
+        self._constant_hashes: dict[bytes, int] = {}
         self._touched_nodes: list[tuple[int, _Lines]] = []
         for node, index in nodes.items():
             own = [quad for quad in quads if node in quad.nodes()]
@@ -262,23 +294,30 @@ class Shape:
                 label = partial(_first_degree_label, node)
                 self._touched_nodes.append((index, _Lines([parts(quad, label) for quad in own])))
             else:
-                self._constant_hashes[first_degree_hash(node, own)] = index
+                self._constant_hashes[bytes.fromhex(first_degree_hash(node, own))] = index
 
-    def _slot_and_suffix(self, term: str) -> tuple[int, str]:
-        """A term made of one slot: its number, and what follows the closing quote (a datatype)."""
+    def _around_slot(self, term: str) -> tuple[str, int, str]:
+        """A term made of one slot: what comes before it, its number, and what comes after (a datatype)."""
         found = re.fullmatch(rf"<{self._mark}(\d+)>", term)
         if found:
-            self._iri_slots.add(int(found[1]))
-            return int(found[1]), ""
-        found = re.fullmatch(rf'"{self._mark}(\d+)"(\^\^<[^>]*>|)', term)
+            slot = self._place[int(found[1])]
+            self._iri_slots.add(slot)
+            return "<", slot, ">"
+        found = re.fullmatch(rf'"{self._mark}(\d+)("(?:\^\^<[^>]*>|))', term)
         if not found:
             raise ValueError("a slot is only a part of a term")
-        return int(found[1]), found[2]
+        return '"', self._place[int(found[1])], found[2]
 
     def _compile_json(self, marked: Mapping[str, Any]) -> None:
         text = json.dumps(marked, ensure_ascii=False, separators=(",", ":")).replace("%", "%%")
-        self._json_order = [int(number) for number in re.findall(rf'"{self._mark}(\d+)"', text)]
-        self._json_pattern = re.sub(rf'"{self._mark}\d+"', "%s", text)
+        order = [self._place[int(number)] for number in re.findall(rf'"{self._mark}(\d+)"', text)]
+        self._json_pick: Callable[[list[str]], tuple[str, ...]] = itemgetter(*(order or [0]), 0)
+        self._json_pattern = re.sub(rf'"{self._mark}\d+"', '"%s"', text)
+
+
+_MISSES: Final = 8
+"""Documents in a row that a shape may not fit before it is given up: what they have in common has changed, as
+when a badge was corrected or its issuer describes itself otherwise."""
 
 
 class ShapeCache:
@@ -288,6 +327,7 @@ class ShapeCache:
         self._size = size
         self._lock = threading.Lock()
         self._shapes: OrderedDict[object, Shape | None] = OrderedDict()
+        self._misses: dict[object, int] = {}
 
     def find(self, document: Mapping[str, Any]) -> tuple[Shape, Filled, bool] | None:
         """The shape of ``document``, it filled, and whether the shape is new; None if it has none (yet).
@@ -311,7 +351,13 @@ class ShapeCache:
             return None
         if shape is not None:
             filled = shape.fill(document)
-            return (shape, filled, False) if filled is not None else None
+            if filled is None:
+                self._note_miss(key)
+                return None
+            if key in self._misses:
+                with self._lock:
+                    self._misses.pop(key, None)
+            return shape, filled, False
         try:
             shape = Shape(document)
         except (ValueError, TypeError):
@@ -329,10 +375,20 @@ class ShapeCache:
         with self._lock:
             self._shapes.pop(key, None)
 
+    def _note_miss(self, key: object) -> None:
+        with self._lock:
+            if key not in self._shapes:
+                return
+            self._misses[key] = self._misses.get(key, 0) + 1
+            if self._misses[key] >= _MISSES:
+                del self._misses[key]
+                del self._shapes[key]
+
     def _keep(self, key: object, shape: Shape | None) -> None:
         self._shapes[key] = shape
         while len(self._shapes) > self._size:
-            self._shapes.popitem(last=False)
+            gone, _shape = self._shapes.popitem(last=False)
+            self._misses.pop(gone, None)
 
 
 def _key(document: Mapping[str, Any]) -> object:
@@ -345,43 +401,57 @@ def _key(document: Mapping[str, Any]) -> object:
     issuer_id = issuer.get("id")
     if not isinstance(achievement_id, str) or not isinstance(issuer_id, str):
         return None
-    counts = tuple(
-        len(value) if isinstance(value, list) else -1
-        for value in (document.get("evidence"), subject.get("result"), subject.get("identifier"))
+    said = tuple(
+        tuple([_word(member, told) for member in value] if isinstance(value, list) else ())
+        for value, told in (
+            (document.get("evidence"), ""),
+            (subject.get("result"), "resultDescription"),
+            (subject.get("identifier"), "identityType"),
+        )
     )
-    return achievement_id, issuer_id, tuple(document), tuple(subject), counts
+    return achievement_id, issuer_id, tuple(document), tuple(subject), said
 
 
-def _matches(plan: _Object | _Array, value: Any, values: list[str]) -> bool:
-    """Whether ``value`` is of this plan; its slots are put into ``values``."""
-    if isinstance(plan, _Array):
-        if type(value) is not list or len(value) != len(plan.items):
-            return False
-        for item, member in zip(plan.items, value, strict=True):  # noqa: SIM110 - all() takes twice the time
-            if not _matches(item, member, values):
-                return False
-        return True
-    if type(value) is not dict or len(value) != plan.size:
-        return False
-    for key, constant, scalars in plan.constants:
-        member = value.get(key)
-        if member != constant:
-            return False
-        for place, kind in scalars:
-            found = member
-            for step in place:
-                found = found[step]
-            if type(found) is not kind:
-                return False
-    for key, slot in plan.slots:
-        member = value.get(key)
-        if type(member) is not str:
-            return False
-        values[slot] = member
-    for key, inner in plan.inner:  # noqa: SIM110 - as above
-        if not _matches(inner, value.get(key), values):
-            return False
-    return True
+def _word(member: Any, told: str) -> object:
+    """Which members an object has, and what one of them says that differs between few kinds of learners."""
+    if not isinstance(member, dict):
+        return None
+    word = member.get(told)
+    return tuple(member), word if isinstance(word, str) else None
+
+
+def _picking(keys: Collection[str]) -> Callable[[Any], tuple[Any, ...]] | None:
+    # itemgetter gives a tuple only for two and more
+    return itemgetter(*keys, next(iter(keys))) if keys else None
+
+
+def _values(plan: tuple[_Part, ...], document: Mapping[str, Any]) -> list[str] | None:
+    """What stands in the slots of ``document``; None if it is not of this plan."""
+    values: list[str] = []
+    parts: list[Any] = []
+    value: Any
+    try:
+        for part in plan:
+            value = parts[part.whole][part.step] if parts else document
+            parts.append(value)
+            if type(value) is not part.kind or len(value) != part.size:
+                return None
+            if part.constants is not None:
+                members = part.constants(value)
+                if members != part.expected:
+                    return None
+                for place, kind in part.scalars:
+                    found: Any = members
+                    for step in place:
+                        found = found[step]
+                    if type(found) is not kind:
+                        return None
+            if part.slots is not None:
+                values += part.slots(value)
+                values.pop()
+    except KeyError:
+        return None
+    return values if {*map(type, values)} <= {str} and all(values) else None
 
 
 def _scalars(value: Any, place: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], type]]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import uuid
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
 from cryptography.exceptions import InvalidSignature
@@ -12,14 +15,99 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from lti_tool.credentials.errors import CredentialInvalid
-from lti_tool.credentials.linting import parse_date
-from lti_tool.credentials.proofs import ProofContext, Refuted, Unchecked, fetch_json, find_method, issuer_id
-from lti_tool.credentials.reading import decode_segment, one_object, parse_json
+from lti_tool.credentials.errors import CredentialInvalid, text_invalid
+from lti_tool.credentials.linting import lint_credential, parse_date
+from lti_tool.credentials.proofs import (
+    ProofContext,
+    Refuted,
+    Unchecked,
+    controller_document,
+    fetch_json,
+    find_method,
+    issuer_id,
+)
+from lti_tool.credentials.reading import as_list, decode_segment, one_object, parse_json
 
 _ALGORITHMS: Final = frozenset({"RS256", "ES256"})
+"""What 1EdTech's validator takes; it refuses EdDSA here."""
 _MINIMUM_RSA_BITS: Final = 2048
 _MAXIMUM_RSA_BITS: Final = 8192
+
+
+class TokenSigner(Protocol):
+    """A key that an issuer signs tokens with."""
+
+    @property
+    def algorithm(self) -> str:
+        """``RS256`` or ``ES256``."""
+
+    @property
+    def verification_method(self) -> str:
+        """The DID URL of the public key, with its fragment: the token's ``kid``."""
+
+    def sign(self, data: bytes) -> bytes:
+        """The signature as a JWS holds it (RFC 7518 §3)."""
+
+
+def pseudonym(id_: str) -> str:
+    """A subject's id that says nothing about anybody: another one for each credential.
+
+    A VC-JWT must name its subject by an id (``sub``); a learner who gave none has none, and an e-mail address
+    in clear would be readable by whoever gets the file.
+    """
+    return uuid.uuid5(uuid.NAMESPACE_URL, id_).urn
+
+
+def as_token(document: Mapping[str, Any], id_: str) -> dict[str, Any]:
+    """What a token says instead of a credential with a proof inside: the same, under another id.
+
+    Two credentials with one id are versions of each other (OB 3.0 "Credential equality"), and of these
+    neither replaces the other.
+
+    :param document: the credential, with its proof or without.
+    :param id_: where the token is served.
+    """
+    subject = document["credentialSubject"]
+    unsecured = {name: value for name, value in document.items() if name != "proof"}
+    unsecured |= {"id": id_, "credentialSubject": {"id": pseudonym(id_), **subject}}
+    if "refreshService" in document:
+        unsecured["refreshService"] = {**document["refreshService"], "id": id_}
+    return unsecured
+
+
+def issue_token(document: Mapping[str, Any], signer: TokenSigner) -> str:
+    """A credential as a compact JWS: its members are the claims, beside ``iss``, ``jti``, ``nbf``, ``sub``
+    and ``exp`` (OB 3.0 "JSON Web Token Proof Format").
+
+    :param document: the credential without a proof; its subject has an id.
+    :raises CredentialInvalid: if it has a proof, or a subject without an id, or must not be signed
+        (:mod:`linting`).
+    """
+    if "proof" in document:
+        raise text_invalid("/proof", "signed_already")
+    subject_id = one_object(document.get("credentialSubject")).get("id")
+    if not isinstance(subject_id, str):
+        raise text_invalid("/credentialSubject/id", "missing")
+    lint_credential(document)
+    claims: dict[str, Any] = {
+        "iss": issuer_id(document),
+        "jti": document["id"],
+        "sub": subject_id,
+        "nbf": int(parse_date(document["validFrom"]).timestamp()),
+    }
+    if "validUntil" in document:
+        claims["exp"] = int(parse_date(document["validUntil"]).timestamp())
+    header = {"alg": signer.algorithm, "kid": signer.verification_method, "typ": "JWT"}
+    signed = f"{_segment(header)}.{_segment({**claims, **document})}"
+    return f"{signed}.{_base64url(signer.sign(signed.encode('ascii')))}"
+
+
+def _segment(members: Mapping[str, Any]) -> str:
+    return _base64url(json.dumps(members, ensure_ascii=False, separators=(",", ":")).encode())
+
+
+def _base64url(octets: bytes) -> str:
+    return base64.urlsafe_b64encode(octets).rstrip(b"=").decode("ascii")
 
 
 def check_token(token: str, document: Mapping[str, Any], context: ProofContext) -> None:
@@ -43,7 +131,7 @@ def check_token(token: str, document: Mapping[str, Any], context: ProofContext) 
     algorithm = header.get("alg")
     if algorithm in (None, "none") or header.get("crit"):
         raise Refuted("token_algorithm_refused")
-    if algorithm not in _ALGORITHMS:
+    if not isinstance(algorithm, str) or algorithm not in _ALGORITHMS:
         raise Unchecked("token_algorithm_unsupported", algorithm=str(algorithm)[:40])
     _check_claims(payload, document)
     jwk = _issuer_jwk(header, issuer_id(document), context)
@@ -92,9 +180,37 @@ def _issuer_jwk(header: Mapping[str, Any], issuer: str | None, context: ProofCon
         return jwk
     if not kid.startswith("https://"):
         raise Unchecked("token_key_not_bound")
-    if not issuer.startswith("https://") or urlsplit(kid).netloc != urlsplit(issuer).netloc:
+    is_beside_issuer = (
+        issuer.startswith("https://") and _host(kid) is not None and _host(kid) == _host(issuer)
+    )
+    if not is_beside_issuer and not issuer.startswith("did:web:"):
         raise Unchecked("token_key_not_bound")
-    return fetch_json(kid, "application/json", context.fetch, "key", 64 * 1024)
+    jwk = fetch_json(kid, "application/json", context.fetch, "key", 64 * 1024)
+    if not is_beside_issuer and not _is_listed(jwk, issuer, context):
+        raise Unchecked("token_key_not_bound")
+    return jwk
+
+
+def _host(url: str) -> str | None:
+    try:
+        return urlsplit(url).netloc
+    except ValueError:  # "https://["
+        return None
+
+
+def _is_listed(jwk: Mapping[str, Any], issuer: str, context: ProofContext) -> bool:
+    """Whether an issuer's DID document has the same key for assertions: whose address it is served from says
+    nothing about whose key it is."""
+    wanted = {name: jwk.get(name) for name in ("kty", "crv", "n", "e", "x", "y")}
+    document = controller_document(issuer, context.fetch)
+    for entry in as_list(document.get("verificationMethod")):
+        listed = entry.get("publicKeyJwk") if isinstance(entry, dict) else None
+        if isinstance(listed, dict) and all(listed.get(name) == value for name, value in wanted.items()):
+            # Its own rules (assertionMethod, controller, revoked, expires) are those of every method.
+            method = str(entry.get("id"))
+            find_method(f"{issuer}{method}" if method.startswith("#") else method, issuer, None, context)
+            return True
+    return False
 
 
 def _fits(algorithm: str, jwk: Mapping[str, Any], signature: bytes, signed: bytes) -> bool:

@@ -9,7 +9,7 @@ Status List §3.2. Nothing is looked up in our own tables: our badges are judged
 from __future__ import annotations
 
 import json
-import re
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -17,10 +17,17 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final
 
+from lti_tool.credentials.checks import check_contexts, check_status, check_validity, require_plain_members
 from lti_tool.credentials.contexts import CREDENTIALS_V1, CREDENTIALS_V2
-from lti_tool.credentials.errors import ContextNotVendored, CredentialInvalid, NotACredential, TooComplex
-from lti_tool.credentials.jsonld import walk
-from lti_tool.credentials.linting import SURROGATE, parse_date
+from lti_tool.credentials.endorsements import (
+    JUDGING_SECONDS,
+    EndorsementJudgement,
+    Standing,
+    endorsement_subject,
+    has_endorsements,
+    judge_endorsements,
+)
+from lti_tool.credentials.errors import FetchFailed, NotACredential
 from lti_tool.credentials.proofs import (
     Canonicalise,
     Fetcher,
@@ -28,7 +35,6 @@ from lti_tool.credentials.proofs import (
     Refuted,
     Unchecked,
     check_proofs,
-    fetch_json,
     issuer_id,
 )
 from lti_tool.credentials.reading import (
@@ -36,13 +42,14 @@ from lti_tool.credentials.reading import (
     Ambiguous,
     Found,
     as_list,
+    inner_credentials,
     is_open_badges_2,
+    is_record,
     one_object,
     read_credential,
     strings,
 )
 from lti_tool.credentials.sandbox import Canonicaliser
-from lti_tool.credentials.status_list import MAXIMUM_ENTRIES, StatusList
 from lti_tool.credentials.tokens import check_token
 
 __all__ = ["CredentialSummary", "Fetcher", "NotACredential", "Outcome", "Report", "Step", "Verdict", "verify"]
@@ -50,21 +57,8 @@ __all__ = ["CredentialSummary", "Fetcher", "NotACredential", "Outcome", "Report"
 BADGE_TYPES: Final = frozenset(
     {"OpenBadgeCredential", "AchievementCredential", "EndorsementCredential", "ClrCredential"}
 )
-_VOCABULARY: Final = "https://www.w3.org/2018/credentials#"
-_GUARDED_MEMBERS: Final = (
-    "validFrom",
-    "validUntil",
-    "issuanceDate",
-    "expirationDate",
-    "issuer",
-    "credentialStatus",
-    "credentialSubject",
-)
-_VALUE_KEYWORDS: Final = frozenset({"@context", "@value", "@language", "@direction", "@type"})
-_ACCEPT_CREDENTIAL: Final = (
-    "application/vc+ld+json, application/vc, application/ld+json;q=0.9, application/json;q=0.8"
-)
-_MAXIMUM_STATUS_BYTES: Final = MAXIMUM_ENTRIES // 4
+RECORD_SECONDS: Final = 8.0
+"""For all credentials of one record; an honest one takes 0.05 without what is fetched."""
 
 
 class Outcome(StrEnum):
@@ -88,7 +82,8 @@ class Verdict(StrEnum):
 class Step:
     """One check.
 
-    :param name: ``read``, ``structure``, ``contexts``, ``proof``, ``validity``, ``status``, ``endorsements``.
+    :param name: ``read``, ``structure``, ``contexts``, ``proof``, ``validity``, ``status``, ``endorsements``,
+        and of a learner's record ``credentials``.
     :param detail: a stable word, e.g. ``revoked``; ``params`` are values for its translated text.
     """
 
@@ -96,6 +91,19 @@ class Step:
     outcome: Outcome
     detail: str
     params: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True)
+class ClaimedResult:
+    """What a credential says that its holder reached."""
+
+    name: str | None
+    value: str
+    is_percent: bool
+
+
+SHOWN_RELATED = 20
+"""Related achievements of a credential that a report names: any stranger may write any number of them."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +126,16 @@ class CredentialSummary:
     valid_from: str | None
     valid_until: str | None
     awarded_at: str | None
+    endorsed_id: str | None = None
+    endorsement_comment: str | None = None
+    """Of an endorsement that is judged by itself: of what, and what it says."""
+    tags: tuple[str, ...] = ()
+    """Free words, among them skills and, in badges of ours, credits with their unit."""
+    results: tuple[ClaimedResult, ...] = ()
+    version: str | None = None
+    """Which version of what it stands for."""
+    related: tuple[tuple[str, str | None], ...] = ()
+    """(id, version) of what it names as related: of badges of ours, the version before."""
 
 
 @dataclass(frozen=True)
@@ -128,9 +146,28 @@ class Report:
     steps: tuple[Step, ...]
     credential: CredentialSummary | None
     document: Mapping[str, Any] | None = None
+    endorsements: tuple[EndorsementJudgement, ...] = ()
+    """Those that it carries, if it is genuine; empty otherwise."""
+    credentials: tuple[Report, ...] = ()
+    """Those that a learner's record holds, if the record is genuine."""
+
+    @property
+    def is_record(self) -> bool:
+        """Whether it is of a learner's record, genuine or not."""
+        return any(step.name == "credentials" for step in self.steps)
+
+    @property
+    def doubt(self) -> Step | None:
+        """The first step that keeps it from being valid: one that failed, else one that was not made."""
+        for outcome in (Outcome.FAILED, Outcome.COULD_NOT_CHECK):
+            for step in self.steps:
+                if step.outcome is outcome:
+                    return step
+        return None
 
     def as_json(self) -> dict[str, Any]:
-        """What programs are told: ``{"verdict", "steps": [{"name", "outcome", "detail"}], "credential"}``."""
+        """What programs are told: ``{"verdict", "steps": [{"name", "outcome", "detail"}], "credential",
+        "endorsements": [{"standing", "detail", …}], "credentials": […]}``, the last of such objects."""
         return {
             "verdict": self.verdict.value,
             "steps": [
@@ -138,6 +175,19 @@ class Report:
                 for step in self.steps
             ],
             "credential": None if self.credential is None else asdict(self.credential),
+            "endorsements": [
+                {
+                    "standing": one.standing.value,
+                    "detail": one.detail,
+                    "endorser_id": one.endorser_id,
+                    "endorser_name": one.endorser_name,
+                    "endorsed": one.endorsed,
+                    "comment": one.comment,
+                    "valid_from": one.valid_from,
+                }
+                for one in self.endorsements
+            ],
+            "credentials": [one.as_json() for one in self.credentials],
         }
 
 
@@ -167,17 +217,54 @@ def verify(
         reason = str(error.args[0])
         outcome = Outcome.COULD_NOT_CHECK if reason in EXCESSES else Outcome.FAILED
         return _report([Step("read", outcome, reason)], None)
-    return _Verification(found, fetch, now, canonicaliser).report()
+    remembering = _Remembering(fetch, canonicaliser.canonicalise)
+    context = ProofContext(remembering, remembering.canonicalise, now)
+    return _Verification(found, context).report()
+
+
+class _Remembering:
+    """Asks for each document once, and canonicalises it once: issuer and endorsers may be one, and so may
+    their status lists, and all badges of a record have them in common."""
+
+    def __init__(self, fetch: Fetcher, canonicalise: Canonicalise) -> None:
+        self._fetch = fetch
+        self._canonicalise = canonicalise
+        self._answers: dict[tuple[str, str], bytes | str] = {}
+        self._canonical: dict[str, str] = {}
+
+    def canonicalise(self, documents: list[Mapping[str, Any]]) -> list[str]:
+        texts = [json.dumps(document) for document in documents]
+        missing = {
+            text: document
+            for text, document in zip(texts, documents, strict=True)
+            if text not in self._canonical
+        }
+        if missing:
+            found = self._canonicalise(list(missing.values()))
+            self._canonical.update(zip(missing, found, strict=True))
+        return [self._canonical[text] for text in texts]
+
+    def fetch(self, url: str, accept: str) -> bytes:
+        if (url, accept) not in self._answers:
+            try:
+                self._answers[url, accept] = self._fetch.fetch(url, accept)
+            except FetchFailed as error:
+                self._answers[url, accept] = error.reason
+        answer = self._answers[url, accept]
+        if isinstance(answer, str):
+            raise FetchFailed(answer)
+        return answer
 
 
 class _Verification:
     """One run over one document; each step appends itself."""
 
-    def __init__(self, found: Found, fetch: Fetcher, now: datetime, canonicaliser: Canonicaliser) -> None:
+    def __init__(self, found: Found, context: ProofContext, ends: float | None = None) -> None:
+        """:param ends: by :func:`time.monotonic`, where it is one of the credentials of a record."""
         self._found = found
         self._document = found.document
-        self._now = now
-        self._context = ProofContext(fetch, canonicaliser.canonicalise, now)
+        self._context = context
+        self._ends = ends
         self._steps: list[Step] = []
 
     def report(self) -> Report:
@@ -197,9 +284,40 @@ class _Verification:
         else:
             # a pointer that nobody signed says nothing, and is not worth a request
             self._steps.append(Step("status", Outcome.SKIPPED, "not_reached"))
-        if any(key in ("endorsement", "endorsementJwt") for key in _keys(self._document)):
-            self._steps.append(Step("endorsements", Outcome.SKIPPED, "endorsements_not_checked"))
-        return _report(self._steps, self._document)
+        judged: tuple[EndorsementJudgement, ...] = ()
+        if has_endorsements(self._document):
+            if genuine:
+                seconds = JUDGING_SECONDS if self._ends is None else self._ends - time.monotonic()
+                judged = judge_endorsements(self._document, self._context, seconds)
+                self._steps.append(_endorsements_step(judged))
+            else:
+                self._steps.append(Step("endorsements", Outcome.SKIPPED, "not_reached"))
+        held: tuple[Report, ...] = ()
+        if is_record(self._document):
+            if genuine and self._ends is None:
+                held = self._held()
+                self._steps.append(_credentials_step(held))
+            else:
+                detail = "not_reached" if self._ends is None else "record_within_record"
+                outcome = Outcome.SKIPPED if self._ends is None else Outcome.COULD_NOT_CHECK
+                self._steps.append(Step("credentials", outcome, detail))
+        return _report(self._steps, self._document, judged, held)
+
+    def _held(self) -> tuple[Report, ...]:
+        """Each credential of a record, judged as if it had come alone."""
+        ends = time.monotonic() + RECORD_SECONDS
+        reports = []
+        for raw in inner_credentials(self._document):
+            if time.monotonic() >= ends:
+                late = Step("read", Outcome.COULD_NOT_CHECK, "took_too_long")
+                reports.append(_report([late], raw if isinstance(raw, dict) else None))
+                continue
+            found = _found_in_record(raw)
+            if found is None:
+                reports.append(_report([Step("read", Outcome.FAILED, "not_a_credential")], None))
+            else:
+                reports.append(_Verification(found, self._context, ends).report())
+        return tuple(reports)
 
     def _skip_or_fail_proof(self, missing: bool) -> None:
         if missing:
@@ -240,7 +358,14 @@ class _Verification:
             raise Refuted("subject_missing" if not isinstance(subject, list) else "several_subjects")
         if not subject.get("id") and not subject.get("identifier"):
             raise Refuted("subject_not_identified")
-        if "EndorsementCredential" not in types and "ClrCredential" not in types:
+        if "EndorsementCredential" in types:
+            endorsement_subject(document)
+        elif is_record(document):
+            if "ClrSubject" not in strings(subject.get("type")):
+                raise Refuted("type_missing", type="ClrSubject")
+            if not inner_credentials(document):
+                raise Refuted("record_empty")
+        else:
             achievement = subject.get("achievement")
             if "AchievementSubject" not in strings(subject.get("type")):
                 raise Refuted("type_missing", type="AchievementSubject")
@@ -263,7 +388,7 @@ class _Verification:
         return "signature_right", {"suite": suite, "method": method}
 
     def _validity(self) -> tuple[str, dict[str, str]]:
-        return check_validity(self._document, self._now)
+        return check_validity(self._document, self._context.now)
 
     def _status(self) -> tuple[str, dict[str, str]]:
         entries = as_list(self._document.get("credentialStatus"))
@@ -274,165 +399,52 @@ class _Verification:
         return "not_revoked", {}
 
 
-def require_plain_members(document: Mapping[str, Any]) -> None:
-    """Refuse members that state something under a name that a reader of JSON does not look for.
-
-    :raises Refuted: for such a name, or a text that is no Unicode.
-    :raises Unchecked: for an inline context, which may give any name any meaning.
-    """
-    for pointer, value in walk(document):
-        if isinstance(value, str) and SURROGATE.search(value):
-            raise Refuted("lone_surrogate", pointer=pointer)
-        if not isinstance(value, dict):
-            continue
-        if any(isinstance(context, dict) for context in as_list(value.get("@context"))):
-            raise Unchecked("context_inline", pointer=pointer)
-        for key in value:
-            # an absolute IRI or a JSON-LD keyword as a member name states the same as the plain name and
-            # is seen by nobody who reads the JSON: an expired badge would look as if it had no end
-            if SURROGATE.search(key) or ":" in key or (key.startswith("@") and key not in _VALUE_KEYWORDS):
-                raise Refuted("member_name_disguised", pointer=f"{pointer}/{key}"[:300])
-
-
-def check_contexts(document: Mapping[str, Any], canonicalise: Canonicalise) -> None:
-    """Check that the JSON of a credential (a badge, a status list) says what its RDF, which is signed, says.
-
-    :raises Refuted: if it says less, or is no JSON-LD.
-    :raises Unchecked: if a context is unknown, or it is too complex.
-    """
-    require_plain_members(document)
-    unsecured = {key: value for key, value in document.items() if key != "proof"}
+def _found_in_record(raw: Any) -> Found | None:
+    """A credential within a record: an object with its proof, or a token."""
+    if isinstance(raw, dict):
+        return Found("json", raw)
     try:
-        (canonical,) = canonicalise([unsecured])
-    except ContextNotVendored as error:
-        raise Unchecked("context_unknown", url=error.url) from None
-    except TooComplex as error:
-        raise Unchecked(error.reason) from None
-    except CredentialInvalid as error:
-        params = {key: str(value) for key, value in error.params.items() if key != "reason"}
-        raise Refuted(str(error.params.get("reason")), **params) from None
-    _require_nothing_hidden(document, canonical)
+        found = read_credential(raw.encode("utf-8", "replace")) if isinstance(raw, str) else None
+    except (NotACredential, Ambiguous):
+        return None
+    return found if found is not None and found.jwt is not None else None
 
 
-def _require_nothing_hidden(document: Mapping[str, Any], canonical: str) -> None:
-    """Refuse a document whose JSON shows less about the credential than its RDF states.
-
-    JSON-LD merges all objects with the same ``id``. ``validUntil`` can be moved away from the credential into
-    any other object that names it, without touching the signature; a reader of JSON would not see it.
-    """
-    root = re.escape(f"<{document['id']}>")
-    for member in _GUARDED_MEMBERS:
-        stated = len(re.findall(rf"^{root} <{_VOCABULARY}{member}> ", canonical, re.MULTILINE))
-        if stated != len(as_list(document.get(member))):
-            raise Refuted("member_hidden", pointer=f"/{member}")
-    for index, entry in enumerate(as_list(document.get("credentialStatus"))):
-        if not isinstance(entry, dict) or not isinstance(entry.get("type"), str | list):
-            raise Refuted("status_malformed", pointer=f"/credentialStatus/{index}")
-
-
-def check_validity(document: Mapping[str, Any], now: datetime) -> tuple[str, dict[str, str]]:
-    """Whether ``now`` is within the dates of a credential (VCDM 2.0 §4.9, VCDM 1.1 §4.6).
-
-    :raises Refuted: if not, or a date is none.
-    """
-    times: dict[str, datetime] = {}
-    for start, end in (("validFrom", "validUntil"), ("issuanceDate", "expirationDate")):
-        for member in (start, end):
-            if member in document:
-                try:
-                    times[member] = parse_date(document[member])
-                except ValueError:
-                    raise Refuted("date_malformed", pointer=f"/{member}") from None
-        if start in times and times[start] > now:
-            raise Refuted("not_yet_valid", date=str(document[start]))
-        if end in times and times[end] <= now:
-            raise Refuted("expired", date=str(document[end]))
-    if "validFrom" not in times and "issuanceDate" not in times:
-        raise Refuted("date_missing")
-    return "within_dates", {}
+def _credentials_step(held: tuple[Report, ...]) -> Step:
+    """A record holds as far as every credential in it does; the first that does not is named."""
+    for verdict, outcome, detail in (
+        (Verdict.INVALID, Outcome.FAILED, "credential_invalid"),
+        (Verdict.INCONCLUSIVE, Outcome.COULD_NOT_CHECK, "credential_unchecked"),
+    ):
+        doubtful = [one for one in held if one.verdict is verdict]
+        if doubtful:
+            said = doubtful[0].credential
+            name = (said.name or said.id if said is not None else None) or ""
+            params = {"name": name[:200], "count": str(len(doubtful)), "of": str(len(held))}
+            return Step("credentials", outcome, detail, MappingProxyType(params))
+    return Step("credentials", Outcome.PASSED, "credentials_valid", MappingProxyType({"of": str(len(held))}))
 
 
-def check_status(entry: Any, document: Mapping[str, Any], context: ProofContext) -> None:
-    """Ask whether the credential is revoked or suspended.
-
-    :raises Refuted: ``revoked``, ``suspended``, or a list that does not speak for this credential.
-    :raises Unchecked: if the list could not be had, or is of an unknown kind.
-    """
-    if not isinstance(entry, dict):
-        raise Refuted("status_malformed")
-    kinds = strings(entry.get("type"))
-    if "1EdTechRevocationList" in kinds:
-        _check_revocation_list(entry, document, context)
-    elif "BitstringStatusListEntry" in kinds:
-        _check_bit(entry, document, context, "BitstringStatusListCredential", "BitstringStatusList")
-    elif "StatusList2021Entry" in kinds:
-        _check_bit(entry, document, context, "StatusList2021Credential", "StatusList2021")
-    else:
-        raise Unchecked("status_kind_unknown", type=str(entry.get("type"))[:100])
+def _endorsements_step(judged: tuple[EndorsementJudgement, ...]) -> Step:
+    """The worst of all endorsements; one that merely ended takes nothing from the badge."""
+    for standing, outcome, detail in (
+        (Standing.FALSE, Outcome.FAILED, "endorsement_false"),
+        (Standing.UNCHECKED, Outcome.COULD_NOT_CHECK, "endorsement_unchecked"),
+        (Standing.ENDED, Outcome.PASSED, "endorsement_ended"),
+    ):
+        for one in judged:
+            if one.standing is standing:
+                params = {"by": (one.endorser_name or one.endorser_id or "")[:200], "why": one.detail}
+                return Step("endorsements", outcome, detail, MappingProxyType(params))
+    return Step("endorsements", Outcome.PASSED, "endorsements_genuine")
 
 
-def _check_bit(
-    entry: Mapping[str, Any],
-    document: Mapping[str, Any],
-    context: ProofContext,
-    credential_type: str,
-    subject_type: str,
-) -> None:
-    purpose, url, index = (
-        entry.get(name) for name in ("statusPurpose", "statusListCredential", "statusListIndex")
-    )
-    if not isinstance(purpose, str) or not isinstance(url, str) or not re.fullmatch(r"\d{1,10}", str(index)):
-        raise Refuted("status_malformed")
-    if purpose not in ("revocation", "suspension"):
-        raise Unchecked("status_purpose_unknown", purpose=purpose[:100])
-    if entry.get("statusSize", 1) != 1:
-        raise Unchecked("status_size_unsupported")
-    listed = fetch_json(url, _ACCEPT_CREDENTIAL, context.fetch, "status", _MAXIMUM_STATUS_BYTES)
-    if credential_type not in strings(listed.get("type")) or listed.get("id") != url:
-        raise Refuted("status_list_wrong")
-    if issuer_id(listed) is None or issuer_id(listed) != issuer_id(document):
-        raise Refuted("status_list_of_another_issuer")
-    # a list's encodedList is one literal: the document is small in RDF, whatever its size in bytes
-    try:
-        check_contexts(listed, context.canonicalise)
-        check_proofs(listed, context)
-        check_validity(listed, context.now)
-    except Refuted as refuted:
-        raise Refuted("status_list_invalid", why=refuted.reason) from None
-    subject = listed.get("credentialSubject")
-    if not isinstance(subject, dict) or subject_type not in strings(subject.get("type")):
-        raise Refuted("status_list_wrong")
-    if purpose not in strings(subject.get("statusPurpose")):
-        raise Refuted("status_purpose_differs")
-    try:
-        bits = StatusList.decode(str(subject.get("encodedList")))
-        is_set = bits[int(str(index))]
-    except (ValueError, IndexError):
-        raise Refuted("status_list_invalid", why="encoded_list") from None
-    if is_set:
-        raise Refuted("revoked" if purpose == "revocation" else "suspended")
-
-
-def _check_revocation_list(
-    entry: Mapping[str, Any], document: Mapping[str, Any], context: ProofContext
-) -> None:
-    """1EdTechRevocationList: unsigned, so it counts only from where the signed entry points."""
-    url = entry.get("id")
-    if not isinstance(url, str) or not url.startswith("https://"):
-        raise Refuted("status_malformed")
-    listed = fetch_json(url, "application/json", context.fetch, "status", _MAXIMUM_STATUS_BYTES)
-    if listed.get("issuer") not in (None, issuer_id(document)):
-        raise Refuted("status_list_of_another_issuer")
-    for revoked in as_list(listed.get("revokedCredential")):
-        if (
-            isinstance(revoked, dict)
-            and revoked.get("id") == document.get("id")
-            and revoked.get("revoked", True)
-        ):
-            raise Refuted("revoked", why=str(revoked.get("revocationReason", ""))[:300])
-
-
-def _report(steps: list[Step], document: Mapping[str, Any] | None) -> Report:
+def _report(
+    steps: list[Step],
+    document: Mapping[str, Any] | None,
+    endorsements: tuple[EndorsementJudgement, ...] = (),
+    held: tuple[Report, ...] = (),
+) -> Report:
     outcomes = {step.outcome for step in steps}
     if Outcome.FAILED in outcomes:
         verdict = Verdict.INVALID
@@ -440,11 +452,13 @@ def _report(steps: list[Step], document: Mapping[str, Any] | None) -> Report:
         verdict = Verdict.INCONCLUSIVE
     else:
         verdict = Verdict.VALID
-    return Report(verdict, tuple(steps), _summary(document) if document is not None else None, document)
+    summary = _summary(document) if document is not None else None
+    return Report(verdict, tuple(steps), summary, document, endorsements, held)
 
 
 def _summary(document: Mapping[str, Any]) -> CredentialSummary:
     subject = one_object(document.get("credentialSubject"))
+    endorses = "EndorsementSubject" in strings(subject.get("type"))
     achievement = one_object(subject.get("achievement"))
     issuer = one_object(document.get("issuer"))
     image = one_object(document.get("image")) or one_object(achievement.get("image"))
@@ -466,7 +480,30 @@ def _summary(document: Mapping[str, Any]) -> CredentialSummary:
         valid_from=_text(document.get("validFrom")) or _text(document.get("issuanceDate")),
         valid_until=_text(document.get("validUntil")) or _text(document.get("expirationDate")),
         awarded_at=_text(document.get("awardedDate")),
+        endorsed_id=_text(subject.get("id")) if endorses else None,
+        endorsement_comment=_text(subject.get("endorsementComment")),
+        tags=tuple(strings(achievement.get("tag"))),
+        results=tuple(_results(subject, achievement)),
+        version=_text(achievement.get("version")),
+        related=tuple(
+            (id_, _text(entry.get("version")))
+            for entry in map(one_object, as_list(achievement.get("related"))[:SHOWN_RELATED])
+            if (id_ := _text(entry.get("id")))
+        ),
     )
+
+
+def _results(subject: Mapping[str, Any], achievement: Mapping[str, Any]) -> Iterator[ClaimedResult]:
+    descriptions = {
+        _text(entry.get("id")): entry
+        for one in as_list(achievement.get("resultDescription"))
+        if (entry := one_object(one))
+    }
+    for result in map(one_object, as_list(subject.get("result"))):
+        described = descriptions.get(_text(result.get("resultDescription")), {})
+        if value := _text(result.get("value")):
+            kinds = strings(described.get("resultType"))
+            yield ClaimedResult(_text(described.get("name")), value, "Percent" in kinds)
 
 
 def _text(value: Any) -> str | None:
@@ -476,9 +513,3 @@ def _text(value: Any) -> str | None:
     if isinstance(value, dict):
         value = value.get("@value", next(iter(value.values()), None) if len(value) == 1 else None)
     return value if isinstance(value, str) else None
-
-
-def _keys(document: Mapping[str, Any]) -> Iterator[str]:
-    for _, value in walk(document):
-        if isinstance(value, dict):
-            yield from value

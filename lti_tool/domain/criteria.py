@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from hashlib import sha256
 from itertools import chain
 from typing import Final, NamedTuple
 
@@ -157,6 +158,40 @@ class HoldsAchievement:
 
 
 @dataclass(frozen=True, slots=True)
+class MicromodulesCompleted:
+    """The learner completed so many micromodules of a set, each counted once; only milestones ask this.
+
+    Which micromodules the set has is a fact like their completions (``Evidence.counted``): a category and an
+    organisation change. Where all of them are asked for, those count that are offered at the time of the
+    decision. An empty set is never met.
+    """
+
+    label: str
+    """What people call the set: the category's name, the organisation's, or a name for the list."""
+    count: int | None = None
+    """How many; ``None`` for all of them."""
+    micromodule_ids: tuple[str, ...] = ()
+    """The set, where it is a list."""
+    category_id: str | None = None
+    """The set, where it is a category. With neither it is the whole organisation."""
+
+    @property
+    def key(self) -> str:
+        """The evidence key of this fact: the same for leaves that ask the same."""
+        how_many = "all" if self.count is None else str(self.count)
+        if self.category_id is not None:
+            return f"micromodules:{how_many}:category:{self.category_id}"
+        if self.micromodule_ids:
+            listed = sha256("\n".join(sorted(self.micromodule_ids)).encode()).hexdigest()
+            return f"micromodules:{how_many}:list:{listed[:32]}"
+        return f"micromodules:{how_many}:organisation"
+
+    def needed(self, counted: int) -> int:
+        """How many have to be completed where the set has ``counted``; never none."""
+        return max(1, counted if self.count is None else self.count)
+
+
+@dataclass(frozen=True, slots=True)
 class AllOf:
     """Every part is met."""
 
@@ -196,10 +231,19 @@ class Within:
         return (self.part,)
 
 
-Leaf = ScoreAtLeast | MeanAtLeast | GatePassed | Attested | EvidenceAccepted | Completed | HoldsAchievement
+Leaf = (
+    ScoreAtLeast
+    | MeanAtLeast
+    | GatePassed
+    | Attested
+    | EvidenceAccepted
+    | Completed
+    | HoldsAchievement
+    | MicromodulesCompleted
+)
 """A criterion that asks for a fact."""
 FactLeaf = GatePassed | Attested | EvidenceAccepted | Completed | HoldsAchievement
-"""A leaf that reads ``Evidence.facts``; the others read ``Evidence.scores``."""
+"""A leaf that reads one of ``Evidence.facts``; scores and means read ``Evidence.scores``."""
 Combination = AllOf | AnyOf | AtLeast | Within
 Criterion = Leaf | Combination
 
@@ -211,12 +255,13 @@ LEAVES: Final = (
     EvidenceAccepted,
     Completed,
     HoldsAchievement,
+    MicromodulesCompleted,
 )
 """For ``isinstance``, which takes a tuple faster than a union."""
 
 
 def leaves(criterion: Criterion) -> Iterator[Leaf]:
-    """Every criterion that asks for a fact, from left to right; a mean is one of them."""
+    """Every criterion that asks for a fact, from left to right; a mean is one of them, and so is a set."""
     if isinstance(criterion, LEAVES):
         yield criterion
         return
@@ -299,6 +344,10 @@ class Reason(StrEnum):
     ACHIEVEMENT_HELD = "achievement_held"
     ACHIEVEMENT_NOT_HELD = "achievement_not_held"
     ACHIEVEMENT_NOT_READ_YET = "achievement_not_read_yet"
+    ENOUGH_COMPLETED = "enough_completed"
+    TOO_FEW_COMPLETED = "too_few_completed"
+    COMPLETIONS_UNKNOWN = "completions_unknown"
+    """Of a set: which micromodules count, or which of them are completed, is not known."""
     TOO_EARLY = "too_early"
     """It would be met, but happened before the dates that count."""
     TOO_LATE = "too_late"
@@ -326,7 +375,7 @@ class Finding(NamedTuple):
     """When it was first met as far as the platform tells; only where ``state`` is met."""
     score: Score | None = None
     parts: tuple[Finding, ...] = ()
-    """Of a combination its parts, of a mean its terms."""
+    """Of a combination its parts, of a mean its terms, of a set of micromodules the completion of each."""
     fact: Fact | None = None
     mean: Decimal | None = None
     """The weighted mean in percent, cut off (not rounded) after as many decimals as a threshold may have,

@@ -18,6 +18,7 @@ from lti_tool.domain.criteria import (
     HoldsAchievement,
     Leaf,
     MeanAtLeast,
+    MicromodulesCompleted,
     ScoreAtLeast,
     Term,
     Unit,
@@ -46,6 +47,8 @@ class CriteriaProblem(StrEnum):
     TEXT_TOO_LONG = "text_too_long"
     NOTHING_ACCEPTED = "nothing_accepted"
     """Evidence is asked for that may be neither text nor link nor file, or names one of these twice."""
+    SET_INVALID = "set_invalid"
+    """A set of micromodules that is both a list and a category, or a list that names one twice."""
     TOO_DEEP = "too_deep"
     TOO_MANY = "too_many"
 
@@ -55,6 +58,8 @@ MAXIMUM_LEAVES = 50
 """Leaves and terms of means together: each is a column to read or a line to explain."""
 MAXIMUM_POINTS = Decimal(100_000)
 MAXIMUM_WEIGHT = Decimal(1000)
+MAXIMUM_COUNT = 1000
+"""Micromodules that may be asked for of a category or an organisation."""
 MAXIMUM_CHECKLIST = 20
 MAXIMUM_CHECKLIST_LINE = 200
 MAXIMUM_INSTRUCTIONS = 2000
@@ -109,10 +114,23 @@ def _problems_of_leaf(leaf: Leaf) -> Iterator[CriteriaProblem]:
         yield from _problems_of_mean(leaf)
     elif isinstance(leaf, EvidenceAccepted):
         yield from _problems_of_evidence(leaf)
+    elif isinstance(leaf, MicromodulesCompleted):
+        yield from _problems_of_set(leaf)
     elif isinstance(leaf, Completed | HoldsAchievement):
         subject_id = leaf.micromodule_id if isinstance(leaf, Completed) else leaf.achievement_id
         if not subject_id.strip():
             yield CriteriaProblem.LABEL_MISSING
+
+
+def _problems_of_set(leaf: MicromodulesCompleted) -> Iterator[CriteriaProblem]:
+    highest = len(leaf.micromodule_ids) or MAXIMUM_COUNT
+    if leaf.count is not None and not 1 <= leaf.count <= highest:
+        yield CriteriaProblem.COUNT_OUT_OF_RANGE
+    ids = leaf.micromodule_ids
+    is_both = leaf.category_id is not None and bool(ids)
+    named = ids if leaf.category_id is None else (leaf.category_id,)
+    if is_both or len(set(ids)) < len(ids) or not all(id_.strip() for id_ in named):
+        yield CriteriaProblem.SET_INVALID
 
 
 def _problems_of_mean(leaf: MeanAtLeast) -> Iterator[CriteriaProblem]:
@@ -172,7 +190,9 @@ def _is_usable(number: Decimal, highest: Decimal) -> bool:
 
 
 def _size(leaf: Leaf) -> int:
-    return max(1, len(leaf.terms)) if isinstance(leaf, MeanAtLeast) else 1
+    if isinstance(leaf, MeanAtLeast):
+        return max(1, len(leaf.terms))
+    return max(1, len(leaf.micromodule_ids)) if isinstance(leaf, MicromodulesCompleted) else 1
 
 
 def _has_ambiguous_key(asked: list[Leaf]) -> bool:

@@ -25,6 +25,7 @@ from lti_tool.domain.criteria import (
     GatePassed,
     HoldsAchievement,
     MeanAtLeast,
+    MicromodulesCompleted,
     Reason,
     ScoreAtLeast,
     State,
@@ -33,7 +34,7 @@ from lti_tool.domain.criteria import (
     Within,
     parts_needed,
 )
-from lti_tool.domain.evidence import Detail, Evidence, Fact, Score
+from lti_tool.domain.evidence import Counted, Detail, Evidence, Fact, Score
 
 _HUNDRED = Decimal(100)
 _exact = Context(prec=4000)
@@ -50,18 +51,31 @@ _tuple = tuple.__new__
 
 def evaluate(criterion: Criterion, evidence: Evidence) -> Finding:
     """Say how ``criterion`` stands for the learner whose facts are ``evidence``."""
-    return _evaluate(criterion, evidence.scores, evidence.facts)
+    return _evaluate(criterion, evidence.scores, evidence.facts, evidence.counted)
 
 
-def _evaluate(criterion: Criterion, scores: Mapping[str, Score], facts: Mapping[str, Fact]) -> Finding:
+def within(window: Within, finding: Finding) -> Finding:
+    """What ``window`` makes of the finding of its part, which was judged by whatever date."""
+    return _combined(window, (_dated(window, finding),))
+
+
+def _evaluate(
+    criterion: Criterion,
+    scores: Mapping[str, Score],
+    facts: Mapping[str, Fact],
+    counted: Mapping[str, tuple[Counted, ...]],
+) -> Finding:
     if isinstance(criterion, ScoreAtLeast):
         return _evaluate_score(criterion, scores.get(criterion.key))
     if isinstance(criterion, _COUNTING):
-        return _combined(criterion, tuple([_evaluate(part, scores, facts) for part in criterion.parts]))
+        parts = [_evaluate(part, scores, facts, counted) for part in criterion.parts]
+        return _combined(criterion, tuple(parts))
     if isinstance(criterion, Within):
-        return _combined(criterion, (_dated(criterion, _evaluate(criterion.part, scores, facts)),))
+        return _combined(criterion, (_dated(criterion, _evaluate(criterion.part, scores, facts, counted)),))
     if isinstance(criterion, MeanAtLeast):
         return _evaluate_mean(criterion, scores)
+    if isinstance(criterion, MicromodulesCompleted):
+        return _evaluate_set(criterion, counted.get(criterion.key), facts)
     return _evaluate_fact(criterion, facts.get(criterion.key))
 
 
@@ -191,11 +205,36 @@ def _evaluate_fact(criterion: FactLeaf, fact: Fact | None) -> Finding:
     return Finding(criterion, _NOT_MET, not_met, None, None, (), fact)
 
 
+def _evaluate_set(
+    criterion: MicromodulesCompleted, counted: tuple[Counted, ...] | None, facts: Mapping[str, Fact]
+) -> Finding:
+    if counted is None:
+        return Finding(criterion, _UNKNOWN, Reason.COMPLETIONS_UNKNOWN)
+    asked = [Completed(one.micromodule_id, one.name) for one in dict.fromkeys(counted)]
+    return _counted(criterion, tuple(_evaluate_fact(one, facts.get(one.key)) for one in asked))
+
+
+def _counted(criterion: MicromodulesCompleted, findings: tuple[Finding, ...]) -> Finding:
+    """How a set stands by its micromodules; one that is empty asks for nothing, and is not met."""
+    needed = criterion.needed(len(findings))
+    states = [finding.state for finding in findings]
+    met = states.count(_MET)
+    if met >= needed:
+        met_at = _met_at(findings, needed)
+        return Finding(criterion, _MET, Reason.ENOUGH_COMPLETED, met_at, None, findings)
+    if met + states.count(_UNKNOWN) >= needed:
+        return Finding(criterion, _UNKNOWN, Reason.COMPLETIONS_UNKNOWN, None, None, findings)
+    return Finding(criterion, _NOT_MET, Reason.TOO_FEW_COMPLETED, None, None, findings)
+
+
 def _dated(window: Within, finding: Finding) -> Finding:
     """``finding`` with every leaf that is met judged by when it happened."""
     criterion = finding.criterion
     if isinstance(criterion, (AllOf, AnyOf, AtLeast, Within)):
         return _combined(criterion, tuple(_dated(window, part) for part in finding.parts))
+    if isinstance(criterion, MicromodulesCompleted) and finding.parts:
+        # Each completion by itself, for the same reason: a sixth, found later, spoils no five in March.
+        return _counted(criterion, tuple(_dated(window, part) for part in finding.parts))
     if finding.state is not _MET:
         return finding
     at = finding.met_at

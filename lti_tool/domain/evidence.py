@@ -59,6 +59,13 @@ class Detail(StrEnum):
     """Nothing was handed in."""
 
 
+class Counted(NamedTuple):
+    """A micromodule that counts for a set of them."""
+
+    micromodule_id: str
+    name: str
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """Everything known about one learner, by evidence key (the criteria name these keys).
@@ -68,6 +75,10 @@ class Evidence:
 
     scores: Mapping[str, Score] = field(default_factory=dict)
     facts: Mapping[str, Fact] = field(default_factory=dict)
+    counted: Mapping[str, tuple[Counted, ...]] = field(default_factory=dict)
+    """Which micromodules a set has, each once; whether each is completed is a fact of its own. Of a whole
+    organisation of which not all are asked for, those that the learner completed: the others change nothing.
+    """
 
 
 NOTHING_KNOWN = Evidence()

@@ -31,6 +31,9 @@ BACKLOG = 500
 PATIENCE = timedelta(minutes=2)
 """How long an offered message is left alone before this process offers the same work again."""
 
+SIGNING_PATIENCE = timedelta(seconds=EVERY_SECONDS)
+"""Of an organisation's renewed badges: more of them come while the last message is worked on."""
+
 SYNC_PATIENCE = timedelta(seconds=2 * EVERY_SECONDS)
 """Shorter for a course's scheduled sync: it may be done, and rightly due again, within the minute. None at
 all once the queue is empty: a message that is gone was done, or is owed again."""
@@ -41,6 +44,10 @@ many where they were too many: nobody waits behind a queue that takes minutes.""
 LEAST_PORTION = 10
 
 PURGE_SECONDS = 3600.0
+
+MILESTONES_SECONDS = 300.0
+"""Between two searches for people about whom a milestone is not decided. It looks at every completion, and
+finds only what a worker that was killed has left: completions are decided about as they come."""
 
 KEYS_SECONDS = 3600.0
 """Between two looks at whether a key is due: on one of many machines, which share the folder of keys."""
@@ -76,6 +83,9 @@ class Reconcile:
             # Kept, not given back: who takes it next finds an hour gone by.
             is_purge_due = runs.take_lease(session, "purge", uuid.uuid4().hex, now, PURGE_SECONDS)
             is_tending_due = runs.take_lease(session, "keys", uuid.uuid4().hex, now, KEYS_SECONDS)
+            is_counting_due = runs.take_lease(
+                session, "milestones", uuid.uuid4().hex, now, MILESTONES_SECONDS
+            )
             is_search_due = runs.take_lease(session, "scores", uuid.uuid4().hex, now, SCORES_SECONDS)
         if is_purge_due:
             with self._tool.database.write() as session:
@@ -94,7 +104,12 @@ class Reconcile:
         self._weigh(waiting)
         self._measure(now)
         count = 0
-        for offer in self._due(now, max(0, room) + len(self._offered), search_scores=is_search_due):
+        for offer in self._due(
+            now,
+            max(0, room) + len(self._offered),
+            search_scores=is_search_due,
+            search_milestones=is_counting_due,
+        ):
             if count >= room:
                 break
             if offer in self._offered:
@@ -148,13 +163,25 @@ class Reconcile:
         with self._tool.database.write() as session:
             runs.release_lease(session, "reconcile", self._holder)
 
-    def _due(self, now: datetime, limit: int, *, search_scores: bool) -> Iterator[Offer]:
+    def _due(
+        self, now: datetime, limit: int, *, search_scores: bool, search_milestones: bool
+    ) -> Iterator[Offer]:
         """Everything that is owed: what is quick and what people wait for first."""
         tool = self._tool
         if limit == 0:
             return
-        for status_list_id in tool.issuing.unsigned_status_lists(limit):
+        for status_list_id in tool.status_lists.unsigned(limit):
             yield Offer("sign_status_list", (("status_list_id", status_list_id),))
+        for run_id in tool.reissuing.due(limit):
+            yield Offer("reissue", (("run_id", run_id),))
+        for review_id in tool.reviews.due(limit):
+            yield Offer("carry_out_review", (("review_id", review_id),))
+        for organisation_id in tool.renewing.due(limit):
+            yield Offer("sign_renewals", (("organisation_id", organisation_id),), SIGNING_PATIENCE)
+        for version_id in tool.expiring.due(limit):
+            yield Offer("end_badges", (("achievement_version_id", version_id),))
+        for run_id in tool.retroactive.due(limit):
+            yield Offer("award_retroactively", (("run_id", run_id),))
         for award_id in tool.issuing.awards_without_credential(limit):
             yield Offer("issue_credential", (("award_id", award_id),))
         with tool.database.read() as session:
@@ -162,6 +189,8 @@ class Reconcile:
         for run in lost:
             if run.kind == "sync" and run.context_id is not None:
                 yield Offer("sync_context", (("context_id", run.context_id), ("run_id", run.id)))
+        for milestone_id in tool.milestones.due(limit) if search_milestones else ():
+            yield Offer("decide_milestone", (("milestone_id", milestone_id),))
         for line_item_id in tool.scoring.columns_due(now, limit) if search_scores else ():
             yield Offer("write_scores", (("line_item_id", line_item_id),), timedelta(seconds=SCORES_SECONDS))
         for notice_id in tool.notices.waiting(limit):

@@ -31,7 +31,7 @@ def register(tool: Tool, reconcile: Reconcile) -> None:
         tool.issuing.issue_credential(award_id)
 
     def sign_status_list(status_list_id: str) -> None:
-        tool.issuing.sign_status_list(status_list_id)
+        tool.status_lists.sign(status_list_id)
 
     def write_scores(line_item_id: str) -> None:
         tool.scoring.write_scores(line_item_id)
@@ -42,10 +42,35 @@ def register(tool: Tool, reconcile: Reconcile) -> None:
     def look_after_notices(deployment_id: str) -> None:
         tool.notices.look_after_handlers(deployment_id)
 
+    def end_badges(achievement_version_id: str) -> None:
+        tool.expiring.work(achievement_version_id)
+
+    def sign_renewals(organisation_id: str) -> None:
+        tool.renewing.work(organisation_id)
+
+    def reissue(run_id: str) -> None:
+        tool.reissuing.work(run_id)
+
+    def carry_out_review(review_id: str) -> None:
+        tool.reviews.carry_out(review_id)
+
+    def decide_milestone(milestone_id: str) -> None:
+        tool.milestones.work(milestone_id)
+
+    tool.queue.register("decide_milestone", decide_milestone)
+    tool.queue.register("carry_out_review", carry_out_review)
+
+    def award_retroactively(run_id: str) -> None:
+        tool.retroactive.work(run_id)
+
+    tool.queue.register("award_retroactively", award_retroactively)
     tool.queue.register("sync_context", sync_context)
     tool.queue.register("write_scores", write_scores)
     tool.queue.register("issue_credential", issue_credential)
     tool.queue.register("sign_status_list", sign_status_list)
+    tool.queue.register("reissue", reissue)
+    tool.queue.register("end_badges", end_badges)
+    tool.queue.register("sign_renewals", sign_renewals)
     tool.queue.register("act_on_notice", act_on_notice)
     tool.queue.register("look_after_notices", look_after_notices)
     tool.queue.register("reconcile", reconcile.run)

@@ -6,8 +6,7 @@ found, whoever asks.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -16,27 +15,23 @@ from sqlalchemy.orm import Session
 
 from lti_tool.domain.registrations import RegistrationStatus
 from lti_tool.domain.staff import Permission, StaffRole
-from lti_tool.errors import Conflict, ErrorCode, NotAllowed, NotFound, RequestInvalid
+from lti_tool.errors import Conflict, ErrorCode, NotAllowed, NotFound
 from lti_tool.lti.claims import origin_of
-from lti_tool.services.form_problems import FormProblem, Problem, text_problems
-from lti_tool.services.issuing import Issuing
+from lti_tool.services.form_problems import FormProblem, Problem, check_form, text_problems
 from lti_tool.services.registration import Registrations
+from lti_tool.services.revoking import Revoking
 from lti_tool.services.staffing import Acting
-from lti_tool.store import audit, catalogue, credentials, oversight
+from lti_tool.store import audit, catalogue, categories, credentials, milestones, organisations, oversight
 from lti_tool.store import registrations as store
 from lti_tool.store.audit import ACTION_LENGTH, ACTOR_LENGTH, EventFilter
+from lti_tool.store.credentials import CredentialView
 from lti_tool.store.database import Database
 from lti_tool.store.oversight import DeploymentRow, RegistrationRow
 
 NAME_LENGTH: Final = 200
-URL_LENGTH: Final = 2000
-ADDRESS_LENGTH: Final = 320
-DESCRIPTION_LENGTH: Final = 2000
 REASON_LENGTH: Final = 500
 FRAME_ORIGINS: Final = 20
 """More domains of its own than any institution frames the tool from."""
-
-_ADDRESS: Final = re.compile(r"[^\s@<>()\",;:\\]+@[^\s@<>()\",;:\\]+\.[^\s@<>()\",;:\\.]+")
 
 
 @dataclass(frozen=True)
@@ -46,7 +41,7 @@ class Administering:
     database: Database
     clock: Callable[[], datetime]
     registrations: Registrations
-    issuing: Issuing
+    revoking: Revoking
 
     # -- the organisation
 
@@ -58,7 +53,7 @@ class Administering:
         """
         staff.require(Permission.MANAGE_ORGANISATION)
         name = _one_line(name)
-        _check(text_problems("name", name, NAME_LENGTH))
+        check_form(text_problems("name", name, NAME_LENGTH))
         with self.database.write() as session:
             former = catalogue.organisation_name(session, staff.organisation_id)
             if former == name:
@@ -185,7 +180,7 @@ class Administering:
             found = self._own_deployment(session, staff, deployment_id)
             if found.organisation_id != staff.organisation_id:
                 raise NotFound(ErrorCode.NOT_FOUND, f"deployment {deployment_id} is not owned yet")
-            _check(_origin_problems(list(origins)))
+            check_form(_origin_problems(list(origins)))
             kept = list(dict.fromkeys(str(origin_of(origin)) for origin in origins))
             store.set_frame_origins(session, deployment_id, kept)
             self._record(
@@ -200,31 +195,6 @@ class Administering:
             raise NotFound(ErrorCode.NOT_FOUND, f"deployment {deployment_id}")
         return found
 
-    # -- issuers
-
-    def change_issuer(self, staff: Acting, issuer_id: str, values: Mapping[str, str]) -> None:
-        """Change an issuer's profile; badges that are signed already keep what they carry.
-
-        :param values: ``name``, ``url``, ``email``, ``description``, as typed.
-        :raises NotAllowed: without the right. :raises NotFound: NOT_FOUND.
-        :raises RequestInvalid: FORM_INVALID.
-        """
-        staff.require(Permission.EDIT_ISSUERS)
-        typed = {key: values.get(key, "").strip() for key in ("name", "url", "email", "description")}
-        typed["name"] = _one_line(typed["name"])
-        typed["description"] = typed["description"].replace("\r\n", "\n")
-        with self.database.write() as session:
-            found = catalogue.issuer(session, staff.organisation_id, issuer_id)
-            if found is None:
-                raise NotFound(ErrorCode.NOT_FOUND)
-            _check(_issuer_problems(typed))
-            wanted = {key: value or None for key, value in typed.items()}
-            changes = {key: value for key, value in wanted.items() if getattr(found, key) != value}
-            if not changes:
-                return
-            catalogue.change_issuer(session, staff.organisation_id, issuer_id, changes)
-            self._record(session, staff, "issuer.changed", "issuer", issuer_id, fields=list(changes))
-
     # -- categories and micromodules
 
     def add_category(self, staff: Acting, name: str) -> str:
@@ -234,11 +204,11 @@ class Administering:
         """
         staff.require(Permission.EDIT_MICROMODULES)
         name = _one_line(name)
-        _check(text_problems("name", name, NAME_LENGTH))
+        check_form(text_problems("name", name, NAME_LENGTH))
         with self.database.write() as session:
             category_id = catalogue.add_category(session, staff.organisation_id, name)
             if category_id is None:
-                _check(iter([Problem("name", FormProblem.NAME_TAKEN)]))
+                check_form(iter([Problem("name", FormProblem.NAME_TAKEN)]))
             assert category_id is not None
             self._record(session, staff, "category.created", "category", category_id)
         return category_id
@@ -253,21 +223,26 @@ class Administering:
         name = _one_line(name)
         with self.database.write() as session:
             self._own_category(session, staff, category_id)
-            _check(text_problems("name", name, NAME_LENGTH))
+            check_form(text_problems("name", name, NAME_LENGTH))
             if not catalogue.rename_category(session, staff.organisation_id, category_id, name):
-                _check(iter([Problem("name", FormProblem.NAME_TAKEN)]))
+                check_form(iter([Problem("name", FormProblem.NAME_TAKEN)]))
             self._record(session, staff, "category.renamed", "category", category_id)
 
     def delete_category(self, staff: Acting, category_id: str) -> None:
         """Delete a category; the micromodules that were in it stay.
 
         :raises NotAllowed: without the right. :raises NotFound: NOT_FOUND.
+        :raises Conflict: CATEGORY_COUNTED where a milestone asks for it.
         """
         staff.require(Permission.EDIT_MICROMODULES)
         with self.database.write() as session:
             self._own_category(session, staff, category_id)
+            if milestones.of_category(session, staff.organisation_id, category_id):
+                raise Conflict(ErrorCode.CATEGORY_COUNTED, f"category {category_id} is asked for")
+            was_in = catalogue.micromodules_in(session, staff.organisation_id, category_id)
             catalogue.delete_category(session, staff.organisation_id, category_id)
-            self._record(session, staff, "category.deleted", "category", category_id)
+            # Its history goes with it; what was in it last is said here.
+            self._record(session, staff, "category.deleted", "category", category_id, micromodules=was_in)
 
     def _own_category(self, session: Session, staff: Acting, category_id: str) -> None:
         if catalogue.category(session, staff.organisation_id, category_id) is None:
@@ -281,12 +256,59 @@ class Administering:
         """
         staff.require(Permission.EDIT_MICROMODULES)
         with self.database.write() as session:
+            organisations.lock(session, staff.organisation_id)
             self._own_micromodule(session, staff, micromodule_id)
             known = {one.id for one in catalogue.categories(session, staff.organisation_id)}
             if not known.issuperset(category_ids):
                 raise NotFound(ErrorCode.NOT_FOUND)
-            catalogue.set_categories(session, staff.organisation_id, micromodule_id, category_ids)
+            added, removed = catalogue.set_categories(
+                session, staff.organisation_id, micromodule_id, category_ids
+            )
+            categories.note(
+                session,
+                staff.organisation_id,
+                micromodule_id,
+                added=added,
+                removed=removed,
+                actor=staff.actor,
+                now=self.clock(),
+            )
             self._record(session, staff, "micromodule.categories_changed", "micromodule", micromodule_id)
+
+    def move_category(self, staff: Acting, category_id: str, step: int) -> None:
+        """Let a category change places with the one before it (-1) or after it (1); at the end it stays.
+
+        :raises NotAllowed: without the right. :raises NotFound: NOT_FOUND.
+        """
+        staff.require(Permission.EDIT_MICROMODULES)
+        with self.database.write() as session:
+            organisations.lock(session, staff.organisation_id)
+            self._own_category(session, staff, category_id)
+            if categories.move(session, staff.organisation_id, category_id, step):
+                self._record(session, staff, "category.moved", "category", category_id, step=step)
+
+    def move_micromodule(self, staff: Acting, category_id: str, micromodule_id: str, step: int) -> None:
+        """The same of a micromodule within a category.
+
+        :raises NotAllowed: without the right.
+        :raises NotFound: NOT_FOUND, also for a micromodule that is not in the category (any more).
+        """
+        staff.require(Permission.EDIT_MICROMODULES)
+        with self.database.write() as session:
+            organisations.lock(session, staff.organisation_id)
+            self._own_category(session, staff, category_id)
+            if category_id not in catalogue.categories_of(session, staff.organisation_id, micromodule_id):
+                raise NotFound(ErrorCode.NOT_FOUND)
+            if categories.move_within(session, staff.organisation_id, category_id, micromodule_id, step):
+                self._record(
+                    session,
+                    staff,
+                    "category.reordered",
+                    "category",
+                    category_id,
+                    micromodule=micromodule_id,
+                    step=step,
+                )
 
     def archive_micromodule(self, staff: Acting, micromodule_id: str, is_archived: bool) -> None:
         """Offer a micromodule to no further course, or offer it again; where it stands, it stays.
@@ -316,17 +338,41 @@ class Administering:
         :raises NotAllowed: without the right. :raises NotFound: NOT_FOUND.
         :raises RequestInvalid: FORM_INVALID. :raises Conflict: CONFLICT where it is revoked already.
         """
+        found = self._own_credential(staff, credential_id)
+        if found.revoked_at is not None:
+            raise Conflict(ErrorCode.CONFLICT, f"credential {credential_id} is revoked already")
+        self.revoking.revoke(credential_id, _checked_reason(reason), staff.actor, is_repeatable=False)
+        return found.learner_id
+
+    def suspend_credential(self, staff: Acting, credential_id: str, reason: str) -> str:
+        """Pause a badge; the id of the learner who has it.
+
+        :param reason: as of :meth:`revoke_credential`.
+        :raises NotAllowed: without the right. :raises NotFound: NOT_FOUND.
+        :raises RequestInvalid: FORM_INVALID.
+        :raises Conflict: NOT_SUSPENDABLE; CONFLICT where it is revoked, or suspended already.
+        """
+        found = self._own_credential(staff, credential_id)
+        self.revoking.suspend(credential_id, _checked_reason(reason), staff.actor)
+        return found.learner_id
+
+    def resume_credential(self, staff: Acting, credential_id: str) -> str:
+        """End the pause of a badge; the id of the learner who has it.
+
+        :raises NotAllowed: without the right. :raises NotFound: NOT_FOUND.
+        :raises Conflict: CONFLICT where it is not suspended, or revoked.
+        """
+        found = self._own_credential(staff, credential_id)
+        self.revoking.resume(credential_id, staff.actor)
+        return found.learner_id
+
+    def _own_credential(self, staff: Acting, credential_id: str) -> CredentialView:
         staff.require(Permission.REVOKE)
-        reason = reason.replace("\r\n", "\n").strip()
         with self.database.read() as session:
             found = credentials.credential(session, credential_id)
         if found is None or found.organisation_id != staff.organisation_id:
             raise NotFound(ErrorCode.NOT_FOUND)
-        if found.revoked_at is not None:
-            raise Conflict(ErrorCode.CONFLICT, f"credential {credential_id} is revoked already")
-        _check(text_problems("reason", reason, REASON_LENGTH))
-        self.issuing.revoke_credential(credential_id, reason, staff.actor, is_repeatable=False)
-        return found.learner_id
+        return found
 
     # -- the audit log
 
@@ -367,31 +413,14 @@ def _operators(why: str) -> NotAllowed:
     return NotAllowed(ErrorCode.STAFF_OPERATOR_DECIDES, why)
 
 
-def _check(problems: Iterator[Problem]) -> None:
-    found = tuple(problems)
-    if found:
-        raise RequestInvalid(
-            ErrorCode.FORM_INVALID, ", ".join(f"{one.field}: {one.code}" for one in found), problems=found
-        )
+def _checked_reason(reason: str) -> str:
+    reason = reason.replace("\r\n", "\n").strip()
+    check_form(text_problems("reason", reason, REASON_LENGTH))
+    return reason
 
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
-
-
-def _issuer_problems(values: Mapping[str, str]) -> Iterator[Problem]:
-    yield from text_problems("name", values["name"], NAME_LENGTH)
-    url, email, description = values["url"], values["email"], values["description"]
-    unshowable = tuple(text_problems("url", url, URL_LENGTH)) if url else ()
-    yield from unshowable
-    if url and not unshowable and (origin_of(url) is None or not url.startswith("https://")):
-        yield Problem("url", FormProblem.NOT_A_URL)
-    if len(email) > ADDRESS_LENGTH:
-        yield Problem("email", FormProblem.TOO_LONG, {"limit": ADDRESS_LENGTH})
-    elif email and not (email.isprintable() and _ADDRESS.fullmatch(email)):
-        yield Problem("email", FormProblem.NOT_AN_ADDRESS)
-    if description:
-        yield from text_problems("description", description, DESCRIPTION_LENGTH)
 
 
 def _origin_problems(origins: Collection[str]) -> Iterator[Problem]:

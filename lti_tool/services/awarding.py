@@ -30,6 +30,7 @@ from lti_tool.services.evidence_sources import (
     understood_of,
 )
 from lti_tool.services.facts import FactOf, read_facts
+from lti_tool.services.renewing import Renewals
 from lti_tool.store import decisions as store
 from lti_tool.store import facts, placements
 from lti_tool.store.database import Database
@@ -40,6 +41,8 @@ from lti_tool.store.tables import new_id
 
 AT_ONCE = 25
 """Learners whose findings exist at the same time in a pass over a whole course."""
+_Due = tuple[Decision, store.NewDecision]
+"""A decision, and the row that it becomes."""
 _NEVER = ("", "")
 """Id and digest of the decision before the first."""
 
@@ -63,6 +66,10 @@ class AwardingReport:
     award_ids: tuple[str, ...] = ()
     followers: frozenset[str] = frozenset()
     """Who earned something that other criteria of the course ask for, so that more may follow."""
+    earners: frozenset[str] = frozenset()
+    """Who completed something."""
+    holders_changed: frozenset[str] = frozenset()
+    """Who has what was decided about, and of whom other facts are known than before."""
 
     @property
     def awarded(self) -> int:
@@ -76,6 +83,8 @@ class Awarding:
 
     database: Database
     clock: Callable[[], datetime]
+    go_on: Callable[[str, Sequence[str]], tuple[str, ...]] | None = None
+    """Told who completed something in an organisation; gives the ids of awards beyond the course."""
 
     def decide_context(self, organisation_id: str, context_id: str) -> AwardingReport:
         """Decide for everybody in a context.
@@ -157,6 +166,7 @@ class Awarding:
         criterion: Criterion,
         *,
         placement_id: str | None = None,
+        learner_ids: Sequence[str] | None = None,
     ) -> PlacementDecisions:
         """What criteria that nobody saved yet would come to for everybody in a context; nothing is written.
 
@@ -165,6 +175,7 @@ class Awarding:
         beside another badge is another link behind another restriction.
 
         :param placement_id: of the placement whose criteria they are going to be; ``None`` for a new one.
+        :param learner_ids: for whom; ``None`` for everybody.
         """
         now = self.clock()
         placed = self._placed(organisation_id, context_id, with_drafts=True)
@@ -172,7 +183,7 @@ class Awarding:
         with self.database.read() as session:
             ids = [placement.id for placement in placed]
             course = placements.course(session, organisation_id, context_id)
-            standings = store.standings(session, organisation_id, context_id)
+            standings = store.standings(session, organisation_id, context_id, learner_ids)
             columns = columns_of(session, organisation_id, ids)
             own = next((placement for placement in placed if placement.id == placement_id), None)
             gates = () if own is None else facts.confirmed_gates(session, organisation_id, [own.id])
@@ -183,7 +194,7 @@ class Awarding:
             best_columns(criteria, [column for each in columns.values() for column in each]),
             {gate.evidence_key: gate for gate in gates},
         )
-        (read,) = self._read_from(organisation_id, standings, None, [[source]], with_latest=False)
+        (read,) = self._read_from(organisation_id, standings, learner_ids, [[source]], with_latest=False)
         return read.decided(now)
 
     def _placed(
@@ -251,6 +262,7 @@ class Awarding:
                     organisation_id,
                     [source.asked(asked[source.placement.id], results) for source in group],
                     learner_ids,
+                    self.clock(),
                 )
                 holders = _holders(
                     session, organisation_id, [source.placement for source in group], learner_ids, held
@@ -286,8 +298,15 @@ class Awarding:
             more = self._decide(organisation_id, context_id, some)
             followers = more.followers
             report = replace(
-                report, changed=report.changed + more.changed, award_ids=report.award_ids + more.award_ids
+                report,
+                changed=report.changed + more.changed,
+                award_ids=report.award_ids + more.award_ids,
+                earners=report.earners | more.earners,
+                holders_changed=report.holders_changed | more.holders_changed,
             )
+        if self.go_on is not None and report.earners:
+            beyond = self.go_on(organisation_id, sorted(report.earners))
+            report = replace(report, award_ids=report.award_ids + beyond)
         return report
 
     def _decide(
@@ -297,11 +316,19 @@ class Awarding:
         decided = changed = 0
         award_ids: list[str] = []
         followers: set[str] = set()
+        earners: set[str] = set()
+        holders_changed: set[str] = set()
         placed = self._placed(organisation_id, context_id)
         for read in self._read(organisation_id, context_id, learner_ids, placed):
-            due: list[tuple[Decision, store.NewDecision]] = []
+            due: list[_Due] = []
+            renewals = Renewals.of(self.database, read.placement, now)
             version_id = read.placement.micromodule_version_id
             for decisions, known in read.decide(now):
+                if len(due) > IDS_AT_ONCE - AT_ONCE:
+                    stored_count, new_award_ids = self._keep(organisation_id, context_id, read, due, now)
+                    changed += stored_count
+                    award_ids.extend(new_award_ids)
+                    due = []
                 decided += len(decisions)
                 for decision in decisions:
                     evidence = known[decision.learner_id]
@@ -309,25 +336,48 @@ class Awarding:
                     _, before = read.latest.get(decision.learner_id, _NEVER)
                     # An award whose row was lost (a crash between two commits cannot do it, a restore of a
                     # backup can) is made again also when the decision itself is nothing new.
+                    if renewals is not None and decision.verdict is _HELD:
+                        renewals.look_at(decision)
                     if before != digest or decision.verdict is _AWARD:
                         due.append((decision, _to_store(decision, evidence, digest)))
-                    if read.is_asked_for and decision.verdict is _AWARD:
-                        followers.add(decision.learner_id)
-            if due:
-                try:
-                    kept = self._record(organisation_id, context_id, read.placement, due, now)
-                except IntegrityError:
-                    # Somebody was erased since the facts were read; nobody else waits for the next pass.
-                    due = self._of_known(organisation_id, due)
-                    kept = self._record(organisation_id, context_id, read.placement, due, now)
-                stored_count, new_award_ids = kept
-                changed += stored_count
-                award_ids.extend(new_award_ids)
-        return AwardingReport(decided, changed, tuple(award_ids), frozenset(followers))
+                        if decision.verdict in _HOLDING:
+                            holders_changed.add(decision.learner_id)
+                    if decision.verdict is _AWARD:
+                        earners.add(decision.learner_id)
+                        if read.is_asked_for:
+                            followers.add(decision.learner_id)
+            stored_count, new_award_ids = self._keep(organisation_id, context_id, read, due, now)
+            changed += stored_count
+            award_ids.extend(new_award_ids)
+            if renewals is not None:
+                renewals.keep()
+        return AwardingReport(
+            decided,
+            changed,
+            tuple(award_ids),
+            frozenset(followers),
+            frozenset(earners),
+            frozenset(holders_changed),
+        )
 
-    def _of_known(
-        self, organisation_id: str, due: Sequence[tuple[Decision, store.NewDecision]]
-    ) -> list[tuple[Decision, store.NewDecision]]:
+    def _keep(
+        self, organisation_id: str, context_id: str, read: _Read, due: Sequence[_Due], now: datetime
+    ) -> tuple[int, tuple[str, ...]]:
+        """Keep some learners' decisions, all or nothing of each learner; what :meth:`_record` returns.
+
+        A whole course goes by the hundred: memory stays flat, nobody waits long for the placement, and what
+        was kept before a crash is found again as nothing new.
+        """
+        if not due:
+            return 0, ()
+        try:
+            return self._record(organisation_id, context_id, read.placement, due, now)
+        except IntegrityError:
+            # Somebody was erased since the facts were read; nobody else waits for the next pass.
+            due = self._of_known(organisation_id, due)
+            return self._record(organisation_id, context_id, read.placement, due, now)
+
+    def _of_known(self, organisation_id: str, due: Sequence[_Due]) -> list[_Due]:
         """Without those about people who are no longer there."""
         with self.database.read() as session:
             known = store.known(session, organisation_id, [decision.learner_id for decision, _ in due])
@@ -338,10 +388,11 @@ class Awarding:
         organisation_id: str,
         context_id: str,
         placement: placements.PlacementView,
-        due: Sequence[tuple[Decision, store.NewDecision]],
+        due: Sequence[_Due],
         now: datetime,
     ) -> tuple[int, tuple[str, ...]]:
         """Keep decisions and what follows; how many were new, and the ids of the new awards."""
+        version_id = placement.micromodule_version_id
         new: list[store.NewDecision] = []
         replaced: list[str] = []
         earned: list[store.NewAward] = []
@@ -349,6 +400,9 @@ class Awarding:
             # A visit during a sync decides about the same learner: one after the other, and the second looks
             # at what the first has kept.
             placements.lock(session, organisation_id, placement.id)
+            if placements.version_of(session, organisation_id, placement.id) != version_id:
+                # The next version was published since the facts were read: who did so has it decided anew.
+                return 0, ()
             ids = [decision.learner_id for decision, _ in due]
             latest = store.latest(session, organisation_id, [placement.id], ids)[placement.id]
             for decision, stored in due:
@@ -373,11 +427,16 @@ class Awarding:
             )
             if not earned:
                 return len(new), ()
-            store.store_completions(
+            added = store.store_completions(
                 session, organisation_id, context_id, placement.micromodule_version_id, earned, now
             )
             if placement.achievement_version_id is None:
                 return len(new), ()
+            if added < len(earned):
+                # Completed before there was a badge: it is dated as that was.
+                earned = store.as_completed(
+                    session, organisation_id, placement.micromodule_version_id, earned
+                )
             return len(new), store.store_awards(
                 session, organisation_id, context_id, placement.achievement_version_id, earned, now
             )
@@ -547,4 +606,5 @@ def _digest(version_id: str, decision: Decision, evidence: Evidence, *, is_dated
 
 # Looking a member up in its Enum runs Python code (3.11).
 _AWARD, _HELD = Verdict.AWARD, Verdict.HELD
+_HOLDING = frozenset({Verdict.HELD, Verdict.REVIEW})
 _REFUSED = Proof.REFUSED.value

@@ -118,6 +118,8 @@ class PickerView:
     """Where it takes several."""
     edited: EditedLink | None = None
     """The link that is being changed, where the request is about one that is there."""
+    issuer_choices: Choices = ()
+    """Who may sign the badges of a new micromodule, the default one first."""
 
 
 def gates_of(criterion: Criterion) -> tuple[GatePassed, ...]:
@@ -171,6 +173,7 @@ def read_picker(reading: Session, session: SessionView, settings: DeepLinkingSet
             choice for category in found if (choice := _category(category, versions, placed | drafted)).total
         ),
         edited=edited_link(reading, session, settings),
+        issuer_choices=micromodules.issuer_choices(reading, organisation_id),
     )
 
 
@@ -199,7 +202,9 @@ def _category(
     versions: tuple[MicromoduleVersionView, ...],
     here: frozenset[str],
 ) -> CategoryChoice:
-    within = [version.id for version in versions if version.micromodule_id in category.micromodule_ids]
+    found = [version for version in versions if version.micromodule_id in category.places]
+    # They come by name; placed at once, they stand in the course in the order of the category.
+    within = [one.id for one in sorted(found, key=lambda one: category.places[one.micromodule_id])]
     missing = tuple(version_id for version_id in within if version_id not in here)
     return CategoryChoice(category.id, category.name, len(within), missing[:MAXIMUM_CHOSEN])
 

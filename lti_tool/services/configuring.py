@@ -49,7 +49,7 @@ from lti_tool.services.criteria_format import parse_criteria
 from lti_tool.services.describing import describe_form, draw, evidence_columns, of_badge
 from lti_tool.services.launching import SessionView
 from lti_tool.services.micromodule_form import MicromoduleForm
-from lti_tool.store import audit, bindings, drafts, gates, micromodules, placements, registrations
+from lti_tool.store import audit, bindings, drafts, gates, micromodules, placements, registrations, versions
 from lti_tool.store.database import Database
 from lti_tool.store.micromodules import MicromoduleVersionView
 from lti_tool.store.tables import new_id
@@ -301,7 +301,8 @@ class Configuring:
             # In one order, so that two answers that place the same badges do not wait for each other.
             for one in sorted(placing, key=lambda each: each.version.id):
                 bindings.lock_version(writing, organisation_id, one.version.id)
-                if micromodules.version(writing, organisation_id, one.version.id) != one.version:
+                is_same = micromodules.version(writing, organisation_id, one.version.id) == one.version
+                if not (is_same and versions.is_newest(writing, organisation_id, one.version.id)):
                     raise Conflict(ErrorCode.CONFLICT, f"version {one.version.id} was changed meanwhile")
                 placement_id = placements.add_placement(
                     writing,
@@ -468,7 +469,7 @@ class Configuring:
                 if version is None:
                     raise NotFound(ErrorCode.MICROMODULE_NOT_FOUND)
                 category_id = micromodules.put_in_category(
-                    writing, organisation_id, version.micromodule_id, name
+                    writing, organisation_id, version.micromodule_id, name, "cli", self.clock()
                 )
         return category_id
 

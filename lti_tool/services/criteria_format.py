@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from lti_tool.domain import criteria as domain
 from lti_tool.domain.criteria_problems import problems
-from lti_tool.domain.evidence import Evidence, Fact, Score
+from lti_tool.domain.evidence import Counted, Evidence, Fact, Score
 from lti_tool.errors import ErrorCode, RequestInvalid
 from lti_tool.services.criteria_schema import (
     VERSION,
@@ -30,6 +30,7 @@ from lti_tool.services.criteria_schema import (
     GateRule,
     HoldsRule,
     MeanRule,
+    MicromodulesRule,
     Rule,
     ScoreRule,
     WithinRule,
@@ -100,6 +101,10 @@ def _to_domain(rule: Rule) -> domain.Criterion:
             return domain.Completed(rule.micromodule_id, rule.label)
         case HoldsRule():
             return domain.HoldsAchievement(rule.achievement_id, rule.label)
+        case MicromodulesRule():
+            return domain.MicromodulesCompleted(
+                rule.label, rule.count, tuple(rule.micromodule_ids), rule.category_id
+            )
         case WithinRule():
             return domain.Within(_to_domain(rule.rule), rule.starts_at, rule.ends_at)
         case AllRule():
@@ -108,6 +113,11 @@ def _to_domain(rule: Rule) -> domain.Criterion:
             return domain.AnyOf(tuple(_to_domain(part) for part in rule.of))
         case AtLeastRule():
             return domain.AtLeast(rule.count, tuple(_to_domain(part) for part in rule.of))
+
+
+def is_of_milestones(criterion: domain.Criterion) -> bool:
+    """Whether criteria ask for a set of micromodules, which only a milestone can."""
+    return any(isinstance(leaf, domain.MicromodulesCompleted) for leaf in domain.leaves(criterion))
 
 
 def dump_criteria(criterion: domain.Criterion) -> dict[str, Any]:
@@ -165,6 +175,8 @@ def _dump_rule(criterion: domain.Criterion) -> dict[str, Any]:
             }
         case domain.HoldsAchievement():
             return {"type": "holds", "achievement_id": criterion.achievement_id, "label": criterion.label}
+        case domain.MicromodulesCompleted():
+            return _dump_set(criterion)
         case domain.Within():
             return {
                 "type": "within",
@@ -184,6 +196,17 @@ def _dump_rule(criterion: domain.Criterion) -> dict[str, Any]:
             }
 
 
+def _dump_set(criterion: domain.MicromodulesCompleted) -> dict[str, Any]:
+    stored: dict[str, Any] = {"type": "micromodules", "label": criterion.label}
+    if criterion.count is not None:
+        stored["count"] = criterion.count
+    if criterion.micromodule_ids:
+        stored["micromodule_ids"] = list(criterion.micromodule_ids)
+    if criterion.category_id is not None:
+        stored["category_id"] = criterion.category_id
+    return stored
+
+
 def dump_finding(finding: domain.Finding) -> dict[str, Any]:
     """State and reason of every criterion, from the root down, without the evidence (stored beside it)."""
     stored: dict[str, Any] = {"state": finding.state.value, "reason": finding.reason.value}
@@ -199,7 +222,7 @@ _WITH_KEY = (*domain.LEAVES, domain.Term)
 
 def dump_evidence(evidence: Evidence) -> dict[str, Any]:
     """The facts a decision rests on, as :func:`parse_evidence` reads them."""
-    return {
+    stored = {
         "version": VERSION,
         "scores": {
             key: {
@@ -220,6 +243,13 @@ def dump_evidence(evidence: Evidence) -> dict[str, Any]:
             for key, fact in sorted(evidence.facts.items())
         },
     }
+    if evidence.counted:
+        # Milestones have sets; all that was stored before them, and every course's decisions, have none.
+        stored["counted"] = {
+            key: [{"micromodule_id": one.micromodule_id, "name": one.name} for one in counted]
+            for key, counted in sorted(evidence.counted.items())
+        }
+    return stored
 
 
 def parse_evidence(stored: Mapping[str, Any]) -> Evidence:
@@ -242,6 +272,10 @@ def parse_evidence(stored: Mapping[str, Any]) -> Evidence:
         {
             key: Fact(fact["holds"], _read(fact["since"]), _read(fact["read_at"]), fact["detail"])
             for key, fact in stored.get("facts", {}).items()
+        },
+        {
+            key: tuple(Counted(one["micromodule_id"], one["name"]) for one in counted)
+            for key, counted in stored.get("counted", {}).items()
         },
     )
 

@@ -17,6 +17,7 @@ from lti_tool.domain import criteria as domain
 from lti_tool.domain.criteria_problems import (
     MAXIMUM_CHECKLIST,
     MAXIMUM_CHECKLIST_LINE,
+    MAXIMUM_COUNT,
     MAXIMUM_INSTRUCTIONS,
     MAXIMUM_LEAVES,
 )
@@ -218,6 +219,32 @@ class HoldsRule(_Stored):
     label: Label
 
 
+class MicromodulesRule(_Stored):
+    """The learner completed so many micromodules of a set, each counted once; in milestones only.
+
+    The set is the list, the category, or, where neither is named, the whole organisation.
+    """
+
+    type: Annotated[Literal["micromodules"], KIND]
+    label: Label
+    count: Annotated[
+        int | None,
+        Field(
+            strict=True,
+            description="How many; without it all that are offered at the time of the decision.",
+            json_schema_extra={"minimum": 1, "maximum": MAXIMUM_COUNT},
+        ),
+    ] = None
+    micromodule_ids: Annotated[
+        list[RecordId],
+        Field(
+            description="The micromodules of a list.",
+            json_schema_extra={"maxItems": MAXIMUM_LEAVES, "uniqueItems": True},
+        ),
+    ] = []
+    category_id: Annotated[RecordId | None, Field(description="The category of which all count.")] = None
+
+
 Parts = Annotated[
     "list[Rule]",
     Field(
@@ -273,6 +300,7 @@ Rule = Annotated[
     | EvidenceRule
     | CompletedRule
     | HoldsRule
+    | MicromodulesRule
     | AllRule
     | AnyRule
     | AtLeastRule

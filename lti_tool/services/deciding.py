@@ -24,6 +24,8 @@ class AwardingOutcome(Protocol):
     def decided(self) -> int: ...
     @property
     def award_ids(self) -> tuple[str, ...]: ...
+    @property
+    def holders_changed(self) -> frozenset[str]: ...
 
 
 class AwardingPort(Protocol):
@@ -47,6 +49,14 @@ class ScoringPort(Protocol):
     def offer_due(self, organisation_id: str, context_id: str, learner_id: str | None = None, /) -> None: ...
 
 
+class ReviewingPort(Protocol):
+    """Looks for badges whose facts changed; :class:`~lti_tool.services.doubting.Doubting`."""
+
+    def look(
+        self, organisation_id: str, context_id: str, learner_ids: Sequence[str] | None = None, /
+    ) -> object: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Decided:
     """What one pass did."""
@@ -65,6 +75,7 @@ class Deciding:
     awarding: AwardingPort
     issuing: IssuingPort
     scoring: ScoringPort | None = None
+    reviewing: ReviewingPort | None = None
 
     def decide(
         self,
@@ -86,6 +97,7 @@ class Deciding:
         else:
             report = self.awarding.decide_learners(organisation_id, context_id, learner_ids)
         AWARDS.labels(cause).inc(len(report.award_ids))
+        self._review(organisation_id, context_id, learner_ids, report.holders_changed)
         issued = 0
         refusal: CredentialInvalid | None = None
         if report.award_ids:
@@ -102,3 +114,19 @@ class Deciding:
             only = learner_ids[0] if learner_ids is not None and len(learner_ids) == 1 else None
             self.scoring.offer_due(organisation_id, context_id, only)
         return Decided(report.decided, report.award_ids, issued, refusal)
+
+    def _review(
+        self,
+        organisation_id: str,
+        context_id: str,
+        learner_ids: Sequence[str] | None,
+        changed: frozenset[str],
+    ) -> None:
+        """Have a person look at badges whose facts changed. A course that was read may also have lost people;
+        a visit asks only where there is news about somebody who has a badge."""
+        if self.reviewing is None:
+            return
+        if learner_ids is None:
+            self.reviewing.look(organisation_id, context_id)
+        elif changed:
+            self.reviewing.look(organisation_id, context_id, sorted(changed))

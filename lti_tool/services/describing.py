@@ -6,16 +6,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 
-from lti_tool.credentials.artwork import Artwork, check_artwork, render_png, render_svg
+from lti_tool.credentials.artwork import Artwork, check_alt, check_artwork, render_png, render_svg
 from lti_tool.credentials.errors import ArtworkInvalid
+from lti_tool.credentials.uploads import with_alt
 from lti_tool.domain.criteria import Criterion, score_asks
 from lti_tool.errors import ErrorCode, RequestInvalid
 from lti_tool.services.criteria_format import dump_criteria
 from lti_tool.services.criteria_rows import RowKind
 from lti_tool.services.form_problems import FormProblem, Problem
 from lti_tool.services.micromodule_form import ALT_LENGTH, DESCRIPTION_LENGTH, MicromoduleForm
-from lti_tool.store import micromodules
+from lti_tool.store import micromodules, pictures
 from lti_tool.store.database import Database
+from lti_tool.store.pictures import PictureView
 
 COLUMN_LABEL_LENGTH = 255
 
@@ -26,30 +28,40 @@ def describe_form(
     form: MicromoduleForm,
     narrate: Callable[[Criterion], str],
     language: str,
+    *,
+    signed_by: str | None = None,
+    criterion: Criterion | None = None,
 ) -> micromodules.NewMicromodule:
     """The form as it is stored, what may stay empty filled in; the picture is drawn.
 
+    :param signed_by: the issuer of a badge that is there already: it stays unless another one is chosen, or
+        it was retired.
+    :param criterion: of what is published already, and gets a badge; the form's own rules say nothing then.
     :raises RequestInvalid: ``form_invalid`` with ``problems``.
     """
     with database.read() as reading:
         versions = micromodules.current_versions(reading, organisation_id)
         achievements = micromodules.achievement_choices(reading, organisation_id)
-    form, found = with_choices(
-        form, {version.micromodule_id: version.name for version in versions}, dict(achievements)
-    )
-    form = replace(form, image_alt=form.image_alt or form.name[:ALT_LENGTH])
-    found = (*form.problems(), *found)
-    artwork = _artwork(form)
-    try:
-        check_artwork(artwork)
-    except ArtworkInvalid as error:
-        if error.field != "alt" or form.name:
-            found = (*found, _artwork_problem(error))
+        issuers = [id_ for id_, _name in micromodules.issuer_choices(reading, organisation_id)]
+        uploaded = pictures.picture(reading, organisation_id, form.picture_id) if form.picture_id else None
+    found: tuple[Problem, ...] = ()
+    if criterion is None:
+        form, found = with_choices(
+            form, {version.micromodule_id: version.name for version in versions}, dict(achievements)
+        )
+    if not form.picture_id:
+        form = replace(form, image_alt=form.image_alt or form.name[:ALT_LENGTH])
+    found = (*(form.problems() if criterion is None else form.badge_problems()), *found)
+    if form.details.issuer_id and form.details.issuer_id not in issuers:
+        found = (*found, Problem("issuer_id", FormProblem.UNKNOWN_CHOICE))
+    found = (*found, *picture_problems(form, uploaded))
     if found:
         raise RequestInvalid(ErrorCode.FORM_INVALID, f"{len(found)} problems", problems=_each_once(found))
-    criterion = form.criterion()
+    criterion = criterion or form.criterion()
     narrative = narrate(criterion)
-    svg = render_svg(artwork)
+    svg, png = drawn(form, uploaded)
+    chosen = form.details.issuer_id or (signed_by if signed_by in issuers else None)
+    details = form.details.to_details(criterion)
     return micromodules.NewMicromodule(
         name=form.name,
         description=form.description,
@@ -61,8 +73,34 @@ def describe_form(
         artwork=form.artwork(),
         image_alt=form.image_alt,
         image_svg=svg,
-        image_png=render_png(svg),
+        image_png=png,
+        issuer_id=chosen or next(iter(issuers), None),
+        issues_badge=form.issues_badge,
+        **{name: getattr(details, name) for name in details.names()},
     )
+
+
+def drawn(form: MicromoduleForm, uploaded: PictureView | None) -> tuple[str, bytes]:
+    """The picture as SVG and PNG; only of a form without :func:`picture_problems`."""
+    if uploaded is not None:
+        return with_alt(uploaded.svg, form.image_alt), uploaded.png
+    svg = render_svg(_artwork(form))
+    return svg, render_png(svg)
+
+
+def picture_problems(form: MicromoduleForm, uploaded: PictureView | None) -> tuple[Problem, ...]:
+    """What keeps the picture from being drawn; an uploaded one was checked when it came."""
+    if form.picture_id and uploaded is None:
+        return (Problem("picture", FormProblem.PICTURE_MISSING),)
+    try:
+        if uploaded is not None:
+            check_alt(form.image_alt)
+        else:
+            check_artwork(_artwork(form))
+    except ArtworkInvalid as error:
+        if error.field != "alt" or form.name:
+            return (_artwork_problem(error),)
+    return ()
 
 
 def draw(form: MicromoduleForm) -> str:

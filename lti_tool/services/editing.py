@@ -21,6 +21,8 @@ from lti_tool.domain.criteria import Attested, Criterion, GatePassed, Unit, leav
 from lti_tool.domain.renaming import renamed
 from lti_tool.errors import Conflict, ErrorCode, NotAllowed, NotFound, RequestInvalid
 from lti_tool.platforms import GateKind, platform_for
+from lti_tool.services.achievement_details import DetailsForm
+from lti_tool.services.circles import check_circle, check_saved
 from lti_tool.services.configuring import Choices, gate_link_key
 from lti_tool.services.criteria_format import parse_criteria
 from lti_tool.services.criteria_rows import RowKind, parse_number
@@ -41,7 +43,7 @@ from lti_tool.store import (
     placements,
     schedule,
 )
-from lti_tool.store.bindings import DraftView
+from lti_tool.store.bindings import DescribedVersion, DraftView
 from lti_tool.store.database import Database
 
 
@@ -71,6 +73,8 @@ class EditView:
     is_known: bool
     is_unsaved: bool = False
     """The form is what this person typed and did not save; ``revision`` is of what they began with."""
+    issuer_choices: Choices = ()
+    """Who may sign its badges, the default one first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +106,11 @@ class Editing:
             draft = _editable(reading, organisation_id, context_id, placement_id)
             versions = micromodules.current_versions(reading, organisation_id)
             achievements = micromodules.achievement_choices(reading, organisation_id)
+            issuers = micromodules.issuer_choices(reading, organisation_id)
             course = placements.course(reading, organisation_id, context_id)
             typed = drafts.edit(reading, organisation_id, context_id, session.learner_id, placement_id)
         platform = platform_for(session.product)
-        saved = _form_of(draft)
+        saved = form_of(draft, dict(issuers))
         form = MicromoduleForm.from_fields(typed["fields"]) if typed and not discards else saved
         is_unsaved = form != saved
         return EditView(
@@ -122,6 +127,7 @@ class Editing:
             platform.gate_kind is not GateKind.UNKNOWN,
             course is not None and course.roster_read_at is not None,
             is_unsaved,
+            issuers,
         )
 
     def save_draft(
@@ -174,10 +180,14 @@ class Editing:
         with self.database.read() as reading:
             draft = _editable(reading, organisation_id, context_id, placement_id)
             maxima = bindings.column_maxima(reading, organisation_id, placement_id)
-        _refuse_itself(form, draft)
-        _refuse_unreachable(form, maxima)
-        new = describe_form(self.database, organisation_id, form, narrate, language)
+        refuse_itself(form, draft)
+        refuse_unreachable(form, maxima)
+        new = describe_form(
+            self.database, organisation_id, form, narrate, language, signed_by=draft.issuer_id
+        )
         criterion = parse_criteria(new.criteria)
+        with self.database.read() as reading:
+            check_circle(reading, organisation_id, draft.micromodule_id, criterion, form=form)
         now = self.clock()
         with self.database.write() as writing:
             bindings.lock_version(writing, organisation_id, draft.version_id)
@@ -185,6 +195,7 @@ class Editing:
             draft = _editable(writing, organisation_id, context_id, placement_id)
             if _revision(draft) != revision:
                 raise Conflict(ErrorCode.CONFLICT, f"placement {placement_id} was changed meanwhile")
+            check_saved(writing, organisation_id, draft.micromodule_id, criterion)
             before = parse_criteria(draft.criteria)
             names = renamed(before, criterion)
             asked = list(leaves(criterion))
@@ -259,22 +270,29 @@ def _editable(reading: Session, organisation_id: str, context_id: str, placement
     return draft
 
 
-def _refused(placement_id: str, reason: Refusal) -> Conflict:
-    return Conflict(ErrorCode.PLACEMENT_NOT_EDITABLE, f"placement {placement_id}: {reason}", reason=reason)
+def _refused(about: str, reason: Refusal) -> Conflict:
+    return Conflict(ErrorCode.PLACEMENT_NOT_EDITABLE, f"{about}: {reason}", reason=reason)
 
 
-def _form_of(draft: DraftView) -> MicromoduleForm:
-    """What would be typed to get this draft; what stands for an empty field is left out again."""
+def form_of(draft: DescribedVersion, issuers: Mapping[str, str]) -> MicromoduleForm:
+    """What would be typed to get this version; what stands for an empty field is left out again.
+
+    :raises Conflict: ``placement_not_editable`` where the form cannot show its criteria.
+    """
+    # Where one issuer is all there is, the form has no field for it.
+    issuer_id = draft.issuer_id if len(issuers) > 1 and draft.issuer_id in issuers else None
     try:
         rules = from_criterion(parse_criteria(draft.criteria))
     except CriteriaNotShown as error:
-        raise _refused(draft.placement_id, Refusal.NOT_SHOWN) from error
+        raise _refused(draft.version_id, Refusal.NOT_SHOWN) from error
     artwork = {name: str(value) for name, value in draft.artwork.items() if name != "alt"}
     form = MicromoduleForm(
         name=draft.name,
         description=own_description(draft.description, draft.criteria_narrative),
         skills="\n".join(draft.skills),
-        image_alt="" if draft.image_alt == draft.name else draft.image_alt,
+        image_alt="" if draft.image_alt == draft.name and "picture_id" not in artwork else draft.image_alt,
+        details=DetailsForm.from_details(draft.details(), issuer_id or ""),
+        no_badge="" if draft.achievement_version_id else "on",
     )
     return replace(form.with_rules(rules), **artwork)  # type: ignore[arg-type]
 
@@ -303,8 +321,11 @@ def _revision(draft: DraftView) -> str:
     return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()[:32]
 
 
-def _refuse_itself(form: MicromoduleForm, draft: DraftView) -> None:
-    """Nobody earns what asks for itself."""
+def refuse_itself(form: MicromoduleForm, draft: DescribedVersion) -> None:
+    """Nobody earns what asks for itself.
+
+    :raises RequestInvalid: ``form_invalid``.
+    """
     own = {RowKind.COMPLETED.value: draft.micromodule_id, RowKind.HOLDS.value: draft.achievement_id}
     problems = tuple(
         Problem(f"criteria-{number}-choice", FormProblem.NEEDS_ITSELF)
@@ -315,8 +336,11 @@ def _refuse_itself(form: MicromoduleForm, draft: DraftView) -> None:
         raise RequestInvalid(ErrorCode.FORM_INVALID, "it asks for itself", problems=problems)
 
 
-def _refuse_unreachable(form: MicromoduleForm, maxima: Mapping[tuple[str, str], Decimal]) -> None:
-    """A platform caps grades at the column's maximum, and one that is made keeps it."""
+def refuse_unreachable(form: MicromoduleForm, maxima: Mapping[tuple[str, str], Decimal]) -> None:
+    """A platform caps grades at the column's maximum, and one that is made keeps it.
+
+    :raises RequestInvalid: ``form_invalid``.
+    """
     problems = []
     for number, row in form.rules.counted:
         maximum = maxima.get((row.channel, key_of(row)))

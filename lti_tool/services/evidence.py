@@ -26,7 +26,7 @@ from lti_tool.services.launching import SessionView
 from lti_tool.services.overview import Page
 from lti_tool.services.publishing import DecidingPort
 from lti_tool.services.rights import viewed_course
-from lti_tool.store import audit, placements, submissions
+from lti_tool.store import audit, micromodules, placements, submissions
 from lti_tool.store.database import Database
 from lti_tool.store.submissions import Asked, NewFile, StoredFile, SubmissionFilter, SubmissionRow
 
@@ -96,6 +96,8 @@ class EvidenceView:
     may_hand_in: bool
     is_draft: bool
     max_file_bytes: int
+    shows_links: bool = False
+    """The badge shows the address of an accepted page to whoever sees the badge."""
 
     @property
     def latest(self) -> SubmissionRow | None:
@@ -131,6 +133,8 @@ class JudgeView:
     may_judge: bool
     may_still_accept: bool = False
     """It was given back, and nothing followed: by mistake, or the learner cannot hand in any more."""
+    shows_link: bool = False
+    """Once this is accepted, the badge shows its address to whoever sees the badge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +168,7 @@ class Submissions:
         placement, rule = self._rule(session, placement_id, key)
         with self.database.read() as reading:
             history = submissions.of_learner(reading, _asked(session, placement, key))
+            shows_links = _shows_links(reading, placement)
         latest = history[0] if history else None
         is_open = latest is None or latest.state in (submissions.RETURNED, submissions.WITHDRAWN)
         is_draft = placement.status == "draft"
@@ -174,6 +179,7 @@ class Submissions:
             may_hand_in=_may_hand_in(session) and is_open and not is_draft,
             is_draft=is_draft,
             max_file_bytes=self.max_file_bytes,
+            shows_links=EvidenceKind.LINK in rule.accepts and shows_links,
         )
 
     def hand_in(self, session: SessionView, placement_id: str, key: str, given: HandIn) -> str:
@@ -309,6 +315,7 @@ class Submissions:
         asked = _asked_of(session.organisation_id, found)
         with self.database.read() as reading:
             history = submissions.of_learner(reading, asked)
+            shows_links = _shows_links(reading, placement)
         rule = next((rule for rule in _rules(placement) if rule.key == found.evidence_key), None)
         is_theirs = found.is_latest and not session.is_read_only and session.learner_id != found.learner_id
         return JudgeView(
@@ -321,6 +328,7 @@ class Submissions:
             next((one.id for one in history if one.is_latest and one.id != found.id), None),
             may_judge=found.is_waiting and is_theirs,
             may_still_accept=found.state == submissions.RETURNED and is_theirs,
+            shows_link=bool(found.url) and rule is not None and shows_links,
         )
 
     def judge(self, session: SessionView, submission_id: str, judgement: Judgement) -> str | None:
@@ -500,6 +508,13 @@ def host_of_link(url: str) -> str | None:
 def _rules(placement: placements.PlacementView) -> tuple[EvidenceAccepted, ...]:
     found = leaves(parse_criteria(placement.criteria))
     return tuple(leaf for leaf in found if isinstance(leaf, EvidenceAccepted))
+
+
+def _shows_links(reading: Session, placement: placements.PlacementView) -> bool:
+    """Whether the badge of this placement shows the addresses of accepted work."""
+    version_id = placement.achievement_version_id
+    said = micromodules.details_of(reading.connection(), [version_id]) if version_id else {}
+    return any(one.shows_evidence for one in said.values())
 
 
 def _asked(session: SessionView, placement: placements.PlacementView, key: str) -> Asked:

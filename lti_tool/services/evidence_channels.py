@@ -20,6 +20,7 @@ from lti_tool.domain.criteria import (
     HoldsAchievement,
     Leaf,
     MeanAtLeast,
+    MicromodulesCompleted,
     ScoreAtLeast,
     leaves,
 )
@@ -77,7 +78,8 @@ class ChannelView:
     """Which leaf of the criteria, from 0, in the order of the tree."""
     leaf: Leaf
     kind: str
-    """``score``, ``mean``, ``gate``, ``attested``, ``evidence``, ``completed`` or ``holds``."""
+    """``score``, ``mean``, ``gate``, ``attested``, ``evidence``, ``completed``, ``holds`` or
+    ``micromodules``."""
     state: ChannelState
     read_at: datetime | None = None
     """Of several columns the oldest reading; ``None`` where nothing is read from outside."""
@@ -139,6 +141,8 @@ def _channel(
             return ChannelView(index, leaf, "completed", ChannelState.OWN)
         case HoldsAchievement():
             return ChannelView(index, leaf, "holds", ChannelState.OWN)
+        case MicromodulesCompleted():
+            return ChannelView(index, leaf, "micromodules", ChannelState.OWN)
 
 
 def _of_columns(index: int, leaf: Leaf, kind: str, columns: Sequence[EvidenceColumn | None]) -> ChannelView:

@@ -70,11 +70,17 @@ def fact_leaves(criterion: Criterion) -> tuple[FactLeaf, ...]:
 
 
 def read_facts(
-    session: Session, organisation_id: str, asked: Sequence[Asked], learner_ids: Sequence[str] | None
+    session: Session,
+    organisation_id: str,
+    asked: Sequence[Asked],
+    learner_ids: Sequence[str] | None,
+    now: datetime,
 ) -> dict[str, list[tuple[str, FactOf]]]:
     """How to tell each learner's facts, by placement: (evidence key, function) in the order of the keys.
 
     One query for each kind of fact that is asked for at all.
+
+    :param now: a badge that was over by then is not held; what was completed stays completed.
     """
     gate_ids = [gate.id for one in asked for gate in one.gates.values()]
     attesting = _placements_with(asked, Attested)
@@ -86,7 +92,7 @@ def read_facts(
         facts.attestations(session, organisation_id, attesting, learner_ids),
         facts.submissions(session, organisation_id, handing_in, learner_ids),
         facts.completions(session, organisation_id, sorted(micromodule_ids), learner_ids),
-        facts.holdings(session, organisation_id, sorted(achievement_ids), learner_ids),
+        facts.holdings(session, organisation_id, sorted(achievement_ids), learner_ids, now),
     )
     return {one.placement_id: [(leaf.key, known.fact_of(one, leaf)) for leaf in one.leaves] for one in asked}
 

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from lti_tool.errors import ErrorCode, RequestInvalid
+
 BIDI_CONTROLS = "".join(map(chr, (*range(0x202A, 0x202F), *range(0x2066, 0x206A))))
 """Invisible characters that turn a text around; a badge's name would read otherwise than it is written."""
 
@@ -40,13 +42,58 @@ class FormProblem(StrEnum):
     TOO_DEEP = "too_deep"
     NEEDS_ITSELF = "needs_itself"
     """A micromodule, or its badge, that could only be earned by whoever has it already."""
+    ASKS_IN_CIRCLE = "asks_in_circle"
+    """The same by way of others, whose ``names`` are told."""
     COLUMN_TOO_LOW = "column_too_low"
     """More points than the gradebook column holds that is made already."""
     WORDS_LOST = "words_lost"
     """Learners whom people confirmed for a rule that is gone now."""
     CHANGED_MEANWHILE = "changed_meanwhile"
+    NOTHING_NEW = "nothing_new"
+    """A next version that says what the published one says."""
+    NOT_IN_FUTURE = "not_in_future"
     NOT_USABLE = "not_usable"
     """Rules that cannot stand together, for no reason that one field shows."""
+    PICTURE_MISSING = "picture_missing"
+    """No file was chosen."""
+    PICTURE_TOO_LARGE = "picture_too_large"
+    PICTURE_TOO_MANY_PIXELS = "picture_too_many_pixels"
+    PICTURE_TYPE = "picture_type"
+    PICTURE_BROKEN = "picture_broken"
+    PICTURE_BLANK = "picture_blank"
+    PICTURE_NOT_PLAIN = "picture_not_plain"
+    """An SVG with entities, without a size, or that is no XML."""
+    PICTURE_TOO_COMPLEX = "picture_too_complex"
+    PICTURE_LETTERS = "picture_letters"
+    PICTURE_BUSY = "picture_busy"
+    PICTURE_TOO_MANY = "picture_too_many"
+    NOT_COLOURS = "not_colours"
+    NOTHING_TO_ENDORSE = "nothing_to_endorse"
+    """An address that leads to no achievement and no issuer of this installation."""
+    ENDORSES_ITSELF = "endorses_itself"
+    ENDORSED_ALREADY = "endorsed_already"
+    ENDORSED_TOO_OFTEN = "endorsed_too_often"
+    TOO_MANY_WAIT = "too_many_wait"
+    NOT_SIGNABLE = "not_signable"
+    NO_ENDORSEMENT = "no_endorsement"
+    """A file with another credential in it, or none."""
+    ENDORSEMENT_NOT_GENUINE = "endorsement_not_genuine"
+    ENDORSEMENT_NOT_OURS = "endorsement_not_ours"
+    """Of something that this organisation has not."""
+    ENDORSEMENT_NOT_EMBEDDABLE = "endorsement_not_embeddable"
+    CHANGES_MEANING = "changes_meaning"
+    """A correction that would change what a badge stands for: that is a new version's."""
+    NOTHING_CHANGED = "nothing_changed"
+    CATEGORY_EMPTY = "category_empty"
+    NOT_OF_MILESTONES = "not_of_milestones"
+    """Criteria that ask for what one course alone knows."""
+    CODE_UNKNOWN = "code_unknown"
+    """None that is open here: never was, is over, was entered, or is another organisation's. All are one, so
+    that nobody learns which codes there are."""
+    CODE_OWN = "code_own"
+    CODE_JOINED = "code_joined"
+    CODE_SAME_LMS = "code_same_lms"
+    """Two accounts of one LMS are two people to it."""
     IMPORT_EMPTY = "import_empty"
     IMPORT_TOO_LARGE = "import_too_large"
     IMPORT_NOT_JSON = "import_not_json"
@@ -61,6 +108,18 @@ class Problem:
     field: str
     code: FormProblem
     params: Mapping[str, object] = dataclasses.field(default_factory=dict)
+
+
+def check_form(problems: Iterable[Problem]) -> None:
+    """Refuse a form that has problems.
+
+    :raises RequestInvalid: FORM_INVALID, with them as ``problems``.
+    """
+    found = tuple(problems)
+    if found:
+        raise RequestInvalid(
+            ErrorCode.FORM_INVALID, ", ".join(f"{one.field}: {one.code}" for one in found), problems=found
+        )
 
 
 def text_problems(name: str, value: str, limit: int) -> Iterator[Problem]:

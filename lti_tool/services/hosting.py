@@ -8,9 +8,10 @@ from typing import Any
 
 from lti_tool.credentials import open_badges_2
 from lti_tool.credentials.baking import OPEN_BADGES_2, bake_png, bake_svg
-from lti_tool.services.issuing import Issuing, PublicUrls
+from lti_tool.services.addresses import PublicUrls
+from lti_tool.services.issuing import Issuing
+from lti_tool.store import chains, micromodules
 from lti_tool.store import credentials as store
-from lti_tool.store import micromodules
 from lti_tool.store.credentials import CredentialView
 from lti_tool.store.database import Database
 
@@ -43,6 +44,9 @@ class Hosting:
             return self._revoked(credential_id, None) if is_erased else None
         if view.revoked_at is not None:
             return self._revoked(view.id, view.revocation_reason)
+        if view.suspended_at is not None:
+            # 2.0 knows no pause: while it lasts the badge must not be believed; then it stands here again.
+            return self._revoked(view.id, view.suspension_reason)
         return HostedAssertion(open_badges_2.to_json(self._assertion(view)), is_revoked=False)
 
     def baked_png(self, credential_id: str) -> bytes | None:
@@ -63,13 +67,15 @@ class Hosting:
         """The BadgeClass of an achievement version; public whoever has it."""
         with self.database.read() as session:
             view = micromodules.public_achievement(session, achievement_version_id)
-        if view is None or view.id != achievement_version_id:
-            return None
+            if view is None or view.id != achievement_version_id:
+                return None
+            place = chains.place(session.connection(), view.id)
         return open_badges_2.to_json(
             open_badges_2.build_badge_class(
                 json.loads(self.issuing.achievement_document(view).body),
                 id_=self.urls.hosted("badges", view.id),
                 issuer=self.urls.hosted("issuers", view.issuer_id),
+                others=[self.urls.hosted("badges", one.id) for one in (place.others if place else ())],
             )
         )
 
@@ -106,7 +112,7 @@ class Hosting:
 
     def _with_image(self, credential_id: str, kind: str) -> tuple[str, bytes] | None:
         view = self._shared(credential_id)
-        if view is None or view.revoked_at is not None:
+        if view is None or view.revoked_at is not None or view.suspended_at is not None:
             return None
         with self.database.read() as session:
             image = micromodules.image(session, view.achievement_version_id, kind)

@@ -1,18 +1,20 @@
 """From an award to a signed credential, and from a revocation to a signed status list.
 
-Issuing is three steps that may each be the last before a crash: allocate an id and a status place, build
-and sign (no transaction open), keep the text. Repeating any of them is a no-op, so a job that was killed is
-simply done again.
+Issuing is three steps that may each be the last before a crash: propose an id and a status place, build and
+sign (no transaction open), keep place and text in one transaction. Nobody sees a text before its place is
+kept, and repeating is a no-op, so a job that was killed is simply done again
+(docs/decisions/0030-place-and-text-at-once.md).
 """
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import Literal, Protocol
+from datetime import datetime
+from typing import Any, Protocol
 
 from lti_tool.credentials.contexts import CREDENTIALS_V2, OPEN_BADGES_3_0_3
 from lti_tool.credentials.did import did_document, did_web_for
@@ -20,6 +22,7 @@ from lti_tool.credentials.documents import (
     AchievementDocument,
     Evidence,
     IssuerProfile,
+    RelatedAchievement,
     StatusEntry,
     SubjectIdentity,
     build_achievement,
@@ -27,12 +30,23 @@ from lti_tool.credentials.documents import (
     build_profile,
 )
 from lti_tool.credentials.signing import Signer, sign_credential
-from lti_tool.credentials.status_list import StatusList, build_status_list_credential
-from lti_tool.errors import Conflict, CredentialInvalid, ErrorCode, NotFound, RequestInvalid
+from lti_tool.domain.validity import ends_after, no_later_than
+from lti_tool.errors import CredentialInvalid, ErrorCode, NotFound
 from lti_tool.services import Hints
-from lti_tool.store import audit, micromodules
+from lti_tool.services.addresses import PublicUrls
+from lti_tool.services.badge_contents import (
+    Shown,
+    achievement_of,
+    endorsements_of,
+    link_iri,
+    profile_of,
+    shown_of,
+)
 from lti_tool.store import credentials as store
+from lti_tool.store import endorsements, micromodules, renewals, status_lists
+from lti_tool.store.chains import VersionStep
 from lti_tool.store.database import Database
+from lti_tool.store.tables import new_id
 from lti_tool.telemetry import CREDENTIALS_SIGNED
 
 
@@ -44,6 +58,9 @@ class IssuerKeys(Protocol):
 
     def public_keys(self, issuer_id: str) -> Sequence[tuple[str, str]]:
         """``(fragment, Multikey text)`` of every key, active and retired, the active ones first."""
+
+    def token_keys(self, issuer_id: str) -> Sequence[tuple[str, Mapping[str, str]]]:
+        """``(fragment, public JWK)`` of every key for tokens, likewise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,48 +78,26 @@ class PublishedDocument:
         return hashlib.sha256(self.body).hexdigest()[:32]
 
 
-DID_MAX_AGE = 3600
-STATUS_MAX_AGE = 60
-"""Seconds: a revocation shows everywhere within a minute."""
+DID_MAX_AGE = 60
+"""Seconds: for as long a cache that was asked before a key was given up would go on trusting it, and refuse
+what its successor signs."""
+_CONTEXTS = (CREDENTIALS_V2, OPEN_BADGES_3_0_3)
 RECORD_MAX_AGE = 300
 """Of what is said of an achievement or an issuer."""
-STATUS_RENEWAL = timedelta(days=1)
-STATUS_VALIDITY = timedelta(days=7)
-"""A list is signed again daily and good for a week: an installation may be down for days before its badges
-can no longer be verified."""
-_CONTEXTS = (CREDENTIALS_V2, OPEN_BADGES_3_0_3)
-BATCH = 500
-"""Awards per allocation and per storing transaction: short enough that nobody waits for the write lock."""
+BATCH = 1000
+"""Awards signed together and kept in one transaction: short enough that nobody waits for the write lock."""
 
 
-@dataclass(frozen=True)
-class PublicUrls:
-    """Every public address of this installation (docs/reference/http.md); they stand in signed documents."""
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What all badges of one achievement version have in common."""
 
-    base_url: str
+    version: micromodules.AchievementVersionView
+    issuer: IssuerProfile
+    achievement: AchievementDocument
 
-    def credential(self, id_: str) -> str:
-        return f"{self.base_url}/credentials/{id_}"
 
-    def achievement(self, version_id: str) -> str:
-        return f"{self.base_url}/achievements/{version_id}"
-
-    def achievement_image(self, version_id: str, kind: str = "png") -> str:
-        return f"{self.base_url}/achievements/{version_id}.{kind}"
-
-    def issuer(self, issuer_id: str) -> str:
-        return f"{self.base_url}/issuers/{issuer_id}"
-
-    def status_list(self, id_: str) -> str:
-        return f"{self.base_url}/status/{id_}"
-
-    def hosted(self, kind: Literal["assertions", "badges", "issuers"], id_: str) -> str:
-        """An Open Badges 2.0 object; its address is its identity."""
-        return f"{self.base_url}/ob2/{kind}/{id_}"
-
-    def did(self, issuer_id: str) -> str:
-        """The issuer's did:web; its document is served below the issuer's page."""
-        return did_web_for(self.issuer(issuer_id))
+_NOTHING_SHOWN = Shown()
 
 
 @dataclass(frozen=True)
@@ -128,261 +123,299 @@ class Issuing:
             other award waits for it.
         """
         issued: dict[str, str] = {}
-        refused: list[CredentialInvalid] = []
+        refused: dict[str, CredentialInvalid] = {}
         for start in range(0, len(award_ids), BATCH):
             issued.update(self._issue_batch(award_ids[start : start + BATCH], refused))
-        if refused:
-            raise refused[0]
+        for error in refused.values():
+            raise error
         return issued
 
-    def _issue_batch(self, award_ids: Sequence[str], refused: list[CredentialInvalid]) -> dict[str, str]:
-        with self.database.read() as session:
-            awards = store.awards_to_issue(session, award_ids)
-        unplaced: dict[tuple[str, str], list[str]] = {}
-        for award in awards:
-            if award.credential_id is None:
-                unplaced.setdefault((award.issuer_id, award.organisation_id), []).append(award.award_id)
-        if unplaced:
-            with self.database.write() as session:
-                # In one order everywhere: two machines that lock two issuers never wait for each other.
-                for (issuer_id, organisation_id), ids in sorted(unplaced.items()):
-                    store.allocate(session, issuer_id, organisation_id, ids, self.clock())
+    def _issue_batch(self, award_ids: Sequence[str], refused: dict[str, CredentialInvalid]) -> dict[str, str]:
+        issued: dict[str, str] = {}
+        waiting = award_ids
+        while waiting:
             with self.database.read() as session:
-                placed = store.places(session, [id_ for ids in unplaced.values() for id_ in ids])
-            # One without a place was erased meanwhile.
-            awards = tuple(
-                replace(award, **placed[award.award_id]._asdict()) if award.award_id in placed else award
-                for award in awards
-                if award.credential_id is not None or award.award_id in placed
-            )
-        issued = {award.award_id: award.credential_id for award in awards if award.credential_id is not None}
-        unsigned = [award for award in awards if not award.is_signed]
-        if unsigned:
-            with self.database.read() as session:
-                versions = micromodules.achievement_versions(
-                    session, sorted({award.achievement_version_id for award in unsigned})
-                )
-            # Reading a key from its file takes longer than signing with it.
-            signers = {
-                issuer_id: self.keys.signer(issuer_id, self.urls.did(issuer_id))
-                for issuer_id in {award.issuer_id for award in unsigned}
-            }
-            profiles = {id_: self._issuer_profile(version) for id_, version in versions.items()}
-            achievements = {id_: self._achievement(version) for id_, version in versions.items()}
-            signed: list[tuple[str, str]] = []
-            for award in unsigned:
-                version_id = award.achievement_version_id
-                try:
-                    text = self._signed(
-                        award, profiles[version_id], achievements[version_id], signers[award.issuer_id]
+                awards = store.awards_to_issue(session, waiting)
+            unsigned = [award for award in awards if not award.is_signed]
+            issued.update(_ids(award for award in awards if award.is_signed))
+            placed = [award for award in unsigned if award.credential_id is not None]
+            proposed = self._proposed([award for award in unsigned if award.credential_id is None])
+            texts = self._texts([*placed, *itertools.chain.from_iterable(proposed.values())], refused)
+            if placed:
+                with self.database.write() as session:
+                    store.store_documents(
+                        session, [texts[id_] for id_ in _ids(placed) if id_ in texts], self.clock()
                     )
-                except CredentialInvalid as error:
-                    refused.append(error)
-                    issued.pop(award.award_id, None)
-                else:
-                    signed.append((issued[award.award_id], text))
-            with self.database.write() as session:
-                store.store_documents(session, signed, self.clock())
-            CREDENTIALS_SIGNED.labels("credential").inc(len(signed))
+            issued.update(_ids(award for award in placed if award.award_id in texts))
+            # In one order everywhere: two machines that lock two issuers never wait for each other.
+            for whose, group in sorted(proposed.items()):
+                signed = [award for award in group if award.award_id in texts]
+                with self.database.write() as session:
+                    kept = store.store_signed(
+                        session, whose, [_new(award, texts[award.award_id]) for award in signed], self.clock()
+                    )
+                issued.update(_ids(award for award in signed if award.award_id in kept))
+                CREDENTIALS_SIGNED.labels("credential").inc(len(kept))
+            # Whose place somebody else got meanwhile, or whose list was full, is proposed another one.
+            waiting = [
+                award.award_id
+                for award in unsigned
+                if award.award_id not in issued and award.award_id not in refused
+            ]
         return issued
+
+    def _proposed(self, awards: Sequence[store.AwardToIssue]) -> dict[store.Whose, list[store.AwardToIssue]]:
+        """Awards with an id and a place that are theirs once they are kept; those for which the open list of
+        their issuer has no room are left out."""
+        groups: dict[tuple[str, str, str], list[store.AwardToIssue]] = {}
+        for award in awards:
+            whose = (award.issuer_id, award.organisation_id, award.status_purpose)
+            groups.setdefault(whose, []).append(award)
+        proposed = {}
+        for (issuer_id, organisation_id, purpose), group in groups.items():
+            with self.database.read() as session:
+                found = status_lists.propose(session, issuer_id, organisation_id, purpose, len(group))
+            if found is None:
+                with self.database.write() as session:
+                    status_lists.open_list(session, issuer_id, organisation_id, purpose, self.clock())
+                with self.database.read() as session:
+                    found = status_lists.propose(session, issuer_id, organisation_id, purpose, len(group))
+            if found is None:
+                continue  # filled up by others in between: the next time round opens another one
+            list_id, indices = found
+            proposed[store.Whose(issuer_id, organisation_id, purpose, list_id)] = [
+                award._replace(credential_id=new_id(), status_list_id=list_id, status_index=index)
+                for award, index in zip(group, indices, strict=False)
+            ]
+        return proposed
+
+    def _texts(
+        self, awards: Sequence[store.AwardToIssue], refused: dict[str, CredentialInvalid]
+    ) -> dict[str, store.SignedText]:
+        """The signed texts of awards that have a place, by award id."""
+        if not awards:
+            return {}
+        kinds, shown = self._said(awards)
+        # Reading a key from its file takes longer than signing with it.
+        signers = {
+            issuer_id: self.keys.signer(issuer_id, self.urls.did(issuer_id))
+            for issuer_id in {award.issuer_id for award in awards}
+        }
+        texts = {}
+        for award in awards:
+            try:
+                texts[award.award_id] = self._signed(
+                    award,
+                    kinds[award.achievement_version_id],
+                    shown.get(award.award_id, _NOTHING_SHOWN),
+                    signers[award.issuer_id],
+                )
+            except CredentialInvalid as error:
+                refused[award.award_id] = error
+        return texts
+
+    def documents_now(self, credential_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """What credentials would say if they were issued by what is recorded now: unsigned, by their ids.
+
+        Those without an award, whose learner was erased, are left out. The recipient has another salt.
+        """
+        with self.database.read() as session:
+            awards = store.awards_to_issue(session, store.awards_of(session, credential_ids))
+            renewed = renewals.ends(session, [award.award_id for award in awards])
+        if not awards:
+            return {}
+        kinds, shown = self._said(awards)
+        return {
+            str(award.credential_id): self._document(
+                award,
+                kinds[award.achievement_version_id],
+                shown.get(award.award_id, _NOTHING_SHOWN),
+                renewed.get(award.award_id),
+            )[0]
+            for award in awards
+        }
+
+    def achievement_now(self, version_id: str) -> dict[str, Any]:
+        """An achievement version as badges embed it, by what is recorded now; without its endorsements.
+
+        :raises NotFound: NOT_FOUND.
+        """
+        with self.database.read() as session:
+            version = micromodules.achievement_versions(session, [version_id]).get(version_id)
+        if version is None:
+            raise NotFound(ErrorCode.NOT_FOUND, f"achievement version {version_id}")
+        return build_achievement(achievement_of(self.urls, version))
+
+    def _said(self, awards: Sequence[store.AwardToIssue]) -> tuple[dict[str, _Kind], Mapping[str, Shown]]:
+        """What badges say: of their kinds, by achievement version, and of their learners, by award."""
+        issuer_ids = {award.issuer_id for award in awards}
+        with self.database.read() as session:
+            versions = micromodules.achievement_versions(
+                session, sorted({award.achievement_version_id for award in awards})
+            )
+            version_of = {award.award_id: versions[award.achievement_version_id] for award in awards}
+            shown = shown_of(session, self.urls, version_of)
+            endorsed = endorsements.accepted(session, sorted(versions), sorted(issuer_ids))
+        said = {id_: endorsements_of(views, self.clock()) for id_, views in endorsed.items()}
+        kinds = {
+            id_: _Kind(
+                version,
+                profile_of(self.urls, version, said.get(version.issuer_id, ())),
+                achievement_of(self.urls, version, said.get(id_, ())),
+            )
+            for id_, version in versions.items()
+        }
+        return kinds, shown
 
     def _signed(
-        self,
-        award: store.AwardToIssue,
-        issuer: IssuerProfile,
-        achievement: AchievementDocument,
-        signer: Signer,
-    ) -> str:
+        self, award: store.AwardToIssue, kind: _Kind, shown: Shown, signer: Signer
+    ) -> store.SignedText:
+        document, ends_at = self._document(award, kind, shown)
+        text = sign_credential(document, signer, self.clock()).text
+        return store.SignedText(str(award.credential_id), text, ends_at)
+
+    def _document(
+        self, award: store.AwardToIssue, kind: _Kind, shown: Shown, renewed_until: datetime | None = None
+    ) -> tuple[dict[str, Any], datetime | None]:
+        """An unsigned credential, and when it ends.
+
+        :param renewed_until: the end that it was renewed to, which only what was signed before may have been.
+        """
         if award.credential_id is None or award.status_list_id is None or award.status_index is None:
             raise RuntimeError("an award is signed only after it got its place")
+        url, version = self.urls.credential(award.credential_id), kind.version
+        ends_at = renewed_until or ends_after(
+            award.awarded_at.replace(microsecond=0), version.validity_months
+        )
+        if version.expires_at is not None:
+            ends_at = no_later_than(ends_at, version.expires_at, award.awarded_at)
         document = build_credential(
-            credential_url=self.urls.credential(award.credential_id),
-            issuer=issuer,
-            achievement=achievement,
-            subject=_subject(award),
+            credential_url=url,
+            issuer=kind.issuer,
+            achievement=kind.achievement,
+            subject=subject_of(award.email, award.sub),
             valid_from=award.awarded_at,
+            valid_until=ends_at,
             awarded_at=award.met_at,
-            status=StatusEntry(self.urls.status_list(award.status_list_id), award.status_index),
+            status=StatusEntry(
+                self.urls.status_list(award.status_list_id), award.status_index, award.status_purpose
+            ),
             evidence=[
                 Evidence(
                     name="Course record",
                     narrative=(
-                        "Decided from the grades that the course's learning management system "
-                        f"({award.platform_issuer}) reported through LTI Advantage services. "
+                        "The criteria were met in a course of the learning management system "
+                        f"{award.platform_issuer}, which is connected by LTI Advantage. "
                         "The decision is stored with the evidence it rests on."
                     ),
-                )
+                ),
+                *shown.evidence,
             ],
+            results=shown.results,
+            refresh_url=f"{url}.json" if version.issuer_offers_refresh else None,
+            # As typed it may be no IRI, and then nothing could be signed.
+            terms_url=link_iri(version.issuer_terms_url) if version.issuer_terms_url else None,
+            names_schema=version.issuer_names_schema,
         )
-        return sign_credential(document, signer, self.clock()).text
-
-    def _issuer_profile(self, version: micromodules.AchievementVersionView) -> IssuerProfile:
-        return IssuerProfile(
-            id=self.urls.did(version.issuer_id),
-            name=version.issuer_name,
-            url=version.issuer_url or self.urls.issuer(version.issuer_id),
-            email=version.issuer_email,
-            description=version.issuer_description,
-        )
-
-    def _achievement(self, version: micromodules.AchievementVersionView) -> AchievementDocument:
-        return AchievementDocument(
-            id=self.urls.achievement(version.id),
-            name=version.name,
-            description=version.description,
-            criteria_narrative=version.criteria_narrative,
-            criteria_url=self.urls.achievement(version.id),
-            image_url=self.urls.achievement_image(version.id),
-            image_caption=version.image_alt,
-            tags=version.skills,
-            version=str(version.number),
-            in_language=version.language,
-        )
+        return document, ends_at
 
     def awards_without_credential(self, limit: int = 1000) -> tuple[str, ...]:
         """Ids of the awards that wait for their credential."""
         with self.database.read() as session:
             return store.awards_without_credential(session, limit)
 
-    # -- revocation and status lists
-
-    def revoke_credential(
-        self, credential_id: str, reason: str, actor: str, *, is_repeatable: bool = True
-    ) -> store.CredentialView:
-        """Revoke a credential for good. One that is revoked already keeps the reason it has.
-
-        :param reason: shown on the public page and to the learner, 1 to 500 characters.
-        :param actor: ``cli`` or ``staff:<id>``; kept in the audit trail.
-        :param is_repeatable: whether revoking again is harmless; a person who gave a reason must learn that
-            another one stands.
-        :raises RequestInvalid: without a reason. :raises NotFound: no such credential.
-        :raises Conflict: CONFLICT where it is revoked already, and revoking is not repeatable.
-        """
-        reason = reason.strip()
-        if not 1 <= len(reason) <= 500:
-            raise RequestInvalid(ErrorCode.FORM_INVALID, "revocation reason of 1 to 500 characters")
-        now = self.clock()
-        with self.database.write() as session:
-            found = store.credential(session, credential_id)
-            if found is None:
-                raise NotFound(ErrorCode.CREDENTIAL_NOT_FOUND)
-            if store.revoke(session, found.organisation_id, credential_id, reason, now):
-                audit.record(
-                    session,
-                    found.organisation_id,
-                    at=now,
-                    actor=actor,
-                    action="credential.revoked",
-                    subject_kind="credential",
-                    subject_id=credential_id,
-                )
-            elif not is_repeatable:
-                raise Conflict(ErrorCode.CONFLICT, f"credential {credential_id} is revoked already")
-        self.hints.offer("sign_status_list", status_list_id=found.status_list_id)
-        with self.database.read() as session:
-            revoked = store.credential(session, credential_id)
-        if revoked is None:
-            raise NotFound(ErrorCode.CREDENTIAL_NOT_FOUND)
-        return revoked
-
-    def sign_status_list(self, status_list_id: str) -> str | None:
-        """Sign a status list if a change waits for it, or it grew old; returns the current text, if any.
-
-        The text ends its validity after :data:`STATUS_VALIDITY`: whoever kept a copy from before a revocation
-        cannot go on showing it for longer than that.
-        """
-        while True:
-            now = self.clock()
-            with self.database.read() as session:
-                seen = store.status_list(session, status_list_id)
-                if seen is None or seen.is_current(now):
-                    return None if seen is None else seen.document
-                revoked = store.revoked_indices(session, status_list_id)
-                issuer = store.issuer(session, seen.issuer_id)
-            if issuer is None:
-                return None
-            did = self.urls.did(issuer.id)
-            document = build_status_list_credential(
-                list_url=self.urls.status_list(seen.id),
-                issuer=IssuerProfile(id=did, name=issuer.name),
-                bits=StatusList.of(revoked, seen.size),
-                valid_from=seen.changed_at,
-                valid_until=now + STATUS_VALIDITY,
-                purpose=seen.purpose,
-            )
-            text = sign_credential(document, self.keys.signer(issuer.id, did), now).text
-            with self.database.write() as session:
-                is_kept = store.store_status_list(session, seen, revoked, text, now, now + STATUS_RENEWAL)
-            if is_kept:
-                CREDENTIALS_SIGNED.labels("status_list").inc()
-                return text
-            # Somebody revoked, or signed, meanwhile: look again.
-
-    def unsigned_status_lists(self, limit: int = 100) -> tuple[str, ...]:
-        """Ids of the status lists to be signed: a change waits for it, or the signed text grows old."""
-        with self.database.read() as session:
-            return store.unsigned_status_lists(session, self.clock(), limit)
-
     # -- what verifiers read
-
-    def published(self, path: str) -> PublishedDocument | None:
-        """The DID document or status list served at ``path`` of this installation; nothing else.
-
-        ``lti_tool.services.verifying`` reads our own documents through this door too, so that judging one of
-        our badges needs no request to ourselves, and still sees exactly what everybody else sees.
-        """
-        match path.strip("/").split("/"):
-            case ["issuers", issuer_id, "did.json"]:
-                return self.did_document(issuer_id)
-            case ["status", status_list_id]:
-                return self.status_list(status_list_id)
-        return None
 
     def did_document(self, issuer_id: str) -> PublishedDocument | None:
         """The DID document of an issuer, with its retired keys: badges signed by them still verify."""
         with self.database.read() as session:
             if store.issuer(session, issuer_id) is None:
                 return None
-        document = did_document(self.urls.did(issuer_id), self.keys.public_keys(issuer_id))
+        document = did_document(
+            self.urls.did(issuer_id), self.keys.public_keys(issuer_id), self.keys.token_keys(issuer_id)
+        )
         return PublishedDocument(_json(document), "application/did+ld+json", DID_MAX_AGE)
 
-    def status_list(self, status_list_id: str) -> PublishedDocument | None:
-        """A signed status list; a change that waits for its signature is signed now, never withheld."""
-        text = self.sign_status_list(status_list_id)
-        if text is None:
+    def host_document(self) -> PublishedDocument | None:
+        """The DID document of the host itself, which signs nothing and so has no keys (decision 0029); None
+        where the installation is only a part of its host."""
+        did = did_web_for(self.urls.base_url)
+        if did.count(":") > 2:
             return None
-        return PublishedDocument(text.encode(), "application/vc+ld+json", STATUS_MAX_AGE)
+        return PublishedDocument(_json(did_document(did, ())), "application/did+ld+json", DID_MAX_AGE)
 
-    def achievement_document(self, version: micromodules.AchievementVersionView) -> PublishedDocument:
-        """The Achievement as badges embed it, for ``Accept: application/ld+json``."""
-        document = {"@context": list(_CONTEXTS), **build_achievement(self._achievement(version))}
+    def token_key(self, issuer_id: str, kid: str) -> PublishedDocument | None:
+        """One public key of an issuer's tokens as a JWK (RFC 7517), for those who read no DID documents."""
+        with self.database.read() as session:
+            if store.issuer(session, issuer_id) is None:
+                return None
+        jwk = dict(self.keys.token_keys(issuer_id)).get(kid)
+        return None if jwk is None else PublishedDocument(_json(jwk), "application/jwk+json", DID_MAX_AGE)
+
+    def achievement_document(
+        self,
+        version: micromodules.AchievementVersionView,
+        endorsed: Sequence[endorsements.EndorsementView] = (),
+        others: Sequence[VersionStep] = (),
+    ) -> PublishedDocument:
+        """The Achievement as badges embed it, for ``Accept: application/ld+json``.
+
+        :param others: its other versions, later ones too, which no badge can name that was signed before.
+        """
+        achievement = achievement_of(self.urls, version, endorsements_of(endorsed, self.clock()))
+        if others:
+            related = (RelatedAchievement(self.urls.achievement(one.id), str(one.number)) for one in others)
+            achievement = replace(achievement, related=tuple(related))
+        document = {"@context": list(_CONTEXTS), **build_achievement(achievement)}
         return PublishedDocument(_json(document), "application/ld+json", RECORD_MAX_AGE)
 
-    def issuer_document(self, issuer: store.IssuerView) -> PublishedDocument:
+    def issuer_document(
+        self, issuer: store.IssuerView, endorsed: Sequence[endorsements.EndorsementView] = ()
+    ) -> PublishedDocument:
         """The issuer's Profile as badges embed it."""
-        profile = IssuerProfile(
+        return PublishedDocument(
+            _json({"@context": list(_CONTEXTS), **build_profile(self.profile(issuer, endorsed))}),
+            "application/ld+json",
+            RECORD_MAX_AGE,
+        )
+
+    def profile(
+        self, issuer: store.IssuerView, endorsed: Sequence[endorsements.EndorsementView] = ()
+    ) -> IssuerProfile:
+        """Who signs, as what it signs says it."""
+        return IssuerProfile(
             id=self.urls.did(issuer.id),
             name=issuer.name,
             url=issuer.url or self.urls.issuer(issuer.id),
             email=issuer.email,
             description=issuer.description,
-        )
-        return PublishedDocument(
-            _json({"@context": list(_CONTEXTS), **build_profile(profile)}),
-            "application/ld+json",
-            RECORD_MAX_AGE,
+            image_url=self.urls.issuer_image(issuer.id) if issuer.picture_id else None,
+            endorsements=endorsements_of(endorsed, self.clock()),
         )
 
 
-def _subject(award: store.AwardToIssue) -> SubjectIdentity:
+def _ids(awards: Iterable[store.AwardToIssue]) -> dict[str, str]:
+    """Credential ids by award id."""
+    return {award.award_id: award.credential_id for award in awards if award.credential_id is not None}
+
+
+def _new(award: store.AwardToIssue, text: store.SignedText) -> store.NewCredential:
+    if award.status_index is None:
+        raise RuntimeError("an award is signed only for a place")
+    return store.NewCredential(
+        text.credential_id, award.award_id, award.status_index, text.text, text.ends_at
+    )
+
+
+def subject_of(email: str | None, sub: str) -> SubjectIdentity:
     """The recipient as a salted hash: of the e-mail where the LMS told one, else of the LTI user id."""
-    if award.email:
+    if email:
         try:
-            return SubjectIdentity.from_email(award.email)
+            return SubjectIdentity.from_email(email)
         except CredentialInvalid:
             # Some platforms send "user@localhost"-like or broken addresses; the user id always works.
-            return SubjectIdentity.from_lti_user_id(award.sub)
-    return SubjectIdentity.from_lti_user_id(award.sub)
+            return SubjectIdentity.from_lti_user_id(sub)
+    return SubjectIdentity.from_lti_user_id(sub)
 
 
 def _json(document: Mapping[str, object]) -> bytes:

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Final
 
 from lti_tool.domain.awarding import COUNTED_WITH, Decision, Exclusion, Standing, Verdict, standing_of
+from lti_tool.domain.badge_states import BadgeState
 from lti_tool.domain.criteria import Criterion, Finding, State, leaves
 from lti_tool.domain.freshness import Freshness
 from lti_tool.errors import ErrorCode, NotFound
@@ -52,6 +53,8 @@ class MatrixRow:
     """One for each criterion, in the order of the columns."""
     awarded_at: datetime | None
     is_revoked: bool
+    badge_state: BadgeState | None = None
+    """What the badge is worth at the moment of asking; null without one."""
 
     @property
     def met(self) -> int:
@@ -289,15 +292,16 @@ class Matrix:
                     version_id
                 ]
         decided = {decision.learner_id: decision for decision in made.decisions}
+        now = self.awarding.clock()
         # Who left between two statements has no decision.
         return tuple(
-            _row(one, decided[one.learner_id], awarded.get(one.learner_id))
+            _row(one, decided[one.learner_id], awarded.get(one.learner_id), now)
             for one in listed
             if one.learner_id in decided
         )
 
 
-def _row(listed: Listed, decision: Decision, earned: EarnedView | None) -> MatrixRow:
+def _row(listed: Listed, decision: Decision, earned: EarnedView | None, now: datetime) -> MatrixRow:
     return MatrixRow(
         listed.learner_id,
         listed.name,
@@ -308,6 +312,7 @@ def _row(listed: Listed, decision: Decision, earned: EarnedView | None) -> Matri
         tuple(decision.finding.leaves()),
         earned.awarded_at if earned is not None else None,
         earned is not None and earned.revoked_at is not None,
+        earned.state(now) if earned is not None else None,
     )
 
 

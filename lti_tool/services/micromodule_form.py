@@ -13,6 +13,7 @@ from typing import Any
 
 from lti_tool.credentials.artwork import MAXIMUM_ALT
 from lti_tool.domain import criteria as domain
+from lti_tool.services.achievement_details import DetailsForm
 from lti_tool.services.criteria_checks import row_problems
 from lti_tool.services.criteria_rows import (
     Combination,
@@ -37,6 +38,7 @@ DESCRIPTION_LENGTH = 2000
 SKILL_LENGTH = 100
 MAXIMUM_SKILLS = 20
 ALT_LENGTH = MAXIMUM_ALT
+KEY_LENGTH = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +58,18 @@ class MicromoduleForm:
     foreground: str = ""
     text: str = ""
     image_alt: str = ""
-    """May stay empty: then the badge's name stands for it."""
+    """May stay empty: then the badge's name stands for it. An uploaded picture needs it."""
+    picture_id: str = ""
+    """Of an uploaded picture; then nothing is composed."""
+    details: DetailsForm = dataclasses.field(default_factory=DetailsForm)
+    no_badge: str = ""
+    """``on``: completions are recorded, and no badge is issued until somebody switches one on."""
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, str]) -> MicromoduleForm:
         """Read the HTML field names of the page; missing fields are empty, unknown ones are ignored."""
         rules = read_rows(fields)
+        picture_id = one_line(fields.get("picture_id", ""))[:KEY_LENGTH]
 
         def line(name: str) -> str:
             return one_line(fields.get(name, ""))
@@ -69,6 +77,9 @@ class MicromoduleForm:
         def area(name: str) -> str:
             return fields.get(name, "").replace("\r\n", "\n").strip()
 
+        shape, icon, background, foreground, text = (
+            "" if picture_id else line(name) for name in ("shape", "icon", "background", "foreground", "text")
+        )
         return cls(
             line("name"),
             area("description"),
@@ -76,12 +87,15 @@ class MicromoduleForm:
             rules.combination,
             rules.rows,
             rules.groups,
-            line("shape"),
-            line("icon"),
-            line("background"),
-            line("foreground"),
-            line("text"),
+            shape,
+            icon,
+            background,
+            foreground,
+            text,
             line("image_alt"),
+            picture_id,
+            details=DetailsForm.from_fields(fields),
+            no_badge="on" if line("no_badge") else "",
         )
 
     def to_fields(self) -> dict[str, str]:
@@ -96,6 +110,9 @@ class MicromoduleForm:
             "foreground": self.foreground,
             "text": self.text,
             "image_alt": self.image_alt,
+            "picture_id": self.picture_id,
+            **({"no_badge": self.no_badge} if self.no_badge else {}),
+            **self.details.to_fields(),
             **write_rows(self.rules),
         }
 
@@ -109,18 +126,29 @@ class MicromoduleForm:
         return dataclasses.replace(self, rows=rules.rows, groups=rules.groups, combination=rules.combination)
 
     @property
+    def issues_badge(self) -> bool:
+        """Whether whoever completes it gets a badge."""
+        return self.no_badge != "on"
+
+    @property
     def skill_list(self) -> tuple[str, ...]:
         """One skill a line, each once, in the order typed."""
         return tuple(dict.fromkeys(line.strip() for line in self.skills.split("\n") if line.strip()))
 
     def problems(self) -> tuple[Problem, ...]:
         """Everything that keeps the form from being saved, the picture's colours excepted."""
-        return (*self._text_problems(), *row_problems(self.rules))
+        return (*self.word_problems(), *row_problems(self.rules), *self.details.problems())
 
-    def _text_problems(self) -> Iterator[Problem]:
+    def badge_problems(self) -> tuple[Problem, ...]:
+        """The same of a form whose rules stand elsewhere: the badge of something published."""
+        return (*self.word_problems(), *self.details.problems())
+
+    def word_problems(self) -> Iterator[Problem]:
+        """What keeps name, description, skills and the words of the picture from being shown and signed."""
         yield from text_problems("name", self.name, NAME_LENGTH)
         yield from optional_text_problems("description", self.description, DESCRIPTION_LENGTH)
-        yield from optional_text_problems("image_alt", self.image_alt, ALT_LENGTH)
+        alt_problems = text_problems if self.picture_id else optional_text_problems
+        yield from alt_problems("image_alt", self.image_alt, ALT_LENGTH)
         if len(self.skill_list) > MAXIMUM_SKILLS:
             yield Problem("skills", FormProblem.TOO_MANY, {"limit": MAXIMUM_SKILLS})
         for skill in self.skill_list:
@@ -139,7 +167,9 @@ class MicromoduleForm:
         return to_criterion(self.rules)
 
     def artwork(self) -> dict[str, Any]:
-        """The composer's choices."""
+        """The composer's choices, or whose uploaded picture it is."""
+        if self.picture_id:
+            return {"picture_id": self.picture_id, "alt": self.image_alt}
         return {
             "shape": self.shape,
             "icon": self.icon,

@@ -6,8 +6,8 @@ organisation, whose ids are not found. A page costs the same number of statement
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Generic, Protocol, TypeVar
 
@@ -15,16 +15,21 @@ from lti_tool.domain.criteria import Criterion, Finding, State
 from lti_tool.domain.evaluation import evaluate
 from lti_tool.domain.freshness import Freshness
 from lti_tool.errors import ConfigurationInvalid, ErrorCode, NotFound
-from lti_tool.keyring import KeyView, issuer_purpose
+from lti_tool.services.addresses import PublicUrls
 from lti_tool.services.criteria_format import parse_criteria, parse_evidence
 from lti_tool.services.freshness import Ages
-from lti_tool.services.issuing import PublicUrls
-from lti_tool.store import audit, catalogue, credentials, holders, oversight
+from lti_tool.services.issuer_keys import IssuerKey, KeyViews, keys_of
+from lti_tool.store import audit, catalogue, chains, credentials, holders, issuers, micromodules, oversight
+from lti_tool.store import categories as category_store
 from lti_tool.store.audit import EventFilter, EventRow
-from lti_tool.store.catalogue import CategoryRow, IssuerRow, MicromoduleRow, PlacedInRow, VersionRow
+from lti_tool.store.catalogue import CategoryRow, MicromoduleRow, PlacedInRow, VersionRow
+from lti_tool.store.categories import ChangeRow
+from lti_tool.store.chains import Place
 from lti_tool.store.credentials import CredentialView, EarnedView
 from lti_tool.store.database import Database
 from lti_tool.store.holders import DecisionRow, HolderFilter, HolderRow, LearnerRow
+from lti_tool.store.issuers import IssuerRow
+from lti_tool.store.micromodules import AchievementVersionView
 from lti_tool.store.oversight import (
     ColumnRow,
     Counts,
@@ -35,6 +40,8 @@ from lti_tool.store.oversight import (
     UnwrittenScore,
 )
 
+CHANGES: Final = 50
+"""Of a category's history on one page."""
 LISTED: Final = 100
 """Courses, or scores, that a page lists beside its subject; beyond them it says how to find the others."""
 AT_ONCE: Final = 1000
@@ -45,13 +52,6 @@ STALE: Final = timedelta(days=2)
 """A course that is read nightly and was not for so long is worth a look."""
 
 Row = TypeVar("Row")
-
-
-class KeyViews(Protocol):
-    """What may be shown of keys, as the keyring gives it."""
-
-    def of(self, purpose: str) -> Sequence[KeyView]:
-        """Every key of a purpose, the active ones first."""
 
 
 class QueueLength(Protocol):
@@ -127,14 +127,14 @@ class CourseDetail:
 
 
 @dataclass(frozen=True, slots=True)
-class IssuerKey:
-    """A public key of an issuer."""
+class CategoryDetail:
+    """A category, what is in it in its order, and its history, the newest first."""
 
-    kid: str
-    is_active: bool
-    made_at: datetime
-    retired_at: datetime | None
-    """When its successor was made."""
+    category: CategoryRow
+    micromodules: tuple[MicromoduleRow, ...]
+    changes: Page[ChangeRow]
+    names: Mapping[str, str | None]
+    """Of those who changed it, by actor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +154,8 @@ class VersionView:
 
     row: VersionRow
     criterion: Criterion
+    achievement: AchievementVersionView | None = None
+    """What its badge stands for; null where it issues none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +210,8 @@ class HolderDetail:
     learner: LearnerRow
     badges: tuple[EarnedView, ...]
     decisions: tuple[DecisionView, ...]
+    places: Mapping[str, Place] = field(default_factory=dict)
+    """Where the version of each badge stands among those of its achievement, by the version's id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,7 +335,7 @@ class Overview:
     def issuers(self, organisation_id: str) -> tuple[IssuerRow, ...]:
         """Every issuer."""
         with self.database.read() as session:
-            return catalogue.issuers(session, organisation_id)
+            return issuers.issuers(session, organisation_id)
 
     def issuer(self, organisation_id: str, issuer_id: str) -> IssuerDetail:
         """One issuer with its DID and keys.
@@ -339,14 +343,11 @@ class Overview:
         :raises NotFound: NOT_FOUND.
         """
         with self.database.read() as session:
-            found = catalogue.issuer(session, organisation_id, issuer_id)
+            found = issuers.issuer(session, organisation_id, issuer_id)
         if found is None:
             raise NotFound(ErrorCode.NOT_FOUND)
-        try:
-            keys, are_readable = _dated(self.keys.of(issuer_purpose(issuer_id))), True
-        except ConfigurationInvalid:
-            keys, are_readable = (), False
-        return IssuerDetail(found, self.urls.did(issuer_id), keys, are_readable)
+        keys = keys_of(self.keys, issuer_id)
+        return IssuerDetail(found, self.urls.did(issuer_id), keys or (), keys is not None)
 
     def micromodules(
         self, organisation_id: str, *, category_id: str | None = None, is_archived: bool = False
@@ -375,29 +376,50 @@ class Overview:
             if found is None:
                 raise NotFound(ErrorCode.NOT_FOUND)
             versions = catalogue.versions(session, organisation_id, micromodule_id)
+            achievements = micromodules.achievement_versions(
+                session, [one.achievement_version_id for one in versions if one.achievement_version_id]
+            )
             return MicromoduleDetail(
                 found,
-                tuple(VersionView(version, parse_criteria(version.criteria)) for version in versions),
+                tuple(
+                    VersionView(
+                        version,
+                        parse_criteria(version.criteria),
+                        achievements.get(version.achievement_version_id or ""),
+                    )
+                    for version in versions
+                ),
                 catalogue.placed_in(session, organisation_id, micromodule_id, LISTED),
                 catalogue.categories(session, organisation_id),
                 catalogue.categories_of(session, organisation_id, micromodule_id),
             )
 
     def categories(self, organisation_id: str) -> tuple[CategoryRow, ...]:
-        """Every category, by name."""
+        """Every category, in its order."""
         with self.database.read() as session:
             return catalogue.categories(session, organisation_id)
 
-    def category(self, organisation_id: str, category_id: str) -> CategoryRow:
-        """One category.
+    def category(self, organisation_id: str, category_id: str, page: int = 1) -> CategoryDetail:
+        """One category, what is in it, and a page of what came into it and left it.
 
         :raises NotFound: NOT_FOUND.
         """
         with self.database.read() as session:
             found = catalogue.category(session, organisation_id, category_id)
-        if found is None:
-            raise NotFound(ErrorCode.NOT_FOUND)
-        return found
+            if found is None:
+                raise NotFound(ErrorCode.NOT_FOUND)
+            total = category_store.count_history(session, organisation_id, category_id)
+            pages = max(1, -(-total // CHANGES))
+            number = min(max(1, page), pages)
+            changes = category_store.history(
+                session, organisation_id, category_id, limit=CHANGES, offset=(number - 1) * CHANGES
+            )
+            return CategoryDetail(
+                found,
+                catalogue.micromodules(session, organisation_id, category_id=category_id),
+                Page(changes, number, pages, total),
+                audit.actor_names(session, organisation_id, {change.actor for change in changes}),
+            )
 
     # -- holders
 
@@ -405,10 +427,11 @@ class Overview:
         self, organisation_id: str, wanted: HolderFilter, *, page: int = 1, per_page: int = 50
     ) -> HolderList:
         """One page of the people who hold badges."""
+        now = self.clock()
         with self.database.read() as session:
-            total = holders.count(session, organisation_id, wanted)
+            total = holders.count(session, organisation_id, wanted, now)
             number, pages, offset = _at(page, total, per_page)
-            rows = holders.page(session, organisation_id, wanted, offset=offset, limit=per_page)
+            rows = holders.page(session, organisation_id, wanted, now, offset=offset, limit=per_page)
             names = catalogue.micromodule_names(session, organisation_id)
         return HolderList(Page(rows, number, pages, total), wanted, names)
 
@@ -423,6 +446,7 @@ class Overview:
                 raise NotFound(ErrorCode.NOT_FOUND)
             badges = credentials.earned_by(session, organisation_id, learner_id)
             rows = holders.decisions(session, organisation_id, learner_id)
+            places = chains.places(session.connection(), {badge.achievement_version_id for badge in badges})
         return HolderDetail(
             learner,
             badges,
@@ -430,6 +454,7 @@ class Overview:
                 DecisionView(row, evaluate(parse_criteria(row.criteria), parse_evidence(row.evidence)))
                 for row in rows
             ),
+            places,
         )
 
     def credential(self, organisation_id: str, credential_id: str) -> tuple[CredentialView, LearnerRow]:
@@ -481,17 +506,3 @@ def _at(page: int, total: int, per_page: int) -> tuple[int, int, int]:
     pages = max(1, -(-total // per_page))
     number = min(max(1, page), pages)
     return number, pages, (number - 1) * per_page
-
-
-def _dated(keys: Sequence[KeyView]) -> tuple[IssuerKey, ...]:
-    """Keys with the time of their retirement, which is when the next one was made (``Keyring.rotate``)."""
-    made = sorted(key.made_at for key in keys)
-    return tuple(
-        IssuerKey(
-            key.kid,
-            key.state == "active",
-            key.made_at,
-            None if key.state == "active" else next((at for at in made if at > key.made_at), None),
-        )
-        for key in keys
-    )

@@ -21,10 +21,10 @@ from sqlalchemy.orm import Session
 from lti_tool.domain.registrations import RegistrationView
 from lti_tool.errors import Conflict, ErrorCode, LimitReached, NotAllowed, NotFound
 from lti_tool.services import Hints
-from lti_tool.services.issuing import PublicUrls
+from lti_tool.services.addresses import PublicUrls
 from lti_tool.services.launching import SessionView
 from lti_tool.services.privacy_page import readable_page
-from lti_tool.store import audit
+from lti_tool.store import audit, persons, renewals
 from lti_tool.store import privacy as store
 from lti_tool.store.database import Database
 from lti_tool.store.privacy import KINDS, Subject
@@ -71,7 +71,7 @@ class PersonView:
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-_PASSING: Final = frozenset({"visits", "staff_visits", "looked_up"})
+_PASSING: Final = frozenset({"visits", "staff_visits", "looked_up", "codes", "codes_entered"})
 
 
 @dataclass(frozen=True)
@@ -198,6 +198,8 @@ class Privacy:
                 "last_launched_at": subject.last_launched_at,
             },
         }
+        joined = persons.joined(reading, subject.organisation_id, subject.id)
+        document["joined_accounts"] = [{"platform": platform} for _learner_id, platform in joined]
         for kind in KINDS:
             document[kind.name] = list(store.records(reading, kind, subject.id))
         files: dict[str, list[dict[str, Any]]] = {}
@@ -216,7 +218,12 @@ class Privacy:
         for submission in document["submissions"]:
             submission["files"] = files.get(submission["id"], [])
         credentials = {row.award_id: row for row in store.own_credentials(reading, subject.id)}
+        renewed: dict[str, list[dict[str, Any]]] = {}
+        for renewal in renewals.of_learner(reading, subject.id):
+            said = renewal._asdict()
+            renewed.setdefault(said.pop("award_id"), []).append(said)
         for badge in document["badges"]:
+            badge["renewals"] = renewed.get(badge["id"], [])
             row = credentials.get(badge["id"])
             badge["credential"] = None
             if row is not None:
@@ -226,6 +233,10 @@ class Privacy:
                     "issued_at": row.issued_at,
                     "revoked_at": row.revoked_at,
                     "revocation_reason": row.revocation_reason,
+                    "suspended_at": row.suspended_at,
+                    "suspension_reason": row.suspension_reason,
+                    "valid_until": row.valid_until,
+                    "reissued_at": row.reissued_at,
                     "is_public": row.is_public,
                     "url": self.urls.credential(row.id) if row.is_public else None,
                 }

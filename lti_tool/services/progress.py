@@ -15,6 +15,7 @@ from lti_tool.domain.awarding import (
     Verdict,
     standing_of,
 )
+from lti_tool.domain.badge_states import BadgeState
 from lti_tool.domain.criteria import (
     Attested,
     Channel,
@@ -34,7 +35,16 @@ from lti_tool.services.awarding import Awarding, PlacementDecisions
 from lti_tool.services.freshness import Ages
 from lti_tool.services.launching import SessionView
 from lti_tool.services.rights import viewed_course
-from lti_tool.store import attestations, credentials, decisions, gates, placements, runs, submissions
+from lti_tool.store import (
+    attestations,
+    credentials,
+    decisions,
+    gates,
+    placements,
+    reviews,
+    runs,
+    submissions,
+)
 from lti_tool.store.database import Database
 from lti_tool.store.results import EvidenceColumn
 from lti_tool.store.runs import RunView
@@ -104,6 +114,8 @@ class LearnerRow:
     awarded_at: datetime | None
     credential_id: str | None
     is_revoked: bool
+    badge_state: BadgeState | None = None
+    """What the badge is worth at the moment of asking; null without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +178,8 @@ class CourseProgressView:
     """Of the roster and the columns, by the oldest of them."""
     total_opt_out: TotalOptOut = TotalOptOut.UNKNOWN
     """How a teacher takes a column out of the course total here."""
+    reviews: int = 0
+    """Badges whose facts changed since the award, about which nobody has decided."""
 
 
 @dataclass(frozen=True)
@@ -195,6 +209,7 @@ class CourseProgress:
                 reading, organisation_id, context_id, offset=(page - 1) * per_page, limit=per_page
             )
             run = runs.newest(reading, organisation_id, context_id)
+            waiting_reviews = reviews.count_undecided(reading, organisation_id, context_id)
         learner_ids = [learner.learner_id for learner in learners]
         names = {learner.learner_id: learner.name for learner in learners}
         placed = self.awarding.preview(organisation_id, context_id, learner_ids, with_drafts=True)
@@ -228,7 +243,8 @@ class CourseProgress:
         for made in placed:
             placement = made.placement
             awarded = awards.get(placement.achievement_version_id or "", {})
-            known = {decision.learner_id: _row(decision, names, awarded) for decision in made.decisions}
+            now = self.awarding.clock()
+            known = {decision.learner_id: _row(decision, names, awarded, now) for decision in made.decisions}
             rows = tuple(known[id_] for id_ in learner_ids if id_ in known)
             # The column's name in the gradebook ends in its badge's; the formula is of the quiz alone.
             called = {key: label for key, label, *_ in score_asks(made.criterion)}
@@ -270,6 +286,7 @@ class CourseProgress:
             total,
             self.ages.of(organisation_id, context_id, _oldest(course, shown)),
             platform.total_opt_out,
+            waiting_reviews,
         )
 
 
@@ -338,7 +355,10 @@ def column_progress(
 
 
 def _row(
-    decision: Decision, names: Mapping[str, str | None], awards: Mapping[str, credentials.EarnedView]
+    decision: Decision,
+    names: Mapping[str, str | None],
+    awards: Mapping[str, credentials.EarnedView],
+    now: datetime,
 ) -> LearnerRow:
     award = awards.get(decision.learner_id)
     return LearnerRow(
@@ -351,6 +371,7 @@ def _row(
         award.awarded_at if award else None,
         award.credential_id if award and award.is_signed else None,
         award is not None and award.revoked_at is not None,
+        award.state(now) if award is not None else None,
     )
 
 

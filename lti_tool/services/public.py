@@ -3,18 +3,43 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from lti_tool.credentials.baking import bake_png, bake_svg
 from lti_tool.credentials.open_badges_2 import has_recipient
+from lti_tool.domain.badge_states import BadgeState
+from lti_tool.services.achievement_details import is_web_address
+from lti_tool.services.addresses import PublicUrls
 from lti_tool.services.describing import own_description
-from lti_tool.services.issuing import Issuing, PublicUrls, PublishedDocument
+from lti_tool.services.issuer_keys import IssuerKey, KeyViews, keys_of
+from lti_tool.services.issuing import Issuing, PublishedDocument
+from lti_tool.store import chains, endorsements, micromodules
 from lti_tool.store import credentials as store
-from lti_tool.store import micromodules
+from lti_tool.store.chains import Place
 from lti_tool.store.credentials import IssuerView
 from lti_tool.store.database import Database
-from lti_tool.store.micromodules import AchievementVersionView
+from lti_tool.store.endorsements import EndorsementView
+from lti_tool.store.micromodules import AchievementDetails, AchievementVersionView
+
+
+@dataclass(frozen=True, slots=True)
+class ShownResult:
+    """What a badge says that its learner reached."""
+
+    name: str
+    value: str
+    is_percent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ShownWork:
+    """Work of its learner that a badge links to."""
+
+    name: str
+    url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +64,20 @@ class PublicCredential:
     revocation_reason: str | None
     document: bytes
     """The signed JSON, byte for byte."""
+    state: BadgeState
+    """At the moment of asking."""
+    valid_until: datetime | None
+    suspension_reason: str | None
+    """Null unless it is suspended."""
     hosted_url: str | None
     """Where the same badge stands as Open Badges 2.0; null where the LMS told no e-mail address."""
+    details: AchievementDetails = field(default_factory=AchievementDetails)
+    results: tuple[ShownResult, ...] = ()
+    work: tuple[ShownWork, ...] = ()
+    reissued_at: datetime | None = None
+    """When it was signed anew."""
+    place: Place | None = None
+    """Where its version stands among those of the achievement."""
 
     @property
     def own_description(self) -> str:
@@ -63,6 +100,8 @@ class PublicAchievement:
 
     view: AchievementVersionView
     document: PublishedDocument
+    endorsements: tuple[EndorsementView, ...] = ()
+    place: Place | None = None
 
     @property
     def own_description(self) -> str:
@@ -78,6 +117,9 @@ class PublicIssuer:
     did: str
     achievements: tuple[AchievementVersionView, ...]
     document: PublishedDocument
+    endorsements: tuple[EndorsementView, ...] = ()
+    keys: tuple[IssuerKey, ...] = ()
+    """The active one first; also those that are trusted no more."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +129,7 @@ class PublicRecords:
     database: Database
     issuing: Issuing
     urls: PublicUrls
+    keys: KeyViews
 
     def document(self, credential_id: str) -> SignedDocument | None:
         """The signed JSON of a shared badge; ``None`` for a private one just as for none at all."""
@@ -109,8 +152,11 @@ class PublicRecords:
         """A shared badge; ``None`` for a private one just as for none at all."""
         with self.database.read_rows() as connection:
             view = store.public_credential(connection, credential_id)
-        if view is None or view.document is None:
-            return None
+            if view is None or view.document is None:
+                return None
+            details = micromodules.details_of(connection, [view.achievement_version_id])
+            place = chains.place(connection, view.achievement_version_id)
+        document = json.loads(view.document)
         return PublicCredential(
             view.id,
             self.urls.credential(view.id),
@@ -129,8 +175,22 @@ class PublicRecords:
             view.revoked_at,
             view.revocation_reason,
             view.document.encode(),
-            self.urls.hosted("assertions", view.id) if has_recipient(json.loads(view.document)) else None,
+            view.state(self.issuing.clock()),
+            view.valid_until,
+            view.suspension_reason if view.suspended_at is not None else None,
+            self.urls.hosted("assertions", view.id) if has_recipient(document) else None,
+            details[view.achievement_version_id],
+            shown_results(document),
+            shown_work(document),
+            view.reissued_at,
+            place,
         )
+
+    def endorsement(self, endorsement_id: str) -> bytes | None:
+        """The signed text of an accepted endorsement; ``None`` for any other just as for none at all."""
+        with self.database.read() as session:
+            found = endorsements.public_endorsement(session, endorsement_id)
+        return None if found is None or found.document is None else found.document.encode()
 
     def baked_png(self, credential_id: str) -> bytes | None:
         """The badge's picture with the signed credential inside."""
@@ -154,7 +214,12 @@ class PublicRecords:
         """An achievement version by its id, or the newest by the achievement's id."""
         with self.database.read() as session:
             view = micromodules.public_achievement(session, id_)
-        return None if view is None else PublicAchievement(view, self.issuing.achievement_document(view))
+            if view is None:
+                return None
+            endorsed = endorsements.accepted(session, [view.id]).get(view.id, ())
+            place = chains.place(session.connection(), view.id)
+        document = self.issuing.achievement_document(view, endorsed, place.others if place else ())
+        return PublicAchievement(view, document, endorsed, place)
 
     def image(self, achievement_version_id: str, kind: str) -> bytes | None:
         """The picture of an achievement version, ``svg`` or ``png``."""
@@ -166,6 +231,11 @@ class PublicRecords:
         with self.database.read() as session:
             return micromodules.newest_image(session, achievement_id, kind)
 
+    def issuer_image(self, issuer_id: str) -> bytes | None:
+        """The PNG picture of an issuer, if it has one."""
+        with self.database.read() as session:
+            return store.issuer_picture(session, issuer_id)
+
     def issuer(self, issuer_id: str) -> PublicIssuer | None:
         """An issuer and the achievements it awards."""
         with self.database.read() as session:
@@ -173,4 +243,31 @@ class PublicRecords:
             if view is None:
                 return None
             achievements = micromodules.achievements_of_issuer(session, issuer_id)
-        return PublicIssuer(view, self.urls.did(issuer_id), achievements, self.issuing.issuer_document(view))
+            endorsed = endorsements.accepted(session, issuer_ids=[issuer_id]).get(issuer_id, ())
+        document = self.issuing.issuer_document(view, endorsed)
+        keys = keys_of(self.keys, issuer_id) or ()
+        return PublicIssuer(view, self.urls.did(issuer_id), achievements, document, endorsed, keys)
+
+
+def shown_results(document: Mapping[str, Any]) -> tuple[ShownResult, ...]:
+    """What a badge of ours says that its learner reached, as it was signed."""
+    subject = document["credentialSubject"]
+    described = {one["id"]: one for one in subject["achievement"].get("resultDescription", ())}
+    return tuple(
+        ShownResult(
+            described[result["resultDescription"]]["name"],
+            result["value"],
+            described[result["resultDescription"]]["resultType"] == "Percent",
+        )
+        for result in subject.get("result", ())
+        if result.get("resultDescription") in described and "value" in result
+    )
+
+
+def shown_work(document: Mapping[str, Any]) -> tuple[ShownWork, ...]:
+    """The work of its learner that a badge of ours links to; what is no address of a page is left out."""
+    return tuple(
+        ShownWork(one.get("name", one["id"]), one["id"])
+        for one in document.get("evidence", ())
+        if is_web_address(one.get("id", ""))
+    )

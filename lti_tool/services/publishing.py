@@ -16,6 +16,7 @@ from typing import Final, Protocol
 from lti_tool.domain.criteria import Criterion
 from lti_tool.errors import Conflict, ErrorCode, NotFound
 from lti_tool.services import Hints
+from lti_tool.services.circles import refuse_published_circle
 from lti_tool.services.criteria_format import dump_criteria, parse_criteria
 from lti_tool.services.launching import SessionView
 from lti_tool.services.rights import configured_course
@@ -59,7 +60,7 @@ class Publishing:
         :raises NotAllowed: unless the person may configure the course's badges.
         :raises NotFound: ``placement_not_found``, also for a placement of another course.
         :raises Conflict: ``conflict`` where somebody changed the criteria meanwhile: awards are final, so
-            nobody publishes what they did not see.
+            nobody publishes what they did not see. ``pathway_circle`` where it asks for what asks for it.
         """
         organisation_id, context_id = configured_course(session)
         now = self.clock()
@@ -71,6 +72,8 @@ class Publishing:
             asked = draft.criteria if draft is not None and draft.status == "draft" else None
             if seen and asked is not None and mark_of(parse_criteria(asked)) != seen:
                 raise Conflict(ErrorCode.CONFLICT, f"criteria of {placement_id} were changed meanwhile")
+            if draft is not None and draft.status == "draft":
+                refuse_published_circle(writing, organisation_id, draft.micromodule_id)
             is_new = placements.publish(
                 writing, organisation_id, context_id, placement_id, session.learner_id, now
             )

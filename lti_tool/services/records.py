@@ -8,7 +8,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
-from lti_tool.services.issuing import PublicUrls
+from lti_tool.domain.badge_states import badge_state
+from lti_tool.services.addresses import PublicUrls
+from lti_tool.services.badge_contents import number_of
 from lti_tool.store import audit
 from lti_tool.store import records as store
 from lti_tool.store.database import Database
@@ -48,6 +50,15 @@ COLUMNS: Final[Mapping[RecordKind, tuple[str, ...]]] = {
         "issued_at",
         "revoked_at",
         "revocation_reason",
+        "valid_until",
+        "suspended_at",
+        "suspension_reason",
+        "reissued_at",
+        "credits",
+        "credit_unit",
+        "human_code",
+        "issuer_id",
+        "issuer",
     ),
     RecordKind.COMPLETIONS: (
         "completion_id",
@@ -89,7 +100,7 @@ class Records:
         That they were taken is recorded before the first is read.
 
         :param actor: ``cli`` or ``staff:<id>``.
-        :param since: only what came, or was revoked, then or later.
+        :param since: only what came, changed, was revoked or expired then or later.
         """
         with self.database.write() as session:
             audit.record(
@@ -109,24 +120,29 @@ class Records:
         key = COLUMNS[kind][0]
         after = ""
         while True:
+            now = self.clock()
             with self.database.read() as session:
-                rows = read(session, organisation_id, since=since, after=after, limit=AT_ONCE)
+                rows = read(session, organisation_id, since=since, now=now, after=after, limit=AT_ONCE)
             for row in rows:
                 if kind is RecordKind.AWARDS:
-                    row |= self._state(row)
+                    row |= self._state(row, now)
                 yield {name: row[name] for name in COLUMNS[kind]}
             if len(rows) < AT_ONCE:
                 return
             after = rows[-1][key]
 
-    def _state(self, row: Record) -> Record:
+    def _state(self, row: Record, now: datetime) -> Record:
         is_signed = row["issued_at"] is not None
-        if row["revoked_at"] is not None:
-            state = "revoked"
-        else:
-            state = "active" if is_signed else "unsigned"
+        state = badge_state(
+            now,
+            is_signed=is_signed,
+            valid_until=row["valid_until"],
+            suspended_at=row["suspended_at"],
+            revoked_at=row["revoked_at"],
+        )
         return {
-            "state": state,
+            "state": state.value,
+            "credits": number_of(row["credits"]),
             "credential_url": self.urls.credential(row["credential_id"]) if is_signed else None,
         }
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from sqlalchemy.orm import Session
 
-from lti_tool.credentials.baking import bake_png
+from lti_tool.credentials.baking import bake_png, bake_svg
 from lti_tool.errors import Conflict, ErrorCode, NotAllowed, NotFound
-from lti_tool.services.issuing import PublicUrls
+from lti_tool.services.addresses import PublicUrls
 from lti_tool.services.launching import SessionView
 from lti_tool.services.wallet import EarnedBadge, earned_badge
 from lti_tool.store import audit, credentials, micromodules
@@ -34,17 +35,19 @@ class Sharing:
         with self.database.read() as reading:
             return self._own(reading, session, credential_id)[0].encode()
 
-    def own_picture(self, session: SessionView, credential_id: str) -> bytes:
-        """One's own badge as a PNG with the signed credential inside.
+    def own_picture(
+        self, session: SessionView, credential_id: str, kind: Literal["png", "svg"] = "png"
+    ) -> bytes:
+        """The picture of one's own badge with the signed credential inside.
 
         :raises NotFound, NotAllowed: like :meth:`own_document`.
         """
         with self.database.read() as reading:
             document, version_id = self._own(reading, session, credential_id)
-            image = micromodules.image(reading, version_id, "png")
+            image = micromodules.image(reading, version_id, kind)
         if image is None:
             raise NotFound(ErrorCode.CREDENTIAL_NOT_FOUND)
-        return bake_png(image, document)
+        return bake_png(image, document) if kind == "png" else bake_svg(image.decode(), document).encode()
 
     def _own(self, reading: Session, session: SessionView, credential_id: str) -> tuple[str, str]:
         if session.is_read_only:
@@ -89,4 +92,4 @@ class Sharing:
             earned = credentials.awards_of_versions(
                 writing, session.organisation_id, [version_id], [session.learner_id]
             )
-        return earned_badge(earned[version_id][session.learner_id], self.urls)
+        return earned_badge(earned[version_id][session.learner_id], self.urls, now)

@@ -26,7 +26,7 @@ from lti_tool.services import Hints
 from lti_tool.services.call_budgets import CallBudgets
 from lti_tool.services.columns import grade_row, read_column, service_access
 from lti_tool.services.copying import note_reset
-from lti_tool.services.deciding import AwardingPort, Deciding, IssuingPort, ScoringPort
+from lti_tool.services.deciding import AwardingPort, Deciding, IssuingPort, ReviewingPort, ScoringPort
 from lti_tool.services.gate_reading import read_gate
 from lti_tool.services.opening import open_result
 from lti_tool.services.roster_reading import read_roster
@@ -153,6 +153,7 @@ class Syncing:
     issuing: IssuingPort
     budgets: CallBudgets
     scoring: ScoringPort | None = None
+    reviewing: ReviewingPort | None = None
     _slots: _Slots = field(default_factory=_Slots, compare=False, repr=False)
     _turns: Turns = field(default_factory=Turns, compare=False, repr=False)
 
@@ -453,7 +454,7 @@ class Syncing:
 
     @property
     def _deciding(self) -> Deciding:
-        return Deciding(self.awarding, self.issuing, self.scoring)
+        return Deciding(self.awarding, self.issuing, self.scoring, self.reviewing)
 
     def _advance(
         self,

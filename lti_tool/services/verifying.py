@@ -29,8 +29,9 @@ from lti_tool.errors import (
     RequestTooLarge,
 )
 from lti_tool.outbound import Outbound
-from lti_tool.services.issuing import Issuing
+from lti_tool.services.own_documents import OwnDocuments
 from lti_tool.services.public import PublicRecords
+from lti_tool.services.tokens import Tokens
 
 MAXIMUM_BYTES = 5 * 1024 * 1024
 """Of a file or an answer: a baked picture; the JSON inside is bounded further by the verifier."""
@@ -96,8 +97,9 @@ class Verifying:
     """Judges credentials that visitors bring."""
 
     outbound: Outbound
-    issuing: Issuing
+    own_documents: OwnDocuments
     records: PublicRecords
+    tokens: Tokens
     clock: Callable[[], datetime]
     base_url: str
     turnstile: Turnstile = field(default_factory=Turnstile)
@@ -153,24 +155,34 @@ class Verifying:
         """
         own = self._own_path(url)
         if own is not None:
-            document = self.issuing.published(own)
+            document = self.own_documents.published(own)
             if document is None:
                 raise FetchFailed("not_found")
             return document.body
         return self._get(url, accept, seconds, 0)
 
     def _own_badge(self, path: str) -> bytes:
-        """The bytes that the address of a shared badge answers with; to anybody else's eyes there is none."""
+        """The bytes that the address of a shared badge, or of an accepted endorsement, answers with; to
+        anybody else's eyes there is none."""
         match path.partition("?")[0].split("/"):
             case ["credentials", name]:
-                if name.endswith(".png"):
-                    baked = self.records.baked_png(name.removesuffix(".png"))
+                if name.endswith((".png", ".svg")):
+                    bake = self.records.baked_png if name.endswith(".png") else self.records.baked_svg
+                    baked = bake(name[:-4])
                     if baked is not None:
                         return baked
+                elif name.endswith(".jwt"):
+                    token = self.tokens.public(name.removesuffix(".jwt"))
+                    if token is not None:
+                        return token.body
                 else:
                     record = self.records.credential(name.removesuffix(".json"))
                     if record is not None:
                         return record.document
+            case ["endorsements", endorsement_id]:
+                endorsement = self.records.endorsement(endorsement_id)
+                if endorsement is not None:
+                    return endorsement
         raise FetchFailed("not_found")
 
     def _own_path(self, url: str) -> str | None:

@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from lti_tool.domain.awarding import Exclusion, Verdict
-from lti_tool.domain.criteria import EvidenceAccepted, Finding, GatePassed, MeanAtLeast, ScoreAtLeast
+from lti_tool.domain.badge_states import BadgeState
+from lti_tool.domain.criteria import (
+    Completed,
+    EvidenceAccepted,
+    Finding,
+    GatePassed,
+    HoldsAchievement,
+    MeanAtLeast,
+    ScoreAtLeast,
+    State,
+)
 from lti_tool.domain.evaluation import evaluate
 from lti_tool.domain.evidence import Evidence
 from lti_tool.domain.freshness import Freshness
+from lti_tool.domain.renewal import Ending, ending_of, renewal_progress, terms_of
 from lti_tool.errors import ErrorCode
+from lti_tool.services.addresses import PublicUrls
 from lti_tool.services.awarding import Awarding, PlacementDecisions
 from lti_tool.services.freshness import Ages
-from lti_tool.services.issuing import PublicUrls
 from lti_tool.services.launching import SessionView
-from lti_tool.store import credentials, submissions
+from lti_tool.services.milestones import MilestoneCard
+from lti_tool.services.pathways import Beside
+from lti_tool.store import chains, credentials, micromodules, submissions
+from lti_tool.store.chains import Place
 from lti_tool.store.database import Database
+from lti_tool.store.micromodules import AchievementDetails
 from lti_tool.store.results import EvidenceColumn
 
 
@@ -41,6 +56,25 @@ class EarnedBadge:
     is_public: bool
     public_url: str | None
     context_title: str | None
+    details: AchievementDetails = field(default_factory=AchievementDetails)
+    state: BadgeState = BadgeState.ACTIVE
+    """At the moment of asking."""
+    valid_until: datetime | None = None
+    reissued_at: datetime | None = None
+    """When it was signed anew: a copy from before may no longer verify."""
+    suspension_reason: str | None = None
+    ending: Ending | None = None
+    """Where it ends soon, or has ended."""
+    renewal: Finding | None = None
+    """What is missing to renew it, where it can be renewed in this course now."""
+    question_id: str | None = None
+    """Where a teacher asks something about it."""
+    place: Place | None = None
+    """Where its version stands among those of the achievement."""
+    replaced_by: str | None = None
+    """The learner's award of a later version; not of one that was revoked."""
+    regained_by: str | None = None
+    """The placement of this course that gives a later version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +97,15 @@ class ProgressCard:
     """Being prepared: what is known is shown, nothing is given yet."""
     comments: Mapping[str, str] = field(default_factory=dict)
     """What a teacher wrote when giving evidence back, by evidence key."""
+    details: AchievementDetails | None = None
+    """Of its badge, where it issues one."""
+
+    @property
+    def first(self) -> tuple[str, ...]:
+        """What has to be finished before it and is not, as its criteria call it."""
+        asked = [leaf for leaf in self.finding.leaves() if leaf.state is not State.MET]
+        labels = [leaf.criterion.label for leaf in asked if isinstance(leaf.criterion, _STEPS)]
+        return () if self.finding.state is State.MET else tuple(dict.fromkeys(labels))
 
     @property
     def is_read(self) -> bool:
@@ -70,6 +113,7 @@ class ProgressCard:
         return any(isinstance(leaf.criterion, _READ) for leaf in self.finding.leaves())
 
 
+_STEPS = (Completed, HoldsAchievement)
 _READ = (ScoreAtLeast, MeanAtLeast, GatePassed)
 """Criteria whose facts are read from the platform; the others are the tool's own records."""
 
@@ -90,6 +134,20 @@ class WalletView:
     """The platform did not say who is here."""
     freshness: Freshness | None = None
     """Of the progress that is shown; ``None`` where none is."""
+    milestones: tuple[MilestoneCard, ...] = ()
+    """Of the organisation that the learner has not got yet."""
+    pathways: Mapping[str, Beside] = field(default_factory=dict)
+    """What achievement versions open, by id; only those that stand in a pathway."""
+
+
+def _no_milestones(_organisation_id: str, _learner_id: str) -> tuple[MilestoneCard, ...]:
+    return ()
+
+
+def _no_pathways(
+    _organisation_id: str, _version_ids: Collection[str], _held: Collection[str]
+) -> dict[str, Beside]:
+    return {}
 
 
 @dataclass(frozen=True)
@@ -100,6 +158,8 @@ class Wallet:
     awarding: Awarding
     urls: PublicUrls
     ages: Ages
+    milestones_of: Callable[[str, str], tuple[MilestoneCard, ...]] = _no_milestones
+    pathways_of: Callable[[str, Collection[str], Collection[str]], Mapping[str, Beside]] = _no_pathways
 
     def view(self, session: SessionView) -> WalletView:
         """The wallet of the person of this session, in the course of this session."""
@@ -140,9 +200,22 @@ class Wallet:
                     for decision in made.decisions
                     if decision.verdict not in (Verdict.HELD, Verdict.REVIEW)
                 )
+        now = self.awarding.clock()
+        renewals = _renewals(placed)
+        details = self._details(
+            [view.achievement_version_id for view in earned]
+            + [card.achievement_version_id for card in in_progress if card.achievement_version_id]
+        )
+        held = [one.achievement_version_id for one in earned if one.state(now) is BadgeState.ACTIVE]
         return WalletView(
-            earned=tuple(earned_badge(view, self.urls) for view in earned),
-            in_progress=tuple(in_progress),
+            earned=self._chained(
+                [_earned(view, self.urls, details, renewals, now) for view in earned],
+                [view.achievement_version_id for view in earned if view.has_versions],
+                in_progress,
+            ),
+            in_progress=tuple(
+                replace(card, details=details.get(card.achievement_version_id or "")) for card in in_progress
+            ),
             issues_badges_here=any(made.placement.achievement_version_id for made in placed),
             is_read_only=session.is_read_only,
             is_anonymous=session.is_anonymous,
@@ -155,7 +228,58 @@ class Wallet:
                 and not session.is_copied_link
             ),
             freshness=self._freshness(session, in_progress),
+            milestones=self._milestones(session),
+            pathways=self.pathways_of(session.organisation_id, list(details), held),
         )
+
+    def _milestones(self, session: SessionView) -> tuple[MilestoneCard, ...]:
+        # They count what the person did in other LMSs, too: not for somebody who looks as the learner.
+        if session.is_anonymous or session.can_view_progress or session.is_read_only:
+            return ()
+        found = self.milestones_of(session.organisation_id, session.learner_id)
+        return tuple(card for card in found if not card.has_it)
+
+    def _chained(
+        self,
+        earned: Sequence[EarnedBadge],
+        of_several: Collection[str],
+        in_progress: Iterable[ProgressCard],
+    ) -> tuple[EarnedBadge, ...]:
+        """Badges with their places in the chains of versions, and what follows each.
+
+        :param of_several: the versions that are not the only one of their achievement.
+        """
+        if not of_several:
+            return tuple(earned)
+        with self.database.read_rows() as connection:
+            places = chains.places(connection, of_several)
+        awards = {badge.achievement_version_id: badge.award_id for badge in earned if not badge.is_revoked}
+        offered = {
+            card.achievement_version_id: card.placement_id for card in in_progress if not card.is_draft
+        }
+        chained = []
+        for badge in earned:
+            place = places.get(badge.achievement_version_id)
+            newer = [step.id for step in reversed(place.later)] if place else []
+            if newer and badge.ending is not None:
+                # No course has its version any more: nobody decides whether it is earned again.
+                badge = replace(badge, ending=replace(badge.ending, window=None, is_open=False), renewal=None)
+            chained.append(
+                replace(
+                    badge,
+                    place=place,
+                    replaced_by=next((awards[id_] for id_ in newer if id_ in awards), None),
+                    regained_by=next((offered[id_] for id_ in newer if id_ in offered), None),
+                )
+            )
+        return tuple(chained)
+
+    def _details(self, version_ids: Iterable[str]) -> dict[str, AchievementDetails]:
+        asked = list(dict.fromkeys(version_ids))
+        if not asked:
+            return {}
+        with self.database.read_rows() as connection:
+            return micromodules.details_of(connection, asked)
 
     def _comments(
         self, session: SessionView, placed: Iterable[PlacementDecisions]
@@ -181,8 +305,40 @@ class Wallet:
         )
 
 
-def earned_badge(view: credentials.EarnedView, urls: PublicUrls) -> EarnedBadge:
-    """An award as the wallet shows it."""
+def _renewals(placed: Iterable[PlacementDecisions]) -> dict[str | None, Finding]:
+    """How the criteria of badges that are renewed stand for their holder here, by achievement version."""
+    return {
+        made.placement.achievement_version_id: decision.finding
+        for made in placed
+        if made.placement.renewal_opens_days is not None and made.placement.status != "draft"
+        for decision in made.decisions
+        if decision.verdict in (Verdict.HELD, Verdict.REVIEW) and decision.exclusion is None
+    }
+
+
+def _earned(
+    view: credentials.EarnedView,
+    urls: PublicUrls,
+    details: Mapping[str, AchievementDetails],
+    renewals: Mapping[str | None, Finding],
+    now: datetime,
+) -> EarnedBadge:
+    """A badge with what it says, when it ends, and what keeps it."""
+    badge, said = earned_badge(view, urls, now), details[view.achievement_version_id]
+    ending = renewal = None
+    if badge.state in (BadgeState.ACTIVE, BadgeState.EXPIRED):
+        terms = terms_of(
+            said.validity_months, said.renewal_opens_days, said.renewal_closes_days, view.version_ends_at
+        )
+        ending = ending_of(view.valid_until, terms, now)
+    finding = renewals.get(view.achievement_version_id)
+    if finding is not None and ending is not None and ending.window is not None and ending.is_open:
+        renewal = renewal_progress(finding, ending.window)
+    return replace(badge, details=said, ending=ending, renewal=renewal)
+
+
+def earned_badge(view: credentials.EarnedView, urls: PublicUrls, now: datetime) -> EarnedBadge:
+    """An award as the wallet shows it at ``now``."""
     ready = view.credential_id is not None and view.is_signed
     return EarnedBadge(
         view.award_id,
@@ -200,6 +356,11 @@ def earned_badge(view: credentials.EarnedView, urls: PublicUrls) -> EarnedBadge:
         view.is_public,
         urls.credential(view.credential_id) if ready and view.is_public and view.credential_id else None,
         view.context_title,
+        state=view.state(now),
+        valid_until=view.valid_until,
+        reissued_at=view.reissued_at,
+        suspension_reason=view.suspension_reason if view.suspended_at is not None else None,
+        question_id=view.question_id,
     )
 
 

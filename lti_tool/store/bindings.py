@@ -13,8 +13,16 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from lti_tool.store.copies import is_unconfirmed
-from lti_tool.store.micromodules import NewMicromodule, achievement_version_of
+from lti_tool.store.micromodules import (
+    AchievementDetails,
+    NewMicromodule,
+    achievement_of,
+    achievement_version_of,
+    details_columns,
+    next_number,
+)
 from lti_tool.store.tables import (
+    Achievement,
     AchievementVersion,
     Award,
     Completion,
@@ -27,14 +35,10 @@ from lti_tool.store.tables import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class DraftView:
-    """A placement with everything that its form shows."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DescribedVersion(AchievementDetails):
+    """A micromodule version with everything that its form shows."""
 
-    placement_id: str
-    context_id: str
-    badge_link_key: str
-    status: str
     version_id: str
     micromodule_id: str
     number: int
@@ -47,6 +51,18 @@ class DraftView:
     criteria_narrative: str
     artwork: dict[str, Any]
     image_alt: str
+    issuer_id: str | None = None
+    """Who signs its badges; null where it issues none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DraftView(DescribedVersion):
+    """A placement with everything that its form shows."""
+
+    placement_id: str
+    context_id: str
+    badge_link_key: str
+    status: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,21 +83,11 @@ def placed(session: Session, organisation_id: str, context_id: str, placement_id
             Placement.context_id,
             Placement.badge_link_key,
             Placement.status,
-            MicromoduleVersion.id.label("version_id"),
-            MicromoduleVersion.micromodule_id,
-            MicromoduleVersion.number,
-            MicromoduleVersion.name,
-            MicromoduleVersion.description,
-            MicromoduleVersion.skills,
-            MicromoduleVersion.criteria,
-            AchievementVersion.achievement_id,
-            MicromoduleVersion.achievement_version_id,
-            AchievementVersion.criteria_narrative,
-            AchievementVersion.artwork,
-            AchievementVersion.image_alt,
+            *_described_columns(),
         )
         .join(MicromoduleVersion, MicromoduleVersion.id == Placement.micromodule_version_id)
         .outerjoin(AchievementVersion, AchievementVersion.id == MicromoduleVersion.achievement_version_id)
+        .outerjoin(Achievement, Achievement.id == AchievementVersion.achievement_id)
         .where(
             Placement.organisation_id == organisation_id,
             Placement.context_id == context_id,
@@ -90,14 +96,56 @@ def placed(session: Session, organisation_id: str, context_id: str, placement_id
         )
     )
     row = session.execute(query).one_or_none()
-    if row is None:
-        return None
+    return None if row is None else DraftView.from_columns(_described(row))
+
+
+def newest(session: Session, organisation_id: str, micromodule_id: str) -> DescribedVersion | None:
+    """The newest version of a micromodule of this organisation."""
+    query: Any = (
+        select(*_described_columns())
+        .outerjoin(AchievementVersion, AchievementVersion.id == MicromoduleVersion.achievement_version_id)
+        .outerjoin(Achievement, Achievement.id == AchievementVersion.achievement_id)
+        .where(
+            MicromoduleVersion.organisation_id == organisation_id,
+            MicromoduleVersion.micromodule_id == micromodule_id,
+        )
+        .order_by(MicromoduleVersion.number.desc())
+        .limit(1)
+    )
+    row = session.execute(query).one_or_none()
+    return None if row is None else DescribedVersion.from_columns(_described(row))
+
+
+def _described_columns() -> tuple[Any, ...]:
+    """The columns of a :class:`DescribedVersion`."""
+    return (
+        MicromoduleVersion.id.label("version_id"),
+        MicromoduleVersion.micromodule_id,
+        MicromoduleVersion.number,
+        MicromoduleVersion.name,
+        MicromoduleVersion.description,
+        MicromoduleVersion.skills,
+        MicromoduleVersion.criteria,
+        AchievementVersion.achievement_id,
+        MicromoduleVersion.achievement_version_id,
+        AchievementVersion.criteria_narrative,
+        AchievementVersion.artwork,
+        AchievementVersion.image_alt,
+        Achievement.issuer_id,
+        *details_columns(),
+    )
+
+
+def _described(row: Any) -> dict[str, Any]:
+    """What a :class:`DescribedVersion` is made of; what a version without a badge has not is empty."""
     values = dict(row._mapping)
     values["skills"] = tuple(values["skills"])
     values["criteria_narrative"] = values["criteria_narrative"] or ""
     values["artwork"] = values["artwork"] or {}
     values["image_alt"] = values["image_alt"] or ""
-    return DraftView(**values)
+    if values["achievement_version_id"] is None:
+        values.update(AchievementDetails().to_columns())
+    return values
 
 
 def lock_version(session: Session, organisation_id: str, version_id: str) -> None:
@@ -159,7 +207,8 @@ def rewrite(
     What stands for its badge gets a new id: pages and pictures of the old one are kept by browsers.
     """
     version_id = None
-    if draft.achievement_version_id is not None and draft.achievement_id is not None:
+    achievement_id, number = draft.achievement_id, None
+    if draft.achievement_version_id is not None:
         number = session.scalars(
             select(AchievementVersion.number).where(AchievementVersion.id == draft.achievement_version_id)
         ).one()
@@ -172,10 +221,26 @@ def rewrite(
             )
             .execution_options(synchronize_session=False)
         )
-        version = achievement_version_of(new, organisation_id, draft.achievement_id, number=number, now=now)
+    if new.issues_badge:
+        if achievement_id is None or number is None:
+            if new.issuer_id is None:
+                raise RuntimeError("a badge is described with the issuer who signs it")
+            achievement_id = achievement_of(
+                session, organisation_id, draft.micromodule_id, new.issuer_id, now
+            )
+            number = next_number(session, achievement_id)
+        version = achievement_version_of(new, organisation_id, achievement_id, number=number, now=now)
         version_id = version.id
         session.add(version)
         session.flush()
+        if new.issuer_id is not None and number == 1:
+            # Whoever signed badges of an earlier version signs those of this one.
+            session.execute(
+                sa.update(Achievement)
+                .where(Achievement.organisation_id == organisation_id, Achievement.id == achievement_id)
+                .values(issuer_id=new.issuer_id)
+                .execution_options(synchronize_session=False)
+            )
     session.execute(
         _version_of(organisation_id, draft).values(
             name=new.name,

@@ -1,8 +1,8 @@
-"""Issuers, categories and micromodules of one organisation, as its staff sees and changes them."""
+"""Categories and micromodules of one organisation, as its staff sees and changes them."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -10,6 +10,7 @@ from typing import Any, cast
 from sqlalchemy import Select, Subquery, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
+from lti_tool.store.categories import last_position
 from lti_tool.store.dialects import insert_if_absent
 from lti_tool.store.tables import (
     Achievement,
@@ -18,8 +19,6 @@ from lti_tool.store.tables import (
     Category,
     Completion,
     Context,
-    Credential,
-    Issuer,
     Micromodule,
     MicromoduleCategory,
     MicromoduleVersion,
@@ -28,20 +27,6 @@ from lti_tool.store.tables import (
     Registration,
     new_id,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class IssuerRow:
-    """Who signs, and how much of it there is."""
-
-    id: str
-    name: str
-    url: str | None
-    email: str | None
-    description: str | None
-    created_at: datetime
-    achievements: int
-    credentials: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,58 +97,11 @@ def rename_organisation(session: Session, organisation_id: str, name: str) -> No
     session.execute(update(Organisation).where(Organisation.id == organisation_id).values(name=name))
 
 
-# -- issuers
-
-
-def _issuers(organisation_id: str) -> Select[Any]:
-    return select(
-        Issuer.id,
-        Issuer.name,
-        Issuer.url,
-        Issuer.email,
-        Issuer.description,
-        Issuer.created_at,
-        select(func.count())
-        .select_from(Achievement)
-        .where(Achievement.issuer_id == Issuer.id)
-        .scalar_subquery()
-        .label("achievements"),
-        select(func.count())
-        .select_from(Credential)
-        .where(Credential.issuer_id == Issuer.id, Credential.document.is_not(None))
-        .scalar_subquery()
-        .label("credentials"),
-    ).where(Issuer.organisation_id == organisation_id)
-
-
-def issuers(session: Session, organisation_id: str) -> tuple[IssuerRow, ...]:
-    """Every issuer, oldest first."""
-    rows = session.execute(_issuers(organisation_id).order_by(Issuer.created_at, Issuer.id))
-    return tuple(IssuerRow(**row._mapping) for row in rows)
-
-
-def issuer(session: Session, organisation_id: str, issuer_id: str) -> IssuerRow | None:
-    """One issuer of this organisation."""
-    row = session.execute(_issuers(organisation_id).where(Issuer.id == issuer_id)).one_or_none()
-    return None if row is None else IssuerRow(**row._mapping)
-
-
-def change_issuer(
-    session: Session, organisation_id: str, issuer_id: str, values: Mapping[str, str | None]
-) -> None:
-    """Change an issuer's profile: what is signed from now on carries it."""
-    session.execute(
-        update(Issuer)
-        .where(Issuer.organisation_id == organisation_id, Issuer.id == issuer_id)
-        .values(**values)
-    )
-
-
 # -- categories
 
 
 def categories(session: Session, organisation_id: str) -> tuple[CategoryRow, ...]:
-    """Every category, by name."""
+    """Every category, in the order that staff gave them; those without one by name."""
     rows = session.execute(
         select(
             Category.id,
@@ -175,7 +113,7 @@ def categories(session: Session, organisation_id: str) -> tuple[CategoryRow, ...
             .label("micromodules"),
         )
         .where(Category.organisation_id == organisation_id)
-        .order_by(func.lower(Category.name), Category.id)
+        .order_by(Category.position, func.lower(Category.name), Category.id)
     )
     return tuple(CategoryRow(**row._mapping) for row in rows)
 
@@ -188,7 +126,8 @@ def category(session: Session, organisation_id: str, category_id: str) -> Catego
 def add_category(session: Session, organisation_id: str, name: str) -> str | None:
     """A new category; its id, or None where one has this name already."""
     id_ = new_id()
-    values = {"id": id_, "organisation_id": organisation_id, "name": name}
+    position = last_position(session, organisation_id)
+    values = {"id": id_, "organisation_id": organisation_id, "name": name, "position": position}
     return id_ if insert_if_absent(session, Category, values, on=("organisation_id", "name")) else None
 
 
@@ -228,10 +167,27 @@ def categories_of(session: Session, organisation_id: str, micromodule_id: str) -
     )
 
 
+def micromodules_in(session: Session, organisation_id: str, category_id: str) -> list[str]:
+    """Ids of the micromodules in a category, those put aside, too."""
+    return list(
+        session.scalars(
+            select(MicromoduleCategory.micromodule_id)
+            .where(
+                MicromoduleCategory.organisation_id == organisation_id,
+                MicromoduleCategory.category_id == category_id,
+            )
+            .order_by(MicromoduleCategory.position, MicromoduleCategory.micromodule_id)
+        )
+    )
+
+
 def set_categories(
     session: Session, organisation_id: str, micromodule_id: str, category_ids: Collection[str]
-) -> None:
-    """Put a micromodule into these categories and no others; ids of other organisations are left out."""
+) -> tuple[frozenset[str], frozenset[str]]:
+    """Put a micromodule into these categories and no others; ids of other organisations are left out.
+
+    :returns: those that it came into, and those that it left.
+    """
     wanted = frozenset(
         session.scalars(
             select(Category.id).where(
@@ -248,11 +204,17 @@ def set_categories(
         )
     )
     new = [
-        {"micromodule_id": micromodule_id, "category_id": id_, "organisation_id": organisation_id}
+        {
+            "micromodule_id": micromodule_id,
+            "category_id": id_,
+            "organisation_id": organisation_id,
+            "position": last_position(session, organisation_id, id_),
+        }
         for id_ in sorted(wanted - known)
     ]
     if new:
         session.execute(insert(MicromoduleCategory), new)
+    return wanted - known, known - wanted
 
 
 # -- micromodules
@@ -322,26 +284,24 @@ def _counted(query: Select[*tuple[Any, ...]], by: Any) -> Subquery:
 def micromodules(
     session: Session, organisation_id: str, *, category_id: str | None = None, is_archived: bool = False
 ) -> tuple[MicromoduleRow, ...]:
-    """The micromodules in use, or those put aside, by name; of one category if one is named."""
+    """The micromodules in use, or those put aside, by name; of a category, if one is named, in its order."""
     query = _micromodules(organisation_id).where(
         Micromodule.archived_at.is_not(None) if is_archived else Micromodule.archived_at.is_(None)
     )
     if category_id is not None:
-        query = query.where(
-            Micromodule.id.in_(
-                select(MicromoduleCategory.micromodule_id).where(
-                    MicromoduleCategory.organisation_id == organisation_id,
-                    MicromoduleCategory.category_id == category_id,
-                )
-            )
-        )
+        query = query.join(
+            MicromoduleCategory,
+            (MicromoduleCategory.micromodule_id == Micromodule.id)
+            & (MicromoduleCategory.category_id == category_id)
+            & (MicromoduleCategory.organisation_id == organisation_id),
+        ).order_by(MicromoduleCategory.position)
     rows = session.execute(query.order_by(func.lower(MicromoduleVersion.name), Micromodule.id)).all()
     names: dict[str, tuple[str, ...]] = {}
     for micromodule_id, name in session.execute(
         select(MicromoduleCategory.micromodule_id, Category.name)
         .join(Category, Category.id == MicromoduleCategory.category_id)
         .where(Category.organisation_id == organisation_id)
-        .order_by(Category.name)
+        .order_by(Category.position, func.lower(Category.name), Category.id)
     ):
         names[micromodule_id] = (*names.get(micromodule_id, ()), name)
     return tuple(MicromoduleRow(**row._mapping, categories=names.get(row.id, ())) for row in rows)

@@ -279,11 +279,22 @@ def clone(
 
     :returns: ids of the new placements.
     """
+    placement_ids = list(placement_ids)
+    # In everybody's order: versions, then placements. A placement that is added holds its version, too.
+    session.execute(
+        select(MicromoduleVersion.id)
+        .join(Placement, Placement.micromodule_version_id == MicromoduleVersion.id)
+        .where(Placement.organisation_id == organisation_id, Placement.id.in_(placement_ids))
+        .order_by(MicromoduleVersion.id)
+        .with_for_update(read=True, key_share=True, of=MicromoduleVersion)
+    )
     made = []
     for origin in session.execute(
         select(Placement.id, Placement.badge_link_key, Placement.micromodule_version_id)
-        .where(Placement.organisation_id == organisation_id, Placement.id.in_(list(placement_ids)))
+        .where(Placement.organisation_id == organisation_id, Placement.id.in_(placement_ids))
         .order_by(Placement.badge_link_key)
+        # Whoever publishes a next version meanwhile comes before, or finds the copy.
+        .with_for_update(read=True)
     ).all():
         own_id = new_id()
         values = {

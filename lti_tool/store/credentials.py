@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, Protocol, cast
 
-from sqlalchemy import Select, bindparam, func, insert, select, update
+from sqlalchemy import Select, bindparam, exists, func, select, update
 from sqlalchemy.engine import Connection
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
-from lti_tool.store.staging import IDS_AT_ONCE
+from lti_tool.domain.badge_states import BadgeState, badge_state
+from lti_tool.store import status_lists
+from lti_tool.store.dialects import insert_rows, one_of
+from lti_tool.store.reviews import question_of
 from lti_tool.store.tables import (
     Achievement,
     AchievementVersion,
@@ -23,14 +25,41 @@ from lti_tool.store.tables import (
     Issuer,
     Learner,
     Organisation,
+    Picture,
     Registration,
     StatusList,
-    new_id,
 )
 
 
+class _Stateful:
+    """A view of a badge that knows all that decides about its state."""
+
+    __slots__ = ()
+
+    def state(self: _Dated, now: datetime) -> BadgeState:
+        """What it is worth at ``now``."""
+        return badge_state(
+            now,
+            is_signed=self.is_signed,
+            valid_until=self.valid_until,
+            suspended_at=self.suspended_at,
+            revoked_at=self.revoked_at,
+        )
+
+
+class _Dated(Protocol):
+    @property
+    def is_signed(self) -> bool: ...
+    @property
+    def valid_until(self) -> datetime | None: ...
+    @property
+    def suspended_at(self) -> datetime | None: ...
+    @property
+    def revoked_at(self) -> datetime | None: ...
+
+
 @dataclass(frozen=True, slots=True)
-class EarnedView:
+class EarnedView(_Stateful):
     """An award with its credential, as its learner sees it."""
 
     award_id: str
@@ -49,19 +78,20 @@ class EarnedView:
     revoked_at: datetime | None
     revocation_reason: str | None
     is_public: bool
+    suspended_at: datetime | None = None
+    suspension_reason: str | None = None
+    valid_until: datetime | None = None
+    reissued_at: datetime | None = None
+    status_purpose: str = "revocation"
+    version_ends_at: datetime | None = None
+    """When all badges of its version end, if not before."""
+    question_id: str | None = None
+    """Of the review in which its learner was asked something, and has not answered."""
+    has_versions: bool = False
+    """Whether its achievement has other versions; read for one learner's badges only."""
 
 
-class Place(NamedTuple):
-    """A credential's id and its entry in a status list."""
-
-    credential_id: str
-    status_list_id: str
-    status_index: int
-    is_signed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class AwardToIssue:
+class AwardToIssue(NamedTuple):
     """Everything a credential is built from, and the place that was allocated for it."""
 
     award_id: str
@@ -74,6 +104,7 @@ class AwardToIssue:
     email: str | None
     sub: str
     platform_issuer: str
+    status_purpose: str
     credential_id: str | None
     status_list_id: str | None
     status_index: int | None
@@ -81,7 +112,7 @@ class AwardToIssue:
 
 
 @dataclass(frozen=True, slots=True)
-class CredentialView:
+class CredentialView(_Stateful):
     """A credential for the public page, the CLI and revocation."""
 
     id: str
@@ -107,6 +138,16 @@ class CredentialView:
     revoked_at: datetime | None
     revocation_reason: str | None
     is_public: bool
+    suspended_at: datetime | None = None
+    suspension_reason: str | None = None
+    valid_until: datetime | None = None
+    reissued_at: datetime | None = None
+    status_purpose: str = "revocation"
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether there is a signed text."""
+        return self.document is not None
 
 
 class SharedDocument(NamedTuple):
@@ -115,31 +156,15 @@ class SharedDocument(NamedTuple):
     id: str
     issued_at: datetime
     revoked_at: datetime | None
+    reissued_at: datetime | None
     document: str
 
     @property
     def etag(self) -> str:
-        """Another one for another text, which a credential gets once, and after a revocation."""
-        moments = (self.issued_at, self.revoked_at)
+        """Another one for another text, which a credential gets whenever it is signed, and after a
+        revocation."""
+        moments = (self.reissued_at or self.issued_at, self.revoked_at)
         return "-".join((self.id, *(f"{at.timestamp():.6f}" for at in moments if at is not None)))
-
-
-@dataclass(frozen=True, slots=True)
-class StatusListView:
-    """A status list of an issuer; ``document`` is null while a change waits for its signature."""
-
-    id: str
-    organisation_id: str
-    issuer_id: str
-    purpose: str
-    size: int
-    document: str | None
-    fresh_until: datetime | None
-    changed_at: datetime
-
-    def is_current(self, now: datetime) -> bool:
-        """Whether the signed text may be served: nothing changed since, and it is not too old."""
-        return self.document is not None and self.fresh_until is not None and self.fresh_until > now
 
 
 def _earned(organisation_id: str) -> Select[Any]:
@@ -160,7 +185,14 @@ def _earned(organisation_id: str) -> Select[Any]:
             Award.met_at,
             Credential.revoked_at,
             Credential.revocation_reason,
+            Credential.suspended_at,
+            Credential.suspension_reason,
+            Credential.valid_until,
+            Credential.reissued_at,
+            AchievementVersion.status_purpose,
+            AchievementVersion.expires_at.label("version_ends_at"),
             func.coalesce(Credential.is_public, False).label("is_public"),
+            question_of(Award.id).label("question_id"),
         )
         .join(AchievementVersion, AchievementVersion.id == Award.achievement_version_id)
         .join(Achievement, Achievement.id == AchievementVersion.achievement_id)
@@ -172,17 +204,19 @@ def _earned(organisation_id: str) -> Select[Any]:
 
 
 def _earned_view(row: Any) -> EarnedView:
-    values = dict(row._mapping)
-    values["skills"] = tuple(values["skills"])
-    values["is_signed"] = bool(values["is_signed"])
-    values["is_public"] = bool(values["is_public"])
-    return EarnedView(**values)
+    values = {**row._mapping, "skills": tuple(row.skills), "is_signed": bool(row.is_signed)}
+    return EarnedView(**{**values, "is_public": bool(row.is_public)})
 
 
 def earned_by(session: Session, organisation_id: str, learner_id: str) -> tuple[EarnedView, ...]:
     """A learner's awards within an organisation, newest first."""
+    other = aliased(AchievementVersion)
+    has_versions = exists().where(
+        other.achievement_id == AchievementVersion.achievement_id, other.id != AchievementVersion.id
+    )
     rows = session.execute(
         _earned(organisation_id)
+        .add_columns(has_versions.label("has_versions"))
         .where(Award.learner_id == learner_id)
         .order_by(Award.awarded_at.desc(), Award.id)
     )
@@ -219,6 +253,7 @@ def awards_to_issue(session: Session, award_ids: Sequence[str]) -> tuple[AwardTo
             Learner.email,
             Learner.sub,
             Registration.issuer,
+            AchievementVersion.status_purpose,
             Credential.id,
             Credential.status_list_id,
             Credential.status_index,
@@ -229,24 +264,16 @@ def awards_to_issue(session: Session, award_ids: Sequence[str]) -> tuple[AwardTo
         .join(AchievementVersion, AchievementVersion.id == Award.achievement_version_id)
         .join(Achievement, Achievement.id == AchievementVersion.achievement_id)
         .outerjoin(Credential, Credential.award_id == Award.id)
-        .where(Award.id.in_(award_ids))
+        .where(one_of(session, Award.id, award_ids))
         .order_by(Award.id)
     )
     return tuple(AwardToIssue(*(*row[:-1], bool(row[-1]))) for row in rows)
 
 
-def places(session: Session, award_ids: Sequence[str]) -> dict[str, Place]:
-    """What was allocated for awards, by award id; those without a place are left out."""
-    rows: Iterable[Any] = session.connection().execute(
-        select(
-            Credential.award_id,
-            Credential.id,
-            Credential.status_list_id,
-            Credential.status_index,
-            Credential.document.is_not(None),
-        ).where(Credential.award_id.in_(award_ids))
-    )
-    return {row[0]: Place(row[1], row[2], row[3], is_signed=bool(row[4])) for row in rows}
+def awards_of(session: Session, credential_ids: Sequence[str]) -> tuple[str, ...]:
+    """Ids of the awards that these credentials are of."""
+    found = session.scalars(select(Credential.award_id).where(Credential.id.in_(credential_ids)))
+    return tuple(id_ for id_ in found if id_ is not None)
 
 
 def awards_without_credential(session: Session, limit: int) -> tuple[str, ...]:
@@ -262,109 +289,88 @@ def awards_without_credential(session: Session, limit: int) -> tuple[str, ...]:
     )
 
 
-LIST_SIZE = 131_072
-"""Entries of a status list: the least that keeps single learners hidden (Bitstring Status List §6.1)."""
+class Whose(NamedTuple):
+    """The list that places are in, and whose it is."""
+
+    issuer_id: str
+    organisation_id: str
+    purpose: str
+    status_list_id: str
 
 
-def allocate(
-    session: Session, issuer_id: str, organisation_id: str, award_ids: Iterable[str], now: datetime
-) -> None:
-    """Give each award a credential id and a random, unused place in the issuer's open status list.
+class NewCredential(NamedTuple):
+    """A signed credential with the place that was proposed for it, about to be kept."""
 
-    Places are never used twice and say nothing about order. The list's row is locked meanwhile, so that
-    two machines that issue at once wait for each other; an award that has its place keeps it. One that was
-    erased with its learner is passed over.
+    id: str
+    award_id: str
+    status_index: int
+    document: str
+    valid_until: datetime | None
+
+
+def store_signed(
+    session: Session, whose: Whose, signed: Sequence[NewCredential], now: datetime
+) -> frozenset[str]:
+    """Keep credentials whose places are in one list, each with its place and its text at once.
+
+    The issuer is locked meanwhile, so that two machines that issue at once wait for each other. Passed over
+    is whose award was erased with its learner, whose award somebody else has issued, and whose place somebody
+    else has got since it was proposed, or is in a list that is closed by now: what was signed for them is
+    thrown away before anybody saw it.
+
+    :returns: the awards whose credentials were kept.
     """
-    missing = list(
+    ids = [one.award_id for one in signed]
+    known = set(
         session.scalars(
             select(Award.id)
-            .outerjoin(Credential, Credential.award_id == Award.id)
-            .where(Award.id.in_(list(award_ids)), Credential.id.is_(None))
+            .where(one_of(session, Award.id, ids))
             .order_by(Award.id)
-            # Whoever erases now waits until the place is given, and then revokes it.
-            .with_for_update(of=Award, read=True, key_share=True)
+            # Whoever erases now waits until the credential is kept, and then revokes it.
+            .with_for_update(read=True, key_share=True)
         )
     )
-    while missing:
-        list_id, size, free = _open_list(session, issuer_id, organisation_id, now)
-        # The lock may have let another machine go first.
-        taken = set(
-            session.execute(select(Credential.award_id).where(Credential.award_id.in_(missing))).scalars()
-        )
-        missing = [award_id for award_id in missing if award_id not in taken]
-        batch, missing = missing[:free], missing[free:]
-        if not batch:
-            continue
-        indices = _free_indices(session, list_id, size, len(batch))
-        session.execute(
-            insert(Credential),
-            [
-                {
-                    "id": new_id(),
-                    "organisation_id": organisation_id,
-                    "award_id": award_id,
-                    "issuer_id": issuer_id,
-                    "status_list_id": list_id,
-                    "status_index": index,
-                    "is_public": False,
-                }
-                for award_id, index in zip(batch, indices, strict=True)
-            ],
-        )
+    issuer_id, organisation_id, purpose, list_id = whose
+    found = status_lists.open_list(session, issuer_id, organisation_id, purpose, now)
+    if found.id != list_id:
+        return frozenset()
+    # The lock may have let another machine go first.
+    issued = select(Credential.award_id).where(one_of(session, Credential.award_id, ids))
+    known.difference_update(session.scalars(issued))
+    gone = status_lists.taken(session, list_id, [one.status_index for one in signed])
+    kept = [one for one in signed if one.award_id in known and one.status_index not in gone][: found.free]
+    insert_rows(
+        session,
+        Credential,
+        NewCredential._fields,
+        kept,
+        shared={
+            "organisation_id": organisation_id,
+            "issuer_id": issuer_id,
+            "status_list_id": list_id,
+            "issued_at": now,
+            "is_public": False,
+        },
+    )
+    status_lists.count_entries(session, list_id, len(kept))
+    return frozenset(one.award_id for one in kept)
 
 
-def _open_list(session: Session, issuer_id: str, organisation_id: str, now: datetime) -> tuple[str, int, int]:
-    """The issuer's open list, locked; its size, and how many more entries it takes before it is half full."""
-    # The issuer's row is the lock: it exists before the first list does.
-    session.execute(select(Issuer.id).where(Issuer.id == issuer_id).with_for_update())
-    while True:
-        found = session.execute(
-            select(StatusList).where(
-                StatusList.issuer_id == issuer_id,
-                StatusList.organisation_id == organisation_id,
-                StatusList.purpose == "revocation",
-                StatusList.is_open.is_(True),
-            )
-        ).scalar_one_or_none()
-        if found is None:
-            found = StatusList(
-                id=new_id(),
-                organisation_id=organisation_id,
-                issuer_id=issuer_id,
-                purpose="revocation",
-                size=LIST_SIZE,
-                is_open=True,
-                changed_at=now,
-            )
-            session.add(found)
-            session.flush()
-        used = session.execute(
-            select(func.count()).select_from(Credential).where(Credential.status_list_id == found.id)
-        ).scalar_one()
-        free = found.size // 2 - used
-        if free > 0:
-            return found.id, found.size, free
-        found.is_open = False
-        session.flush()
+class SignedText(NamedTuple):
+    """A signed credential about to be kept."""
+
+    credential_id: str
+    text: str
+    ends_at: datetime | None
+    """``validUntil``, as signed."""
 
 
-def _free_indices(session: Session, list_id: str, size: int, count: int) -> list[int]:
-    """``count`` random places nobody has; the list is at most half full, so few draws collide."""
-    chosen: set[int] = set()
-    while len(chosen) < count:
-        drawn = {secrets.randbelow(size) for _ in range(min(IDS_AT_ONCE, count - len(chosen)))} - chosen
-        used = session.execute(
-            select(Credential.status_index).where(
-                Credential.status_list_id == list_id, Credential.status_index.in_(drawn)
-            )
-        ).scalars()
-        chosen |= drawn - set(used)
-    return sorted(chosen, key=lambda _: secrets.randbits(32))
+def store_documents(session: Session, documents: Iterable[SignedText], now: datetime) -> None:
+    """Keep signed texts of credentials that have their place since before; a text that is there stays.
 
-
-def store_documents(session: Session, documents: Iterable[tuple[str, str]], now: datetime) -> None:
-    """Keep signed texts by credential id; one that is there already stays, so signing twice is harmless."""
-    rows = [{"credential_id": id_, "text": text} for id_, text in documents]
+    Places and texts were once kept one after the other, so that a crash left a place alone.
+    """
+    rows = [document._asdict() for document in documents]
     if rows:
         # One statement for all of them: as a statement each, they cost more than their signatures.
         session.connection().execute(
@@ -375,7 +381,7 @@ def store_documents(session: Session, documents: Iterable[tuple[str, str]], now:
                 # Its learner may have been erased while it was being signed.
                 Credential.award_id.is_not(None),
             )
-            .values(document=bindparam("text"), issued_at=now),
+            .values(document=bindparam("text"), valid_until=bindparam("ends_at"), issued_at=now),
             rows,
         )
 
@@ -405,12 +411,18 @@ def _credentials() -> Select[Any]:
             Award.met_at,
             Credential.revoked_at,
             Credential.revocation_reason,
+            Credential.suspended_at,
+            Credential.suspension_reason,
+            Credential.valid_until,
+            Credential.reissued_at,
+            StatusList.purpose.label("status_purpose"),
             Credential.is_public,
         )
         .join(Award, Award.id == Credential.award_id)
         .join(AchievementVersion, AchievementVersion.id == Award.achievement_version_id)
         .join(Issuer, Issuer.id == Credential.issuer_id)
         .join(Organisation, Organisation.id == Credential.organisation_id)
+        .join(StatusList, StatusList.id == Credential.status_list_id)
     )
     # SQLAlchemy types a select of more than ten columns by its first ten.
     return cast("Select[Any]", query)
@@ -437,7 +449,7 @@ def public_document(connection: Connection, credential_id: str) -> SharedDocumen
 def public_state(connection: Connection, credential_id: str) -> SharedDocument | None:
     """What :func:`public_document` gives, without the text."""
     row = connection.execute(_shared(_states), {"shared_id": credential_id}).one_or_none()
-    return None if row is None else SharedDocument(row.id, row.issued_at, row.revoked_at, "")
+    return None if row is None else SharedDocument(row.id, row.issued_at, row.revoked_at, row.reissued_at, "")
 
 
 def is_erased(connection: Connection, credential_id: str) -> bool:
@@ -449,7 +461,7 @@ def is_erased(connection: Connection, credential_id: str) -> bool:
 
 
 def _states() -> Any:
-    return select(Credential.id, Credential.issued_at, Credential.revoked_at)
+    return select(Credential.id, Credential.issued_at, Credential.revoked_at, Credential.reissued_at)
 
 
 def _documents() -> Any:
@@ -498,90 +510,60 @@ def set_public(
     )
 
 
-def revoke(session: Session, organisation_id: str, credential_id: str, reason: str, now: datetime) -> bool:
-    """Revoke a credential; its status list waits for a new signature. False if it was revoked already."""
-    revoked = session.execute(
+def known(session: Session, organisation_id: str, credential_ids: Collection[str]) -> frozenset[str]:
+    """Which of these ids are credentials of this organisation."""
+    return frozenset(
+        session.scalars(
+            select(Credential.id).where(
+                Credential.organisation_id == organisation_id, Credential.id.in_(credential_ids)
+            )
+        )
+    )
+
+
+def revoke(
+    session: Session, organisation_id: str, credential_ids: Collection[str], reason: str, now: datetime
+) -> dict[str, str]:
+    """Revoke credentials; their status lists wait for a new signature.
+
+    :returns: the ids of their status lists, by the ids of those that were not revoked already.
+    """
+    rows = session.execute(
+        update(Credential)
+        .where(
+            Credential.organisation_id == organisation_id,
+            Credential.id.in_(credential_ids),
+            Credential.revoked_at.is_(None),
+        )
+        .values(revoked_at=now, revocation_reason=reason)
+        .returning(Credential.id, Credential.status_list_id)
+        .execution_options(synchronize_session=False)
+    ).all()
+    revoked = {row.id: row.status_list_id for row in rows}
+    status_lists.mark_changed(session, revoked.values(), now)
+    return revoked
+
+
+def set_suspended(
+    session: Session, organisation_id: str, credential_id: str, reason: str | None, now: datetime
+) -> bool:
+    """Suspend a credential for ``reason``, or with None end that; False where it is in another state."""
+    was = Credential.suspended_at.is_(None) if reason is not None else Credential.suspended_at.is_not(None)
+    list_id = session.execute(
         update(Credential)
         .where(
             Credential.organisation_id == organisation_id,
             Credential.id == credential_id,
             Credential.revoked_at.is_(None),
+            was,
         )
-        .values(revoked_at=now, revocation_reason=reason)
+        .values(suspended_at=None if reason is None else now, suspension_reason=reason)
         .returning(Credential.status_list_id)
         .execution_options(synchronize_session=False)
     ).scalar_one_or_none()
-    if revoked is None:
+    if list_id is None:
         return False
-    session.execute(
-        update(StatusList)
-        .where(StatusList.id == revoked)
-        .values(document=None, changed_at=now)
-        .execution_options(synchronize_session=False)
-    )
-    return True
-
-
-def status_list(session: Session, status_list_id: str) -> StatusListView | None:
-    """A status list; it is public."""
-    row = session.execute(
-        select(
-            StatusList.id,
-            StatusList.organisation_id,
-            StatusList.issuer_id,
-            StatusList.purpose,
-            StatusList.size,
-            StatusList.document,
-            StatusList.fresh_until,
-            StatusList.changed_at,
-        ).where(StatusList.id == status_list_id)
-    ).one_or_none()
-    return None if row is None else StatusListView(**row._mapping)
-
-
-def unsigned_status_lists(session: Session, now: datetime, limit: int) -> tuple[str, ...]:
-    """Ids of the status lists to be signed: a change waits for it, or the signed text grows old."""
-    is_old = StatusList.fresh_until.is_(None) | (StatusList.fresh_until <= now)
-    is_due = StatusList.document.is_(None) | is_old
-    return tuple(session.execute(select(StatusList.id).where(is_due).limit(limit)).scalars())
-
-
-def revoked_indices(session: Session, status_list_id: str) -> tuple[int, ...]:
-    """The set bits of a status list."""
-    return tuple(
-        session.execute(
-            select(Credential.status_index).where(
-                Credential.status_list_id == status_list_id, Credential.revoked_at.is_not(None)
-            )
-        ).scalars()
-    )
-
-
-def store_status_list(
-    session: Session,
-    seen: StatusListView,
-    revoked: Collection[int],
-    document: str,
-    now: datetime,
-    fresh_until: datetime,
-) -> bool:
-    """Keep a list signed over ``revoked``, unless somebody revoked or signed meanwhile; True if kept.
-
-    A revocation first marks its credential and then takes the signed list away, so with the list's row locked
-    it is either seen here or about to take away what is kept here.
-    """
-    session.execute(select(StatusList.id).where(StatusList.id == seen.id).with_for_update())
-    current = status_list(session, seen.id)
-    if current is None or current.is_current(now):
-        return False
-    if set(revoked_indices(session, seen.id)) != set(revoked):
-        return False
-    session.execute(
-        update(StatusList)
-        .where(StatusList.id == seen.id)
-        .values(document=document, fresh_until=fresh_until)
-        .execution_options(synchronize_session=False)
-    )
+    status_lists.mark_changed(session, [list_id], now)
     return True
 
 
@@ -596,6 +578,7 @@ class IssuerView:
     url: str | None
     email: str | None
     description: str | None
+    picture_id: str | None = None
 
 
 def issuer(session: Session, issuer_id: str) -> IssuerView | None:
@@ -609,8 +592,18 @@ def issuer(session: Session, issuer_id: str) -> IssuerView | None:
             Issuer.url,
             Issuer.email,
             Issuer.description,
+            Issuer.picture_id,
         )
         .join(Organisation, Organisation.id == Issuer.organisation_id)
         .where(Issuer.id == issuer_id)
     ).one_or_none()
     return None if row is None else IssuerView(**row._mapping)
+
+
+def issuer_picture(session: Session, issuer_id: str) -> bytes | None:
+    """The PNG picture of an issuer, if it has one; it is public."""
+    return session.scalar(
+        select(Picture.png)
+        .join(Issuer, Issuer.picture_id == Picture.id)
+        .where(Issuer.id == issuer_id, Picture.organisation_id == Issuer.organisation_id)
+    )

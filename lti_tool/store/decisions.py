@@ -10,21 +10,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy import (
     String,
     bindparam,
     func,
-    insert,
     select,
     update,
 )
 from sqlalchemy.orm import Session
 
 from lti_tool.domain.evidence import Score
-from lti_tool.store.dialects import insert_all_if_absent, is_of
+from lti_tool.store.dialects import insert_rows, is_of, one_of
 from lti_tool.store.raw_rows import (
     LEARNER_IDS,
     ORGANISATION_ID,
@@ -62,8 +61,7 @@ class Standing:
     learner_proof: str
 
 
-@dataclass(frozen=True, slots=True)
-class NewDecision:
+class NewDecision(NamedTuple):
     """A decision about to be stored."""
 
     id: str
@@ -228,22 +226,22 @@ def latest(
 
     :param learner_ids: who is asked for; of more than fit into one statement, everybody's are returned.
     """
-    asked = learner_ids if learner_ids is not None and len(learner_ids) <= IDS_AT_ONCE else None
-    parameters = {"organisation_id": organisation_id, "placement_ids": list(placement_ids), **some(asked)}
+    if learner_ids is not None and len(learner_ids) <= IDS_AT_ONCE:
+        query = _latest.where(one_of(session, Decision.learner_id, learner_ids))
+    else:
+        query = _latest
+    parameters = {"organisation_id": organisation_id, "placement_ids": list(placement_ids)}
     found: dict[str, dict[str, tuple[str, str]]] = {id_: {} for id_ in placement_ids}
-    for placement_id, learner_id, id_, digest in raw(session, _latest(of_some=asked is not None), parameters):
+    for placement_id, learner_id, id_, digest in raw(session, query, parameters):
         found[placement_id][learner_id] = (id_, digest)
     return found
 
 
-@cache
-def _latest(*, of_some: bool) -> Any:
-    query = select(Decision.placement_id, Decision.learner_id, Decision.id, Decision.digest).where(
-        is_of(Decision.organisation_id, ORGANISATION_ID),
-        Decision.placement_id.in_(bindparam("placement_ids", type_=String, expanding=True)),
-        Decision.is_latest.is_(True),
-    )
-    return query.where(Decision.learner_id.in_(LEARNER_IDS)) if of_some else query
+_latest = select(Decision.placement_id, Decision.learner_id, Decision.id, Decision.digest).where(
+    is_of(Decision.organisation_id, ORGANISATION_ID),
+    Decision.placement_id.in_(bindparam("placement_ids", type_=String, expanding=True)),
+    Decision.is_latest.is_(True),
+)
 
 
 def known(session: Session, organisation_id: str, learner_ids: Sequence[str]) -> frozenset[str]:
@@ -275,32 +273,22 @@ def store_decisions(
                 .values(is_latest=False)
                 .execution_options(synchronize_session=False)
             )
-    if new:
-        session.execute(
-            insert(Decision),
-            [
-                {
-                    "id": decision.id,
-                    "organisation_id": organisation_id,
-                    "placement_id": placement_id,
-                    "micromodule_version_id": micromodule_version_id,
-                    "learner_id": decision.learner_id,
-                    "verdict": decision.verdict,
-                    "state": decision.state,
-                    "leaf_states": decision.leaf_states,
-                    "finding": decision.finding,
-                    "evidence": decision.evidence,
-                    "digest": decision.digest,
-                    "decided_at": now,
-                    "is_latest": True,
-                }
-                for decision in new
-            ],
-        )
+    insert_rows(
+        session,
+        Decision,
+        NewDecision._fields[:-1],  # when it was met is the completion's
+        [decision[:-1] for decision in new],
+        shared={
+            "organisation_id": organisation_id,
+            "placement_id": placement_id,
+            "micromodule_version_id": micromodule_version_id,
+            "decided_at": now,
+            "is_latest": True,
+        },
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class NewAward:
+class NewAward(NamedTuple):
     """A completion, and the award that follows where the micromodule issues a badge."""
 
     id: str
@@ -316,26 +304,43 @@ def store_completions(
     micromodule_version_id: str,
     new: Sequence[NewAward],
     now: datetime,
-) -> None:
-    """Record completions; one that is there already stays as it was."""
-    insert_all_if_absent(
+) -> int:
+    """Record completions; one that is there already stays as it was. How many are new."""
+    return insert_rows(
         session,
         Completion,
-        [
-            {
-                "id": award.id,
-                "organisation_id": organisation_id,
-                "micromodule_version_id": micromodule_version_id,
-                "learner_id": award.learner_id,
-                "context_id": context_id,
-                "decision_id": award.decision_id,
-                "met_at": award.met_at,
-                "recorded_at": now,
-            }
-            for award in new
-        ],
-        on=("micromodule_version_id", "learner_id"),
+        NewAward._fields,
+        new,
+        shared={
+            "organisation_id": organisation_id,
+            "micromodule_version_id": micromodule_version_id,
+            "context_id": context_id,
+            "recorded_at": now,
+        },
+        unless=("micromodule_version_id", "learner_id"),
     )
+
+
+def as_completed(
+    session: Session, organisation_id: str, micromodule_version_id: str, new: Sequence[NewAward]
+) -> list[NewAward]:
+    """The same awards, dated and reasoned as the completions that are recorded."""
+    recorded = {
+        row.learner_id: (row.decision_id, row.met_at)
+        for chunk in chunks([award.learner_id for award in new])
+        for row in session.execute(
+            select(Completion.learner_id, Completion.decision_id, Completion.met_at).where(
+                is_of(Completion.organisation_id, organisation_id),
+                Completion.micromodule_version_id == micromodule_version_id,
+                Completion.learner_id.in_(chunk),
+            )
+        )
+    }
+    dated = []
+    for award in new:
+        decision_id, met_at = recorded.get(award.learner_id, (None, award.met_at))
+        dated.append(award._replace(decision_id=decision_id or award.decision_id, met_at=met_at))
+    return dated
 
 
 def store_awards(
@@ -350,23 +355,18 @@ def store_awards(
 
     Two jobs that decide at once both come here; the unique key lets one row through.
     """
-    added = insert_all_if_absent(
+    added = insert_rows(
         session,
         Award,
-        [
-            {
-                "id": award.id,
-                "organisation_id": organisation_id,
-                "achievement_version_id": achievement_version_id,
-                "learner_id": award.learner_id,
-                "context_id": context_id,
-                "decision_id": award.decision_id,
-                "met_at": award.met_at,
-                "awarded_at": now,
-            }
-            for award in new
-        ],
-        on=("achievement_version_id", "learner_id"),
+        NewAward._fields,
+        new,
+        shared={
+            "organisation_id": organisation_id,
+            "achievement_version_id": achievement_version_id,
+            "context_id": context_id,
+            "awarded_at": now,
+        },
+        unless=("achievement_version_id", "learner_id"),
     )
     ids = [award.id for award in new]
     if added == len(ids):

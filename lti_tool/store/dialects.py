@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from functools import partial
 from typing import Any, cast
@@ -17,7 +17,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.schema import ColumnDefault
 
-from lti_tool.store.staging import chunks, copy_rows, staging_table
+from lti_tool.store.staging import chunks, copy_lines, copy_rows, staging_table
 from lti_tool.store.tables import Base
 
 Row = Mapping[str, Any]
@@ -91,6 +91,35 @@ def _lower_on_postgresql(element: _Lower, compiler: SQLCompiler, **kwargs: Any) 
     return f'lower({compiler.process(element.clauses, **kwargs)} COLLATE "und-x-icu")'
 
 
+def one_of(session: Session, column: Any, values: Collection[str | int]) -> sa.ColumnElement[bool]:
+    """Whether a column holds one of many texts, or of many whole numbers.
+
+    On PostgreSQL they travel as one array, written down here: a thousand parameters, or a list, take the
+    driver longer to write than the server takes to find the rows.
+    """
+    if session.get_bind().dialect.name != "postgresql":
+        return cast("sa.ColumnElement[bool]", column.in_(list(values)))
+    texts = [str(value).replace("\\", "\\\\").replace('"', '\\"') for value in values]
+    array = '{"' + '","'.join(texts) + '"}' if texts else "{}"  # in quotes, NULL is a text too
+    kind = "INTEGER[]" if isinstance(column.type, sa.Integer) else "VARCHAR[]"
+    written: Any = sa.literal(array, _WrittenArray(kind))
+    return cast("sa.ColumnElement[bool]", column == sa.any_(written))
+
+
+class _WrittenArray(sa.types.UserDefinedType[str]):
+    """An array as PostgreSQL writes it. The server reads it where it takes the parameter; a text that is
+    cast would be read again for every row."""
+
+    cache_ok = True
+    render_bind_cast = True
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+    def get_col_spec(self, **_options: Any) -> str:
+        return self.kind
+
+
 def contains_text(column: Any, text: str) -> sa.ColumnElement[bool]:
     """Whether a text column holds ``text``, capital letters or small; ``%`` and ``_`` mean themselves."""
     found: sa.ColumnElement[bool] = _Lower(column).contains(text.lower(), autoescape=True)
@@ -151,6 +180,70 @@ def insert_all_if_absent(session: Session, target: Target, rows: Iterable[Row], 
     for chunk in chunks(everything, _CHUNK):
         written += connection.execute(statement, chunk, execution_options=_COUNTED).rowcount
     return written
+
+
+def insert_rows(
+    session: Session,
+    target: Target,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    *,
+    shared: Row,
+    unless: Sequence[str] = (),
+) -> int:
+    """Insert many rows that share most of their values.
+
+    :param columns: what the rows hold, in this order; keys are among it, nothing makes them here.
+    :param shared: the other columns, with the value that every row has there. A column in neither gets the
+        default that :mod:`.tables` gives it.
+    :param unless: the columns of a unique key; a row whose key is there already is passed over. Without, a
+        key that is there is an ``IntegrityError``.
+    :returns: how many rows were inserted.
+    """
+    if not rows:
+        return 0
+    table = _table(target)
+    session.flush()
+    connection = session.connection()
+    shared = {**_plain_defaults(table, {*columns, *shared}), **shared}
+    if connection.dialect.name != "postgresql" or len(rows) < COPY_FROM_ROWS:
+        statement: Any = _insert(session, table)
+        if unless:
+            statement = statement.on_conflict_do_nothing(index_elements=list(unless))
+        dicts = [{**shared, **dict(zip(columns, row, strict=True))} for row in rows]
+        return connection.execute(statement, dicts, execution_options=_COUNTED).rowcount
+    own = [table.c[name] for name in columns]
+    common = {table.c[name]: value for name, value in shared.items()}
+    if not unless:
+        copy_lines(connection, connection.dialect.identifier_preparer.format_table(table), own, rows, common)
+        return len(rows)
+    source = staging_table(f"absent_{next(_numbers)}", {column.name: column.type for column in own})
+    source.create(connection, checkfirst=False)
+    copy_lines(connection, source.name, own, rows, {})
+    # In the order of the key: see _by_copy.
+    order = [source.c[name] for name in unless if name in columns]
+    selected = sa.select(
+        *source.c, *(sa.literal(value, column.type) for column, value in common.items())
+    ).order_by(*order, sa.literal_column("ctid"))
+    names = [*columns, *(column.name for column in common)]
+    insert = postgresql.insert(table).from_select(names, selected, include_defaults=False)
+    written = connection.execute(
+        insert.on_conflict_do_nothing(index_elements=list(unless)), execution_options=_COUNTED
+    ).rowcount
+    source.drop(connection, checkfirst=False)
+    return written
+
+
+def _plain_defaults(table: sa.Table, given: set[str]) -> dict[str, Any]:
+    """What rows hold where nothing is said; a key, which is another one in each, has to be given."""
+    found = {}
+    for column in table.columns:
+        default = column.default
+        if column.name not in given and isinstance(default, ColumnDefault):
+            if column.primary_key:
+                raise ValueError(f"rows inserted at once need their {column.name}")
+            found[column.name] = default.arg(None) if default.is_callable else copy(default.arg)
+    return found
 
 
 def _by_copy(

@@ -12,12 +12,13 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy import String, and_, bindparam, func, select
+from sqlalchemy import String, and_, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from lti_tool.domain.evidence import Detail, Fact
 from lti_tool.domain.gates import GateState
 from lti_tool.store.dialects import is_of
+from lti_tool.store.model import UtcDateTime
 from lti_tool.store.raw_rows import (
     LEARNER_IDS,
     ORGANISATION_ID,
@@ -43,6 +44,7 @@ from lti_tool.store.tables import (
 Row = tuple[Any, ...]
 ByLearner = dict[str, Row]
 _IDS = bindparam("ids", type_=String, expanding=True)
+_NOW = bindparam("now", type_=UtcDateTime())
 
 
 class ConfirmedGate(NamedTuple):
@@ -177,12 +179,16 @@ def _completions(*, of_some: bool) -> Any:
 
 
 def holdings(
-    session: Session, organisation_id: str, achievement_ids: Sequence[str], learner_ids: Sequence[str] | None
+    session: Session,
+    organisation_id: str,
+    achievement_ids: Sequence[str],
+    learner_ids: Sequence[str] | None,
+    now: datetime,
 ) -> dict[str, ByLearner]:
-    """Who holds an achievement in any version, not revoked, and since when: by achievement, then by learner;
-    read by :func:`record_fact`."""
+    """Who holds an achievement in any version, not revoked and not over at ``now``, and since when: by
+    achievement, then by learner; read by :func:`record_fact`."""
     query = _holdings(of_some=learner_ids is not None)
-    return _by_id(achievement_ids, _read(session, query, organisation_id, achievement_ids, learner_ids))
+    return _by_id(achievement_ids, _read(session, query, organisation_id, achievement_ids, learner_ids, now))
 
 
 @cache
@@ -199,6 +205,8 @@ def _holdings(*, of_some: bool) -> Any:
             is_of(Award.organisation_id, ORGANISATION_ID),
             AchievementVersion.achievement_id.in_(_IDS),
             Credential.revoked_at.is_(None),
+            or_(Credential.valid_until.is_(None), Credential.valid_until > _NOW),
+            or_(AchievementVersion.expires_at.is_(None), AchievementVersion.expires_at > _NOW),
         )
         .group_by(AchievementVersion.achievement_id, Award.learner_id)
     )
@@ -211,10 +219,12 @@ def _read(
     organisation_id: str,
     ids: Sequence[str],
     learner_ids: Sequence[str] | None,
+    now: datetime | None = None,
 ) -> Sequence[Row]:
     if not ids:
         return ()
-    return raw(session, query, {"organisation_id": organisation_id, "ids": list(ids), **some(learner_ids)})
+    asked = {"organisation_id": organisation_id, "ids": list(ids), **some(learner_ids)}
+    return raw(session, query, asked if now is None else {**asked, "now": now})
 
 
 def _by_key(rows: Iterable[Row]) -> dict[tuple[str, str], ByLearner]:

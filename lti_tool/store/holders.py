@@ -24,7 +24,7 @@ from lti_tool.store.tables import (
     Registration,
 )
 
-STATES = ("unsigned", "revoked")
+STATES = ("unsigned", "expired", "suspended", "revoked")
 """What a list of holders can be narrowed to, beside everybody."""
 
 
@@ -37,6 +37,9 @@ class HolderRow:
     platform: str
     badges: int
     revoked: int
+    suspended: int
+    """Not those that were revoked meanwhile; so with the expired."""
+    expired: int
     unsigned: int
     last_awarded_at: datetime
 
@@ -84,7 +87,7 @@ class DecisionRow:
     decided_at: datetime
 
 
-def _holders(organisation_id: str, wanted: HolderFilter) -> Select[Any]:
+def _holders(organisation_id: str, wanted: HolderFilter, now: datetime) -> Select[Any]:
     query = (
         select(
             Learner.id.label("learner_id"),
@@ -92,6 +95,8 @@ def _holders(organisation_id: str, wanted: HolderFilter) -> Select[Any]:
             Registration.name.label("platform"),
             func.count().label("badges"),
             func.count(Credential.revoked_at).label("revoked"),
+            _number_of(_is_suspended()).label("suspended"),
+            _number_of(_has_expired(now)).label("expired"),
             func.sum(sa.case((Credential.document.is_(None), 1), else_=0)).label("unsigned"),
             func.max(Award.awarded_at).label("last_awarded_at"),
         )
@@ -99,7 +104,7 @@ def _holders(organisation_id: str, wanted: HolderFilter) -> Select[Any]:
         .join(Learner, Learner.id == Award.learner_id)
         .join(Registration, Registration.id == Learner.registration_id)
         .outerjoin(Credential, Credential.award_id == Award.id)
-        .where(*_wanted(organisation_id, wanted))
+        .where(*_wanted(organisation_id, wanted, now))
         .group_by(Learner.id, Learner.name, Registration.name)
     )
     return _joined(cast("Select[Any]", query), wanted)
@@ -113,7 +118,20 @@ def _joined(query: Select[Any], wanted: HolderFilter) -> Select[Any]:
     )
 
 
-def _wanted(organisation_id: str, wanted: HolderFilter) -> list[ColumnElement[bool]]:
+def _is_suspended() -> ColumnElement[bool]:
+    return sa.and_(Credential.suspended_at.is_not(None), Credential.revoked_at.is_(None))
+
+
+def _has_expired(now: datetime) -> ColumnElement[bool]:
+    is_in_force = sa.and_(Credential.suspended_at.is_(None), Credential.revoked_at.is_(None))
+    return sa.and_(Credential.valid_until <= now, is_in_force)
+
+
+def _number_of(what: ColumnElement[bool]) -> ColumnElement[int]:
+    return func.sum(sa.case((what, 1), else_=0))
+
+
+def _wanted(organisation_id: str, wanted: HolderFilter, now: datetime) -> list[ColumnElement[bool]]:
     where: list[ColumnElement[bool]] = [Award.organisation_id == organisation_id]
     if wanted.query:
         where.append(contains_text(Learner.name, wanted.query))
@@ -123,27 +141,31 @@ def _wanted(organisation_id: str, wanted: HolderFilter) -> list[ColumnElement[bo
         where.append(Credential.document.is_(None))
     elif wanted.state == "revoked":
         where.append(Credential.revoked_at.is_not(None))
+    elif wanted.state == "suspended":
+        where.append(_is_suspended())
+    elif wanted.state == "expired":
+        where.append(_has_expired(now))
     return where
 
 
-def count(session: Session, organisation_id: str, wanted: HolderFilter) -> int:
-    """How many people hold such a badge."""
+def count(session: Session, organisation_id: str, wanted: HolderFilter, now: datetime) -> int:
+    """How many people hold such a badge at ``now``."""
     query = (
         select(func.count(Award.learner_id.distinct()))
         .select_from(Award)
         .join(Learner, Learner.id == Award.learner_id)
         .outerjoin(Credential, Credential.award_id == Award.id)
-        .where(*_wanted(organisation_id, wanted))
+        .where(*_wanted(organisation_id, wanted, now))
     )
     return session.scalar(_joined(query, wanted)) or 0
 
 
 def page(
-    session: Session, organisation_id: str, wanted: HolderFilter, *, offset: int, limit: int
+    session: Session, organisation_id: str, wanted: HolderFilter, now: datetime, *, offset: int, limit: int
 ) -> tuple[HolderRow, ...]:
     """One page of them, by name."""
     rows = session.execute(
-        _holders(organisation_id, wanted)
+        _holders(organisation_id, wanted, now)
         .order_by(func.lower(func.coalesce(Learner.name, "")), Learner.id)
         .offset(offset)
         .limit(limit)

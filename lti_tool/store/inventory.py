@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -38,7 +39,9 @@ def organisations(session: Session) -> list[Listed]:
 
 def issuers(session: Session, organisation_id: str | None = None) -> list[Listed]:
     """Issuers, of one organisation or all."""
-    statement = sa.select(Issuer.id, Issuer.name, Issuer.organisation_id, Issuer.url).order_by(Issuer.name)
+    statement = sa.select(
+        Issuer.id, Issuer.name, Issuer.organisation_id, Issuer.url, Issuer.is_default, Issuer.retired_at
+    ).order_by(Issuer.name)
     return _rows(session, _owned(statement, Issuer.organisation_id, organisation_id))
 
 
@@ -147,14 +150,21 @@ def owner_of_context(session: Session, context_id: str) -> str | None:
     return session.scalar(sa.select(Context.organisation_id).where(Context.id == context_id))
 
 
-def credentials(session: Session, organisation_id: str | None = None) -> list[Listed]:
-    """Credentials, the newest first; ids and names of badges, nobody's name."""
+def credentials(
+    session: Session, organisation_id: str | None, now: datetime, *, ending_until: datetime | None = None
+) -> list[Listed]:
+    """Credentials with their state at ``now``, the newest first; ids and names of badges, nobody's name.
+
+    :param ending_until: only those in force that end until then, the first before the others.
+    """
     statement = (
         sa.select(
             Credential.id,
             sa.case(
                 (Credential.revoked_at.is_not(None), "revoked"),
+                (Credential.suspended_at.is_not(None), "suspended"),
                 (Credential.document.is_(None), "unsigned"),
+                (Credential.valid_until <= now, "expired"),
                 else_="issued",
             ).label("status"),
             Credential.is_public,
@@ -163,12 +173,21 @@ def credentials(session: Session, organisation_id: str | None = None) -> list[Li
             Award.learner_id,
             Credential.organisation_id,
             Credential.issued_at,
+            Credential.valid_until,
             Credential.revoked_at,
         )
         .join(Award, Award.id == Credential.award_id)
         .join(AchievementVersion, AchievementVersion.id == Award.achievement_version_id)
-        .order_by(Award.awarded_at.desc(), Credential.id)
+        .order_by(Credential.valid_until if ending_until else Award.awarded_at.desc(), Credential.id)
     )
+    if ending_until is not None:
+        statement = statement.where(
+            Credential.valid_until > now,
+            Credential.valid_until <= ending_until,
+            Credential.document.is_not(None),
+            Credential.revoked_at.is_(None),
+            Credential.suspended_at.is_(None),
+        )
     return _rows(session, _owned(statement, Credential.organisation_id, organisation_id))
 
 

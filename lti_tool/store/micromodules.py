@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
-from typing import Any
+from decimal import Decimal
+from typing import Any, Self
 
-from sqlalchemy import Select, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, Select, func, select, update
+from sqlalchemy.orm import Session, aliased
 
+from lti_tool.store.categories import last_position, note
 from lti_tool.store.dialects import insert_if_absent
 from lti_tool.store.tables import (
     Achievement,
@@ -22,6 +24,89 @@ from lti_tool.store.tables import (
     Organisation,
     new_id,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class AlignmentView:
+    """A skill of a framework that a badge answers to, spelled as Open Badges 3.0 spells an Alignment."""
+
+    target_name: str
+    target_url: str
+    target_framework: str | None = None
+    target_code: str | None = None
+    target_type: str | None = None
+    target_description: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResultDescriptionView:
+    """What one score of the criteria means (Open Badges 3.0 ResultDescription)."""
+
+    key: str
+    """The evidence key: which score of a decision it describes."""
+    name: str
+    result_type: str
+    required_value: str | None = None
+    value_min: str | None = None
+    value_max: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AchievementDetails:
+    """What an achievement version says beside its words and its picture: one field for each column."""
+
+    achievement_type: str = "MicroCredential"
+    """A word of Open Badges 3.0, or ``ext:…``."""
+    alignments: tuple[AlignmentView, ...] = ()
+    credits: Decimal | None = None
+    credit_unit: str | None = None
+    """``ects``, ``hours`` or ``other``; null where there are no credits."""
+    human_code: str | None = None
+    field_of_study: str | None = None
+    validity_months: int | None = None
+    """Null: a badge is valid for good."""
+    renewal_opens_days: int | None = None
+    """How many days before its end a badge is renewed by meeting its criteria again; null: it is not."""
+    renewal_closes_days: int | None = None
+    """Until how many days after its end; null: at any time later."""
+    shows_results: bool = False
+    shows_evidence: bool = False
+    result_descriptions: tuple[ResultDescriptionView, ...] = ()
+    status_purpose: str = "revocation"
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """The columns of an achievement version that hold details."""
+        return tuple(field.name for field in fields(AchievementDetails))
+
+    @classmethod
+    def from_columns(cls, values: Mapping[str, Any]) -> Self:
+        """Whatever ``cls`` is made of, from a row's columns: what is stored as JSON is read."""
+        return cls(
+            **{
+                **values,
+                "alignments": tuple(AlignmentView(**one) for one in values["alignments"] or ()),
+                "result_descriptions": tuple(
+                    ResultDescriptionView(**one) for one in values["result_descriptions"] or ()
+                ),
+            }
+        )
+
+    def details(self) -> AchievementDetails:
+        """The details alone."""
+        return AchievementDetails(**{name: getattr(self, name) for name in self.names()})
+
+    def to_columns(self) -> dict[str, Any]:
+        """The details as the columns hold them; parts that say nothing are left out of the JSON."""
+        return {
+            **{name: getattr(self, name) for name in self.names()},
+            "alignments": [_said(one) for one in self.alignments],
+            "result_descriptions": [_said(one) for one in self.result_descriptions],
+        }
+
+
+def _said(part: AlignmentView | ResultDescriptionView) -> dict[str, Any]:
+    return {name: value for name, value in asdict(part).items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +132,12 @@ class CategoryView:
 
     id: str
     name: str
-    micromodule_ids: frozenset[str]
+    places: Mapping[str, int]
+    """Micromodule → its place in the category; equal ones stand by name."""
 
 
 @dataclass(frozen=True, slots=True)
-class AchievementVersionView:
+class AchievementVersionView(AchievementDetails):
     """Everything an achievement document needs, the picture excepted."""
 
     id: str
@@ -71,10 +157,18 @@ class AchievementVersionView:
     issuer_url: str | None
     issuer_email: str | None
     issuer_description: str | None
+    issuer_picture_id: str | None = None
+    issuer_terms_url: str | None = None
+    issuer_names_schema: bool = False
+    issuer_offers_refresh: bool = False
+    previous_id: str | None = None
+    """The version before this one, of the same achievement."""
+    expires_at: datetime | None = None
+    """When all badges of this version end, if not before."""
 
 
 @dataclass(frozen=True, slots=True)
-class NewMicromodule:
+class NewMicromodule(AchievementDetails):
     """What a form describes, ready to be stored as version 1."""
 
     name: str
@@ -90,6 +184,15 @@ class NewMicromodule:
     image_alt: str
     image_svg: str
     image_png: bytes
+    issuer_id: str | None = None
+    """Who signs its badges; null: the organisation's default issuer, or whoever signs them already."""
+    issues_badge: bool = True
+    """Else completions are recorded, and nothing else."""
+
+
+def details_columns() -> tuple[Any, ...]:
+    """The columns that :meth:`AchievementDetails.from_columns` reads."""
+    return tuple(getattr(AchievementVersion, name) for name in AchievementDetails.names())
 
 
 def _versions() -> Select[Any]:
@@ -172,28 +275,52 @@ def _achievements() -> Select[Any]:
             AchievementVersion.language,
             AchievementVersion.image_alt,
             AchievementVersion.created_at,
+            AchievementVersion.expires_at,
             Issuer.id.label("issuer_id"),
             Issuer.name.label("issuer_name"),
             Issuer.url.label("issuer_url"),
             Issuer.email.label("issuer_email"),
             Issuer.description.label("issuer_description"),
+            Issuer.picture_id.label("issuer_picture_id"),
+            Issuer.terms_url.label("issuer_terms_url"),
+            Issuer.names_schema.label("issuer_names_schema"),
+            Issuer.offers_refresh.label("issuer_offers_refresh"),
+            _PREVIOUS.id.label("previous_id"),
+            *details_columns(),
         )
         .join(Achievement, Achievement.id == AchievementVersion.achievement_id)
         .join(Issuer, Issuer.id == Achievement.issuer_id)
         .join(Organisation, Organisation.id == AchievementVersion.organisation_id)
+        .outerjoin(
+            _PREVIOUS,
+            (_PREVIOUS.achievement_id == AchievementVersion.achievement_id)
+            & (_PREVIOUS.number == AchievementVersion.number - 1),
+        )
     )
 
 
+_PREVIOUS = aliased(AchievementVersion)
+
+
 def _achievement_view(row: Any) -> AchievementVersionView:
-    values = dict(row._mapping)
-    values["skills"] = tuple(values["skills"])
-    return AchievementVersionView(**values)
+    return AchievementVersionView.from_columns({**row._mapping, "skills": tuple(row.skills)})
 
 
 def achievement_versions(session: Session, version_ids: Sequence[str]) -> dict[str, AchievementVersionView]:
     """Achievement versions by id, whoever owns them: what a badge stands for is public."""
     rows = session.execute(_achievements().where(AchievementVersion.id.in_(version_ids)))
     return {row.id: _achievement_view(row) for row in rows}
+
+
+def details_of(connection: Connection, version_ids: Sequence[str]) -> dict[str, AchievementDetails]:
+    """What achievement versions say beside their words, by id: as public as these."""
+    rows = connection.execute(
+        select(AchievementVersion.id, *details_columns()).where(AchievementVersion.id.in_(version_ids))
+    ).mappings()
+    return {
+        row["id"]: AchievementDetails.from_columns({name: row[name] for name in AchievementDetails.names()})
+        for row in rows
+    }
 
 
 def public_achievement(session: Session, id_: str) -> AchievementVersionView | None:
@@ -271,20 +398,20 @@ def newest_image(session: Session, achievement_id: str, kind: str) -> bytes | No
 
 
 def categories(session: Session, organisation_id: str) -> tuple[CategoryView, ...]:
-    """Every category in which there is something, by name."""
+    """Every category in which there is something, and its micromodules, in the order of staff."""
     rows = session.execute(
-        select(Category.id, Category.name, MicromoduleCategory.micromodule_id)
+        select(Category.id, Category.name, MicromoduleCategory.micromodule_id, MicromoduleCategory.position)
         .join(MicromoduleCategory, MicromoduleCategory.category_id == Category.id)
         .where(
             Category.organisation_id == organisation_id,
             MicromoduleCategory.organisation_id == organisation_id,
         )
-        .order_by(Category.name, Category.id)
+        .order_by(Category.position, Category.name, Category.id)
     ).all()
-    within: dict[tuple[str, str], set[str]] = {}
-    for category_id, name, micromodule_id in rows:
-        within.setdefault((category_id, name), set()).add(micromodule_id)
-    return tuple(CategoryView(*named, frozenset(ids)) for named, ids in within.items())
+    within: dict[tuple[str, str], dict[str, int]] = {}
+    for category_id, name, micromodule_id, position in rows:
+        within.setdefault((category_id, name), {})[micromodule_id] = position
+    return tuple(CategoryView(*named, ids) for named, ids in within.items())
 
 
 def first_version(
@@ -320,6 +447,7 @@ def achievement_version_of(
         image_svg=new.image_svg,
         image_png=new.image_png,
         created_at=now,
+        **new.to_columns(),
     )
 
 
@@ -332,7 +460,7 @@ def add_micromodule(
     *,
     micromodule_id: str | None = None,
 ) -> MicromoduleVersionView | None:
-    """Store a new micromodule with its achievement, both as version 1.
+    """Store a new micromodule with its achievement, if it issues a badge, both as version 1.
 
     :param micromodule_id: its id, where the same may be stored twice.
     :returns: the version; ``None`` where a micromodule of this id is there already.
@@ -341,14 +469,15 @@ def add_micromodule(
     values = {"id": micromodule_id, "organisation_id": organisation_id, "created_at": now}
     if not insert_if_absent(session, Micromodule, values, on=("id",)):
         return None
-    achievement = Achievement(
-        id=new_id(),
-        organisation_id=organisation_id,
-        issuer_id=issuer_id,
-        micromodule_id=micromodule_id,
-        created_at=now,
-    )
-    achievement_version = achievement_version_of(new, organisation_id, achievement.id, number=1, now=now)
+    achievement_version_id = None
+    if new.issues_badge:
+        achievement_id = achievement_of(
+            session, organisation_id, micromodule_id, new.issuer_id or issuer_id, now
+        )
+        badge = achievement_version_of(new, organisation_id, achievement_id, number=1, now=now)
+        achievement_version_id = badge.id
+        session.add(badge)
+        session.flush()
     micromodule_version = MicromoduleVersion(
         id=new_id(),
         organisation_id=organisation_id,
@@ -358,12 +487,11 @@ def add_micromodule(
         description=new.description,
         skills=list(new.skills),
         criteria=new.criteria,
-        achievement_version_id=achievement_version.id,
+        achievement_version_id=achievement_version_id,
         created_at=now,
     )
-    for row in (achievement, achievement_version, micromodule_version):
-        session.add(row)
-        session.flush()
+    session.add(micromodule_version)
+    session.flush()
     return MicromoduleVersionView(
         micromodule_version.id,
         organisation_id,
@@ -373,34 +501,94 @@ def add_micromodule(
         new.description,
         new.skills,
         new.criteria,
-        achievement_version.id,
-        new.image_alt,
+        achievement_version_id,
+        new.image_alt if new.issues_badge else "",
     )
 
 
-def put_in_category(session: Session, organisation_id: str, micromodule_id: str, name: str) -> str:
+def achievement_of(
+    session: Session, organisation_id: str, micromodule_id: str, issuer_id: str, now: datetime
+) -> str:
+    """The id of a micromodule's achievement, made if it has none.
+
+    :param issuer_id: who signs it, as long as it has no version.
+    """
+    known = session.scalar(
+        select(Achievement.id)
+        .where(
+            Achievement.organisation_id == organisation_id,
+            Achievement.micromodule_id == micromodule_id,
+        )
+        .order_by(Achievement.created_at, Achievement.id)
+        .limit(1)
+    )
+    if known is None:
+        known = new_id()
+        session.add(
+            Achievement(
+                id=known,
+                organisation_id=organisation_id,
+                issuer_id=issuer_id,
+                micromodule_id=micromodule_id,
+                created_at=now,
+            )
+        )
+        session.flush()
+    elif next_number(session, known) == 1:
+        session.execute(
+            update(Achievement)
+            .where(Achievement.organisation_id == organisation_id, Achievement.id == known)
+            .values(issuer_id=issuer_id)
+            .execution_options(synchronize_session=False)
+        )
+    return known
+
+
+def next_number(session: Session, achievement_id: str) -> int:
+    """The number of an achievement's next version."""
+    newest = select(func.max(AchievementVersion.number)).where(
+        AchievementVersion.achievement_id == achievement_id
+    )
+    return (session.scalar(newest) or 0) + 1
+
+
+def put_in_category(
+    session: Session, organisation_id: str, micromodule_id: str, name: str, actor: str, now: datetime
+) -> str:
     """Put a micromodule into the category called ``name``, made if it is new; returns the category's id."""
     category_id = session.execute(
         select(Category.id).where(Category.organisation_id == organisation_id, Category.name == name)
     ).scalar_one_or_none()
     if category_id is None:
         category_id = new_id()
-        session.add(Category(id=category_id, organisation_id=organisation_id, name=name))
+        place = last_position(session, organisation_id)
+        session.add(Category(id=category_id, organisation_id=organisation_id, name=name, position=place))
         session.flush()
     if session.get(MicromoduleCategory, (micromodule_id, category_id)) is None:
         session.add(
             MicromoduleCategory(
-                micromodule_id=micromodule_id, category_id=category_id, organisation_id=organisation_id
+                micromodule_id=micromodule_id,
+                category_id=category_id,
+                organisation_id=organisation_id,
+                position=last_position(session, organisation_id, category_id),
             )
         )
+        note(session, organisation_id, micromodule_id, added=[category_id], removed=[], actor=actor, now=now)
     return category_id
 
 
 def default_issuer_id(session: Session, organisation_id: str) -> str | None:
-    """The organisation's first issuer."""
-    return session.execute(
-        select(Issuer.id)
-        .where(Issuer.organisation_id == organisation_id)
-        .order_by(Issuer.created_at, Issuer.id)
-        .limit(1)
-    ).scalar_one_or_none()
+    """Who signs an organisation's new badges unless somebody chooses another."""
+    return session.scalar(
+        select(Issuer.id).where(Issuer.organisation_id == organisation_id, Issuer.is_default.is_(True))
+    )
+
+
+def issuer_choices(session: Session, organisation_id: str) -> tuple[tuple[str, str], ...]:
+    """(id, name) of every issuer that may sign new badges: the default one first, the others by name."""
+    rows = session.execute(
+        select(Issuer.id, Issuer.name)
+        .where(Issuer.organisation_id == organisation_id, Issuer.retired_at.is_(None))
+        .order_by(Issuer.is_default.desc(), Issuer.name, Issuer.id)
+    )
+    return tuple((row.id, row.name) for row in rows)

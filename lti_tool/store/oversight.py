@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session, aliased
 
 from lti_tool.platforms import SHARED_BY_INSTITUTIONS
 from lti_tool.store.dialects import contains_text
+from lti_tool.store.doubts import UNDECIDED
 from lti_tool.store.tables import (
     Award,
     Context,
@@ -31,6 +32,7 @@ from lti_tool.store.tables import (
     MicromoduleVersion,
     Placement,
     Registration,
+    Review,
     Score,
 )
 
@@ -54,6 +56,8 @@ class Counts:
     scores_refused: int
     unproved: int
     """Awards that wait until it is proved that somebody is a learner."""
+    reviews: int = 0
+    """Badges whose facts changed, about which no teacher has decided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +124,8 @@ class CourseRow:
     roster_trouble: str | None
     columns_in_trouble: int
     scores_refused: int
+    reviews: int = 0
+    """Badges whose facts changed, about which no teacher has decided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +268,9 @@ def counts(session: Session, organisation_id: str) -> Counts:
                 Decision.is_latest.is_(True),
                 Decision.verdict == "unproved",
             ).label("unproved"),
+            number(Review, Review.organisation_id == organisation_id, Review.status.in_(UNDECIDED)).label(
+                "reviews"
+            ),
         )
     ).one()
     return Counts(**row._mapping)
@@ -490,6 +499,11 @@ def _courses(organisation_id: str) -> Select[Any]:
             .where(LineItem.context_id == Context.id, Score.state == "refused")
             .scalar_subquery()
             .label("scores_refused"),
+            select(func.count())
+            .select_from(Review)
+            .where(Review.context_id == Context.id, Review.status.in_(UNDECIDED))
+            .scalar_subquery()
+            .label("reviews"),
         )
         .join(Registration, Registration.id == Context.registration_id)
         .where(Context.organisation_id == organisation_id)

@@ -13,7 +13,7 @@ from sqlalchemy import String, and_, bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
 from lti_tool.store.copies import is_kept
-from lti_tool.store.dialects import insert_if_absent
+from lti_tool.store.dialects import insert_if_absent, is_of
 from lti_tool.store.tables import (
     AchievementVersion,
     Context,
@@ -49,6 +49,8 @@ class PlacementView:
     micromodule_id: str = ""
     achievement_id: str | None = None
     published_at: datetime | None = None
+    renewal_opens_days: int | None = None
+    """How many days before its end its badge is earned again; ``None``: it is not renewed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,7 @@ def _placements(*, active_only: bool) -> Any:
             MicromoduleVersion.micromodule_id,
             AchievementVersion.achievement_id,
             Placement.published_at,
+            AchievementVersion.renewal_opens_days,
         )
         .join(Context, Context.id == Placement.context_id)
         .join(Registration, Registration.id == Context.registration_id)
@@ -306,6 +309,15 @@ def lock(session: Session, organisation_id: str, placement_id: str) -> None:
         select(Placement.id)
         .where(Placement.organisation_id == organisation_id, Placement.id == placement_id)
         .with_for_update(key_share=True)
+    )
+
+
+def version_of(session: Session, organisation_id: str, placement_id: str) -> str | None:
+    """The micromodule version that a placement stands for now."""
+    return session.scalar(
+        select(Placement.micromodule_version_id).where(
+            is_of(Placement.organisation_id, organisation_id), Placement.id == placement_id
+        )
     )
 
 

@@ -14,6 +14,8 @@ from typing import Any, cast
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from lti_tool.store import persons, status_lists
+from lti_tool.store.audit import LEARNER
 from lti_tool.store.tables import (
     AchievementVersion,
     Attestation,
@@ -25,6 +27,8 @@ from lti_tool.store.tables import (
     Credential,
     Decision,
     Draft,
+    Endorsement,
+    Framework,
     Gate,
     GatePass,
     GroupMember,
@@ -33,15 +37,19 @@ from lti_tool.store.tables import (
     LineItem,
     Membership,
     MicromoduleVersion,
+    MilestoneDecision,
+    PersonCode,
+    Picture,
     Placement,
     PrivacyRequest,
     Registration,
     Result,
+    Review,
     Score,
     StaffSession,
-    StatusList,
     Submission,
     SubmissionFile,
+    VersionDraft,
     new_id,
 )
 
@@ -75,6 +83,8 @@ class Kind:
     exported: tuple[str, ...]
     is_kept: bool = False
     """Stays when the person is erased, without saying who it was: others' records rest on it."""
+    is_actor: bool = False
+    """The column is a text, ``learner:<id>``, as anybody may have done it; :func:`erase` takes the id out."""
 
 
 KINDS = (
@@ -117,8 +127,33 @@ KINDS = (
         "learner_id",
         ("decided_at", "is_latest", "verdict", "state", "finding", "evidence"),
     ),
+    Kind(
+        "milestones",
+        MilestoneDecision,
+        "learner_id",
+        ("decided_at", "is_latest", "verdict", "state", "finding", "evidence"),
+    ),
     Kind("completions", Completion, "learner_id", ("met_at", "recorded_at")),
     Kind("badges", Award, "learner_id", ("id", "met_at", "awarded_at")),
+    Kind(
+        "reviews",
+        Review,
+        "learner_id",
+        (
+            "cause",
+            "status",
+            "opened_at",
+            "question",
+            "asked_at",
+            "answer",
+            "answered_at",
+            "decided_at",
+            "reason",
+            "takes_effect_at",
+            "carried_out_at",
+        ),
+    ),
+    Kind("codes", PersonCode, "learner_id", ("created_at", "expires_at", "used_at")),
     Kind("drafts", Draft, "learner_id", ("form", "updated_at")),
     Kind("visits", LaunchSession, "learner_id", ("created_at", "expires_at", "locale", "purpose")),
     Kind("staff_visits", StaffSession, "learner_id", ("created_at", "expires_at")),
@@ -128,6 +163,23 @@ KINDS = (
     Kind("gates_confirmed", Gate, "confirmed_by_id", ("confirmed_at",), is_kept=True),
     Kind("confirmed", Attestation, "by_learner_id", ("at", "is_attested"), is_kept=True),
     Kind("judged", Submission, "judged_by_id", ("judged_at", "state"), is_kept=True),
+    Kind("codes_entered", PersonCode, "used_by_id", ("used_at",), is_kept=True),
+    Kind(
+        "versions_prepared", VersionDraft, "updated_by", ("kind", "updated_at"), is_kept=True, is_actor=True
+    ),
+    Kind(
+        "versions_published",
+        AchievementVersion,
+        "published_by",
+        ("name", "number", "created_at"),
+        is_kept=True,
+        is_actor=True,
+    ),
+    Kind("reviews_decided", Review, "decided_by", ("decided_at", "status"), is_kept=True, is_actor=True),
+    Kind("pictures", Picture, "uploaded_by", ("id", "created_at"), is_kept=True, is_actor=True),
+    Kind("frameworks", Framework, "imported_by", ("name", "imported_at"), is_kept=True, is_actor=True),
+    Kind("endorsements", Endorsement, "offered_by", ("comment", "offered_at"), is_kept=True, is_actor=True),
+    Kind("endorsements_decided", Endorsement, "decided_by", ("decided_at",), is_kept=True, is_actor=True),
 )
 FILES = "files"
 CREDENTIALS = "credentials"
@@ -181,8 +233,7 @@ def _one(session: Session, *where: sa.ColumnElement[bool]) -> Subject | None:
 def counts(session: Session, learner_id: str) -> dict[str, int]:
     """How much there is of each kind, files and signed credentials beside them; nothing is left out."""
     found = {
-        kind.name: _count(session, sa.select(_person(kind)).where(_person(kind) == learner_id))
-        for kind in KINDS
+        kind.name: _count(session, sa.select(_person(kind)).where(_is_of(kind, learner_id))) for kind in KINDS
     }
     found[FILES] = _count(
         session,
@@ -200,6 +251,13 @@ def _count(session: Session, query: sa.Select[Any]) -> int:
 
 def _person(kind: Kind) -> Any:
     return getattr(kind.table, kind.column)
+
+
+def _is_of(kind: Kind, learner_id: str) -> sa.ColumnElement[bool]:
+    named: sa.ColumnElement[bool] = _person(kind) == (
+        f"{LEARNER}{learner_id}" if kind.is_actor else learner_id
+    )
+    return named
 
 
 def _own_credentials(learner_id: str) -> sa.Select[Any]:
@@ -227,7 +285,7 @@ def records(session: Session, kind: Kind, learner_id: str) -> Iterator[dict[str,
     query, named = _named(sa.select(kind.table).with_only_columns(), kind.table)
     query = query.add_columns(*(column.label(name) for name, column in {**named, **columns}.items()))
     keys = cast(sa.Table, kind.table.__table__).primary_key.columns
-    for row in session.execute(query.where(_person(kind) == learner_id).order_by(*keys)):
+    for row in session.execute(query.where(_is_of(kind, learner_id)).order_by(*keys)):
         yield dict(row._mapping)
 
 
@@ -305,6 +363,10 @@ class CredentialRow:
     issued_at: datetime | None
     revoked_at: datetime | None
     revocation_reason: str | None
+    suspended_at: datetime | None
+    suspension_reason: str | None
+    valid_until: datetime | None
+    reissued_at: datetime | None
     is_public: bool
 
 
@@ -319,6 +381,10 @@ def own_credentials(session: Session, learner_id: str) -> tuple[CredentialRow, .
             Credential.issued_at,
             Credential.revoked_at,
             Credential.revocation_reason,
+            Credential.suspended_at,
+            Credential.suspension_reason,
+            Credential.valid_until,
+            Credential.reissued_at,
             Credential.is_public,
         )
         .order_by(Credential.id)
@@ -341,6 +407,10 @@ def erase(session: Session, learner_id: str, now: datetime) -> tuple[str, ...]:
     if connection.dialect.name == "sqlite":
         # Builds differ in whether what is deleted is overwritten in the file.
         connection.exec_driver_sql("PRAGMA secure_delete=ON")
+    organisation_id = session.scalar(sa.select(Learner.organisation_id).where(Learner.id == learner_id))
+    if organisation_id is not None:
+        persons.lock(session, organisation_id)
+        persons.forget_with(session, organisation_id, learner_id)
     # Whatever is being written about the person comes before this, or not at all.
     connection.execute(sa.select(Learner.id).where(Learner.id == learner_id).with_for_update())
     connection.execute(sa.select(Award.id).where(Award.learner_id == learner_id).with_for_update())
@@ -358,20 +428,29 @@ def erase(session: Session, learner_id: str, now: datetime) -> tuple[str, ...]:
             document=None,
             revoked_at=sa.func.coalesce(Credential.revoked_at, sa.literal(now, Credential.revoked_at.type)),
             revocation_reason=None,
+            suspended_at=None,
+            suspension_reason=None,
+            valid_until=None,
+            reissued_at=None,
             is_public=False,
             shared_at=None,
         )
     )
-    connection.execute(
-        sa.update(StatusList).where(StatusList.id.in_(lists)).values(document=None, changed_at=now)
-    )
+    status_lists.mark_changed(session, lists, now)
     # Whoever looks the person up keeps the session; it is about nobody now.
     connection.execute(
         sa.update(LaunchSession)
         .where(LaunchSession.subject_id == learner_id, LaunchSession.learner_id != learner_id)
         .values(subject_id=None)
     )
+    for kind in KINDS:
+        if kind.is_actor:
+            connection.execute(
+                sa.update(kind.table).where(_is_of(kind, learner_id)).values({kind.column: LEARNER})
+            )
     connection.execute(sa.delete(Learner).where(Learner.id == learner_id))
+    if organisation_id is not None:
+        persons.tidy(session, organisation_id)
     return lists
 
 

@@ -12,10 +12,12 @@ from sqlalchemy.orm import Session
 from lti_tool.store.tables import (
     Achievement,
     AchievementVersion,
+    AuditEvent,
     Award,
     Completion,
     Context,
     Credential,
+    Issuer,
     Learner,
     MicromoduleVersion,
     Registration,
@@ -35,7 +37,7 @@ _WHERE: Final = (
 )
 
 
-def _awards(organisation_id: str, since: datetime | None) -> Select[Any]:
+def _awards(organisation_id: str, since: datetime | None, now: datetime) -> Select[Any]:
     query = (
         select(
             Award.id.label("award_id"),
@@ -52,9 +54,19 @@ def _awards(organisation_id: str, since: datetime | None) -> Select[Any]:
             Credential.issued_at,
             Credential.revoked_at,
             Credential.revocation_reason,
+            Credential.valid_until,
+            Credential.suspended_at,
+            Credential.suspension_reason,
+            Credential.reissued_at,
+            AchievementVersion.credits,
+            AchievementVersion.credit_unit,
+            AchievementVersion.human_code,
+            Issuer.id.label("issuer_id"),
+            Issuer.name.label("issuer"),
         )
         .join(AchievementVersion, AchievementVersion.id == Award.achievement_version_id)
         .join(Achievement, Achievement.id == AchievementVersion.achievement_id)
+        .join(Issuer, Issuer.id == Achievement.issuer_id)
         .join(Learner, Learner.id == Award.learner_id)
         .join(Registration, Registration.id == Learner.registration_id)
         .outerjoin(Context, and_(Context.id == Award.context_id, Context.organisation_id == organisation_id))
@@ -64,11 +76,26 @@ def _awards(organisation_id: str, since: datetime | None) -> Select[Any]:
     chosen = cast("Select[Any]", query)
     if since is None:
         return chosen
-    changed = (Award.awarded_at >= since, Credential.issued_at >= since, Credential.revoked_at >= since)
-    return chosen.where(or_(*changed))
+    moments = (
+        Award.awarded_at,
+        Credential.issued_at,
+        Credential.revoked_at,
+        Credential.suspended_at,
+        Credential.reissued_at,
+    )
+    expired = and_(Credential.valid_until >= since, Credential.valid_until <= now)
+    # A pause that is over leaves no date with the credential; who was told of it has to hear that it ended.
+    resumed = Credential.id.in_(
+        select(AuditEvent.subject_id).where(
+            AuditEvent.organisation_id == organisation_id,
+            AuditEvent.at >= since,
+            AuditEvent.action == "credential.resumed",
+        )
+    )
+    return chosen.where(or_(expired, resumed, *(moment >= since for moment in moments)))
 
 
-def _completions(organisation_id: str, since: datetime | None) -> Select[Any]:
+def _completions(organisation_id: str, since: datetime | None, _now: datetime) -> Select[Any]:
     query = (
         select(
             Completion.id.label("completion_id"),
@@ -94,20 +121,22 @@ def _completions(organisation_id: str, since: datetime | None) -> Select[Any]:
 
 
 def awards(
-    session: Session, organisation_id: str, *, since: datetime | None, after: str, limit: int
+    session: Session, organisation_id: str, *, since: datetime | None, now: datetime, after: str, limit: int
 ) -> Sequence[dict[str, Any]]:
     """The awards that follow the id ``after``, at most ``limit``, in the order of their ids.
 
-    :param since: only those awarded, signed or revoked then or later.
+    :param since: only those awarded, signed, signed anew, suspended, resumed, revoked or expired then or
+        later.
+    :param now: what ends later has not expired.
     """
-    return _rows(session, _awards(organisation_id, since), Award.id, after, limit)
+    return _rows(session, _awards(organisation_id, since, now), Award.id, after, limit)
 
 
 def completions(
-    session: Session, organisation_id: str, *, since: datetime | None, after: str, limit: int
+    session: Session, organisation_id: str, *, since: datetime | None, now: datetime, after: str, limit: int
 ) -> Sequence[dict[str, Any]]:
     """As :func:`awards`; ``since`` is about when a completion was recorded."""
-    return _rows(session, _completions(organisation_id, since), Completion.id, after, limit)
+    return _rows(session, _completions(organisation_id, since, now), Completion.id, after, limit)
 
 
 def _rows(

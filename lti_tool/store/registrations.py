@@ -321,7 +321,7 @@ def add_organisation(session: Session, name: str, now: datetime) -> Organisation
     owner = Organisation(id=new_id(), name=name, created_at=now)
     session.add(owner)
     session.flush()
-    issuer = Issuer(id=new_id(), organisation_id=owner.id, name=name, created_at=now)
+    issuer = Issuer(id=new_id(), organisation_id=owner.id, name=name, is_default=True, created_at=now)
     session.add(issuer)
     session.flush()
     return OrganisationView(owner.id, owner.name, issuer.id)

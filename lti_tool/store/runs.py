@@ -13,7 +13,16 @@ from sqlalchemy.orm import Session
 
 from lti_tool.store import notices
 from lti_tool.store.dialects import insert_if_absent
-from lti_tool.store.tables import LaunchSession, Lease, Nonce, Run, StaffLink, StaffSession
+from lti_tool.store.tables import (
+    LaunchSession,
+    Lease,
+    Nonce,
+    PersonCode,
+    Run,
+    StaffLink,
+    StaffSession,
+    new_id,
+)
 
 OPEN = ("waiting", "running")
 KEEP_RUNS = timedelta(days=30)
@@ -61,11 +70,17 @@ class RunView:
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    paused_at: datetime | None = None
 
     @property
     def is_open(self) -> bool:
-        """Whether it waits or works."""
+        """Whether it waits, works or rests."""
         return self.status in OPEN
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether somebody said that it is to rest; whoever works on it stops after the batch in hand."""
+        return self.is_open and self.paused_at is not None
 
 
 # -- runs
@@ -121,13 +136,13 @@ def newest(session: Session, organisation_id: str, context_id: str, *, kind: str
 
 
 def begin(session: Session, organisation_id: str, run_id: str, now: datetime) -> bool:
-    """Mark as running; False where the run is over or unknown, so that a repeated task does nothing.
+    """Mark as running; False where the run is over, paused or unknown, so that a repeated task does nothing.
 
     A run that is already running counts as begun: its worker was lost, this one takes over.
     """
     changed = session.connection().execute(
         sa.update(Run)
-        .where(_is_open(organisation_id, run_id))
+        .where(_is_open(organisation_id, run_id), Run.paused_at.is_(None))
         .values(
             status="running",
             started_at=sa.func.coalesce(Run.started_at, sa.literal(now, Run.started_at.type)),
@@ -174,6 +189,7 @@ def finish(
             counts=dict(counts),
             error_code=error_code,
             finished_at=now,
+            paused_at=None,
         )
     )
 
@@ -183,11 +199,15 @@ def _is_open(organisation_id: str, run_id: str) -> sa.ColumnElement[bool]:
 
 
 def lost_runs(session: Session, now: datetime, waiting_since: datetime, limit: int) -> tuple[RunView, ...]:
-    """Open runs that nobody works on: they waited since before that time, or their worker's lease is over."""
+    """Open runs that nobody works on: they waited since before that time, or their worker's lease is over.
+
+    One that is paused is not lost.
+    """
     held = sa.select(Lease.name).where(Lease.expires_at > now, Lease.expires_at <= now + LONGEST_LEASE)
     rows = session.scalars(
         sa.select(Run)
         .where(
+            Run.paused_at.is_(None),
             sa.or_(
                 sa.and_(Run.status == "waiting", Run.created_at <= waiting_since),
                 sa.and_(Run.status == "running", Run.started_at <= waiting_since),
@@ -215,7 +235,137 @@ def _view(row: Run) -> RunView:
         created_at=row.created_at,
         started_at=row.started_at,
         finished_at=row.finished_at,
+        paused_at=row.paused_at,
     )
+
+
+def pause(session: Session, organisation_id: str, run_id: str, now: datetime) -> bool:
+    """Let an open run rest; whether it did not rest yet.
+
+    Nobody is offered it from now on. Whoever works on it hears of it from :func:`save`, after the batch in
+    hand.
+    """
+    changed = session.connection().execute(
+        sa.update(Run).where(_is_open(organisation_id, run_id), Run.paused_at.is_(None)).values(paused_at=now)
+    )
+    return changed.rowcount == 1
+
+
+def resume(session: Session, organisation_id: str, run_id: str) -> bool:
+    """Let a run that rests go on from where it stopped; whether it rested."""
+    changed = session.connection().execute(
+        sa.update(Run)
+        .where(_is_open(organisation_id, run_id), Run.paused_at.is_not(None))
+        .values(paused_at=None)
+    )
+    return changed.rowcount == 1
+
+
+# -- runs that say themselves what they are about, and where they are to go on
+
+RUN_LEASE = "run:"
+"""Prefix of the lease under which one process works on one such run."""
+
+
+def open_task(
+    session: Session,
+    organisation_id: str,
+    kind: str,
+    task: Mapping[str, Any],
+    now: datetime,
+    *,
+    context_id: str | None = None,
+) -> str:
+    """A new run that does this task; its id.
+
+    :param context_id: of the course that it shows in; at most one run of a kind is open in each.
+    """
+    id_ = new_id()
+    session.execute(
+        sa.insert(Run).values(
+            id=id_,
+            organisation_id=organisation_id,
+            kind=kind,
+            context_id=context_id,
+            status="waiting",
+            task=dict(task),
+            created_at=now,
+        )
+    )
+    return id_
+
+
+def task(session: Session, kind: str, run_id: str) -> tuple[str, dict[str, Any]] | None:
+    """(organisation, task) of a run that is neither over nor paused."""
+    row = session.execute(
+        sa.select(Run.organisation_id, Run.task).where(
+            Run.id == run_id, Run.kind == kind, Run.status.in_(OPEN), Run.paused_at.is_(None)
+        )
+    ).one_or_none()
+    return None if row is None else (row.organisation_id, dict(row.task))
+
+
+def of_task(session: Session, organisation_id: str, kind: str, name: str, value: str) -> RunView | None:
+    """The latest run of a kind whose task says ``value`` under ``name``."""
+    row = session.scalars(
+        sa.select(Run)
+        .where(
+            Run.organisation_id == organisation_id,
+            Run.kind == kind,
+            Run.task[name].as_string() == value,
+        )
+        .order_by(Run.created_at.desc(), Run.id)
+        .limit(1)
+    ).one_or_none()
+    return None if row is None else _view(row)
+
+
+def open_tasks(
+    session: Session, organisation_id: str, kind: str
+) -> tuple[tuple[RunView, dict[str, Any]], ...]:
+    """The runs of a kind that are not over, each with its task; few."""
+    rows = session.scalars(
+        sa.select(Run)
+        .where(Run.organisation_id == organisation_id, Run.kind == kind, Run.status.in_(OPEN))
+        .order_by(Run.created_at, Run.id)
+    )
+    return tuple((_view(row), dict(row.task)) for row in rows)
+
+
+def due_tasks(session: Session, kind: str, now: datetime, limit: int) -> tuple[str, ...]:
+    """Ids of the runs of a kind that nobody works on and that do not rest, the oldest first, whoever owns
+    them."""
+    held = sa.select(Lease.name).where(Lease.expires_at > now, Lease.expires_at <= now + LONGEST_LEASE)
+    return tuple(
+        session.scalars(
+            sa.select(Run.id)
+            .where(
+                Run.kind == kind,
+                Run.status.in_(OPEN),
+                Run.paused_at.is_(None),
+                (sa.literal(RUN_LEASE) + Run.id).not_in(held),
+            )
+            .order_by(Run.created_at, Run.id)
+            .limit(limit)
+        )
+    )
+
+
+def save(
+    session: Session, run_id: str, step: str, done: int, total: int | None, task: Mapping[str, Any]
+) -> bool:
+    """Say how far a run is and where it is to go on; False where it rests or is over: stop after this batch.
+
+    :param step: what it is doing, a word of the kind's own.
+    """
+    session.connection().execute(
+        sa.update(Run)
+        .where(Run.id == run_id, Run.status.in_(OPEN))
+        .values(step=step, done=done, total=total, task=dict(task))
+    )
+    # After the update, which waits for whoever pauses it just now.
+    goes_on = sa.select(Run.paused_at.is_(None)).where(Run.id == run_id, Run.status.in_(OPEN))
+    return bool(session.connection().execute(goes_on).scalar_one_or_none())
 
 
 # -- leases
@@ -254,7 +404,7 @@ def release_lease(session: Session, name: str, holder: str) -> None:
 
 
 def purge(session: Session, now: datetime) -> dict[str, int]:
-    """Delete nonces, sessions and sign-in links whose time is over, old leases and records of old runs.
+    """Delete nonces, sessions, codes and links whose time is over, old leases and records of old runs.
 
     :returns: how many of each.
     """
@@ -269,6 +419,9 @@ def purge(session: Session, now: datetime) -> dict[str, int]:
         ).rowcount,
         "staff_sessions": connection.execute(
             sa.delete(StaffSession).where(StaffSession.expires_at <= now)
+        ).rowcount,
+        "person_codes": connection.execute(
+            sa.delete(PersonCode).where(PersonCode.expires_at <= now)
         ).rowcount,
         "leases": connection.execute(
             sa.delete(Lease).where(Lease.expires_at <= now - KEEP_SESSIONS)

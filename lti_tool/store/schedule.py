@@ -30,7 +30,7 @@ from lti_tool.domain.freshness import (
 from lti_tool.domain.registrations import Site
 from lti_tool.domain.turns import DueContext
 from lti_tool.store import tables
-from lti_tool.store.tables import Context, Deployment, Placement, Registration
+from lti_tool.store.tables import Context, Deployment, MicromoduleVersion, Placement, Registration
 
 LONGEST_INTERVAL = 2 * NIGHT
 """No sync is put off for so long."""
@@ -213,13 +213,16 @@ _SCHEDULE = (
 )
 _CLAIM = _SCHEDULE.where(Context.sync_due_at <= _NOW)
 _HASTEN = _SCHEDULE.where(Context.sync_due_at > sa.bindparam("due_at", type_=_MOMENT))
+_SINCE = sa.bindparam("since", type_=_MOMENT)
 _WAS_PUBLISHED = select(Context.id).where(
     _IS_OWN,
     sa.exists().where(
         Placement.organisation_id == Context.organisation_id,
         Placement.context_id == Context.id,
         Placement.status == "active",
-        Placement.published_at > sa.bindparam("since", type_=_MOMENT),
+        MicromoduleVersion.id == Placement.micromodule_version_id,
+        # Or its next version was: then it is another version that the placement stands for.
+        sa.or_(Placement.published_at > _SINCE, MicromoduleVersion.created_at > _SINCE),
     ),
 )
 _LAST_LAUNCHED = select(

@@ -23,6 +23,8 @@ from lti_tool.domain.scoring import ScoreState
 from lti_tool.errors import ErrorCode
 from lti_tool.store.dialects import insert_if_absent, upsert
 from lti_tool.store.tables import (
+    Achievement,
+    AchievementVersion,
     Award,
     Completion,
     Context,
@@ -459,6 +461,19 @@ def _has_earned() -> ColumnElement[bool]:
         )
         .correlate(MicromoduleVersion, Membership)
     )
+    # Earned in this course in any version: what was not written before the next one came is still owed.
+    awarded_here = exists(
+        select(Award.id)
+        .join(AchievementVersion, AchievementVersion.id == Award.achievement_version_id)
+        .join(Achievement, Achievement.id == AchievementVersion.achievement_id)
+        .where(
+            Achievement.micromodule_id == MicromoduleVersion.micromodule_id,
+            Award.context_id == Placement.context_id,
+            Award.learner_id == Membership.learner_id,
+            sa.not_(revoked),
+        )
+        .correlate(MicromoduleVersion, Membership, Placement)
+    )
     completed = exists(
         select(Completion.id)
         .where(
@@ -468,7 +483,7 @@ def _has_earned() -> ColumnElement[bool]:
         )
         .correlate(MicromoduleVersion, Membership)
     )
-    return or_(awarded, completed)
+    return or_(awarded, awarded_here, completed)
 
 
 _OPEN: Final = (Proof.NONE.value, Proof.REFUSED.value)

@@ -12,6 +12,7 @@ from itertools import islice
 from types import SimpleNamespace
 from typing import Any, TypeVar, cast
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy import CursorResult
 from sqlalchemy.dialects import postgresql, sqlite
@@ -78,13 +79,81 @@ def copy_rows(connection: Connection, table: sa.Table, rows: Iterable[Sequence[A
         for place, column in enumerate(table.columns)
         if (process := column.type.dialect_impl(dialect).bind_processor(dialect)) is not None
     ]
-    driver = cast(Any, connection.connection.driver_connection)
-    with driver.cursor() as cursor, cursor.copy(f"COPY {table.name} ({names}) FROM STDIN") as copying:
+    with _copying(connection, f"COPY {table.name} ({names}) FROM STDIN") as copying:
         for row in rows:
             values = list(row)
             for place, process in bind:
                 values[place] = process(values[place])
             copying.write_row(values)
+
+
+@contextmanager
+def _copying(connection: Connection, statement: str) -> Iterator[Any]:
+    """The driver's COPY, which SQLAlchemy does not see: its errors become what those of a statement are.
+
+    What was being written stays out of them, as of all others: PostgreSQL quotes the line that it refused.
+    """
+    driver = cast(Any, connection.connection.driver_connection)
+    dialect = connection.dialect
+    base = dialect.loaded_dbapi.Error
+    try:
+        with driver.cursor() as cursor, cursor.copy(statement) as copying:
+            yield copying
+    except base as error:
+        told = type(error)(error.diag.message_primary or type(error).__name__)
+        raise sa.exc.DBAPIError.instance(
+            statement, None, told, base, hide_parameters=True, dialect=dialect
+        ) from None
+
+
+def copy_lines(
+    connection: Connection,
+    table: str,
+    columns: Sequence[sa.Column[Any]],
+    rows: Iterable[Sequence[Any]],
+    shared: Mapping[sa.Column[Any], Any],
+) -> None:
+    """PostgreSQL's COPY in its text format: rows with a value for each of ``columns``.
+
+    What all rows share is written down once for all of them; a driver looks at every value of every row.
+
+    :param table: its name, as SQL writes it.
+    :param shared: further columns, with the value that each row has there.
+    """
+    dialect = connection.dialect
+    names = ", ".join(dialect.identifier_preparer.quote(column.name) for column in (*columns, *shared))
+    constants = [next(iter(_written(column, [value], dialect))) for column, value in shared.items()]
+    pattern = "\t".join(["%s"] * len(columns) + [f"{text}".replace("%", "%%") for text in constants]) + "\n"
+    with _copying(connection, f"COPY {table} ({names}) FROM STDIN") as copying:
+        for chunk in chunks(rows, _LINES_AT_ONCE):
+            written = [
+                _written(column, values, dialect)
+                for column, values in zip(columns, zip(*chunk, strict=True), strict=True)
+            ]
+            copying.write("".join(map(pattern.__mod__, zip(*written, strict=True))))
+
+
+_LINES_AT_ONCE = 200
+_COPY_ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
+
+
+def _written(column: sa.Column[Any], values: Sequence[Any], dialect: sa.Dialect) -> Sequence[Any]:
+    """A column's values as COPY's text format has them once ``%s`` has made texts of them (PostgreSQL's
+    manual, COPY, "Text Format")."""
+    if isinstance(column.type, sa.JSON):
+        # SQLAlchemy would have the standard library write it, and wrap it up for the driver.
+        values = [msgspec.json.encode(value).decode() for value in values]
+    else:
+        process = column.type.dialect_impl(dialect).bind_processor(dialect)
+        if process is not None:
+            values = [process(value) for value in values]
+    texts = [value for value in values if isinstance(value, str)]
+    if texts:
+        # Looked at together, and seldom anything to do: a text with one of the four is no printable one.
+        together = "".join(texts)
+        if "\\" in together or not together.isprintable():
+            values = [value.translate(_COPY_ESCAPES) if isinstance(value, str) else value for value in values]
+    return ["\\N" if value is None else value for value in values] if None in values else values
 
 
 def merge(

@@ -14,6 +14,10 @@ from typing import Any
 from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from lti_tool.store.badge_parts import Endorsement as Endorsement
+from lti_tool.store.badge_parts import Framework as Framework
+from lti_tool.store.badge_parts import FrameworkItem as FrameworkItem
+from lti_tool.store.badge_parts import Picture as Picture
 from lti_tool.store.connections import CourseGroup as CourseGroup
 from lti_tool.store.connections import GroupMember as GroupMember
 from lti_tool.store.connections import Invitation as Invitation
@@ -28,11 +32,25 @@ from lti_tool.store.model import UtcDateTime as UtcDateTime
 from lti_tool.store.model import key_column as _key
 from lti_tool.store.model import new_id as new_id
 from lti_tool.store.model import owned_by as _of
+from lti_tool.store.outcomes import Award as Award
+from lti_tool.store.outcomes import Completion as Completion
+from lti_tool.store.outcomes import Credential as Credential
+from lti_tool.store.outcomes import Decision as Decision
+from lti_tool.store.outcomes import StatusList as StatusList
 from lti_tool.store.participation import Attestation as Attestation
 from lti_tool.store.participation import Gate as Gate
 from lti_tool.store.participation import GatePass as GatePass
 from lti_tool.store.participation import Submission as Submission
 from lti_tool.store.participation import SubmissionFile as SubmissionFile
+from lti_tool.store.progression import CategoryChange as CategoryChange
+from lti_tool.store.progression import Milestone as Milestone
+from lti_tool.store.progression import MilestoneDecision as MilestoneDecision
+from lti_tool.store.progression import MilestoneVersion as MilestoneVersion
+from lti_tool.store.progression import Person as Person
+from lti_tool.store.progression import PersonCode as PersonCode
+from lti_tool.store.progression import Renewal as Renewal
+from lti_tool.store.progression import Review as Review
+from lti_tool.store.progression import VersionDraft as VersionDraft
 from lti_tool.store.workings import OPEN_RUN as OPEN_RUN
 from lti_tool.store.workings import STAFF_ROLES as STAFF_ROLES
 from lti_tool.store.workings import AuditEvent as AuditEvent
@@ -53,6 +71,8 @@ class Organisation(Base):
     __tablename__ = "organisations"
     id: Mapped[str] = _key()
     name: Mapped[str] = mapped_column(String(200))
+    palette: Mapped[list[Any]] = mapped_column(default=list)
+    """Its colours as ``#rrggbb``: the composer offers them first."""
     created_at: Mapped[datetime]
 
 
@@ -60,12 +80,36 @@ class Issuer(Base):
     """Who signs badges; has a DID and keys of its own."""
 
     __tablename__ = "issuers"
+    __table_args__ = (
+        CheckConstraint("token_algorithm IN ('RS256', 'ES256')", name="token_algorithm"),
+        CheckConstraint("NOT is_default OR retired_at IS NULL", name="default_is_in_use"),
+        Index(
+            "uq_issuers_default",
+            "organisation_id",
+            unique=True,
+            sqlite_where=text("is_default IS 1"),
+            postgresql_where=text("is_default IS TRUE"),
+        ),
+    )
     id: Mapped[str] = _key()
     organisation_id: Mapped[str] = _of("organisations", index=True)
     name: Mapped[str] = mapped_column(String(200))
     url: Mapped[str | None] = mapped_column(String(2000))
     email: Mapped[str | None] = mapped_column(String(320))
     description: Mapped[str | None] = mapped_column(Text)
+    picture_id: Mapped[str | None] = _of("pictures", ondelete="SET NULL", nullable=True)
+    is_default: Mapped[bool] = mapped_column(default=False)
+    """New badges of its organisation are signed by it unless somebody chooses another."""
+    retired_at: Mapped[datetime | None]
+    """Since when it is offered for nothing new; what it signed stays valid."""
+    terms_url: Mapped[str | None] = mapped_column(String(2000))
+    """Signed as ``termsOfUse``."""
+    names_schema: Mapped[bool] = mapped_column(default=False)
+    """Badges name 1EdTech's JSON Schema (``credentialSchema``)."""
+    offers_refresh: Mapped[bool] = mapped_column(default=False)
+    """Badges say where a newer copy is (``refreshService``)."""
+    token_algorithm: Mapped[str] = mapped_column(String(5), default="RS256")
+    """Of its VC-JWTs."""
     created_at: Mapped[datetime]
 
 
@@ -212,6 +256,8 @@ class Learner(Base):
     name: Mapped[str | None] = mapped_column(String(500))
     email: Mapped[str | None] = mapped_column(String(320))
     is_test_user: Mapped[bool] = mapped_column(default=False)
+    person_id: Mapped[str | None] = _of("persons", ondelete="SET NULL", nullable=True, index=True)
+    """Shared by learners whom one person joined; null for everybody else."""
     created_at: Mapped[datetime]
     last_launched_at: Mapped[datetime | None]
 
@@ -250,6 +296,8 @@ class Category(Base):
     id: Mapped[str] = _key()
     organisation_id: Mapped[str] = _of("organisations")
     name: Mapped[str] = mapped_column(String(200))
+    position: Mapped[int] = mapped_column(default=0)
+    """Its place among the others; equal ones stand by name."""
 
 
 class Micromodule(Base):
@@ -273,6 +321,8 @@ class MicromoduleCategory(Base):
         ForeignKey("categories.id", ondelete="CASCADE"), primary_key=True
     )
     organisation_id: Mapped[str] = _of("organisations", index=True)
+    position: Mapped[int] = mapped_column(default=0)
+    """Its place within the category; equal ones stand by name."""
 
 
 class Achievement(Base):
@@ -290,7 +340,14 @@ class AchievementVersion(Base):
     """One published definition; never changed once a badge carries it."""
 
     __tablename__ = "achievement_versions"
-    __table_args__ = (UniqueConstraint("achievement_id", "number"),)
+    __table_args__ = (
+        UniqueConstraint("achievement_id", "number"),
+        CheckConstraint("status_purpose IN ('revocation', 'suspension')", name="status_purpose"),
+        CheckConstraint("credit_unit IN ('ects', 'hours', 'other')", name="credit_unit"),
+        CheckConstraint("validity_months > 0", name="validity_months"),
+        CheckConstraint("renewal_opens_days >= 0", name="renewal_opens_days"),
+        CheckConstraint("renewal_closes_days >= 0", name="renewal_closes_days"),
+    )
     id: Mapped[str] = _key()
     organisation_id: Mapped[str] = _of("organisations", index=True)
     achievement_id: Mapped[str] = _of("achievements")
@@ -305,6 +362,38 @@ class AchievementVersion(Base):
     """The composer's choices, so that the picture can be edited again."""
     image_svg: Mapped[str] = mapped_column(Text)
     image_png: Mapped[bytes] = mapped_column(LargeBinary)
+    achievement_type: Mapped[str] = mapped_column(String(60), default="MicroCredential")
+    """A word of Open Badges 3.0, or ``ext:…``."""
+    alignments: Mapped[list[Any]] = mapped_column(default=list)
+    """Objects with ``target_name``, ``target_url`` and what else an Alignment has, in the same spelling."""
+    credits: Mapped[Decimal | None]
+    credit_unit: Mapped[str | None] = mapped_column(String(10))
+    human_code: Mapped[str | None] = mapped_column(String(100))
+    field_of_study: Mapped[str | None] = mapped_column(String(200))
+    validity_months: Mapped[int | None]
+    """How long a badge is valid after it was awarded; null: for good."""
+    shows_results: Mapped[bool] = mapped_column(default=False)
+    """What the learner reached stands in the badge."""
+    shows_evidence: Mapped[bool] = mapped_column(default=False)
+    """The learner's own work that was accepted, where it is a link, stands in the badge."""
+    result_descriptions: Mapped[list[Any]] = mapped_column(default=list)
+    """What the criteria measure, one object for each score in the order of the tree: ``key`` (the evidence
+    key), ``name``, ``result_type``, ``required_value``, ``value_min``, ``value_max``."""
+    status_purpose: Mapped[str] = mapped_column(String(10), default="revocation")
+    """``suspension`` where badges may be paused; a badge has one of the two for good."""
+    renewal_opens_days: Mapped[int | None]
+    """How many days before a badge ends meeting its criteria again renews it; null: it is not renewed."""
+    renewal_closes_days: Mapped[int | None]
+    """Until how many days after its end; null: at any time later."""
+    whats_new: Mapped[str | None] = mapped_column(Text)
+    """What is new against the version before, as its author tells holders."""
+    expires_at: Mapped[datetime | None]
+    """When all badges of this version end, if not before: a later version asks for it."""
+    ends_signed_for: Mapped[datetime | None]
+    """The ``expires_at`` that every badge of this version was signed anew with; another one, or null where
+    there is one: some are still owed."""
+    published_by: Mapped[str | None] = mapped_column(String(80))
+    """Actor, as in the audit log, where it is a later version."""
     created_at: Mapped[datetime]
 
 
@@ -421,112 +510,3 @@ class Score(Base):
     attempts: Mapped[int] = mapped_column(default=0)
     next_try_at: Mapped[datetime | None]
     error_code: Mapped[str | None] = mapped_column(String(60))
-
-
-class Decision(Base):
-    """A decision with its reasons and the evidence it rests on; a new row only when either changed."""
-
-    __tablename__ = "decisions"
-    __table_args__ = (
-        Index("ix_decisions_latest", "placement_id", "learner_id", "decided_at"),
-        # Counting how far a course is reads nothing else: a decision's row is a kilobyte of reasons.
-        # The last two say nothing new, but SQLite reads the row for what its index does not hold.
-        Index(
-            "ix_decisions_standing",
-            "placement_id",
-            "verdict",
-            "state",
-            "learner_id",
-            "organisation_id",
-            "is_latest",
-            sqlite_where=text("is_latest IS 1"),
-            postgresql_where=text("is_latest IS TRUE"),
-        ),
-    )
-    id: Mapped[str] = _key()
-    organisation_id: Mapped[str] = _of("organisations", index=True)
-    placement_id: Mapped[str] = _of("placements")
-    micromodule_version_id: Mapped[str] = _of("micromodule_versions", ondelete="RESTRICT")
-    learner_id: Mapped[str] = _of("learners", index=True)
-    verdict: Mapped[str] = mapped_column(String(10))
-    state: Mapped[str] = mapped_column(String(10))
-    leaf_states: Mapped[str] = mapped_column(String(60), default="", server_default="")
-    """A letter for each leaf of the criteria in the order of the tree: M met, N not met, U not known yet."""
-    finding: Mapped[dict[str, Any]]
-    evidence: Mapped[dict[str, Any]]
-    digest: Mapped[str] = mapped_column(String(64))
-    """SHA-256 over verdict, state, finding and evidence values: equal means nothing new was learnt."""
-    decided_at: Mapped[datetime]
-    is_latest: Mapped[bool] = mapped_column(default=True)
-
-
-class Completion(Base):
-    """A learner met a micromodule version's criteria; recorded whether or not it issues a badge."""
-
-    __tablename__ = "completions"
-    __table_args__ = (UniqueConstraint("micromodule_version_id", "learner_id"),)
-    id: Mapped[str] = _key()
-    organisation_id: Mapped[str] = _of("organisations", index=True)
-    micromodule_version_id: Mapped[str] = _of("micromodule_versions", ondelete="RESTRICT")
-    learner_id: Mapped[str] = _of("learners", index=True)
-    context_id: Mapped[str | None] = _of("contexts", ondelete="SET NULL", nullable=True)
-    decision_id: Mapped[str | None] = _of("decisions", ondelete="SET NULL", nullable=True)
-    met_at: Mapped[datetime]
-    recorded_at: Mapped[datetime]
-
-
-class Award(Base):
-    """Our decision that a learner has an achievement version."""
-
-    __tablename__ = "awards"
-    __table_args__ = (UniqueConstraint("achievement_version_id", "learner_id"),)
-    id: Mapped[str] = _key()
-    organisation_id: Mapped[str] = _of("organisations", index=True)
-    achievement_version_id: Mapped[str] = _of("achievement_versions", ondelete="RESTRICT")
-    learner_id: Mapped[str] = _of("learners", index=True)
-    context_id: Mapped[str | None] = _of("contexts", ondelete="SET NULL", nullable=True)
-    decision_id: Mapped[str | None] = _of("decisions", ondelete="SET NULL", nullable=True)
-    met_at: Mapped[datetime]
-    awarded_at: Mapped[datetime]
-
-
-class StatusList(Base):
-    """A Bitstring Status List of one issuer; the set bits are the revoked credentials of it."""
-
-    __tablename__ = "status_lists"
-    id: Mapped[str] = _key()
-    organisation_id: Mapped[str] = _of("organisations", index=True)
-    issuer_id: Mapped[str] = _of("issuers", index=True)
-    purpose: Mapped[str] = mapped_column(String(20))
-    size: Mapped[int]
-    is_open: Mapped[bool] = mapped_column(default=True)
-    """Takes further entries; closed at half full, so that a random index is found at once."""
-    document: Mapped[str | None] = mapped_column(Text)
-    """The signed list as last published; null when a change waits for its signature."""
-    fresh_until: Mapped[datetime | None]
-    """When it is signed again even without a change: the signed text ends its validity some days later, so
-    that nobody can go on showing a list from before a revocation."""
-    changed_at: Mapped[datetime]
-
-
-class Credential(Base):
-    """The signed thing."""
-
-    __tablename__ = "credentials"
-    __table_args__ = (UniqueConstraint("award_id"), UniqueConstraint("status_list_id", "status_index"))
-    id: Mapped[str] = _key()
-    organisation_id: Mapped[str] = _of("organisations", index=True)
-    award_id: Mapped[str | None] = _of("awards", nullable=True)
-    """Null once its learner was erased: then the row only says that its place in the list is taken, and
-    revoked."""
-    issuer_id: Mapped[str] = _of("issuers", ondelete="RESTRICT", index=True)
-    status_list_id: Mapped[str] = _of("status_lists", ondelete="RESTRICT")
-    status_index: Mapped[int]
-    document: Mapped[str | None] = mapped_column(Text)
-    """The signed JSON text, byte for byte as served; null between allocating the index and signing."""
-    issued_at: Mapped[datetime | None]
-    revoked_at: Mapped[datetime | None]
-    revocation_reason: Mapped[str | None] = mapped_column(String(500))
-    is_public: Mapped[bool] = mapped_column(default=False)
-    """The learner shared it; nothing about a learner is public unless the learner said so."""
-    shared_at: Mapped[datetime | None]

@@ -167,7 +167,11 @@ class Run(Base):
     done: Mapped[int] = mapped_column(default=0)
     total: Mapped[int | None]
     counts: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    task: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """What it is about, where the context does not say it, and the place to resume."""
     error_code: Mapped[str | None] = mapped_column(String(60))
+    paused_at: Mapped[datetime | None]
+    """Since when it rests because somebody said so; it stays open and is offered to nobody."""
     created_at: Mapped[datetime]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING
 from flask import Flask
 
 from lti_tool.web import (
+    accounts,
     answers,
     assets,
+    badge_details,
     configure,
     copies,
     course,
     criteria_words,
+    ending_words,
     errors,
     gates,
     headers,
@@ -32,14 +35,21 @@ from lti_tool.web import (
     privacy_words,
     public,
     registering,
+    retroactive,
+    retroactive_words,
     returning,
+    review_words,
     reviewing,
+    reviews,
     session,
     staff,
     verification_words,
     verify,
+    version_words,
+    versions,
     wallet,
     wording,
+    writing,
 )
 
 if TYPE_CHECKING:
@@ -63,8 +73,15 @@ def register(app: Flask, tool: Tool) -> None:
     returning.register(app)
     assets.register(app)
     wording.register(app)
+    badge_details.register(app)
+    ending_words.register(app)
     criteria_words.register(app)
+    writing.register(app)
+    version_words.register(app)
+    retroactive_words.register(app)
     people_words.register(app)
+    review_words.register(app)
+    accounts.register(app)
     privacy_words.register(app)
     insight_words.register(app)
     verification_words.register(app)
@@ -75,6 +92,7 @@ def register(app: Flask, tool: Tool) -> None:
         registering,
         notices,
         wallet,
+        accounts,
         course,
         copies,
         gates,
@@ -82,7 +100,10 @@ def register(app: Flask, tool: Tool) -> None:
         privacy,
         insight,
         reviewing,
+        reviews,
         configure,
+        versions,
+        retroactive,
         public,
         hosted,
         ops,

@@ -6,17 +6,17 @@ import json
 import re
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any
 
 from flask import Response, g, make_response, redirect, render_template, request, url_for
 from flask_babel import gettext
 from werkzeug.wrappers import Response as AnyResponse
 
 from lti_tool.errors import Conflict, ErrorCode, NotAllowed, NotFound, RequestInvalid, ToolError
-from lti_tool.services import criteria_import
 from lti_tool.services.editing import Refusal
 from lti_tool.services.form_problems import FormProblem, Problem
 from lti_tool.services.micromodule_form import MicromoduleForm
+from lti_tool.web import composing, describing, skills
 from lti_tool.web.choosing import choice_of, is_nothing, link_words
 from lti_tool.web.criteria_words import narrate
 from lti_tool.web.error_texts import text_of
@@ -25,17 +25,14 @@ from lti_tool.web.form_words import not_editable_sentence
 from lti_tool.web.forms import (
     LIMITS,
     FormView,
-    artwork_of,
-    change_rows,
-    composer,
     named_choices,
     named_form,
     with_alt,
-    with_artwork,
     without_alt,
 )
-from lti_tool.web.headers import allow_form_to
+from lti_tool.web.headers import PICTURE_POLICY, allow_form_to
 from lti_tool.web.i18n import language_tag
+from lti_tool.web.public import existing
 from lti_tool.web.recipes import Offered, advice, kind_word, kinds, recipes
 from lti_tool.web.session import SessionBlueprint, current_session, current_tool, expired_session
 
@@ -45,6 +42,11 @@ if TYPE_CHECKING:
 blueprint = SessionBlueprint("configure", __name__)
 
 KEY_LENGTH = 64
+
+
+@blueprint.url_value_preprocessor
+def _take_pictures(endpoint: str | None, _values: dict[str, Any] | None) -> None:
+    composing.make_room(endpoint, blueprint.name, submit, change)
 
 
 @blueprint.page("/picker", methods=["GET"])
@@ -98,8 +100,12 @@ def describe() -> str:
     session = current_session()
     view = current_tool().configuring.picker(session)
     draft = view.draft if request.args.get("draft") != "discard" else None
-    form = MicromoduleForm.from_fields(draft) if draft else named_form(view, session.context_title)
-    return _form(FormView(with_artwork(form)), view)
+    form = (
+        MicromoduleForm.from_fields(draft)
+        if draft
+        else named_form(view, session.context_title, describing.palette())
+    )
+    return _form(FormView(composing.with_artwork(form, describing.palette())), view)
 
 
 @blueprint.page("/micromodules/new", methods=["POST"])
@@ -107,7 +113,7 @@ def submit() -> AnyResponse:
     """One of the form's buttons, each of which works without script; ``save`` is the script's alone."""
     configuring, session = current_tool().configuring, current_session()
     action = request.form.get("action", "preview")
-    form = _typed()
+    form = describing.typed()
     key = request.form.get("form_key", "")[:KEY_LENGTH]
     if action == "save":
         configuring.save_draft(session, form.to_fields())
@@ -115,7 +121,10 @@ def submit() -> AnyResponse:
     if action == "cancel":
         return _send(configuring.cancel(session, form.to_fields(), gettext("Nothing was added.")))
     view = configuring.picker(session)
-    form = named_choices(form, view)
+    form, refused = describing.with_picture(named_choices(form, view))
+    if refused:
+        configuring.save_draft(session, form.to_fields())
+        return make_response(_form(FormView(form, refused, key=key), view), 422)
     if action == "place":
         try:
             placed = configuring.describe(
@@ -126,61 +135,10 @@ def submit() -> AnyResponse:
             if error.code is not ErrorCode.FORM_INVALID:
                 raise
             configuring.save_draft(session, form.to_fields())
-            return make_response(_form(FormView(form, _problems(error), key=key), view), 422)
-    answer = replace(_pressed(form, action, view), key=key)
+            return make_response(_form(FormView(form, describing.problems(error), key=key), view), 422)
+    answer = replace(describing.pressed(form, action, view), key=key)
     configuring.save_draft(session, answer.form.to_fields())
     return make_response(_form(answer, view), 422 if answer.problems else 200)
-
-
-def _typed() -> MicromoduleForm:
-    return MicromoduleForm.from_fields(request.form.to_dict(flat=True))
-
-
-def _problems(error: RequestInvalid) -> tuple[Problem, ...]:
-    return cast("tuple[Problem, ...]", error.params.get("problems", ()))
-
-
-def _pressed(form: MicromoduleForm, action: str, view: Offered) -> FormView:
-    """What the form looks like after one of the buttons that save nothing."""
-    recipe = request.form.get("recipe", "")
-    pasted = request.form.get(criteria_import.FIELD, "").replace("\0", "")
-    if action == "import":
-        text = _uploaded() or pasted
-        try:
-            rules = criteria_import.import_rules(text)
-        except criteria_import.ImportRefused as refused:
-            return FormView(form, (refused.problem,), recipe=recipe, pasted=pasted)
-        # What a file names by id is called as it is here, not as the file says.
-        return FormView(named_choices(form.with_rules(rules), view), focus="in-words", recipe=recipe)
-    shown = FormView(form, focus="in-words", recipe=recipe, pasted=pasted)
-    if action == "simulate":
-        return _simulated(shown, view)
-    form, focus = change_rows(
-        form,
-        action,
-        supports_mirror=view.supports_mirror,
-        supports_gates=view.supports_gates,
-        recipe=recipe,
-    )
-    return replace(shown, form=form, focus=focus)
-
-
-def _uploaded() -> str:
-    """The file to import, as text; what is not UTF-8 becomes text that is no JSON."""
-    file = request.files.get("criteria_file")
-    return "" if file is None else file.read().decode("utf-8-sig", errors="replace")
-
-
-def _simulated(shown: FormView, view: Offered) -> FormView:
-    """The rules in words, and who would earn it now by those that are complete."""
-    if shown.asked is None:
-        return shown
-    if not view.is_known:
-        return replace(shown, is_unknown_course=True)
-    simulation = current_tool().simulating.criterion(
-        current_session(), shown.asked, draft_id=shown.placement_id or None
-    )
-    return replace(shown, simulation=simulation)
 
 
 @blueprint.page("/course/placements/<placement_id>/edit", methods=["GET"])
@@ -192,7 +150,7 @@ def edit(placement_id: str) -> AnyResponse:
     except Conflict as error:
         return _not_editable(error, placement_id)
     shown = FormView(
-        with_artwork(without_alt(view.form)),
+        composing.with_artwork(without_alt(view.form), describing.palette()),
         placement_id=placement_id,
         revision=view.revision,
         is_unsaved=view.is_unsaved,
@@ -206,14 +164,18 @@ def change(placement_id: str) -> AnyResponse:
     editing, session = current_tool().editing, current_session()
     action = request.form.get("action", "preview")
     shown = FormView(
-        _typed(), placement_id=placement_id, revision=request.form.get("revision", "")[:KEY_LENGTH]
+        describing.typed(), placement_id=placement_id, revision=request.form.get("revision", "")[:KEY_LENGTH]
     )
     if action == "save":
         editing.save_draft(session, placement_id, shown.form.to_fields(), shown.revision)
         return Response(status=204)
     try:
         view = editing.open(session, placement_id, discards=True)
-        form = named_choices(shown.form, view)
+        form, refused = describing.with_picture(named_choices(shown.form, view))
+        if refused:
+            editing.save_draft(session, placement_id, form.to_fields(), shown.revision)
+            return make_response(_form(replace(shown, form=form, problems=refused), view), 422)
+        shown = replace(shown, form=form)
         if action == "change":
             editing.save(
                 session,
@@ -239,13 +201,13 @@ def change(placement_id: str) -> AnyResponse:
     except RequestInvalid as error:
         if error.code is not ErrorCode.FORM_INVALID:
             raise
-        found = _problems(error)
+        found = describing.problems(error)
         editing.save_draft(session, placement_id, form.to_fields(), shown.revision)
         # Whoever saves again has read what is lost.
         told = (one.params.get("number") for one in found if one.code is FormProblem.WORDS_LOST)
         forgets = next((number for number in told if isinstance(number, int)), 0)
         return make_response(_form(replace(shown, problems=found, forgets=forgets), view), 422)
-    pressed = _pressed(form, action, view)
+    pressed = describing.pressed(form, action, view)
     answer = replace(pressed, placement_id=placement_id, revision=shown.revision)
     editing.save_draft(session, placement_id, answer.form.to_fields(), answer.revision)
     return make_response(_form(answer, view), 422 if answer.problems else 200)
@@ -289,7 +251,7 @@ def keep_what_was_typed(error: NotAllowed) -> Response:
         session = expired_session()
         placement_id = (request.view_args or {}).get("placement_id")
         if session is not None:
-            fields = _typed().to_fields()
+            fields = describing.typed().to_fields()
             # Whoever may not place or change anything has typed nothing either.
             with suppress(NotAllowed, NotFound):
                 if placement_id is None:
@@ -306,11 +268,22 @@ def preview_artwork() -> Response:
     """The picture as composed so far."""
     if not current_session().can_configure:
         raise NotAllowed(ErrorCode.NOT_ALLOWED)
-    svg = current_tool().configuring.preview_artwork(artwork_of(request.args))
+    fields = composing.artwork_of(request.args)
+    if fields.get("picture_id"):
+        found = current_tool().pictures.find(current_session().organisation_id, fields["picture_id"])
+        svg = existing(found).svg
+    else:
+        svg = current_tool().configuring.preview_artwork(fields)
     response = make_response(svg)
     response.mimetype = "image/svg+xml"
-    response.headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+    response.headers["Content-Security-Policy"] = PICTURE_POLICY
     return response
+
+
+@blueprint.page("/micromodules/skills", methods=["GET"])
+def skill_results() -> Response:
+    """Skills of the organisation's frameworks in which every word of ``q`` stands, as a part of the form."""
+    return skills.results()
 
 
 def _form(form: FormView, view: Offered) -> str:
@@ -323,7 +296,7 @@ def _form(form: FormView, view: Offered) -> str:
         recipes=recipes(supports_mirror=view.supports_mirror, supports_gates=view.supports_gates),
         advice=advice,
         kind_word=kind_word,
-        **composer(form.form),
+        **composing.composer(form.form, describing.palette()),
     )
 
 

@@ -13,6 +13,7 @@ from lti_tool.web.session import SessionBlueprint, current_session, current_tool
 
 if TYPE_CHECKING:
     from lti_tool.services.launching import SessionView
+    from lti_tool.store.runs import RunView
 
 blueprint = SessionBlueprint("course", __name__)
 
@@ -37,8 +38,25 @@ def show() -> str:
         placements=placements,
         awards=awards,
         copy=copy,
+        awarding=_awarding(session),
+        news=current_tool().versions.news(session.organisation_id, session.context_id or ""),
         kept=_known_code(request.args.get("columns_kept", "")),
     )
+
+
+def _awarding(session: SessionView) -> dict[str, RunView]:
+    """Badges that were switched on and are being awarded, by placement; for those who can pause it."""
+    if not session.can_configure or session.is_read_only or session.context_id is None:
+        return {}
+    return current_tool().retroactive.under_way(session.organisation_id, session.context_id)
+
+
+@blueprint.page("/course/ending", methods=["GET"])
+def ending() -> str:
+    """The badges earned here that end soon, or have ended lately."""
+    page = request.args.get("page", 1, type=int)
+    view = current_tool().ending_soon.of_course(current_session(), page=page)
+    return render_template("pages/course/ending.html", view=view)
 
 
 @blueprint.page("/course/sync", methods=["POST"])

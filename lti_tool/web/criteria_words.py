@@ -29,6 +29,7 @@ from lti_tool.domain.criteria import (
     GatePassed,
     HoldsAchievement,
     MeanAtLeast,
+    MicromodulesCompleted,
     Purpose,
     Reason,
     ScoreAtLeast,
@@ -161,9 +162,13 @@ def explain(finding: Finding, reader: Reader | None = None) -> RuleLine:
 def steps(finding: Finding) -> tuple[int, int]:
     """How many steps are done, of how many that are needed on the shortest way from here.
 
-    Of "at least 2 of 3" only two are needed: those that are nearest to being met. A mean is one step.
+    Of "at least 2 of 3" only two are needed: those that are nearest to being met. A mean is one step; of a
+    set of micromodules each is one.
     """
     criterion = finding.criterion
+    if isinstance(criterion, MicromodulesCompleted):
+        needed = criterion.needed(len(finding.parts))
+        return min(needed, sum(part.state is State.MET for part in finding.parts)), needed
     if not isinstance(criterion, Combination):
         return int(finding.state is State.MET), 1
     parts = sorted((steps(part) for part in finding.parts), key=lambda part: (part[1] - part[0], part[1]))
@@ -222,8 +227,21 @@ def _asked(leaf: Asked) -> str:
         return _("%(what)s: evidence handed in and accepted", what=leaf.label)
     if isinstance(leaf, Completed):
         return _("Micromodule “%(name)s” completed", name=leaf.label)
+    if isinstance(leaf, MicromodulesCompleted):
+        return _asked_set(leaf)
     assert isinstance(leaf, HoldsAchievement)
     return _("Badge “%(name)s” earned", name=leaf.label)
+
+
+def _asked_set(leaf: MicromodulesCompleted) -> str:
+    if leaf.count is None:
+        return _("Every micromodule of “%(name)s” completed", name=leaf.label)
+    return ngettext(
+        "At least %(num)s micromodule of “%(name)s” completed",
+        "At least %(num)s different micromodules of “%(name)s” completed",
+        leaf.count,
+        name=leaf.label,
+    )
 
 
 def _asked_score(leaf: ScoreAtLeast) -> str:
@@ -329,6 +347,8 @@ def _known(finding: Finding) -> str:
         return _known_score(finding)
     if isinstance(leaf, MeanAtLeast):
         return _known_mean(finding, leaf)
+    if isinstance(leaf, MicromodulesCompleted):
+        return _known_set(finding, leaf)
     if fact is None:
         return _("not checked yet") if isinstance(leaf, GatePassed) else _("not known yet")
     if isinstance(leaf, EvidenceAccepted):
@@ -342,6 +362,16 @@ def _known(finding: Finding) -> str:
     if isinstance(leaf, Completed):
         return _("not completed yet")
     return _("not earned yet")
+
+
+def _known_set(finding: Finding, leaf: MicromodulesCompleted) -> str:
+    if not finding.parts and finding.state is State.UNKNOWN:
+        return _("not known yet")
+    if leaf.count is None and not finding.parts:
+        return _("there is no micromodule in it at present")
+    met = sum(part.state is State.MET for part in finding.parts)
+    total = leaf.needed(len(finding.parts))
+    return _("%(met)s of %(total)s completed", met=number(min(met, total)), total=number(total))
 
 
 def _known_to_hold(leaf: Asked, fact: Fact) -> str:
@@ -412,7 +442,9 @@ def _shown_mean(mean: Decimal, leaf: MeanAtLeast) -> Decimal:
 
 
 def _explain_term(mean: Asked, finding: Finding) -> RuleLine:
-    """One assessment of a mean: graded or not, never reached or missed."""
+    """One assessment of a mean: graded or not, never reached or missed. Or a micromodule of a set."""
+    if isinstance(finding.criterion, Completed):
+        return RuleLine(finding.criterion.label, note=_known(finding))
     assert isinstance(finding.criterion, Term)
     return RuleLine(_term(mean, finding.criterion), note=_known_score(finding))
 
@@ -451,6 +483,9 @@ def _share(finding: Finding) -> int | None:
         if needed <= 0:
             return None
         reached = int(score.value * 100 / needed)
+    elif isinstance(criterion, MicromodulesCompleted) and finding.state is not State.UNKNOWN:
+        met = sum(part.state is State.MET for part in finding.parts)
+        reached = met * 100 // criterion.needed(len(finding.parts))
     else:
         return None
     # Nearly there is not there: only a met rule shows a full bar.

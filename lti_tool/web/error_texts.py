@@ -428,10 +428,30 @@ TEXTS: dict[ErrorCode, ErrorText] = {
         _("Type the text again without special control characters."),
     ),
     ErrorCode.CREDENTIAL_DATE_INVALID: ErrorText(BADGE, _("One of its dates cannot be right."), OPERATOR),
+    ErrorCode.FRAMEWORK_FILE_INVALID: ErrorText(
+        _("The file was not imported"),
+        _("It is no table of ESCO's skills and no CASE package, or something in it cannot be used."),
+        _("Take the file as it was published, and try again."),
+    ),
     ErrorCode.CREDENTIAL_NOT_FOUND: ErrorText(
         _("There is no such badge"),
         _("The badge does not exist, or its owner does not share it."),
         _("Ask the person who sent you the address."),
+    ),
+    ErrorCode.NOT_SUSPENDABLE: ErrorText(
+        _("This badge cannot be suspended"),
+        _("It can only be revoked: that was settled when it was awarded, and is signed in it."),
+        _("Revoke it if it must not count any more, or choose suspension for badges awarded from now on."),
+    ),
+    ErrorCode.CATEGORY_COUNTED: ErrorText(
+        _("A milestone asks for this category"),
+        _("Its badge is given for everything in the category, so the category has to stay."),
+        _("Discard the milestone's draft first. A milestone that people have keeps its category for good."),
+    ),
+    ErrorCode.ENDORSEMENTS_TOO_MANY: ErrorText(
+        _("No further endorsement can be accepted"),
+        _("As many stand for this already as a badge can carry."),
+        _("Take another one off first, then accept this one."),
     ),
     ErrorCode.CREDENTIAL_ERASED: ErrorText(
         _("This badge was erased"),
@@ -496,6 +516,21 @@ TEXTS: dict[ErrorCode, ErrorText] = {
         _("This badge cannot be changed any more"),
         _("It was published, earned, or placed in another course too: others rely on what it says."),
         _("Export its rules, and import them into a new badge."),
+    ),
+    ErrorCode.VERSION_NEEDS_STAFF: ErrorText(
+        _("Other courses have this badge, too"),
+        _("A change would take effect in all of them. That is for your organisation's staff."),
+        _("Tell them what should change: they do it on the micromodule's page."),
+    ),
+    ErrorCode.PATHWAY_CIRCLE: ErrorText(
+        _("These badges ask for each other"),
+        _("It asks for something that needs this one first, so that nobody could ever earn either."),
+        _("Change its rules: saving them names every badge of the circle. Then publish it."),
+    ),
+    ErrorCode.BADGE_IS_ON: ErrorText(
+        _("It issues a badge already"),
+        _("Somebody has switched its badge on."),
+        _("Open the page again: it says how far awarding is."),
     ),
     ErrorCode.LEARNER_NOT_FOUND: ErrorText(
         _("Somebody here does not learn in this course"),

@@ -9,6 +9,7 @@ from decimal import Decimal
 from flask_babel import gettext as _
 from flask_babel import ngettext
 
+from lti_tool.services.persons import CODE_LASTS, TRIES
 from lti_tool.web.i18n import number
 
 
@@ -35,11 +36,14 @@ def builder_problem(code: str, params: Mapping[str, object]) -> str | None:
             "A rule is gone for which %(num)s learners were confirmed. Save again, and that is forgotten.",
             lost if isinstance(lost := params.get("number"), int) else 0,
         ),
+        "nothing_new": _("Nothing differs from what is published. Change something first."),
+        "not_in_future": _("Choose a day from today on, within the next twenty years."),
         "changed_meanwhile": _(
             "Somebody else changed this badge meanwhile. Save again to replace their change."
         ),
         "not_usable": _("These rules cannot stand together as they are."),
         "needs_itself": _("Nobody could ever earn this: it asks for itself."),
+        "asks_in_circle": circle_sentence(params.get("names", ())),
         "import_empty": _("Choose a file, or paste criteria."),
         "import_too_large": _("This is too large: at most %(limit)s kB.", limit=params.get("limit", "")),
         "import_not_json": _("This is no JSON. Nothing was changed."),
@@ -51,6 +55,20 @@ def builder_problem(code: str, params: Mapping[str, object]) -> str | None:
             "Nothing was changed, since these criteria say more than rules and groups of this form can show."
         ),
     }.get(code)
+
+
+def circle_sentence(names: object) -> str:
+    """Which badges ask for each other, all the way round."""
+    around = [str(name) for name in names] if isinstance(names, tuple) else []
+    if not around:
+        return _("Nobody could ever earn this: it asks for itself.")
+    steps = [
+        _("“%(badge)s” asks for “%(next)s”", badge=badge, next=around[(number + 1) % len(around)])
+        for number, badge in enumerate(around)
+    ]
+    return _(
+        "Nobody could ever earn this, since it goes round in a circle: %(steps)s.", steps="; ".join(steps)
+    )
 
 
 def _codes(params: Mapping[str, object]) -> tuple[str, ...]:
@@ -116,3 +134,24 @@ def not_editable_sentence(reason: str) -> str:
         "has_newer": _("There is a newer version of it."),
         "not_shown": _("Its rules say more than the form can show."),
     }.get(reason, "")
+
+
+def code_problem(code: str) -> str | None:
+    """What is wrong with the code that joins two accounts."""
+    return {
+        "code_unknown": _(
+            "There is no such code, or it is over. Check it, or take a new one in the other platform. After "
+            "%(tries)s wrong ones you have to wait for %(minutes)s minutes.",
+            tries=TRIES,
+            minutes=int(CODE_LASTS.total_seconds() // 60),
+        ),
+        "code_own": _(
+            "This is the code of this very account. Enter it in the other learning platform, or enter here "
+            "the one that you take there."
+        ),
+        "code_joined": _("These accounts are joined already."),
+        "code_same_lms": _(
+            "This code is of another account in the same learning platform. Accounts are joined across "
+            "platforms only: one of each."
+        ),
+    }.get(code)

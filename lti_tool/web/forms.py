@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import math
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from flask import url_for
 from flask_babel import gettext as _
 
 from lti_tool.credentials.artwork import (
     MAXIMUM_TEXT,
-    MINIMUM_GRAPHIC_CONTRAST,
-    MINIMUM_TEXT_CONTRAST,
-    SHAPES,
-    contrast_ratio,
-    icon_names,
-    needed_contrast,
 )
 from lti_tool.domain.criteria import Criterion
 from lti_tool.domain.criteria_problems import MAXIMUM_INSTRUCTIONS
-from lti_tool.errors import CredentialInvalid, RequestInvalid
+from lti_tool.services import achievement_details
 from lti_tool.services.criteria_checks import row_problems
 from lti_tool.services.criteria_rows import (
     GROUPS,
@@ -37,9 +28,11 @@ from lti_tool.services.criteria_rows import (
 )
 from lti_tool.services.describing import with_choices
 from lti_tool.services.form_problems import Problem, text_problems
+from lti_tool.services.frameworks import Found
 from lti_tool.services.micromodule_form import ALT_LENGTH, DESCRIPTION_LENGTH, NAME_LENGTH, MicromoduleForm
+from lti_tool.web import composing
 from lti_tool.web.recipes import Offered, blank_row, rows_of
-from lti_tool.web.wording import icon_word, problem_sentence, shape_word
+from lti_tool.web.wording import problem_sentence
 
 if TYPE_CHECKING:
     from lti_tool.services.configuring import PickerView
@@ -52,15 +45,16 @@ LIMITS = {
     "text": MAXIMUM_TEXT,
     "image_alt": ALT_LENGTH,
     "instructions": MAXIMUM_INSTRUCTIONS,
+    "alignments": achievement_details.MAXIMUM_ALIGNMENTS,
+    "target_name": achievement_details.TARGET_NAME_LENGTH,
+    "target_url": achievement_details.TARGET_URL_LENGTH,
+    "framework": achievement_details.FRAMEWORK_LENGTH,
+    "code": achievement_details.CODE_LENGTH,
+    "field_of_study": achievement_details.FIELD_OF_STUDY_LENGTH,
 }
 """Characters that a field takes: what the page lets people type is what is accepted."""
-ARTWORK_FIELDS = ("shape", "icon", "background", "foreground", "text", "image_alt")
 COURSE_NUMBER = re.compile(r"[^:]{0,40}\d[^:]{0,10}:\s+(?P<name>\S.*)", re.DOTALL)
 """What stands before a colon and holds a digit: the number or code of a course, before its own name."""
-DEFAULT_SHAPE = "hexagon"
-DEFAULT_ICON = "award"
-DEFAULT_BACKGROUND = "#0b6a5d"
-DEFAULT_FOREGROUND = "#ffffff"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +81,10 @@ class FormView:
     """The recipe that is chosen in the list."""
     simulation: SimulationView | None = None
     """Who would earn it now, where somebody asked."""
+    shows_picture: bool = False
+    """The picture's part stays open: somebody is at it."""
+    search: Found | None = None
+    """The skills that somebody looked for."""
     is_unknown_course: bool = False
     """Somebody asked, and nobody of the course is known yet."""
     sentences: dict[str, str] = field(init=False)
@@ -126,7 +124,18 @@ class FormView:
     @property
     def has_picture_problem(self) -> bool:
         """Whether the picture has one, so that it must not stay folded."""
-        return any(name in self.sentences for name in ARTWORK_FIELDS)
+        return any(name in self.sentences for name in (*composing.FIELDS, composing.FILE))
+
+    @property
+    def has_open_details(self) -> bool:
+        """Whether "What the badge says" has a problem, so that it must not stay folded."""
+        return any(name in achievement_details.DETAIL_FIELDS for name in self.sentences)
+
+    @property
+    def has_open_skills(self) -> bool:
+        """Whether the skills have a problem, the field to go on with, or something that was looked for."""
+        names = (*self.sentences, self.focus)
+        return self.search is not None or any(name.startswith(("alignment", "skill_query")) for name in names)
 
     @property
     def asked(self) -> Criterion | None:
@@ -162,19 +171,20 @@ def _countable(combination: Combination) -> Combination:
     return combination if combination.count.isdigit() else replace(combination, count="1")
 
 
-def blank_form(*, supports_mirror: bool, name: str = "") -> MicromoduleForm:
+def blank_form(*, supports_mirror: bool, name: str = "", palette: Sequence[str] = ()) -> MicromoduleForm:
     """Where a description begins.
 
     :param name: what the micromodule is called unless somebody says otherwise: the course's title.
+    :param palette: the organisation's colours.
     """
     name = " ".join(name.split())
     if next(text_problems("name", name, NAME_LENGTH), None):
         name = ""
     first = blank_row(RowKind.SCORE, supports_mirror=supports_mirror)
-    return with_artwork(MicromoduleForm(name=name, rows=(first,)))
+    return composing.with_artwork(MicromoduleForm(name=name, rows=(first,)), palette)
 
 
-def named_form(view: PickerView, course_title: str | None) -> MicromoduleForm:
+def named_form(view: PickerView, course_title: str | None, palette: Sequence[str] = ()) -> MicromoduleForm:
     """An empty form for this course, called as the course is, unless a micromodule is called so already.
 
     What numbers the course is left out: "Micromodule 1: Open Data", "CS101: Algorithms".
@@ -182,18 +192,7 @@ def named_form(view: PickerView, course_title: str | None) -> MicromoduleForm:
     numbered = COURSE_NUMBER.match(course_title or "")
     name = numbered.group("name") if numbered else course_title or ""
     is_taken = any(one.name == name for one in view.micromodules)
-    return blank_form(supports_mirror=view.supports_mirror, name="" if is_taken else name)
-
-
-def with_artwork(form: MicromoduleForm) -> MicromoduleForm:
-    """The form with something to draw where a draft has no choice yet."""
-    return replace(
-        form,
-        shape=form.shape or DEFAULT_SHAPE,
-        icon=form.icon or DEFAULT_ICON,
-        background=form.background or DEFAULT_BACKGROUND,
-        foreground=form.foreground or DEFAULT_FOREGROUND,
-    )
+    return blank_form(supports_mirror=view.supports_mirror, name="" if is_taken else name, palette=palette)
 
 
 def named_choices(form: MicromoduleForm, view: Offered) -> MicromoduleForm:
@@ -203,14 +202,15 @@ def named_choices(form: MicromoduleForm, view: Offered) -> MicromoduleForm:
 
 def with_alt(form: MicromoduleForm) -> MicromoduleForm:
     """The form with words for the picture, where it has none and the badge has a name."""
-    if form.image_alt or not form.name:
+    if form.image_alt or not form.name or form.picture_id:
         return form
     return replace(form, image_alt=_alt_of(form.name))
 
 
 def without_alt(form: MicromoduleForm) -> MicromoduleForm:
     """The form as it was before :func:`with_alt`, so that the words follow a new name."""
-    return replace(form, image_alt="") if form.image_alt == _alt_of(form.name) else form
+    is_ours = not form.picture_id and form.image_alt == _alt_of(form.name)
+    return replace(form, image_alt="") if is_ours else form
 
 
 def _alt_of(name: str) -> str:
@@ -245,10 +245,9 @@ def change_rows(
             rows = (*rows, replace(row, label=_free_label(row, rows)))
         part = "choice" if added[0].kind in (RowKind.COMPLETED, RowKind.HOLDS) else "label"
         return replace(form, rows=rows), f"criteria-{first}-{part}"
-    name, _dash, number = action.partition("-")
-    if name == "remove_row" and number.isascii() and number.isdigit() and int(number) < len(rows):
-        rows = tuple(row for index, row in enumerate(rows) if index != int(number))
-        rows = rows or (blank_row(RowKind.SCORE, supports_mirror=supports_mirror),)
+    kept = tuple(row for number, row in enumerate(rows) if action != f"remove_row-{number}")
+    if len(kept) < len(rows):
+        rows = kept or (blank_row(RowKind.SCORE, supports_mirror=supports_mirror),)
         return _without_empty_groups(replace(form, rows=rows)), "add-row"
     return form, "in-words"
 
@@ -267,27 +266,3 @@ def _without_empty_groups(form: MicromoduleForm) -> MicromoduleForm:
         letter for row in form.rows if row.group for letter in (row.group, *ancestors(form.groups, row.group))
     }
     return replace(form, groups={letter: form.groups[letter] for letter in form.groups if letter in used})
-
-
-def artwork_of(fields: Mapping[str, str]) -> dict[str, str]:
-    """The composer's fields among others."""
-    return {name: fields[name] for name in ARTWORK_FIELDS if name in fields}
-
-
-def composer(form: MicromoduleForm) -> dict[str, Any]:
-    """What the composer's part of the page needs: lists, the picture's address, the contrast."""
-    chosen: dict[str, Any] = {name: getattr(form, name) for name in ARTWORK_FIELDS}
-    try:
-        # Never rounded up: what is too weak must not look like enough.
-        contrast = Decimal(math.floor(contrast_ratio(form.background, form.foreground) * 10)) / 10
-    except (CredentialInvalid, RequestInvalid):
-        contrast = None
-    return {
-        "shapes": [(name, shape_word(name)) for name in SHAPES],
-        "icons": sorted(((name, icon_word(name)) for name in icon_names()), key=lambda choice: choice[1]),
-        "artwork_url": url_for("configure.preview_artwork", **chosen),
-        "contrast": contrast,
-        "contrast_needed": Decimal(str(needed_contrast(form.text))),
-        "minimum_graphic_contrast": MINIMUM_GRAPHIC_CONTRAST,
-        "minimum_text_contrast": MINIMUM_TEXT_CONTRAST,
-    }

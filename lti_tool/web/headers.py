@@ -16,6 +16,9 @@ from werkzeug.http import quote_etag
 
 ANYBODY = ("*",)
 NOBODY = ("'none'",)
+PICTURE_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; sandbox"
+"""Of an SVG, which is a document of its own when somebody opens it: it may run nothing. The pixels of an
+uploaded picture stand in its drawing."""
 
 
 def register(app: Flask) -> None:

@@ -12,7 +12,17 @@ from lti_tool.web.csv_cells import harmless, line
 
 BYTE_ORDER_MARK = "\ufeff"
 """Without it Excel reads UTF-8 as the Windows code page of its country."""
-FIXED = ("name", "user_id", "badge", "state", "not_counted", "awarded_at", "revoked", "criteria_met")
+FIXED = (
+    "name",
+    "user_id",
+    "badge",
+    "state",
+    "not_counted",
+    "awarded_at",
+    "revoked",
+    "criteria_met",
+    "badge_state",
+)
 EACH = ("state", "value", "maximum", "since", "read_at")
 """Of each criterion, after its number and name."""
 
@@ -37,6 +47,7 @@ def _cells(row: MatrixRow) -> Iterator[str]:
         row.awarded_at.isoformat() if row.awarded_at is not None else "",
         "yes" if row.is_revoked else "",
         str(row.met),
+        row.badge_state.value if row.badge_state is not None else "",
     )
     for finding in row.findings:
         yield from _criterion(finding)

@@ -17,6 +17,7 @@ from lti_tool.domain.criteria import (
     Finding,
     GatePassed,
     MeanAtLeast,
+    MicromodulesCompleted,
     Reason,
     ScoreAtLeast,
     State,
@@ -88,6 +89,10 @@ def next_step(finding: Finding, voice: Voice) -> str:
         if learner:
             return _("Complete this micromodule in its course.")
         return _("The learner completes this micromodule in its course.")
+    if isinstance(leaf, MicromodulesCompleted):
+        if learner:
+            return _("Complete more of these micromodules, each in its course.")
+        return _("The learner completes more of these micromodules, each in its course.")
     if learner:
         return _("Earn this badge first.")
     return _("The learner earns this badge first.")

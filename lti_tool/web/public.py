@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
@@ -12,7 +13,7 @@ from flask.blueprints import BlueprintSetupState
 from lti_tool.errors import ErrorCode, Gone, NotFound
 from lti_tool.services.criteria_schema import criteria_schema as schema_of_criteria
 from lti_tool.web.errors import answer_tool_error, preferred_to_page
-from lti_tool.web.headers import cacheable, not_modified
+from lti_tool.web.headers import PICTURE_POLICY, cacheable, not_modified
 from lti_tool.web.i18n import language_tag
 from lti_tool.web.session import current_tool
 
@@ -24,13 +25,17 @@ blueprint = Blueprint("public", __name__)
 T = TypeVar("T")
 
 CREDENTIAL_TYPE = "application/vc+ld+json"
+TOKEN_TYPE = "text/plain; charset=utf-8"
 JSON_TYPES = (CREDENTIAL_TYPE, "application/ld+json", "application/json")
 ASK_FIRST = 0
 """For what is said of one learner's badge: whoever kept it asks before showing it again, since the learner
 may stop sharing at any moment and a revocation has to be seen. The answer to that is a 304 of a few bytes."""
 SHORT = 300
 """Seconds for which a page about no learner may be kept: of an achievement, or of an issuer."""
-LONG = 86400
+PICTURE = 3600
+"""Of the picture of an achievement version, which seldom changes: only a correction draws it anew."""
+OUTAGE = 86400
+"""Seconds for which caches may show what we cannot answer just now; a status list is valid for a week."""
 PAGES_KEPT = 512
 """Rendered pages, of some 10 kB each, in memory."""
 
@@ -49,6 +54,14 @@ def _published(document: PublishedDocument, content_type: str | None = None) -> 
     return cacheable(
         document.body, content_type or document.content_type, max_age=document.max_age, etag=document.etag
     )
+
+
+def _relied_on(document: PublishedDocument) -> Response:
+    """What no badge can be confirmed without. Caches that stand before us go on showing what they have while
+    we do not answer (RFC 5861 §4): a day's outage must not make every badge unverifiable."""
+    response = _published(document)
+    response.headers["Cache-Control"] += f", stale-if-error={OUTAGE}"
+    return response
 
 
 def _page(template: str, *, max_age: int = SHORT, **values: object) -> Response:
@@ -116,6 +129,18 @@ def _signed(credential_id: str, content_type: str) -> Response:
     return cacheable(document.body, content_type, max_age=ASK_FIRST, etag=document.etag)
 
 
+@blueprint.get("/credentials/<credential_id>.jwt")
+def credential_token(credential_id: str) -> Response:
+    """The same badge as a token (VC-JWT); OB 3.0 "Web Requests" names the content type."""
+    tokens = current_tool().tokens
+    if request.if_none_match:
+        etag = existing(tokens.etag(credential_id), ErrorCode.CREDENTIAL_NOT_FOUND)
+        if request.if_none_match.contains_weak(etag):
+            return not_modified(etag, TOKEN_TYPE, max_age=ASK_FIRST)
+    token = existing(tokens.public(credential_id), ErrorCode.CREDENTIAL_NOT_FOUND)
+    return cacheable(token.body, TOKEN_TYPE, max_age=ASK_FIRST, etag=token.etag)
+
+
 @blueprint.get("/credentials/<credential_id>.<any(png, svg):kind>")
 def credential_picture(credential_id: str, kind: str) -> Response:
     """The badge's picture with the credential baked in."""
@@ -135,8 +160,7 @@ def baked(image: bytes, kind: str, name: str) -> Response:
 
 def _picture(image: bytes, kind: str, *, max_age: int) -> Response:
     response = cacheable(image, "image/png" if kind == "png" else "image/svg+xml", max_age=max_age)
-    # A picture is a document of its own when somebody opens it: it may run nothing.
-    response.headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+    response.headers["Content-Security-Policy"] = PICTURE_POLICY
     return response
 
 
@@ -147,14 +171,15 @@ def achievement(achievement_id: str) -> Response:
     json_type = preferred_to_page(*JSON_TYPES)
     if json_type is not None:
         return _varied(_published(record.document, json_type))
-    return _page("pages/public/achievement.html", achievement=record)
+    around = current_tool().pathways.public(achievement_id)
+    return _page("pages/public/achievement.html", achievement=record, around=around)
 
 
 @blueprint.get("/achievements/<version_id>.<any(svg, png):kind>")
 def achievement_image(version_id: str, kind: str) -> Response:
-    """The unbaked picture of an achievement version, which never changes; under the achievement's own id
-    that of its newest version, for those who keep an address."""
-    data, max_age = current_tool().public.image(version_id, kind), LONG
+    """The unbaked picture of an achievement version; under the achievement's own id that of its newest
+    version, for those who keep an address."""
+    data, max_age = current_tool().public.image(version_id, kind), PICTURE
     if data is None:
         data, max_age = existing(current_tool().public.newest_image(version_id, kind)), SHORT
     return _picture(data, kind, max_age=max_age)
@@ -170,16 +195,42 @@ def issuer(issuer_id: str) -> Response:
     return _page("pages/public/issuer.html", issuer=record)
 
 
+@blueprint.get("/issuers/<issuer_id>.png")
+def issuer_image(issuer_id: str) -> Response:
+    """An issuer's picture, as badges name it; another one may take its place."""
+    return _picture(existing(current_tool().public.issuer_image(issuer_id)), "png", max_age=SHORT)
+
+
 @blueprint.get("/issuers/<issuer_id>/did.json")
 def issuer_did(issuer_id: str) -> Response:
     """The issuer's DID document (did:web)."""
-    return _published(existing(current_tool().issuing.did_document(issuer_id)))
+    return _relied_on(existing(current_tool().issuing.did_document(issuer_id)))
+
+
+@blueprint.get("/.well-known/did.json")
+def host_did() -> Response:
+    """The DID document of the host, which signs nothing."""
+    return _published(existing(current_tool().issuing.host_document()))
+
+
+@blueprint.get("/issuers/<issuer_id>/keys/<kid>")
+def issuer_key(issuer_id: str, kid: str) -> Response:
+    """A public key of an issuer's tokens as one JWK."""
+    return _published(existing(current_tool().issuing.token_key(issuer_id, kid)))
+
+
+@blueprint.get("/endorsements/<endorsement_id>")
+def endorsement(endorsement_id: str) -> Response:
+    """An accepted endorsement, as it was signed."""
+    body = existing(current_tool().public.endorsement(endorsement_id))
+    etag = hashlib.sha256(body).hexdigest()[:32]
+    return cacheable(body, CREDENTIAL_TYPE, max_age=SHORT, etag=etag)
 
 
 @blueprint.get("/status/<status_list_id>")
 def status_list(status_list_id: str) -> Response:
     """A Bitstring Status List credential."""
-    return _published(existing(current_tool().issuing.status_list(status_list_id)))
+    return _relied_on(existing(current_tool().status_lists.published(status_list_id)))
 
 
 @blueprint.get("/schemas/criteria-2.json")

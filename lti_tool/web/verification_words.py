@@ -11,6 +11,9 @@ from flask_babel import gettext as _
 
 from lti_tool.web.i18n import day
 
+_FETCHED = ("key_", "status_")
+"""How the words begin that tell of documents which could not be had: a key's, or a status list."""
+
 
 def register(app: Flask) -> None:
     """Give the sentences to templates."""
@@ -18,9 +21,13 @@ def register(app: Flask) -> None:
         day_of=day_of,
         signer_host=signer_host,
         step_title=step_title,
+        endorsed_word=endorsed_word,
+        endorsement_word=endorsement_word,
+        endorsement_sentence=endorsement_sentence,
         outcome_word=outcome_word,
         step_sentence=step_sentence,
         verdict_title=verdict_title,
+        held_word=held_word,
     )
 
 
@@ -40,12 +47,27 @@ def signer_host(issuer_id: str | None) -> str | None:
     return unquote(issuer_id.removeprefix("did:web:").partition(":")[0])
 
 
-def verdict_title(verdict: str) -> str:
+def verdict_title(verdict: str, *, is_record: bool = False) -> str:
     """The one line that an employer reads."""
+    if is_record:
+        return {
+            "valid": _("This record is genuine, and so is every badge in it"),
+            "invalid": _("This record is not valid, or a badge in it is not"),
+            "inconclusive": _("This record could not be fully checked"),
+        }[str(verdict)]
     return {
         "valid": _("This badge is genuine"),
         "invalid": _("This badge is not valid"),
         "inconclusive": _("This badge could not be fully checked"),
+    }[str(verdict)]
+
+
+def held_word(verdict: str) -> str:
+    """What one badge in a record is worth."""
+    return {
+        "valid": _("Genuine and valid today"),
+        "invalid": _("Not valid"),
+        "inconclusive": _("Could not be fully checked"),
     }[str(verdict)]
 
 
@@ -57,11 +79,31 @@ def step_title(name: str) -> str:
         "contexts": _("Its words have a defined meaning"),
         "proof": _("It was signed by its issuer and not changed since"),
         "validity": _("It is valid today"),
-        "status": _("It was not revoked"),
+        "status": _("It was neither revoked nor suspended"),
         "endorsements": _("Its endorsements"),
+        "credentials": _("Each badge in it is genuine and valid today"),
         "fetch": _("It can be fetched"),
     }
     return titles.get(str(name), str(name).replace("_", " "))
+
+
+def endorsement_word(standing: str) -> str:
+    """What an endorsement that a badge carries is worth."""
+    return {
+        "genuine": _("Genuine"),
+        "ended": _("Ended since"),
+        "false": _("Not genuine"),
+        "could_not_check": _("Could not be checked"),
+    }[str(standing)]
+
+
+def endorsed_word(endorsed: str) -> str:
+    """What an endorsement is about."""
+    return {
+        "achievement": _("what the badge stands for"),
+        "profile": _("the issuer"),
+        "credential": _("this very badge"),
+    }.get(str(endorsed), _("something in the badge"))
 
 
 def outcome_word(outcome: str) -> str:
@@ -72,6 +114,19 @@ def outcome_word(outcome: str) -> str:
         "could_not_check": _("Could not be checked"),
         "skipped": _("Not needed"),
     }[str(outcome)]
+
+
+def endorsement_sentence(standing: str, detail: str, params: Mapping[str, str]) -> str:
+    """Why an endorsement is worth no more; empty where it is genuine."""
+    if str(standing) == "genuine":
+        return ""
+    ended = {
+        "revoked": _("The endorser has withdrawn it."),
+        "suspended": _("The endorser has suspended it."),
+    }
+    return ended.get(detail) or step_sentence(
+        "could_not_check" if str(standing) == "could_not_check" else "failed", detail, params
+    )
 
 
 def step_sentence(outcome: str, detail: str, params: Mapping[str, str]) -> str:
@@ -113,10 +168,28 @@ def step_sentence(outcome: str, detail: str, params: Mapping[str, str]) -> str:
         "context_unknown": _("It uses a vocabulary that this page does not know."),
         "context_inline": _("It defines words of its own, which this page does not trust."),
         "open_badges_2_unsupported": _("It is an Open Badge 2.0, which this page does not check yet."),
-        "endorsements_not_checked": _("It carries endorsements by others, which were not checked."),
+        "endorses_something_else": _("It is about something else than what it is attached to."),
+        "endorsement_elsewhere": _("It is only named by its address, which this page does not follow."),
+        "too_many_endorsements": _("It carries more endorsements than this page checks."),
         "busy": _("Too many badges are being verified at the moment. Please try again in a minute."),
         "took_too_long": _("It is built in a way that takes too long to check."),
         "too_many_values": _("It holds more values than this page checks."),
+        "too_many_credentials": _("It holds more badges than this page checks."),
+        "record_empty": _("It is a record without any badge."),
+        "record_within_record": _("It is a record within a record: check it by itself."),
+        "not_a_credential": _("This is no badge."),
+        "credential_invalid": _(
+            "Badges in it that are not valid: %(count)s of %(of)s. The first is “%(name)s”.",
+            count=params.get("count", ""),
+            of=params.get("of", ""),
+            name=params.get("name", ""),
+        ),
+        "credential_unchecked": _(
+            "Badges in it that could not be fully checked: %(count)s of %(of)s. The first is “%(name)s”.",
+            count=params.get("count", ""),
+            of=params.get("of", ""),
+            name=params.get("name", ""),
+        ),
         "too_many_contexts": _("It names more vocabularies than this page checks."),
         "too_deep": _("It is nested more deeply than this page checks."),
         "too_large": _("It is larger than this page checks."),
@@ -150,11 +223,25 @@ def step_sentence(outcome: str, detail: str, params: Mapping[str, str]) -> str:
         "token_key_not_bound": _("The token's key cannot be traced to its issuer."),
         "not_reached": _("An earlier step already decided."),
     }
+    endorsement_sentences = {
+        "endorsement_false": _(
+            "The endorsement in the name of %(by)s is not genuine.", by=params.get("by") or _("somebody")
+        ),
+        "endorsement_unchecked": _(
+            "The endorsement in the name of %(by)s could not be checked.",
+            by=params.get("by") or _("somebody"),
+        ),
+        "endorsement_ended": _(
+            "The endorsement by %(by)s has ended since. The badge does not depend on it.",
+            by=params.get("by") or _("somebody"),
+        ),
+    }
+    sentences.update(endorsement_sentences)
     if detail in sentences:
         return sentences[detail]
     if outcome == "passed":
         return ""
-    if detail.startswith(("controller_", "status_list_", "issuer_")) and outcome == "could_not_check":
+    if detail.startswith(_FETCHED) and outcome == "could_not_check":
         return _(
             "A document that is needed for this could not be fetched: %(url)s", url=params.get("url", "")
         )

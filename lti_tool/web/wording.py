@@ -5,6 +5,7 @@ The pure rooms return codes and numbers; this is where they become sentences in 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from flask import Flask
@@ -14,8 +15,12 @@ from lti_tool.domain.awarding import Exclusion, Verdict
 from lti_tool.domain.criteria import State
 from lti_tool.domain.freshness import Staleness
 from lti_tool.store.runs import SyncStep
+from lti_tool.web.badge_details import detail_label
+from lti_tool.web.correction_words import correction_label, correction_problem
+from lti_tool.web.endorsement_words import endorsement_problem
 from lti_tool.web.error_texts import text_of
-from lti_tool.web.form_words import builder_label, builder_problem
+from lti_tool.web.form_words import builder_label, builder_problem, code_problem
+from lti_tool.web.picture_words import picture_problem
 
 if TYPE_CHECKING:
     from lti_tool.store.runs import RunView
@@ -115,7 +120,7 @@ def run_step(run: RunView) -> str:
     return steps.get(run.step, _("Reading from the learning platform …"))
 
 
-def problem_sentence(code: str, params: dict[str, object]) -> str:
+def problem_sentence(code: str, params: Mapping[str, object]) -> str:
     """What is wrong with one field of the micromodule form."""
     sentences = {
         "required": _("Please fill this in."),
@@ -126,6 +131,12 @@ def problem_sentence(code: str, params: dict[str, object]) -> str:
             "Enter a number from %(low)s to %(high)s.", low=params.get("low", ""), high=params.get("high", "")
         ),
         "unknown_choice": _("Choose one of the list."),
+        "category_empty": _(
+            "There is no published micromodule in this category yet, so nobody could complete it."
+        ),
+        "not_of_milestones": _(
+            "Only completed micromodules and badges can be asked for here: what a course knows stays in it."
+        ),
         "control_character": _(
             "This contains an invisible character that cannot be signed. Type the text again."
         ),
@@ -146,7 +157,15 @@ def problem_sentence(code: str, params: dict[str, object]) -> str:
             "Picture and background are too similar to tell apart. Choose a darker or lighter colour."
         ),
     }
-    return sentences.get(code) or builder_problem(code, params) or _("This cannot be used as it is.")
+    return (
+        sentences.get(code)
+        or builder_problem(code, params)
+        or picture_problem(code, params)
+        or endorsement_problem(code, params)
+        or correction_problem(code)
+        or code_problem(code)
+        or _("This cannot be used as it is.")
+    )
 
 
 def field_label(name: str) -> str:
@@ -155,6 +174,9 @@ def field_label(name: str) -> str:
         "name": _("Name"),
         "description": _("Description"),
         "skills": _("Skills"),
+        "whats_new": _("What is new"),
+        "policy": _("What happens to badges of former versions"),
+        "expires_on": _("Last day"),
         "combination": _("How the rules count together"),
         "at_least_count": _("How many"),
         "shape": _("Shape"),
@@ -163,17 +185,29 @@ def field_label(name: str) -> str:
         "foreground": _("Icon and text"),
         "text": _("Text on the badge"),
         "image_alt": _("Description of the picture"),
+        "picture": _("Picture file"),
+        "terms_url": _("Terms of use"),
+        "token_algorithm": _("Signature of badges as tokens (JWT)"),
+        "palette": _("Colours"),
         "url": _("Website"),
         "email": _("E-mail address"),
         "reason": _("Reason"),
+        "address": _("Address of its public page"),
+        "issuer_id": _("On whose behalf"),
+        "comment": _("What you say of it"),
         "role": _("Role"),
         "frame_origins": _("Websites that may show the tool"),
         "token": _("Sign-in link"),
         "days": _("Days that the link works"),
+        "file": _("File"),
+        "count": _("How many different micromodules"),
+        "category_id": _("Category"),
+        "addition_policy": _("A micromodule that joins the category later"),
+        "design": _("Picture"),
     }
     if name in labels:
         return labels[name]
-    return builder_label(name) or name
+    return builder_label(name) or detail_label(name) or correction_label(name) or name
 
 
 def shape_word(name: str) -> str:

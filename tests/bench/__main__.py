@@ -10,7 +10,17 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from tests.bench import awards, credentials, decisions, launches, pages, services
+from tests.bench import (
+    awards,
+    credentials,
+    decisions,
+    launches,
+    pages,
+    pipeline,
+    retroactive,
+    services,
+    signing,
+)
 from tests.bench.measuring import HEADER, Figure, line, write
 from tests.bench.schools import Grounds
 from tests.databases import POSTGRES_URL
@@ -19,13 +29,21 @@ OUTPUT = Path("build/bench.json")
 
 Benchmark = Callable[[Grounds], Iterator[Figure]]
 
+
+def _awards(grounds: Grounds) -> Iterator[Figure]:
+    yield from awards.bench(grounds)
+    yield from pipeline.bench(grounds)
+    yield from retroactive.bench(grounds)
+
+
 BENCHMARKS: Mapping[tuple[str, ...], Benchmark] = {
     ("launch",): launches.bench,
     ("roster", "results"): services.bench,
     ("page",): pages.bench,
     ("decision",): decisions.bench,
-    ("award",): awards.bench,
-    ("sign", "award", "status", "verify"): credentials.bench,
+    ("award",): _awards,
+    ("sign",): signing.bench,
+    ("status", "verify"): credentials.bench,
 }
 """By the words that stand in the names of their figures."""
 

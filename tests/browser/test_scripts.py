@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from types import SimpleNamespace
 
@@ -11,6 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.conftest import Site, serving, stop_the_clock
 from tests.unit.web.form_views import PICKERS
+from tests.unit.web.picture_views import DRAWING, PICTURE_ID
 from tests.unit.web.sample_views import COURSES, PICKING, TEACHER, WALLETS, column, session, wallet
 from tests.unit.web.samples import SECRET
 
@@ -120,6 +122,45 @@ def test_the_picture_follows_the_choices(member: BrowserContext, page: Page, sit
     expect(page.locator("#contrast")).to_contain_text("too weak, at least 3 is needed")
     page.get_by_label("Text on the badge").fill("Data")
     expect(page.locator("#contrast")).to_contain_text("at least 4.5 is needed")
+
+
+def test_a_template_fills_the_fields_at_once(member: BrowserContext, page: Page, site: Site) -> None:
+    site.tool.launching.view = PICKING
+    site.tool.picker_view = PICKERS["usual"]
+    site.tool.pictures.colours = ("#7a1f3d", "#f2b705")
+    page.goto(site.url + "/l/session-1/micromodules/new")
+    page.evaluate("document.body.dataset.stays = 'yes'")
+    page.get_by_text("Picture", exact=True).click()
+    page.get_by_text("Begin with a template").click()
+    with page.expect_request(
+        lambda request: "icon=languages" in request.url and "shape=circle" in request.url
+    ):
+        page.get_by_role("button", name="Languages").click()
+    expect(page.get_by_label("Shape")).to_have_value("circle")
+    page.get_by_role("button", name="Background #f2b705").click()
+    expect(page.get_by_label("Background", exact=True)).to_have_value("#f2b705")
+    expect(page.get_by_label("Icon and text")).to_have_value("#000000")
+    for picture in page.locator("[data-artwork-shown]").all():
+        expect(picture).to_have_attribute("src", re.compile("f2b705"))
+    expect(page.locator("[data-artwork-shown]")).to_have_count(7)
+    assert page.evaluate("document.body.dataset.stays") == "yes"
+
+
+def test_a_file_that_was_chosen_goes_with_any_button(member: BrowserContext, page: Page, site: Site) -> None:
+    site.tool.launching.view = PICKING
+    site.tool.picker_view = PICKERS["usual"]
+    page.goto(site.url + "/l/session-1/micromodules/new")
+    page.get_by_text("Picture", exact=True).click()
+    page.get_by_text("Use my own picture").click()
+    page.get_by_label("Picture file").set_input_files(
+        {"name": "badge.svg", "mimeType": "image/svg+xml", "buffer": DRAWING}
+    )
+    page.get_by_role("button", name="Upload").click()
+    expect(page.get_by_label("Description of the picture")).to_be_focused()
+    expect(page.locator("input[name=picture_id]")).to_have_value(PICTURE_ID)
+    assert [call[2] for call in site.tool.calls if call[0] == "upload"] == [DRAWING]
+    page.get_by_role("button", name="Compose a picture instead").click()
+    expect(page.get_by_label("Shape")).to_be_focused()
 
 
 def test_the_number_is_asked_for_where_it_counts(member: BrowserContext, page: Page, site: Site) -> None:

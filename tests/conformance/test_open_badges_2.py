@@ -6,9 +6,7 @@ import base64
 import hashlib
 import json
 import os
-import shutil
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from lti_tool.credentials.artwork import Artwork, render_png, render_svg
+from lti_tool.keyring import Keyring
 from lti_tool.services.hosting import Hosting
 from lti_tool.services.privacy import Privacy
 from lti_tool.services.public import PublicRecords
@@ -25,39 +24,17 @@ from lti_tool.services.sharing import Sharing
 from lti_tool.store import tables
 from lti_tool.store.database import Database
 from tests import factories
+from tests.factories import NOW
+from tests.integration.services.people import LINKS_ONLY, people
 from tests.integration.services.school import BASE_URL, School, session_of
+from tests.integration.services.test_badge_contents import ACCEPT, SAID, WORK
 from tests.unit.web.samples import Sample, sample_app
 
 pytestmark = pytest.mark.timeout(600)  # the first of them installs what the others use
 
 HERE = Path(__file__).parent / "open_badges_2"
-CACHE = Path(__file__).parents[2] / "build" / "open-badges-2"
 EMAIL = "ada@school.example"
 JSON_LD = {"Accept": "application/ld+json"}
-
-
-@pytest.fixture(scope="session")
-def python() -> Path:
-    """A Python with 1EdTech's validator: its requirements of 2017 bear with no others, so it lives apart."""
-    required = HERE / "requirements.txt"
-    digest = hashlib.sha256(required.read_bytes() + sys.version.encode()).hexdigest()[:16]
-    folder = CACHE / digest
-    if not (folder / "done").exists():
-        # several test processes may come at once: whoever is first makes it, and an environment cannot move
-        CACHE.mkdir(parents=True, exist_ok=True)
-        import fcntl
-
-        with (CACHE / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if not (folder / "done").exists():
-                shutil.rmtree(folder, ignore_errors=True)
-                subprocess.run([sys.executable, "-m", "venv", folder], check=True, timeout=200)
-                install = ["-m", "pip", "install", "-q", "--no-deps", "-r", required]
-                subprocess.run(
-                    [folder / "bin" / "python", *install], check=True, timeout=400, capture_output=True
-                )
-                (folder / "done").touch()
-    return folder / "bin" / "python"
 
 
 @dataclass(frozen=True)
@@ -101,18 +78,54 @@ def world(sqlite_database: Database, tmp_path: Path) -> World:
     school = School(sqlite_database, tmp_path / "keys")
     course = school.course()
     placed = factories.placed(school.database, course)
-    drawing = render_svg(Artwork("shield", "award", "#0b3d63", "#ffffff", "Basics", "A blue shield"))
-    school.change(tables.AchievementVersion, image_svg=drawing, image_png=render_png(drawing, 64))
+    drawn(school)
     (learner,) = factories.enrol(school.database, course)
     school.change(tables.Learner, tables.Learner.id == learner, email=EMAIL)
-    credential_id = school.issued(course, placed, learner)
+    return shared(school, course, learner, school.issued(course, placed, learner))
+
+
+@pytest.fixture
+def talkative_world(sqlite_database: Database, tmp_path: Path) -> World:
+    """As :func:`world`; the badge says everything that can be said, and is the second version."""
+    school = School(sqlite_database, tmp_path / "keys")
+    course = people(school, LINKS_ONLY)
+    drawn(school)
+    learner = course.learners[0]
+    school.change(tables.Learner, tables.Learner.id == learner, email=EMAIL)
+    school.change(tables.AchievementVersion, number=2, **SAID)
+    (second,) = school.rows(tables.AchievementVersion)
+    with school.database.write() as session:
+        columns = [column.name for column in tables.AchievementVersion.__table__.columns]
+        copied = {name: getattr(second, name) for name in columns if name not in ("id", "number")}
+        session.add(tables.AchievementVersion(**copied, number=1))
+        picture = tables.Picture(
+            organisation_id=second.organisation_id,
+            digest="0" * 64,
+            svg=second.image_svg,
+            png=second.image_png,
+            uploaded_by="staff:1",
+            created_at=NOW,
+        )
+        session.add(picture)
+    school.change(tables.Issuer, picture_id=picture.id)
+    course.submissions.judge(course.teacher(), course.hand_in(url=WORK), ACCEPT)
+    (credential,) = school.rows(tables.Credential)
+    return shared(school, course.course, learner, credential.id)
+
+
+def drawn(school: School) -> None:
+    drawing = render_svg(Artwork("shield", "award", "#0b3d63", "#ffffff", "Basics", "A blue shield"))
+    school.change(tables.AchievementVersion, image_svg=drawing, image_png=render_png(drawing, 64))
+
+
+def shared(school: School, course: factories.Course, learner: str, credential_id: str) -> World:
     sharing = Sharing(school.database, school.clock, school.urls)
     sharing.set_public(session_of(course, learner), credential_id, is_public=True)
     sample = Sample()
     sample.settings.base_url = BASE_URL
-    sample.public = PublicRecords(school.database, school.issuing, school.urls)  # type: ignore[assignment]
+    sample.public = PublicRecords(school.database, school.issuing, school.urls, Keyring(school.keys_dir))  # type: ignore[assignment]
     sample.issuing = school.issuing  # type: ignore[assignment]
-    sample.hosting = Hosting(school.database, school.issuing, school.urls)  # type: ignore[attr-defined]
+    sample.hosting = Hosting(school.database, school.issuing, school.urls)  # type: ignore[assignment]
     return World(school, sample_app(sample).test_client(), credential_id)
 
 
@@ -140,6 +153,34 @@ def test_the_validator_of_1edtech_finds_nothing_to_object_to(python: Path, world
     assert report["openBadgesVersion"] == "2.0"
 
 
+def test_it_finds_nothing_to_object_to_where_everything_is_said(python: Path, talkative_world: World) -> None:
+    world = talkative_world
+    report = judged(python, world, world.url)
+    assert (report["valid"], report["messages"]) == (True, [])
+    served = {
+        url: json.loads(base64.b64decode(one["body"]))
+        for url, one in world.documents().items()
+        if one["type"] == "application/ld+json"
+    }
+    assertion = served[world.url]
+    assert assertion["expires"] == NOW.replace(year=NOW.year + 1).strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert assertion["evidence"][1] == {"type": "Evidence", "id": WORK, "name": "Portfolio"}
+    badge = served[assertion["badge"]]
+    assert badge["alignment"][0]["targetCode"] == "S1.2"
+    assert badge["tags"] == ["Writing tests", "2.5 ECTS"]
+    (before,) = badge["related"]
+    assert before["id"] in served
+    assert served[badge["issuer"]]["image"].endswith(".png")
+
+
+def test_a_badge_that_is_over_is_expired_and_not_revoked(python: Path, talkative_world: World) -> None:
+    world = talkative_world
+    world.school.clock.forward(days=400)
+    answer = world.client.get(urlsplit(world.url).path, headers=JSON_LD)
+    assert answer.status_code == 200
+    assert "revoked" not in answer.get_json(force=True)
+
+
 def test_it_is_another_persons_for_another_address(python: Path, world: World) -> None:
     documents = world.documents()
     assertion = json.loads(base64.b64decode(documents[world.url]["body"]))
@@ -149,7 +190,7 @@ def test_it_is_another_persons_for_another_address(python: Path, world: World) -
 
 
 def test_a_revoked_badge_is_gone_and_says_why(python: Path, world: World) -> None:
-    world.school.issuing.revoke_credential(world.credential_id, "Awarded by mistake", "cli")
+    world.school.revoking.revoke(world.credential_id, "Awarded by mistake", "cli")
     answer = world.client.get(f"/ob2/assertions/{world.credential_id}", headers=JSON_LD)
     assert answer.status_code == 410
     assert answer.mimetype == "application/ld+json"
@@ -160,6 +201,15 @@ def test_a_revoked_badge_is_gone_and_says_why(python: Path, world: World) -> Non
     assert not judged(python, world, world.url)["valid"], "it looks at the body alone, not at the 410"
     for kind in ("png", "svg"):
         assert world.client.get(f"/ob2/assertions/{world.credential_id}.{kind}").status_code == 404
+
+
+def test_a_suspended_badge_is_gone_until_it_is_valid_again(python: Path, world: World) -> None:
+    path = urlsplit(world.url).path
+    world.school.change(tables.Credential, suspended_at=NOW, suspension_reason="Being looked into")
+    assert world.client.get(path, headers=JSON_LD).status_code == 410
+    assert not judged(python, world, world.url)["valid"]
+    world.school.change(tables.Credential, suspended_at=None, suspension_reason=None)
+    assert judged(python, world, world.url)["valid"]
 
 
 def test_an_erased_badge_is_a_revoked_one_that_gives_no_reason(python: Path, world: World) -> None:
@@ -205,7 +255,7 @@ def test_both_editions_say_the_same_of_the_same_person(world: World) -> None:
     (identity,) = new["credentialSubject"]["identifier"]
     assert old["recipient"]["identity"] == identity["identityHash"]
     assert old["recipient"]["salt"] == identity["salt"]
-    assert old["issuedOn"] == new["validFrom"]
+    assert old["issuedOn"] == new["awardedDate"]
     badge = world.client.get(urlsplit(old["badge"]).path).get_json(force=True)
     for name in ("name", "description"):
         assert badge[name] == new["credentialSubject"]["achievement"][name]

@@ -6,10 +6,7 @@ Each gets the credential and the documents that it names, nothing else.
 from __future__ import annotations
 
 import copy
-import hashlib
 import json
-import os
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +23,6 @@ from tests.unit.credentials.badges import DID, NOW, STATUS_URL, Key, Web, badge,
 pytestmark = pytest.mark.timeout(600)  # the first of them installs what the others use
 
 HERE = Path(__file__).parent / "node"
-CACHE = Path(__file__).parents[2] / "build" / "node-verifiers"
 TEXTS = [
     "plain",
     'quotes " and \\ and %s {0}',
@@ -36,30 +32,6 @@ TEXTS = [
 ]
 
 Judge = Callable[[dict[str, Any], Web], dict[str, Any]]
-
-
-@pytest.fixture(scope="session")
-def node_verifier() -> Path:
-    """Digital Bazaar's verifiers, installed once with ``npm ci`` from the lock file beside these tests."""
-    needs.node()
-    npm = shutil.which("npm")
-    assert npm is not None, "Node without npm"
-    files = [HERE / name for name in ("package.json", "package-lock.json", ".npmrc", "verify.mjs")]
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:16]
-    folder = CACHE / digest
-    if not (folder / "done").exists():
-        # several test processes may come at once: each installs for itself, the first one stays
-        made = CACHE / f"{digest}-{os.getpid()}"
-        made.mkdir(parents=True, exist_ok=True)
-        for path in files:
-            shutil.copy(path, made)
-        subprocess.run([npm, "ci", "--silent"], cwd=made, check=True, timeout=500)
-        (made / "done").touch()
-        try:
-            made.rename(folder)
-        except OSError:
-            shutil.rmtree(made)
-    return folder
 
 
 def by_node(folder: Path, document: dict[str, Any], web: Web) -> dict[str, Any]:

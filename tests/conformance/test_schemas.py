@@ -10,9 +10,11 @@ import pytest
 
 from lti_tool.credentials.documents import Evidence, Result
 from tests import needs
-from tests.unit.credentials.badges import ACHIEVEMENT, NOW, RESULT_ID, badge, signed
+from tests.unit.credentials import test_endorsements as endorsements
+from tests.unit.credentials.badges import ACHIEVEMENT, NOW, RESULT_ID, badge, full_badge, signed
 
 BADGES = {
+    "everything": full_badge(),
     "full": badge(
         refresh_url="https://badges.example.edu/r", narrative="n", valid_until=NOW.replace(year=2030)
     ),
@@ -32,6 +34,22 @@ BADGES = {
 def test_our_badges_are_of_the_schema(name: str, schema: str) -> None:
     checker = validator(schema)
     assert [error.message for error in checker.iter_errors(signed(BADGES[name]))] == []
+
+
+def test_our_endorsements_are_of_the_schema() -> None:
+    checker = validator("ob_v3p0_endorsementcredential_schema.json")
+    assert [error.message for error in checker.iter_errors(endorsements.signed())] == []
+    assert list(checker.iter_errors(endorsements.signed() | {"issuer": 1}))
+
+
+@pytest.mark.parametrize("of", ["achievement", "issuer", "credential"])
+@pytest.mark.parametrize(
+    "schema",
+    ["ob_v3p0_achievementcredential_schema.json", "json-ld_ob_v3p0_achievementcredential_schema.json"],
+)
+def test_an_endorsed_badge_is_of_the_schema(of: str, schema: str) -> None:
+    document = endorsements.carrying(endorsements.signed(), of=of)
+    assert [error.message for error in validator(schema).iter_errors(document)] == []
 
 
 @pytest.mark.parametrize(
@@ -63,4 +81,4 @@ def validator(schema: str) -> jsonschema.Draft201909Validator:
 def test_every_member_of_an_achievement_is_in_the_example() -> None:
     # so that the schemas see what the builder can write
     missing = {name for name, value in vars(ACHIEVEMENT).items() if value in (None, (), "")}
-    assert missing == {"criteria_url", "related"}
+    assert missing == {"criteria_url", "endorsements"}, "these are in the full badge"

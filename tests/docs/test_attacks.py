@@ -23,13 +23,17 @@ def test_the_page_s_table_is_the_one_that_is_tried() -> None:
     assert rows == [(guard.attack, guard.name, guard.test) for guard in GUARDS]
 
 
+def is_module(path: Path) -> bool:
+    return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
+
+
 @pytest.mark.parametrize("guard", GUARDS, ids=ids)
 def test_a_guard_stands_where_the_table_says(guard: Guard) -> None:
     if guard.name.endswith(".js"):
         assert (ROOT / guard.name).is_file()
     else:
         parts = guard.name.split(".")
-        at = next(n for n in range(len(parts), 0, -1) if Path(ROOT, *parts[:n]).with_suffix(".py").is_file())
+        at = next(n for n in range(len(parts), 0, -1) if is_module(Path(ROOT, *parts[:n])))
         found = importlib.import_module(".".join(parts[:at]))
         for name in parts[at:]:
             found = getattr(found, name)

@@ -25,20 +25,31 @@ from lti_tool.errors import (
 )
 from lti_tool.services.form_problems import FormProblem, Problem
 from lti_tool.services.launching import SessionView
+from lti_tool.services.micromodule_form import MicromoduleForm
+from tests.gallery.account_pages import account_pages
 from tests.gallery.people_pages import NO_PEOPLE_PAGES, people_pages
 from tests.gallery.privacy_pages import NO_PRIVACY_PAGES, privacy_pages
 from tests.gallery.registering_pages import registering_pages
+from tests.gallery.retroactive_pages import NO_RETROACTIVE_PAGES, retroactive_pages
+from tests.gallery.review_pages import review_pages
 from tests.gallery.staff_pages import NO_STAFF_PAGES, staff_pages
+from tests.gallery.version_pages import NO_VERSION_PAGES, version_pages
+from tests.unit.web import ending_views, pathway_views, version_views
 from tests.unit.web.copy_views import COPIES, COPY_STATES, REMOVALS
+from tests.unit.web.detail_views import FORM_DETAILS, ISSUER_CHOICES
 from tests.unit.web.form_views import EVERY_KIND, FORM, PICKERS
+from tests.unit.web.framework_views import FOUND, SKILL
 from tests.unit.web.gate_views import GATES
 from tests.unit.web.insight_views import EXPLANATIONS, MATRICES, SIMULATIONS
+from tests.unit.web.picture_views import PICTURE_ID, in_colours
 from tests.unit.web.sample_views import (
     AWARDS,
     COURSES,
     PICKING,
     TEACHER,
     WALLETS,
+    endorsed_report,
+    record_report,
     report,
     session,
     visitor,
@@ -116,6 +127,8 @@ def _refusing_gate(error: Exception) -> Callable[[Sample], None]:
 
 def _in_frame() -> Iterator[SamplePage]:
     for state, wallet in WALLETS.items():
+        yield SamplePage(f"wallet/{state}", f"{MEMBER}/wallet", _put("wallet_view", wallet), session())
+    for state, wallet in version_views.VERSION_WALLETS.items():
         yield SamplePage(f"wallet/{state}", f"{MEMBER}/wallet", _put("wallet_view", wallet), session())
     yield SamplePage("wallet/teacher", f"{MEMBER}/wallet", session=visitor("usual"))
     for state, course in COURSES.items():
@@ -260,11 +273,76 @@ def _in_frame() -> Iterator[SamplePage]:
         {**form, "name": "", "image_alt": "", "background": "#eeeeee", "action": "place"},
         422,
     )
+    yield from _details(form)
+    yield from _skills(form)
+    yield from _pictures(form)
     yield SamplePage(
         "picker/send",
         f"{MEMBER}/picker",
         session=PICKING,
         fields={"action": "place", "micromodule_version_id": "micromodule-1", "csrf_token": CSRF},
+    )
+
+
+def _details(form: Mapping[str, str]) -> Iterator[SamplePage]:
+    """What the badge says, typed and refused, in an organisation with several issuers."""
+    several = replace(PICKERS["usual"], issuer_choices=ISSUER_CHOICES)
+    typed = {**form, **FORM_DETAILS}
+    yield SamplePage(
+        "form/details",
+        f"{MEMBER}/micromodules/new",
+        _put("picker_view", several),
+        PICKING,
+        {**typed, "action": "add_alignment"},
+    )
+    refused = {"alignment-2-url": "skills", "credits": "many", "validity_months": "0"}
+    found = tuple(MicromoduleForm.from_fields({**typed, **refused}).problems())
+    invalid = RequestInvalid(ErrorCode.FORM_INVALID, problems=found)
+
+    def refuse(tool: Sample) -> None:
+        tool.picker_view = several
+        tool.configuring.describe = _raise(invalid)
+
+    yield SamplePage(
+        "form/details-refused",
+        f"{MEMBER}/micromodules/new",
+        refuse,
+        PICKING,
+        {**typed, **refused, "action": "place"},
+        422,
+    )
+
+
+def _skills(form: Mapping[str, str]) -> Iterator[SamplePage]:
+    """The form while somebody looks for the skills of a badge."""
+    looked = {**form, "skill_query": "data", "action": "find_skills"}
+    for state, found in FOUND.items():
+        yield SamplePage(
+            f"form/skills-{state}",
+            f"{MEMBER}/micromodules/new",
+            lambda tool, found=found: setattr(tool.frameworks, "search_in_course", lambda *_, **__: found),
+            PICKING,
+            looked,
+        )
+    yield SamplePage(
+        "form/skill-added",
+        f"{MEMBER}/micromodules/new",
+        session=PICKING,
+        fields={**looked, "action": f"add_skill-{SKILL.id}"},
+    )
+
+
+def _pictures(form: Mapping[str, str]) -> Iterator[SamplePage]:
+    """The form while somebody is at the picture."""
+    address = f"{MEMBER}/micromodules/new"
+    yield SamplePage("form/picture", address, session=PICKING, fields={**form, "action": "picture"})
+    yield SamplePage(
+        "form/picture-colours", address, in_colours, PICKING, {**form, "action": "design-languages"}
+    )
+    own = {**form, "picture_id": PICTURE_ID}
+    yield SamplePage("form/picture-own", address, session=PICKING, fields={**own, "action": "picture"})
+    yield SamplePage(
+        "form/picture-missing", address, session=PICKING, fields={**form, "action": "upload"}, status=422
     )
 
 
@@ -292,14 +370,31 @@ def _launch() -> Iterator[SamplePage]:
 def _public() -> Iterator[SamplePage]:
     yield SamplePage("front", "/")
     yield SamplePage("credential/shared", "/credentials/credential-2")
-    yield SamplePage("credential/revoked", "/credentials/revoked")
+    for state in ("revoked", "expired", "suspended"):
+        yield SamplePage(f"credential/{state}", f"/credentials/{state}")
+    yield SamplePage("credential/details", "/credentials/detailed")
     yield SamplePage("achievement", "/achievements/version-writing")
+    for state, place in (("older", version_views.OF_SECOND), ("newest", version_views.OF_THIRD)):
+        put = version_views.achieved(place)
+        yield SamplePage(f"achievement/{state}", "/achievements/version-writing", put)
+        yield SamplePage(f"credential/{state}", "/credentials/credential-2", put)
     yield SamplePage("issuer", "/issuers/issuer-1")
     yield SamplePage("verify/empty", "/verify")
     yield SamplePage("verify/address", "/verify?url=https://issuer.example/1")
     for verdict in Verdict:
         yield SamplePage(
             f"verify/{verdict}", "/verify", _put("report", report(verdict)), fields={"text": "{}"}
+        )
+    for verdict in (Verdict.VALID, Verdict.INVALID):
+        put = _put("report", version_views.version_report(verdict))
+        yield SamplePage(f"verify/version-{verdict}", "/verify", put, fields={"text": "{}"})
+    yield SamplePage("verify/endorsed", "/verify", _put("report", endorsed_report()), fields={"text": "{}"})
+    for verdict in Verdict:
+        yield SamplePage(
+            f"verify/record-{verdict}",
+            "/verify",
+            _put("report", record_report(verdict)),
+            fields={"text": "{}"},
         )
     refusal = CredentialInvalid(ErrorCode.CREDENTIAL_NOT_RECOGNISED)
     yield SamplePage(
@@ -365,14 +460,53 @@ def _people() -> Iterator[SamplePage]:
         yield SamplePage(page.name, page.path, page.set_up, page.session, page.fields, page.status)
 
 
+def _endings() -> Iterator[SamplePage]:
+    for state, wallet in ending_views.WALLETS.items():
+        yield SamplePage(f"wallet/{state}", f"{MEMBER}/wallet", _put("wallet_view", wallet), session())
+    for state, listed in ending_views.LISTS.items():
+        put = _put("ending_soon", ending_views.sample_ending_soon({"usual": listed}))
+        yield SamplePage(f"course/ending-{state}", f"{MEMBER}/course/ending", put, TEACHER)
+
+
+def _pathways() -> Iterator[SamplePage]:
+    for state, view in pathway_views.PATHS.items():
+        who = TEACHER if state == "teacher" else session()
+        path = f"{MEMBER}/wallet/path/achievement-1"
+        yield SamplePage(f"pathway/{state}", path, _put("path_view", view), who)
+    for state, wallet in pathway_views.WALLETS.items():
+        yield SamplePage(f"wallet/{state}", f"{MEMBER}/wallet", _put("wallet_view", wallet), session())
+    around = _put("public_steps", pathway_views.AROUND)
+    yield SamplePage("public/achievement-pathway", "/achievements/version-data", around)
+
+
+def _reviews() -> Iterator[SamplePage]:
+    for page in review_pages():
+        yield SamplePage(page.name, page.path, page.set_up, page.session, page.fields, page.status)
+
+
+def _accounts() -> Iterator[SamplePage]:
+    for page in account_pages():
+        yield SamplePage(page.name, page.path, page.set_up, page.session, page.fields, page.status)
+
+
 def _privacy() -> Iterator[SamplePage]:
     for page in privacy_pages():
+        yield SamplePage(page.name, page.path, page.set_up, page.session, page.fields, page.status)
+
+
+def _versions() -> Iterator[SamplePage]:
+    for page in (*version_pages(), *retroactive_pages()):
         yield SamplePage(page.name, page.path, page.set_up, page.session, page.fields, page.status)
 
 
 PAGES: tuple[SamplePage, ...] = (
     *_in_frame(),
     *_people(),
+    *_reviews(),
+    *_versions(),
+    *_endings(),
+    *_pathways(),
+    *_accounts(),
     *_privacy(),
     *_launch(),
     *_public(),
@@ -384,12 +518,15 @@ PAGES: tuple[SamplePage, ...] = (
 NO_PAGES = (
     NO_PEOPLE_PAGES
     | NO_PRIVACY_PAGES
+    | NO_VERSION_PAGES
+    | NO_RETROACTIVE_PAGES
     | NO_STAFF_PAGES
     | frozenset(
         {
             ("GET", "assets.show"),
             ("GET", "configure.export_criteria"),
             ("GET", "configure.preview_artwork"),
+            ("GET", "configure.skill_results"),
             ("GET", "course.show_run"),
             ("GET", "insight.download"),
             ("GET", "hosted.assertion"),
@@ -407,8 +544,14 @@ NO_PAGES = (
             ("GET", "public.criteria_schema"),
             ("GET", "public.credential_picture"),
             ("GET", "public.issuer_did"),
+            ("GET", "public.issuer_image"),
+            ("GET", "public.host_did"),
             ("GET", "public.status_list"),
+            ("GET", "public.endorsement"),
             ("GET", "wallet.download"),
+            ("GET", "wallet.record"),
+            ("GET", "public.credential_token"),
+            ("GET", "public.issuer_key"),
             ("POST", "copies.acknowledge_reset"),
             ("POST", "copies.decide"),
             ("POST", "course.ask_again"),

@@ -8,12 +8,23 @@ from typing import Any
 
 from lti_tool.domain.staff import StaffRole
 from lti_tool.errors import Conflict, ErrorCode, NotAllowed, NotFound, RequestInvalid
+from lti_tool.services.correcting import CorrectionView
 from lti_tool.services.form_problems import FormProblem, Problem
+from lti_tool.services.framework_files import FileProblem
 from lti_tool.services.health import ConnectionHealth
 from lti_tool.services.inviting import Standing
-from tests.unit.web import connection_views
+from lti_tool.store.runs import RunView
+from tests.unit.web import (
+    connection_views,
+    correction_views,
+    endorsement_views,
+    milestone_views,
+    version_views,
+)
 from tests.unit.web import staff_views as views
+from tests.unit.web.ending_views import LISTS, sample_ending_soon
 from tests.unit.web.health_views import HEALTHS, UNWELL
+from tests.unit.web.picture_views import in_colours
 from tests.unit.web.samples import SECRET, Sample
 
 CSRF = f"csrf-of-{SECRET}"
@@ -48,6 +59,14 @@ def _refuses(method: str, error: Exception) -> Callable[[Sample], None]:
     return lambda tool: setattr(tool.administering, method, answer)
 
 
+def _issuers_refuse(method: str, *problems: Problem) -> Callable[[Sample], None]:
+    return lambda tool: setattr(tool.issuers, method, _raise(_invalid(*problems)))
+
+
+def _signs_anew(run: RunView) -> Callable[[Sample], None]:
+    return lambda tool: setattr(tool.reissuing, "newest_of", lambda *_: run)
+
+
 def _invalid(*problems: Problem) -> RequestInvalid:
     return RequestInvalid(ErrorCode.FORM_INVALID, problems=problems)
 
@@ -66,7 +85,13 @@ def staff_pages() -> Iterator[StaffPage]:
     yield from _home()
     yield from _connections()
     yield from _catalogue()
+    yield from _milestones()
+    yield from _corrections()
+    yield from _frameworks()
+    yield from _endorsements()
     yield from _holders()
+    for state in ("usual", "empty"):
+        yield StaffPage(f"staff/ending-{state}", "/staff/holders/ending", _ending(state))
     yield from _refusals()
 
 
@@ -80,6 +105,15 @@ def _home() -> Iterator[StaffPage]:
         "/staff/organisation",
         _refuses("rename_organisation", REQUIRED),
         {"name": "", "csrf_token": CSRF},
+        422,
+    )
+    yield StaffPage("staff/organisation-colours", "/staff/organisation?done=saved", in_colours)
+    not_colours = _invalid(Problem("palette", FormProblem.NOT_COLOURS, {"given": "green"}))
+    yield StaffPage(
+        "staff/organisation-colours-problem",
+        "/staff/organisation/palette",
+        lambda tool: setattr(tool.pictures, "set_palette", _raise(not_colours)),
+        {"palette": "#0b6a5d\ngreen", "csrf_token": CSRF},
         422,
     )
     yield StaffPage("staff/invite", "/staff/members/new", _reads())
@@ -181,10 +215,20 @@ def _catalogue() -> Iterator[StaffPage]:
     yield StaffPage(
         "staff/issuer-problems",
         path,
-        _refuses("change_issuer", _invalid(*problems)),
+        _issuers_refuse("change", *problems),
         {"name": "University", "url": "www", "email": "me", "csrf_token": CSRF},
         422,
     )
+    for state, run in views.REISSUES.items():
+        yield StaffPage(f"staff/issuer-{state}", path, _signs_anew(run))
+    refused = _issuers_refuse("change_picture", Problem("picture", FormProblem.PICTURE_MISSING))
+    yield StaffPage("staff/issuer-picture-problem", f"{path}/picture", refused, {"csrf_token": CSRF}, 422)
+    for key in views.KEYS:
+        yield StaffPage(f"staff/issuer-key-{key.state}", f"{path}/keys/{key.kid}/compromised", _reads())
+    yield StaffPage("staff/issuer-add", "/staff/issuers/new", _reads())
+    wrong = _issuers_refuse("add", Problem("terms_url", FormProblem.NOT_A_URL))
+    fields = {"name": "Faculty of Data", "terms_url": "www", "csrf_token": CSRF}
+    yield StaffPage("staff/issuer-add-problem", "/staff/issuers", wrong, fields, 422)
     for state, listed in views.MICROMODULE_LISTS.items():
         yield StaffPage(f"staff/micromodules-{state}", "/staff/micromodules", _reads(micromodules=listed))
     for state, micromodule in views.MICROMODULES.items():
@@ -200,7 +244,145 @@ def _catalogue() -> Iterator[StaffPage]:
     )
     path = "/staff/categories/category-1"
     yield StaffPage("staff/category", path, _reads())
+    yield StaffPage("staff/category-reader", path, _reads(READER))
+    yield StaffPage("staff/category-empty", path, _reads(category=views.NEW_CATEGORY))
+    yield StaffPage("staff/category-moved", f"{path}?done=saved&moved=micromodule-2&step=up", _reads())
     yield StaffPage("staff/category-problem", path, _refuses("rename_category", taken), name, 422)
+
+
+def _milestones() -> Iterator[StaffPage]:
+    path = "/staff/milestones/milestone-1"
+
+    def shows(role: StaffRole = StaffRole.OWNER, **parts: Any) -> Callable[[Sample], None]:
+        def put(tool: Sample) -> None:
+            _reads(role)(tool)
+            for name, view in parts.items():
+                setattr(tool.milestones, name, view)
+
+        return put
+
+    yield StaffPage("staff/milestones", "/staff/milestones", shows())
+    yield StaffPage("staff/milestones-none", "/staff/milestones", shows(READER, rows=()))
+    for state, view in milestone_views.MILESTONES.items():
+        yield StaffPage(f"staff/milestone-{state}", path, shows(page=view))
+        yield StaffPage(f"staff/milestone-{state}-reader", path, shows(READER, page=view))
+    for state, run in milestone_views.DRY_RUNS.items():
+        yield StaffPage(f"staff/milestone-dry-run-{state}", f"{path}/dry-run", shows(run=run))
+    for kind in ("explorer", "learner", "own"):
+        yield StaffPage(f"staff/milestone-new-{kind}", f"/staff/milestones/new?kind={kind}", shows())
+    yield StaffPage("staff/milestone-edit", f"{path}/edit", shows())
+    fields = {"kind": "own", "name": "", "criteria_json": "{", "csrf_token": CSRF}
+    wrong = _raise(
+        _invalid(Problem("name", FormProblem.REQUIRED), Problem("criteria_json", FormProblem.IMPORT_NOT_JSON))
+    )
+    yield StaffPage("staff/milestone-problems", "/staff/milestones", shows(create=wrong), fields, 422)
+    yield StaffPage("staff/milestone-edit-problems", f"{path}/edit", shows(change=wrong), fields, 422)
+    empty = _raise(_invalid(Problem("category_id", FormProblem.CATEGORY_EMPTY)))
+    yield StaffPage(
+        "staff/milestone-empty",
+        f"{path}/activate",
+        shows(activate=empty, page=milestone_views.MILESTONES["draft"]),
+        {"csrf_token": CSRF},
+        422,
+    )
+
+
+def _corrections() -> Iterator[StaffPage]:
+    path = "/staff/achievements/version-writing/correct"
+    fields = {**correction_views.PLAIN.fields, "csrf_token": CSRF}
+
+    def shows(view: CorrectionView) -> Callable[[Sample], None]:
+        def put(tool: Sample) -> None:
+            _reads()(tool)
+            tool.correcting.view = view
+
+        return put
+
+    def refuses(method: str, error: Exception) -> Callable[[Sample], None]:
+        def put(tool: Sample) -> None:
+            _reads()(tool)
+            setattr(tool.correcting, method, _raise(error))
+
+        return put
+
+    for state, view in correction_views.CORRECTIONS.items():
+        yield StaffPage(f"staff/correction-{state}", path, shows(view))
+    yield StaffPage("staff/correction-done", f"{path}?done=corrected", _reads())
+    meaning = Problem("skills", FormProblem.CHANGES_MEANING)
+    picture = Problem("picture", FormProblem.PICTURE_BROKEN)
+    refused = refuses("preview", _invalid(meaning, picture))
+    yield StaffPage("staff/correction-problems", path, refused, fields, 422)
+    nothing = refuses("preview", _invalid(Problem("correction", FormProblem.NOTHING_CHANGED)))
+    yield StaffPage("staff/correction-nothing", path, nothing, fields, 422)
+    yield StaffPage("staff/correction-confirm", path, _reads(), fields)
+    correct = {**fields, "action": "correct", "mark": "a" * 32, "reason": ""}
+    no_reason = refuses("correct", _invalid(Problem("reason", FormProblem.REQUIRED)))
+    yield StaffPage("staff/correction-reason", path, no_reason, correct, 422)
+    late = refuses("correct", Conflict(ErrorCode.CONFLICT))
+    yield StaffPage("staff/correction-late", path, late, correct, 409)
+    yield StaffPage("staff/correction-more", path, _reads(), {**fields, "action": "edit"})
+
+
+def _frameworks() -> Iterator[StaffPage]:
+    path = "/staff/frameworks"
+    yield StaffPage("staff/frameworks", path, _reads())
+    yield StaffPage("staff/frameworks-reader", path, _reads(READER))
+    yield StaffPage("staff/framework-remove", f"{path}/framework-1/remove", _reads())
+    yield StaffPage("staff/frameworks-imported", path, _reads(), {"version": "v1.2.0", "csrf_token": CSRF})
+
+    def none(tool: Sample) -> None:
+        _reads()(tool)
+        tool.frameworks.list = lambda _: ()
+
+    yield StaffPage("staff/frameworks-none", path, none)
+
+    def broken(tool: Sample) -> None:
+        _reads()(tool)
+        params = {"problem": FileProblem.ROW_BROKEN, "line": 17}
+        tool.frameworks.import_file = _raise(RequestInvalid(ErrorCode.FRAMEWORK_FILE_INVALID, **params))
+
+    yield StaffPage("staff/frameworks-problem", path, broken, {"version": "", "csrf_token": CSRF}, 422)
+
+
+def _endorsements() -> Iterator[StaffPage]:
+    path = "/staff/endorsements"
+    yield StaffPage("staff/endorsements", f"{path}?done=endorsement_accepted", _reads())
+    yield StaffPage("staff/endorsements-reader", path, _reads(READER))
+
+    def shows(name: str, value: Any) -> Callable[[Sample], None]:
+        def put(tool: Sample) -> None:
+            _reads()(tool)
+            setattr(tool.endorsing, name, lambda *_: value)
+
+        return put
+
+    yield StaffPage("staff/endorsements-none", path, shows("of_organisation", endorsement_views.NONE))
+    yield StaffPage("staff/home-endorsement", "/staff/", shows("waiting", 2))
+    withdrawing = f"{path}/endorsement-6/withdraw"
+    yield StaffPage("staff/endorsement-withdraw", withdrawing, _reads())
+    yield StaffPage("staff/endorsement-withdrawn", withdrawing, shows("given", endorsement_views.WITHDRAWN))
+
+    def refuses(name: str, *problems: Problem) -> Callable[[Sample], None]:
+        def put(tool: Sample) -> None:
+            _reads()(tool)
+            setattr(tool.endorsing, name, _raise(_invalid(*problems)))
+
+        return put
+
+    wrong = Problem("address", FormProblem.NOTHING_TO_ENDORSE), Problem("comment", FormProblem.REQUIRED)
+    fields = {"address": "https://elsewhere.example/1", "issuer_id": "issuer-1", "csrf_token": CSRF}
+    yield StaffPage("staff/endorsements-problems", path, refuses("endorse", *wrong), fields, 422)
+    why = {"outcome": "failed", "detail": "signature_wrong", "params": {}}
+    forged = refuses("import_file", Problem("file", FormProblem.ENDORSEMENT_NOT_GENUINE, why))
+    yield StaffPage("staff/endorsements-forged", f"{path}/import", forged, {"csrf_token": CSRF}, 422)
+
+
+def _ending(state: str) -> Callable[[Sample], None]:
+    def put(tool: Sample) -> None:
+        _reads()(tool)
+        tool.ending_soon = sample_ending_soon({"usual": LISTS[state]})
+
+    return put
 
 
 def _holders() -> Iterator[StaffPage]:
@@ -208,6 +390,8 @@ def _holders() -> Iterator[StaffPage]:
         yield StaffPage(f"staff/holders-{state}", "/staff/holders", _reads(holders=listed))
     for state, holder in views.HOLDERS.items():
         yield StaffPage(f"staff/holder-{state}", "/staff/holders/learner-1", _reads(holder=holder))
+    versions = _reads(holder=version_views.VERSION_HOLDER)
+    yield StaffPage("staff/holder-versions", "/staff/holders/learner-1", versions)
     path = "/staff/credentials/credential-1/revoke"
     yield StaffPage("staff/revoke", path, _reads())
     problem = _invalid(Problem("reason", FormProblem.REQUIRED))
@@ -215,6 +399,20 @@ def _holders() -> Iterator[StaffPage]:
     yield StaffPage("staff/revoke-problem", path, _refuses("revoke_credential", problem), fields, 422)
     revoked = replace(views.BADGE, revoked_at=views.NOW, revocation_reason="Awarded by mistake.")
     yield StaffPage("staff/revoke-already", path, _reads(credential=(revoked, views.LEARNER)))
+    path = "/staff/credentials/credential-1/suspend"
+    pausable = replace(views.BADGE, status_purpose="suspension")
+    for state, badge in {
+        "asked": pausable,
+        "already": replace(pausable, suspended_at=views.NOW, suspension_reason="Being looked into."),
+        "never": views.BADGE,
+    }.items():
+        yield StaffPage(f"staff/suspend-{state}", path, _reads(credential=(badge, views.LEARNER)))
+
+    def unreasoned(tool: Sample) -> None:
+        _refuses("suspend_credential", problem)(tool)
+        tool.overview.credential = lambda *_: (pausable, views.LEARNER)
+
+    yield StaffPage("staff/suspend-problem", path, unreasoned, fields, 422)
     yield StaffPage("staff/records", "/staff/records", _reads())
     for state, trail in views.TRAILS.items():
         yield StaffPage(f"staff/audit-{state}", "/staff/audit", _reads(trail=trail))
@@ -249,7 +447,9 @@ def _raise(error: Exception) -> Callable[..., Any]:
 NO_STAFF_PAGES = frozenset(
     {
         ("GET", "staff.holders.credential"),
+        ("GET", "staff.corrections.picture"),
         ("GET", "staff.records.download"),
+        ("GET", "staff.records.of_learner"),
         ("GET", "staff.trail.download"),
         ("POST", "staff.use_link"),
         ("POST", "staff.sign_out"),
@@ -259,9 +459,19 @@ NO_STAFF_PAGES = frozenset(
         ("POST", "staff.connections.set_administrator_role"),
         ("POST", "staff.invitations.withdraw"),
         ("POST", "staff.connections.allow_anonymous"),
+        ("POST", "staff.issuers.set_status"),
+        ("POST", "staff.issuers.rotate"),
+        ("POST", "staff.issuers.compromised"),
         ("POST", "staff.catalogue.set_categories"),
+        ("POST", "staff.frameworks.remove"),
+        ("POST", "staff.endorsements.decide"),
+        ("POST", "staff.endorsements.withdraw"),
         ("POST", "staff.catalogue.set_micromodule_status"),
+        ("POST", "staff.holders.resume"),
         ("POST", "staff.catalogue.delete_category"),
+        ("POST", "staff.catalogue.move_category"),
+        ("POST", "staff.catalogue.move_micromodule"),
+        ("POST", "staff.milestones.retire"),
     }
 )
 """As ``NO_PAGES``: what answers with a redirect or a file."""

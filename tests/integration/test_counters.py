@@ -63,5 +63,5 @@ def test_documents_are_counted_when_they_are_signed(sqlite_database: Database, t
     school.issuing.issue_credential(row.award_id)
     assert count(CREDENTIALS_SIGNED, "credential") == credentials + 1, "it was signed already"
     for _ in range(2):
-        school.issuing.status_list(row.status_list_id)
+        school.status_lists.published(row.status_list_id)
     assert count(CREDENTIALS_SIGNED, "status_list") == lists + 1

@@ -12,6 +12,7 @@ from lti_tool.services import awarding as awarding_module
 from lti_tool.services.privacy import Privacy
 from lti_tool.store import credentials, tables
 from lti_tool.store.database import Database
+from lti_tool.store.dialects import COPY_FROM_ROWS
 from tests import factories
 from tests.integration.gradebook import rows
 from tests.integration.services.school import School
@@ -61,6 +62,21 @@ def test_while_it_is_decided(school: School, monkeypatch: pytest.MonkeyPatch) ->
     assert {row.learner_id for row in school.rows(tables.Completion)} == {ada, carl}
     assert {row.learner_id for row in school.rows(tables.Decision)} == {ada, carl}
     assert (report.changed, report.awarded) == (2, 2)
+
+
+def test_while_a_whole_class_is_decided(school: School, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So many rows are written by COPY on PostgreSQL."""
+    course = school.course()
+    placed = factories.placed(school.database, course)
+    learners = factories.enrol(school.database, course, COPY_FROM_ROWS + 30)
+    factories.grade(school.database, course, placed, learners, 90)
+    monkeypatch.setattr(
+        awarding_module, "_to_store", once(awarding_module._to_store, lambda: erase(school, learners[7]))
+    )
+    report = school.awarding.decide_context(course.organisation_id, course.context_id)
+    others = {*learners} - {learners[7]}
+    assert {row.learner_id for row in school.rows(tables.Award)} == others
+    assert (report.changed, report.awarded) == (len(others), len(others))
 
 
 def test_while_it_is_issued(school: School, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -169,6 +169,29 @@ def test_an_award_is_written_once_as_all_the_points(everywhere: World) -> None:
     assert ben not in everywhere.states()
 
 
+def test_what_was_not_written_before_the_next_version_came_is_owed_still(everywhere: World) -> None:
+    world = everywhere
+    world.award(world.learners[0])
+    (elsewhere,) = factories.courses_beside(world.database, world.course, 1)
+    factories.award(world.database, elsewhere, world.placed, world.learners[1])
+    with world.database.write() as session:
+        former = session.get_one(tables.AchievementVersion, world.placed.achievement_version_id)
+        kept = {column.key: getattr(former, column.key) for column in former.__table__.columns}
+        badge = tables.AchievementVersion(**kept | {"id": "b" * 32, "number": 2})
+        session.add(badge)
+        session.flush()
+        before = session.get_one(tables.MicromoduleVersion, world.placed.micromodule_version_id)
+        kept = {column.key: getattr(before, column.key) for column in before.__table__.columns}
+        changes = {"id": "c" * 32, "number": 2, "achievement_version_id": badge.id}
+        session.add(tables.MicromoduleVersion(**kept | changes))
+        session.flush()
+        session.execute(sa.update(tables.Placement).values(micromodule_version_id="c" * 32))
+    world.work()
+    assert world.book.taken == [world.subs[world.learners[0]]], "earned in this course, and nobody else"
+    world.later(hours=1)
+    assert len(world.book.taken) == 1
+
+
 def test_the_teachers_maximum_is_the_one_that_is_filled(bare: World) -> None:
     bare.book.award_column(bare.placed.badge_link_key, maximum=12.5)
     bare.award(bare.learners[0])

@@ -7,7 +7,7 @@ LMS happens through the simulator's own doors.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -278,6 +278,21 @@ def open_campus(
     """
     clock = Clock()
     lms, neighbour = platforms(product, clock)
+    sites = ((lms, "Open Learning"), (neighbour, "Neighbour College"))
+    with connect(database_url, data_dir, clock, sites, **settings) as made:
+        made[0].neighbour = made[1]
+        yield made[0]
+
+
+@contextmanager
+def connect(
+    database_url: str,
+    data_dir: Path,
+    clock: Clock,
+    sites: Sequence[tuple[Moodle | Canvas, str]],
+    **settings: str,
+) -> Iterator[list[Campus]]:
+    """Build the tool and connect it with each LMS, for the organisation named beside it."""
     environment: Mapping[str, str] = {
         "LTI_TOOL_ENV": "development",
         "LTI_TOOL_BASE_URL": TOOL_URL,
@@ -288,7 +303,7 @@ def open_campus(
     tool = build_tool(
         load_settings(environment),
         clock=clock,
-        mounts=mounts(lms) | mounts(neighbour),
+        mounts={url: adapter for lms, _organisation in sites for url, adapter in mounts(lms).items()},
         queue=Queue("memory:"),
     )
     tool.keyring.ensure("lti")
@@ -297,13 +312,8 @@ def open_campus(
     app.jinja_env.bytecode_cache = COMPILED
     reconcile = Reconcile(tool)
     tasks.register(tool, reconcile)
-    made = [
-        _settle(tool, app, clock, reconcile, one, organisation)
-        for one, organisation in ((lms, "Open Learning"), (neighbour, "Neighbour College"))
-    ]
-    made[0].neighbour = made[1]
     try:
-        yield made[0]
+        yield [_settle(tool, app, clock, reconcile, lms, organisation) for lms, organisation in sites]
     finally:
         tool.database.dispose()
 

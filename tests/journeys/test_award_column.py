@@ -74,7 +74,7 @@ def test_a_revocation_leaves_the_gradebook_alone_and_the_page_says_so(campus: Ca
     credential_id = credential_of(campus.open_wallet("ada", badge))
     campus.pass_time(minutes=1)
     before = points(campus, badge, "ada")
-    campus.tool.issuing.revoke_credential(credential_id, "Issued by mistake.", "cli")
+    campus.tool.revoking.revoke(credential_id, "Issued by mistake.", "cli")
     campus.pass_time(minutes=5)
     assert points(campus, badge, "ada") == before == award_column(campus, badge).maximum
     assert "Revoking a badge leaves its points" in teachers_page(campus, badge).words

@@ -113,7 +113,7 @@ def test_a_revoked_badge_shows_revoked_everywhere(campus: Campus) -> None:
     id_ = credential_of(wallet)
     _, document = public(campus, f"/credentials/{id_}")
 
-    campus.tool.issuing.revoke_credential(id_, "Issued by mistake", actor="cli")
+    campus.tool.revoking.revoke(id_, "Issued by mistake", actor="cli")
 
     report = verdict(campus, document)
     assert report["verdict"] == "invalid"
@@ -167,7 +167,8 @@ def test_a_badge_says_who_issued_it_for_what_and_on_which_evidence(campus: Campu
     assert campus.lms.endpoints["issuer"] in document["evidence"][0]["narrative"]
     assert not {"Ada", "ada@example.test"} & set(json.dumps(document).replace('"', " ").split())
     for path in (document["issuer"]["url"], achievement["criteria"]["id"], achievement["image"]["id"]):
-        assert public(campus, path.removeprefix(TOOL_URL), accept="text/html,image/*")[0] == 200
+        path = path.removeprefix(TOOL_URL).partition("#")[0]
+        assert public(campus, path, accept="text/html,image/*")[0] == 200
 
 
 def test_the_teacher_is_led_to_the_formula_and_the_tool_never_writes_into_the_mirror(

@@ -22,13 +22,14 @@ from lti_tool.domain.criteria import (
     HoldsAchievement,
     Leaf,
     MeanAtLeast,
+    MicromodulesCompleted,
     Purpose,
     ScoreAtLeast,
     Term,
     Unit,
     Within,
 )
-from lti_tool.domain.evidence import Detail, Evidence, Fact, Score
+from lti_tool.domain.evidence import Counted, Detail, Evidence, Fact, Score
 
 KEYS = ("essay", "forum", "quiz-1", "quiz-2")
 FACT_LEAVES: tuple[Leaf, ...] = (
@@ -43,6 +44,14 @@ FACT_LEAVES: tuple[Leaf, ...] = (
     HoldsAchievement("a1", "Explorer"),
 )
 FACT_KEYS = tuple(leaf.key for leaf in FACT_LEAVES)
+MICROMODULES = (Counted("m1", "Basics"), Counted("m2", "Further"), Counted("m3", "Last"))
+SETS: tuple[MicromodulesCompleted, ...] = (
+    MicromodulesCompleted("Everything", 1),
+    MicromodulesCompleted("Everything", 2),
+    MicromodulesCompleted("Data", None, category_id="c1"),
+    MicromodulesCompleted("These two", None, ("m1", "m2")),
+)
+SET_KEYS = tuple(leaf.key for leaf in SETS)
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TURN = NOW - timedelta(days=100)
 """Usable dates start before it and end after it, so that nested ones leave some time."""
@@ -63,7 +72,13 @@ facts = st.builds(Fact, st.booleans(), st.none() | moments, st.none() | moments,
 evidence: st.SearchStrategy[Evidence] = st.builds(
     Evidence,
     st.dictionaries(st.sampled_from(KEYS), scores),
-    st.dictionaries(st.sampled_from(FACT_KEYS), facts),
+    st.dictionaries(
+        st.sampled_from([*FACT_KEYS, *(f"completed:{one.micromodule_id}" for one in MICROMODULES)]), facts
+    ),
+    st.dictionaries(
+        st.sampled_from(SET_KEYS),
+        st.lists(st.sampled_from(MICROMODULES), unique=True).map(tuple),
+    ),
 )
 
 
@@ -100,7 +115,7 @@ def means(draw: st.DrawFn, *, smallest: int = 1) -> MeanAtLeast:
     return MeanAtLeast(name, name, terms, draw(thresholds))
 
 
-fact_leaves = st.sampled_from(FACT_LEAVES)
+fact_leaves = st.sampled_from((*FACT_LEAVES, *SETS))
 leaves: st.SearchStrategy[Leaf] = st.one_of(score_leaves(), score_leaves(), means(), fact_leaves)
 
 
@@ -143,6 +158,8 @@ any_criteria = _tree(3, is_usable=False)
 def _size(criterion: Criterion) -> int:
     if isinstance(criterion, MeanAtLeast):
         return len(criterion.terms)
+    if isinstance(criterion, MicromodulesCompleted):
+        return max(1, len(criterion.micromodule_ids))
     if isinstance(criterion, AllOf | AnyOf | AtLeast | Within):
         return sum(_size(part) for part in criterion.parts)
     return 1
@@ -150,4 +167,8 @@ def _size(criterion: Criterion) -> int:
 
 def more(known: Evidence, added: Evidence) -> Evidence:
     """``known`` with further facts; those that are there stay as they are."""
-    return Evidence({**added.scores, **known.scores}, {**added.facts, **known.facts})
+    return Evidence(
+        {**added.scores, **known.scores},
+        {**added.facts, **known.facts},
+        {**added.counted, **known.counted},
+    )

@@ -15,9 +15,11 @@ from lti_tool.domain.criteria import (
     AllOf,
     AnyOf,
     AtLeast,
+    Completed,
     Criterion,
     Finding,
     MeanAtLeast,
+    MicromodulesCompleted,
     ScoreAtLeast,
     State,
     Term,
@@ -28,11 +30,13 @@ from lti_tool.domain.criteria import (
 )
 from lti_tool.domain.criteria_problems import problems
 from lti_tool.domain.evaluation import evaluate
-from lti_tool.domain.evidence import NOTHING_KNOWN, Evidence, Score
+from lti_tool.domain.evidence import NOTHING_KNOWN, Counted, Evidence, Fact, Score
 from tests.properties.criteria_strategies import (
     FACT_KEYS,
     KEYS,
     NOW,
+    SET_KEYS,
+    SETS,
     any_criteria,
     evidence,
     means,
@@ -71,7 +75,10 @@ def test_not_met_needs_a_fact_that_says_so(criterion: Criterion, known: Evidence
     if finding.state is State.NOT_MET:
         against = [leaf for leaf in finding.leaves() if leaf.state is State.NOT_MET]
         assert against
-        assert all(leaf.fact is not None or list(leaf.readings()) for leaf in against)
+        for leaf in against:
+            is_known_set = isinstance(leaf.criterion, MicromodulesCompleted) and leaf.parts
+            is_empty_set = leaf.criterion.key in known.counted
+            assert leaf.fact is not None or list(leaf.readings()) or is_known_set or is_empty_set
 
 
 @given(any_criteria, evidence, evidence)
@@ -90,13 +97,14 @@ def test_a_grade_taken_back_makes_open_never_not_met(criterion: Criterion, known
     assert after is State.UNKNOWN or after is evaluate(criterion, known).state
 
 
-@given(any_criteria, evidence, st.sampled_from(KEYS + FACT_KEYS))
+@given(any_criteria, evidence, st.sampled_from(KEYS + FACT_KEYS + SET_KEYS))
 def test_a_channel_that_falls_silent_makes_open_never_not_met(
     criterion: Criterion, known: Evidence, key: str
 ) -> None:
     less = Evidence(
         {k: score for k, score in known.scores.items() if k != key},
         {k: fact for k, fact in known.facts.items() if k != key},
+        {k: counted for k, counted in known.counted.items() if k != key},
     )
     after = evaluate(criterion, less).state
     assert after is State.UNKNOWN or after is evaluate(criterion, known).state
@@ -122,6 +130,7 @@ def test_order_does_not_matter(criterion: Criterion, known: Evidence, random: st
     turned = Evidence(
         dict(random.draw(st.permutations(list(known.scores.items())), "scores")),
         dict(random.draw(st.permutations(list(known.facts.items())), "facts")),
+        {key: tuple(random.draw(st.permutations(one), "set")) for key, one in known.counted.items()},
     )
     before, after = evaluate(criterion, known), evaluate(reordered(criterion, random), turned)
     assert (after.state, after.reason, after.met_at) == (before.state, before.reason, before.met_at)
@@ -136,6 +145,35 @@ def test_the_same_facts_give_the_same_finding(criterion: Criterion, known: Evide
 def test_a_combination_of_nothing_is_never_met(known: Evidence, count: int) -> None:
     for empty in (AllOf(()), AnyOf(()), AtLeast(count, ())):
         assert evaluate(empty, known).state is State.NOT_MET
+
+
+@given(evidence)
+def test_a_set_says_what_its_completions_say_one_by_one(known: Evidence) -> None:
+    for leaf in SETS:
+        counted = known.counted.get(leaf.key)
+        finding = evaluate(leaf, known)
+        if counted is None:
+            assert (finding.state, finding.parts) == (State.UNKNOWN, ())
+            continue
+        parts = tuple(Completed(one.micromodule_id, one.name) for one in counted)
+        one_by_one = evaluate(AtLeast(leaf.needed(len(parts)), parts), known)
+        assert (finding.state, finding.met_at) == (one_by_one.state, one_by_one.met_at)
+        assert counted or finding.state is State.NOT_MET
+
+
+@given(st.integers(1, 5), st.lists(moments, min_size=1, max_size=8))
+def test_one_completion_more_than_were_asked_for_changes_nothing(count: int, dates: list[datetime]) -> None:
+    leaf = MicromodulesCompleted("Everything", count)
+
+    def after(completed: int) -> Finding:
+        done = [(Counted(f"m{number}", "One"), at) for number, at in enumerate(sorted(dates)[:completed])]
+        facts = {f"completed:{one.micromodule_id}": Fact(holds=True, since=at) for one, at in done}
+        return evaluate(leaf, Evidence({}, facts, {leaf.key: tuple(one for one, _at in done)}))
+
+    for completed in range(len(dates) + 1):
+        finding = after(completed)
+        assert finding.state is (State.MET if completed >= count else State.NOT_MET)
+        assert finding.met_at == (sorted(dates)[count - 1] if completed >= count else None)
 
 
 @given(usable_criteria, evidence)

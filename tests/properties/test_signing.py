@@ -18,7 +18,7 @@ from lti_tool.credentials.errors import CredentialInvalid
 from lti_tool.credentials.jsonld import canonicalise
 from lti_tool.credentials.shapes import Shape, ShapeCache
 from lti_tool.credentials.signing import sign_credential
-from tests.unit.credentials.badges import NOW, RESULT_ID, Key, badge
+from tests.unit.credentials.badges import NOW, RESULT_ID, Key, badge, full_badge
 
 HOSTILE = st.text(
     alphabet=st.one_of(
@@ -53,10 +53,23 @@ IRIS = st.one_of(
 )
 
 
+def with_contexts(value: Any) -> Any:
+    """A document in which contexts stand themselves; embedded endorsements name theirs again."""
+    if isinstance(value, list):
+        return [with_contexts(member) for member in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: [load_context(url)["@context"] for url in member] if key == "@context" else with_contexts(member)
+        for key, member in value.items()
+    }
+
+
 def by_pyoxigraph(document: dict[str, Any]) -> str:
     """An independent way: pyoxigraph reads JSON-LD by itself, with the contexts put in."""
-    inlined = {**document, "@context": [load_context(url)["@context"] for url in document["@context"]]}
-    quads = pyoxigraph.parse(json.dumps(inlined).encode(), format=pyoxigraph.RdfFormat.JSON_LD)
+    quads = pyoxigraph.parse(
+        json.dumps(with_contexts(document)).encode(), format=pyoxigraph.RdfFormat.JSON_LD
+    )
     dataset = pyoxigraph.Dataset(quads)
     dataset.canonicalize(pyoxigraph.CanonicalizationAlgorithm.RDFC_1_0)
     written = pyoxigraph.serialize(dataset, format=pyoxigraph.RdfFormat.N_QUADS)
@@ -232,3 +245,107 @@ def test_the_cache_forgets_what_is_long_unused() -> None:
         assert cache.find(document) is None
     assert cache.find(documents[0]) is None  # forgotten
     assert cache.find(documents[2]) is not None
+
+
+# -- badges with everything in them
+
+ENDORSED = full_badge()
+NUMBERS = st.one_of(
+    st.integers(0, 10**9),
+    st.integers(1, 10**7).map(lambda cents: cents / 100).filter(lambda number: not number.is_integer()),
+    st.sampled_from([0.5, 0.1, 1e-7, 1e21, 2.5e-10, 1234567.875]).filter(
+        lambda number: not float(number).is_integer()
+    ),
+)
+
+
+def everything(
+    texts: list[str], iri: str, number: int, without: frozenset[str], worth: float, identities: int
+) -> dict[str, Any]:
+    """A badge of which some members are left out, with one or two identities and two endorsements inside."""
+    document = copy.deepcopy(ENDORSED)
+    document["id"] = f"https://badges.example.edu/credentials/{number}"
+    document["credentialStatus"] = StatusEntry("https://badges.example.edu/status/1", number).document()
+    subject = document["credentialSubject"]
+    subject["narrative"], document["evidence"][0]["narrative"], subject["result"][0]["value"] = texts[:3]
+    document["evidence"][1]["id"] = iri
+    subject["achievement"]["creditsAvailable"] = worth
+    second = {**subject["identifier"][0], "identityType": "ltiUserId", "salt": texts[3]}
+    subject["identifier"] = [subject["identifier"][0], second][:identities]
+    for name in without:
+        for holder in (document, subject, subject["achievement"], document["issuer"]):
+            holder.pop(name, None)
+    return document
+
+
+@settings(max_examples=25)
+@given(
+    st.lists(HOSTILE, min_size=8, max_size=8),
+    st.tuples(IRIS, IRIS),
+    st.tuples(st.integers(0, 10**6), st.integers(0, 10**6)),
+    st.frozensets(
+        st.sampled_from(
+            "narrative result evidence validUntil termsOfUse refreshService endorsement alignment related "
+            "humanCode creditsAvailable tag credentialStatus".split()
+        ),
+        max_size=5,
+    ),
+    NUMBERS,
+    st.integers(1, 2),
+)
+def test_badges_with_any_members_agree_or_the_fast_route_steps_back(
+    texts: list[str],
+    iris: tuple[str, str],
+    numbers: tuple[int, int],
+    without: frozenset[str],
+    worth: float,
+    identities: int,
+) -> None:
+    first = everything(texts[:4], "https://x.example/1", numbers[0], without, worth, identities)
+    second = everything(texts[4:], iris[1], numbers[1], without, worth, identities)
+    try:
+        shape = Shape(first)
+    except (CredentialInvalid, ValueError):
+        return
+    for document in (first, second):
+        filled = shape.fill(document)
+        if filled is None:
+            continue
+        assert filled.canonical == canonicalise(document)
+        assert filled.canonical == by_pyoxigraph(document)
+        assert json.loads(filled.text) == document
+        assert filled == signing._fill_in_full(document)
+
+
+def test_a_full_badge_of_another_learner_takes_the_fast_route() -> None:
+    document = full_badge(6)
+    filled = Shape(full_badge(5)).fill(document)
+    assert filled is not None
+    assert filled.canonical == canonicalise(document) == by_pyoxigraph(document)
+
+
+def test_an_endorsement_that_differs_in_one_letter_is_left_to_the_full_route() -> None:
+    shape = Shape(full_badge(5))
+    document = full_badge(5)
+    proof = document["issuer"]["endorsement"][0]["proof"][0]
+    proof["proofValue"] = proof["proofValue"][:-1] + ("1" if proof["proofValue"][-1] != "1" else "2")
+    assert shape.fill(document) is None
+
+
+@pytest.mark.parametrize("kind", ["emailAddress", "ltiUserId"])
+def test_learners_of_either_kind_find_a_shape_of_their_own(kind: str) -> None:
+    """A school in which some have no e-mail address: nobody's kind drives out the other's."""
+    cache = ShapeCache()
+    for number in range(4):
+        for identity_type in ("emailAddress", "ltiUserId"):
+            subject = SubjectIdentity(identity_type, "sha256$" + "0" * 64, f"{number:032x}")
+            cache.find(badge(number, subject=subject))
+    assert cache.find(badge(9, subject=SubjectIdentity(kind, "sha256$" + "1" * 64, "2" * 32))) is not None
+
+
+def test_what_badges_share_is_not_shared_with_whoever_changes_one() -> None:
+    changed = badge(1)
+    changed["credentialSubject"]["achievement"]["name"] = "Another"
+    changed["issuer"]["name"] = "Another"
+    assert badge(2)["credentialSubject"]["achievement"]["name"] == "Data Protection Basics"
+    assert badge(2)["issuer"]["name"] == "Example University"

@@ -11,12 +11,22 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
-from joserfc.jwk import OKPKey, RSAKey
+from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from lti_tool.errors import ConfigurationInvalid, ErrorCode
-from lti_tool.keyring import LTI, OVERLAP, PUBLISHED_AHEAD, Keyring, Tended, issuer_purpose
+from lti_tool.keyring import (
+    LTI,
+    OVERLAP,
+    PUBLISHED_AHEAD,
+    Algorithm,
+    Keyring,
+    Tended,
+    issuer_purpose,
+    token_purpose,
+)
 
 ISSUER = issuer_purpose("iss_1")
+TOKENS = token_purpose("iss_1")
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
@@ -350,6 +360,56 @@ def test_issuers_retired_keys_are_never_removed(keyring: Keyring) -> None:
     assert len(keyring.verification_keys(ISSUER)) == 2
 
 
+def test_a_compromised_key_is_published_nowhere_and_another_one_signs(keyring: Keyring) -> None:
+    stolen = keyring.generate("issuers/1")
+    signing = keyring.compromise("issuers/1", stolen.kid, NOW)
+    assert signing.kid != stolen.kid
+    assert keyring.signer("issuers/1").kid == signing.kid
+    assert [signer.kid for signer in keyring.verification_keys("issuers/1")] == [signing.kid]
+    states = {view.kid: (view.state, view.retired_at) for view in keyring.list()}
+    assert states == {signing.kid: ("active", None), stolen.kid: ("compromised", NOW)}
+
+
+@pytest.mark.parametrize("state", ["active", "retired"])
+def test_a_copy_of_a_compromised_key_neither_signs_nor_is_published(
+    state: str, keyring: Keyring, tmp_path: Path
+) -> None:
+    """Whoever rotates at the moment of the compromise may retire the key after it was moved; a back-up that
+    is put back has it as the active one."""
+    stolen = keyring.generate(ISSUER)
+    (before,) = tmp_path.rglob(f"{stolen.kid}.pem")
+    content = before.read_bytes()
+    signing = keyring.compromise(ISSUER, stolen.kid, NOW)
+    left = before.parent.parent / state / before.name
+    left.parent.mkdir(mode=0o700, exist_ok=True)
+    left.touch(mode=0o600)
+    left.write_bytes(content)
+    assert keyring.signer(ISSUER).kid == signing.kid
+    assert stolen.kid not in {signer.kid for signer in keyring.verification_keys(ISSUER)}
+    keyring.compromise(ISSUER, stolen.kid, NOW)
+    assert not left.exists()
+
+
+def test_a_compromise_is_told_once_and_of_a_retired_key_makes_no_new_one(keyring: Keyring) -> None:
+    stolen = keyring.generate("issuers/1")
+    signing = keyring.rotate("issuers/1", NOW)
+    for _ in range(2):
+        assert keyring.compromise("issuers/1", stolen.kid, NOW + timedelta(days=1)) == signing
+    assert [view.kid for view in keyring.of("issuers/1")] == [signing.kid]
+    (compromised,) = keyring.of("issuers/1", ("compromised",))
+    assert compromised.retired_at == NOW
+
+
+def test_another_issuers_key_cannot_be_told_compromised(keyring: Keyring) -> None:
+    theirs = keyring.generate("issuers/2")
+    keyring.generate("issuers/1")
+    for kid in (theirs.kid, "../../lti/active/key", ""):
+        with pytest.raises(ConfigurationInvalid) as caught:
+            keyring.compromise("issuers/1", kid, NOW)
+        assert caught.value.code is ErrorCode.KEY_MISSING
+    assert len(keyring.of("issuers/1")) == len(keyring.of("issuers/2")) == 1
+
+
 def test_half_written_and_foreign_files_are_passed_over(keyring: Keyring, tmp_path: Path) -> None:
     kid = keyring.generate(LTI).kid
     folder = tmp_path / "keys/lti/active"
@@ -357,3 +417,49 @@ def test_half_written_and_foreign_files_are_passed_over(keyring: Keyring, tmp_pa
     (folder / ".half.pem").write_bytes(b"")
     (folder / "README.md").write_text("by hand")
     assert [view.kid for view in keyring.list()] == [kid]
+
+
+@pytest.mark.parametrize("algorithm", ["RS256", "ES256"])
+def test_keys_of_tokens_are_beside_the_issuers_own(
+    keyring: Keyring, tmp_path: Path, algorithm: Algorithm
+) -> None:
+    keyring.generate(ISSUER)
+    made = keyring.ensure(TOKENS, algorithm)
+    assert keyring.ensure(TOKENS, algorithm).kid == made.kid
+    assert (tmp_path / f"keys/issuers/iss_1/tokens/active/{made.kid}.pem").exists()
+    signer = keyring.signer(TOKENS, algorithm)
+    assert (signer.algorithm, signer.kid) == (algorithm, made.kid)
+    kind = RSAKey if algorithm == "RS256" else ECKey
+    assert kind.import_key(signer.private_pem).thumbprint() == made.kid
+    assert signer.sign(b"message") == signer.sign(b"message")
+    assert {view.purpose for view in keyring.list()} == {ISSUER, TOKENS}
+    assert [key.algorithm for key in keyring.verification_keys(ISSUER)] == ["EdDSA"]
+
+
+def test_rotating_keys_of_tokens_keeps_their_kind_and_publishes_the_old_one(keyring: Keyring) -> None:
+    before = keyring.ensure(TOKENS, "ES256")
+    after = keyring.rotate(TOKENS, NOW)
+    assert after.algorithm == "ES256"
+    assert [key.kid for key in keyring.verification_keys(TOKENS)] == [after.kid, before.kid]
+
+
+@pytest.mark.parametrize(
+    "purpose,algorithm", [(ISSUER, "RS256"), (TOKENS, "EdDSA"), (LTI, "ES256"), (ISSUER, "ES256")]
+)
+def test_no_purpose_gets_a_key_of_anothers_kind(keyring: Keyring, purpose: str, algorithm: Algorithm) -> None:
+    with pytest.raises(ConfigurationInvalid):
+        keyring.generate(purpose, algorithm)
+
+
+def test_an_issuer_may_be_called_tokens(keyring: Keyring) -> None:
+    assert keyring.ensure(issuer_purpose("tokens")).algorithm == "EdDSA"
+    assert keyring.ensure(token_purpose("tokens")).algorithm == "RS256"
+    assert len(keyring.list()) == 2
+
+
+def test_a_key_on_another_curve_is_none_of_ours(keyring: Keyring, tmp_path: Path) -> None:
+    kid = keyring.ensure(TOKENS, "ES256").kid
+    path = tmp_path / f"keys/issuers/iss_1/tokens/active/{kid}.pem"
+    path.write_bytes(pem(ec.generate_private_key(ec.SECP384R1())))
+    with pytest.raises(ConfigurationInvalid):
+        keyring.signer(TOKENS)

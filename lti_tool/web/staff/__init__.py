@@ -7,6 +7,9 @@ from flask import Flask
 from lti_tool.web.staff import (
     catalogue,
     connections,
+    corrections,
+    endorsements,
+    frameworks,
     gate,
     handover,
     health,
@@ -14,13 +17,34 @@ from lti_tool.web.staff import (
     holders,
     home,
     invitations,
+    issuers,
+    milestones,
     personal_data,
     records,
+    retroactive,
     trail,
+    versions,
     words,
 )
 
-for _room in (home, connections, health, invitations, catalogue, holders, personal_data, records, trail):
+for _room in (
+    home,
+    connections,
+    health,
+    invitations,
+    catalogue,
+    milestones,
+    corrections,
+    versions,
+    retroactive,
+    issuers,
+    endorsements,
+    frameworks,
+    holders,
+    personal_data,
+    records,
+    trail,
+):
     gate.blueprint.register_blueprint(_room.blueprint)
 
 

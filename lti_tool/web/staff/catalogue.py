@@ -1,4 +1,4 @@
-"""Issuers, micromodules and their categories."""
+"""Micromodules and their categories."""
 
 from __future__ import annotations
 
@@ -11,44 +11,6 @@ from lti_tool.web.session import current_tool
 from lti_tool.web.staff.gate import Typed, current_staff, done, page, problems_of, typed
 
 blueprint = Blueprint("catalogue", __name__)
-
-ISSUER_LIMITS = {
-    "name": limits.NAME_LENGTH,
-    "url": limits.URL_LENGTH,
-    "email": limits.ADDRESS_LENGTH,
-    "description": limits.DESCRIPTION_LENGTH,
-}
-
-
-@blueprint.get("/issuers")
-def issuers() -> Response:
-    """Who signs this organisation's badges."""
-    return page("issuers", issuers=current_tool().overview.issuers(current_staff().organisation_id))
-
-
-@blueprint.get("/issuers/<issuer_id>")
-def issuer(issuer_id: str) -> Response:
-    """One issuer: profile, identity, keys."""
-    return _issuer(issuer_id)
-
-
-def _issuer(issuer_id: str, form: Typed | None = None, status: int = 200) -> Response:
-    view = current_tool().overview.issuer(current_staff().organisation_id, issuer_id)
-    if form is None:
-        kept = {name: getattr(view.issuer, name) or "" for name in ISSUER_LIMITS}
-        form = Typed(kept)
-    return page("issuer", status, view=view, form=form, limits=ISSUER_LIMITS)
-
-
-@blueprint.post("/issuers/<issuer_id>")
-def change_issuer(issuer_id: str) -> AnyResponse:
-    """Change what the issuer says of itself."""
-    values = typed()
-    try:
-        current_tool().administering.change_issuer(current_staff(), issuer_id, values)
-    except RequestInvalid as error:
-        return _issuer(issuer_id, Typed(values, problems_of(error)), 422)
-    return done("staff.catalogue.issuer", "saved", issuer_id=issuer_id)
 
 
 @blueprint.get("/micromodules")
@@ -65,8 +27,10 @@ def micromodules() -> Response:
 @blueprint.get("/micromodules/<micromodule_id>")
 def micromodule(micromodule_id: str) -> Response:
     """One micromodule: versions, courses, categories."""
-    view = current_tool().overview.micromodule(current_staff().organisation_id, micromodule_id)
-    return page("micromodule", view=view)
+    organisation_id = current_staff().organisation_id
+    view = current_tool().overview.micromodule(organisation_id, micromodule_id)
+    awarding = current_tool().retroactive.newest(organisation_id, micromodule_id)
+    return page("micromodule", view=view, awarding=awarding)
 
 
 @blueprint.post("/micromodules/<micromodule_id>/categories")
@@ -113,14 +77,16 @@ def add_category() -> AnyResponse:
 
 @blueprint.get("/categories/<category_id>")
 def category(category_id: str) -> Response:
-    """One category, to rename or delete it."""
+    """One category: what is in it, what came and went, and the forms to change it."""
     return _category(category_id)
 
 
 def _category(category_id: str, form: Typed | None = None, status: int = 200) -> Response:
-    found = current_tool().overview.category(current_staff().organisation_id, category_id)
-    form = form or Typed({"name": found.name})
-    return page("category", status, category=found, form=form, most=limits.NAME_LENGTH)
+    found = current_tool().overview.category(
+        current_staff().organisation_id, category_id, request.args.get("page", 1, type=int)
+    )
+    form = form or Typed({"name": found.category.name})
+    return page("category", status, view=found, form=form, most=limits.NAME_LENGTH)
 
 
 @blueprint.post("/categories/<category_id>")
@@ -132,6 +98,30 @@ def rename_category(category_id: str) -> AnyResponse:
     except RequestInvalid as error:
         return _category(category_id, Typed(values, problems_of(error)), 422)
     return done("staff.catalogue.categories", "renamed")
+
+
+@blueprint.post("/categories/<category_id>/move")
+def move_category(category_id: str) -> AnyResponse:
+    """Let a category change places with its neighbour; the button that was pressed has the focus again."""
+    name, step = _step()
+    current_tool().administering.move_category(current_staff(), category_id, step)
+    return done("staff.catalogue.categories", "saved", moved=category_id, step=name)
+
+
+@blueprint.post("/categories/<category_id>/order")
+def move_micromodule(category_id: str) -> AnyResponse:
+    """The same of a micromodule within the category."""
+    name, step = _step()
+    micromodule_id = request.form.get("micromodule_id", "")
+    current_tool().administering.move_micromodule(current_staff(), category_id, micromodule_id, step)
+    return done("staff.catalogue.category", "saved", category_id=category_id, moved=micromodule_id, step=name)
+
+
+def _step() -> tuple[str, int]:
+    name = request.form.get("step", "")
+    if name not in ("up", "down"):
+        raise RequestInvalid(ErrorCode.REQUEST_INVALID, "no such step")
+    return name, -1 if name == "up" else 1
 
 
 @blueprint.post("/categories/<category_id>/delete")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from flask import Blueprint, Response, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from lti_tool.domain.staff import Permission
 from lti_tool.errors import Conflict, RequestInvalid
 from lti_tool.services.administering import REASON_LENGTH
+from lti_tool.services.staffing import Acting
 from lti_tool.store.holders import STATES, HolderFilter
 from lti_tool.web.session import current_tool
 from lti_tool.web.staff.gate import Typed, current_staff, done, number_of_page, page, problems_of, typed
@@ -33,6 +36,15 @@ def show() -> Response:
     return page("holders", view=view)
 
 
+@blueprint.get("/holders/ending")
+def ending() -> Response:
+    """The badges that end soon, or have ended lately."""
+    organisation_id = current_staff().organisation_id
+    return page(
+        "ending", view=current_tool().ending_soon.of_organisation(organisation_id, page=number_of_page())
+    )
+
+
 @blueprint.get("/holders/<learner_id>")
 def holder(learner_id: str) -> Response:
     """One person: badges, and the reasons of each decision."""
@@ -50,25 +62,49 @@ def credential(credential_id: str) -> AnyResponse:
 def ask_reason(credential_id: str) -> Response:
     """What revoking does, and the reason that it needs."""
     current_staff().require(Permission.REVOKE)
-    return _revocation(credential_id, Typed({}))
+    return _asked("revoke", credential_id, Typed({}))
 
 
-def _revocation(credential_id: str, form: Typed, status: int = 200) -> Response:
+def _asked(name: str, credential_id: str, form: Typed, status: int = 200) -> Response:
     badge, learner = current_tool().overview.credential(current_staff().organisation_id, credential_id)
-    return page("revoke", status, badge=badge, learner=learner, form=form, most=REASON_LENGTH)
+    return page(name, status, badge=badge, learner=learner, form=form, most=REASON_LENGTH)
 
 
 @blueprint.post("/credentials/<credential_id>/revoke")
 def revoke(credential_id: str) -> AnyResponse:
     """Revoke a badge for good."""
+    return _taken_back("revoke", credential_id, current_tool().administering.revoke_credential, "revoked")
+
+
+@blueprint.get("/credentials/<credential_id>/suspend")
+def ask_pause(credential_id: str) -> Response:
+    """What suspending does, and the reason that it needs."""
+    current_staff().require(Permission.REVOKE)
+    return _asked("suspend", credential_id, Typed({}))
+
+
+@blueprint.post("/credentials/<credential_id>/suspend")
+def suspend(credential_id: str) -> AnyResponse:
+    """Pause a badge."""
+    return _taken_back("suspend", credential_id, current_tool().administering.suspend_credential, "suspended")
+
+
+def _taken_back(
+    name: str, credential_id: str, take_back: Callable[[Acting, str, str], str], what: str
+) -> AnyResponse:
     values = typed()
     try:
-        learner_id = current_tool().administering.revoke_credential(
-            current_staff(), credential_id, values.get("reason", "")
-        )
+        learner_id = take_back(current_staff(), credential_id, values.get("reason", ""))
     except RequestInvalid as error:
-        return _revocation(credential_id, Typed(values, problems_of(error)), 422)
+        return _asked(name, credential_id, Typed(values, problems_of(error)), 422)
     except Conflict:
         # Somebody else was faster: the page tells the reason that stands.
-        return _revocation(credential_id, Typed(values), 409)
-    return done("staff.holders.holder", "revoked", learner_id=learner_id)
+        return _asked(name, credential_id, Typed(values), 409)
+    return done("staff.holders.holder", what, learner_id=learner_id)
+
+
+@blueprint.post("/credentials/<credential_id>/resume")
+def resume(credential_id: str) -> AnyResponse:
+    """End the pause of a badge."""
+    learner_id = current_tool().administering.resume_credential(current_staff(), credential_id)
+    return done("staff.holders.holder", "resumed", learner_id=learner_id)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from flask import Blueprint, Response, request
 from werkzeug.wrappers import Response as AnyResponse
 
+from lti_tool.credentials import designs
 from lti_tool.domain.staff import Permission, StaffRole
 from lti_tool.errors import ErrorCode, RequestInvalid
 from lti_tool.services.form_problems import FormProblem
+from lti_tool.services.pictures import MAXIMUM_COLOURS
 from lti_tool.services.staffing import EMAIL_LENGTH, NAME_LENGTH
 from lti_tool.web.session import current_tool
 from lti_tool.web.staff.gate import Typed, current_staff, done, page, problems_of, typed
@@ -22,7 +24,10 @@ def show() -> Response:
     organisation_id = current_staff().organisation_id
     tool = current_tool()
     return page(
-        "home", view=tool.overview.health(organisation_id), unwell=tool.health.unwell(organisation_id)
+        "home",
+        view=tool.overview.health(organisation_id),
+        unwell=tool.health.unwell(organisation_id),
+        endorsements=tool.endorsing.waiting(organisation_id),
     )
 
 
@@ -33,14 +38,22 @@ def organisation() -> Response:
 
 
 def _organisation(
-    status: int = 200, *, name: Typed | None = None, invitation: Typed | None = None
+    status: int = 200,
+    *,
+    name: Typed | None = None,
+    invitation: Typed | None = None,
+    palette: Typed | None = None,
 ) -> Response:
     staff = current_staff()
+    colours = current_tool().pictures.palette(staff.organisation_id)
     return page(
         "organisation",
         status,
         members=current_tool().staffing.members(staff),
         name=name or Typed({"name": staff.organisation_name}),
+        colours=designs.pairs(colours),
+        palette=palette or Typed({"palette": "\n".join(colours)}),
+        most_colours=MAXIMUM_COLOURS,
         invitation=invitation or Typed({"role": StaffRole.READER.value}),
         limits={"name": NAME_LENGTH, "email": EMAIL_LENGTH},
     )
@@ -55,6 +68,17 @@ def rename() -> AnyResponse:
     except RequestInvalid as error:
         return _organisation(422, name=Typed(values, problems_of(error)))
     return done("staff.home.organisation", "renamed")
+
+
+@blueprint.post("/organisation/palette")
+def set_palette() -> AnyResponse:
+    """Say what the organisation's colours are."""
+    values = typed()
+    try:
+        current_tool().pictures.set_palette(current_staff(), values.get("palette", ""))
+    except RequestInvalid as error:
+        return _organisation(422, palette=Typed(values, problems_of(error)))
+    return done("staff.home.organisation", "saved")
 
 
 @blueprint.get("/members/new")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time
+from typing import Literal
 
 from flask import Blueprint, Response, request
+from werkzeug.wrappers import Response as AnyResponse
 
 from lti_tool.domain.staff import Permission
 from lti_tool.errors import ErrorCode, NotFound, RequestInvalid
@@ -12,6 +14,7 @@ from lti_tool.services.records import RecordKind
 from lti_tool.web.record_files import CONTENT_TYPES, FORMATS, pieces
 from lti_tool.web.session import current_tool
 from lti_tool.web.staff.gate import current_staff, page
+from lti_tool.web.wallet import record_file
 
 blueprint = Blueprint("records", __name__)
 
@@ -22,6 +25,17 @@ def show() -> Response:
     staff = current_staff()
     staff.require(Permission.EXPORT_RECORDS)
     return page("records", counts=current_tool().records.counts(staff.organisation_id))
+
+
+@blueprint.get("/holders/<learner_id>/record.<any(json, jwt):kind>")
+def of_learner(learner_id: str, kind: Literal["json", "jwt"]) -> AnyResponse:
+    """One person's badges in one signed file (CLR 2.0)."""
+    staff = current_staff()
+    staff.require(Permission.EXPORT_RECORDS)
+    if request.method != "GET":
+        return Response(status=204)
+    made = current_tool().transcripts.of_learner(staff.organisation_id, learner_id, kind, staff.actor)
+    return record_file(made, kind)
 
 
 @blueprint.get("/records/<kind>.<format_>")

@@ -11,6 +11,7 @@ from flask_babel import gettext as _
 
 from lti_tool.domain.staff import Permission, StaffRole
 from lti_tool.store.audit import LEARNER, STAFF
+from lti_tool.web.endorsement_words import endorsement_state_kind, endorsement_state_word
 from lti_tool.web.session import current_tool
 
 
@@ -25,6 +26,8 @@ def register(app: Flask) -> None:
         status_kind=status_kind,
         invitation_word=invitation_word,
         invitation_kind=invitation_kind,
+        endorsement_state_word=endorsement_state_word,
+        endorsement_state_kind=endorsement_state_kind,
         product_word=product_word,
         action_word=action_word,
         action_words=action_words,
@@ -74,9 +77,9 @@ def role_word(role: StaffRole | str) -> str:
 def role_sentence(role: StaffRole | str) -> str:
     """What a role permits."""
     return {
-        StaffRole.OWNER: _("May do everything: members, registrations, issuers, micromodules, revocation."),
-        StaffRole.EDITOR: _("Looks after micromodules, categories and issuers."),
-        StaffRole.REVIEWER: _("May revoke badges, and take files of records."),
+        StaffRole.OWNER: _("May do everything: members, platforms, issuers, keys, micromodules, revocation."),
+        StaffRole.EDITOR: _("Looks after micromodules, categories, skills frameworks, colours and issuers."),
+        StaffRole.REVIEWER: _("May revoke and suspend badges, and take files of records."),
         StaffRole.READER: _("Sees everything and changes nothing."),
     }[StaffRole(role)]
 
@@ -157,10 +160,33 @@ def action_words() -> dict[str, str]:
         "deployment_held": _("Deployment seen for the first time"),
         "deployment.frame_origins_changed": _("Websites that may show the tool changed"),
         "organisation.renamed": _("Organisation renamed"),
+        "organisation.palette_changed": _("Colours of the organisation changed"),
+        "picture.uploaded": _("Picture uploaded"),
+        "issuer.created": _("Issuer made"),
         "issuer.changed": _("Issuer changed"),
+        "issuer.picture_changed": _("Picture of an issuer changed"),
+        "issuer.made_default": _("Another issuer made the default"),
+        "issuer.retired": _("Issuer retired"),
+        "issuer.restored": _("Issuer taken back into use"),
+        "issuer.key_rotated": _("New key of an issuer in use"),
+        "issuer.key_compromised": _("Key of an issuer trusted no more"),
+        "credentials.reissued": _("Badges signed anew"),
+        "credential.renewed": _("Badge renewed"),
+        "credentials.ended": _("End of a version signed into its badges"),
+        "achievement.corrected": _("Words or picture of a badge corrected"),
+        "endorsement.offered": _("Endorsement signed and offered"),
+        "endorsement.received": _("Endorsement by another issuer received"),
+        "endorsement.accepted": _("Endorsement accepted"),
+        "endorsement.refused": _("Endorsement refused or taken off"),
+        "endorsement.withdrawn": _("Endorsement withdrawn"),
+        "endorsement.imported": _("Endorsement from elsewhere taken over"),
+        "framework.imported": _("Skills framework imported"),
+        "framework.removed": _("Skills framework removed"),
         "category.created": _("Category made"),
         "category.renamed": _("Category renamed"),
         "category.deleted": _("Category deleted"),
+        "category.moved": _("Category moved among others"),
+        "category.reordered": _("Order within a category changed"),
         "micromodule.created": _("Micromodule described"),
         "micromodule.placed": _("Micromodule placed in a course"),
         "course.copied": _("Badges of a copied course set up as drafts"),
@@ -172,10 +198,23 @@ def action_words() -> dict[str, str]:
         "columns.deleted": _("Gradebook columns deleted"),
         "placement.changed": _("Draft of a micromodule changed"),
         "placement.published": _("Micromodule published in a course"),
+        "micromodule.version_published": _("Next version of a micromodule published"),
+        "badge.switched_on": _("Badge switched on"),
+        "badge.awarded_again": _("Awarded retroactively once more"),
+        "badge.awarded_retroactively": _("Badge awarded retroactively"),
+        "run.paused": _("Awarding paused"),
+        "run.resumed": _("Awarding resumed"),
         "micromodule.categories_changed": _("Categories of a micromodule changed"),
         "micromodule.archived": _("Micromodule archived"),
         "micromodule.restored": _("Micromodule taken back into use"),
+        "milestone.created": _("Milestone described"),
+        "milestone.changed": _("Draft of a milestone changed"),
+        "milestone.activated": _("Milestone activated"),
+        "milestone.retired": _("Milestone retired"),
+        "milestone.discarded": _("Draft of a milestone discarded"),
         "credential.revoked": _("Badge revoked"),
+        "credential.suspended": _("Badge suspended"),
+        "credential.resumed": _("Suspension of a badge ended"),
         "credential.shared": _("Badge shared"),
         "credential.unshared": _("Badge no longer shared"),
         "learner.confirmed": _("Person confirmed as a learner"),
@@ -188,6 +227,17 @@ def action_words() -> dict[str, str]:
         "gate.linked": _("Gate opened by an instructor"),
         "gate.confirmed": _("Gate confirmed"),
         "gate.doubted": _("Gate in doubt: suddenly everybody passed"),
+        "person.code_taken": _("Code taken to join accounts"),
+        "person.code_refused": _("Wrong code entered to join accounts"),
+        "person.code_entered": _("Code entered to join accounts"),
+        "person.declined": _("Joining accounts declined"),
+        "person.joined": _("Accounts of several learning platforms joined"),
+        "person.left": _("Account separated from others"),
+        "review.kept": _("Badge kept after a review"),
+        "review.revoked": _("Badge to be revoked after a review"),
+        "review.undone": _("Revocation after a review undone"),
+        "review.asked": _("Learner asked about a badge"),
+        "review.answered": _("Learner answered about a badge"),
         "award_column.asked_again": _("Writing into the gradebook asked for again"),
         "staff_invited": _("Member invited"),
         "staff_role_changed": _("Role of a member changed"),
@@ -199,6 +249,7 @@ def action_words() -> dict[str, str]:
         "staff_sign_in_refused": _("Sign-in link refused"),
         "audit_log.downloaded": _("Audit log downloaded"),
         "learner.exported": _("Personal data handed out"),
+        "learner_record.exported": _("Signed record of a person's badges taken as a file"),
         "learner.erased": _("Person erased"),
     }
 
@@ -221,16 +272,22 @@ def subject_word(kind: str) -> str:
         "deployment": _("Deployment"),
         "invitation": _("Registration link"),
         "organisation": _("Organisation"),
+        "picture": _("Picture"),
         "issuer": _("Issuer"),
         "category": _("Category"),
+        "framework": _("Skills framework"),
+        "endorsement": _("Endorsement"),
         "micromodule": _("Micromodule"),
         "micromodule_version": _("Micromodule"),
+        "milestone": _("Milestone"),
         "credential": _("Badge"),
+        "achievement_version": _("What a badge says"),
         "learner": _("Person"),
         "staff_member": _("Member"),
         "placement": _("Micromodule in a course"),
         "context": _("Course"),
         "gate": _("Gate"),
+        "review": _("Review of a badge"),
     }.get(kind, kind)
 
 
@@ -244,15 +301,21 @@ def subject_url(kind: str, subject_id: str) -> str | None:
         case "invitation":
             return url_for("staff.invitations.show")
         case "issuer":
-            return url_for("staff.catalogue.issuer", issuer_id=subject_id)
+            return url_for("staff.issuers.issuer", issuer_id=subject_id)
         case "micromodule":
             return url_for("staff.catalogue.micromodule", micromodule_id=subject_id)
+        case "milestone":
+            return url_for("staff.milestones.milestone", milestone_id=subject_id)
         case "context":
             return url_for("staff.connections.course", context_id=subject_id)
         case "credential":
             return url_for("staff.holders.credential", credential_id=subject_id)
+        case "achievement_version":
+            return url_for("public.achievement", achievement_id=subject_id)
         case "learner":
             return url_for("staff.holders.holder", learner_id=subject_id)
+        case "endorsement":
+            return url_for("staff.endorsements.show")
         case "organisation" | "staff_member":
             return url_for("staff.home.organisation")
     return None
@@ -269,9 +332,24 @@ def done_sentence() -> str:
         "renamed": _("Renamed."),
         "created": _("Made."),
         "deleted": _("Deleted."),
+        "endorsement_offered": _("Signed and offered. It shows once its owner accepts it."),
+        "endorsement_accepted": _("Accepted. It shows, and new badges carry it."),
+        "endorsement_refused": _("It does not show, and new badges do not carry it."),
+        "endorsement_withdrawn": _("Withdrawn. Whoever verifies a badge that carries it learns so."),
+        "endorsement_imported": _("Checked and taken over. It shows, and new badges carry it."),
+        "framework_removed": _("Removed. Badges keep the skills that were taken from it."),
         "role": _("The role was changed. It counts from the next click on."),
+        "milestone_activated": _("Active. Badges of those who have reached it follow within minutes."),
+        "milestone_retired": _("Done. Nobody gets it any more; whoever has it keeps it."),
         "archived": _("Archived. It is offered to no further course."),
         "restored": _("Taken back into use."),
+        "corrected": _("Corrected. What people hold is being signed anew."),
+        "picture": _("Saved. Badges signed from now on name this picture."),
+        "key_rotated": _("A new key signs from now on. What the former one signed stays valid."),
+        "key_given_up": _("The key is trusted no more. Its badges are being signed anew."),
+        "issuer_retired": _("Retired. It is offered for nothing new; what it signed stays valid."),
         "revoked": _("Revoked. Whoever verifies the badge learns it from now on."),
+        "suspended": _("Suspended. Whoever verifies the badge learns it from now on."),
+        "resumed": _("The suspension has ended. The badge is valid again."),
         "erased": _("Erased. Signed badges of the person are withdrawn within minutes."),
     }.get(request.args.get("done", ""), "")

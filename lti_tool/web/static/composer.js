@@ -1,6 +1,8 @@
 // The picture follows the choices; without script the button "Update the picture" does the same.
+// An uploaded picture has nothing to compose.
 const form = document.querySelector("form[data-artwork]");
-const picture = document.getElementById("artwork-preview");
+const whole = document.getElementById("artwork-preview");
+const pictures = document.querySelectorAll("[data-artwork-shown]");
 const contrast = document.getElementById("contrast");
 const NAMES = ["shape", "icon", "background", "foreground", "text"];
 let timer;
@@ -27,7 +29,7 @@ function decimal(number) {
 function draw() {
   const chosen = new URLSearchParams();
   for (const name of NAMES) chosen.set(name, form.elements[name].value);
-  picture.src = `${form.dataset.artwork}?${chosen}`;
+  for (const picture of pictures) picture.src = `${form.dataset.artwork}?${chosen}`;
   const value = ratio(form.elements.background.value, form.elements.foreground.value);
   const { forText, forPicture } = contrast.dataset; // WCAG 1.4.3 and 1.4.11
   const needed = Number(form.elements.text.value.trim() ? forText : forPicture);
@@ -41,7 +43,20 @@ function soon() {
   timer = setTimeout(draw, 200);
 }
 
-for (const name of NAMES) form.elements[name].addEventListener("input", soon);
+// A template, or a pair of colours: the fields take what its button says, without a way to the server.
+function choose(event) {
+  const button = event.target.closest("[data-fields]");
+  if (!button) return;
+  event.preventDefault();
+  for (const [name, value] of Object.entries(JSON.parse(button.dataset.fields))) form.elements[name].value = value;
+  form.elements.shape.dispatchEvent(new Event("input", { bubbles: true }));
+  draw();
+}
+
+if (contrast) {
+  for (const name of NAMES) form.elements[name].addEventListener("input", soon);
+  document.getElementById("artwork").addEventListener("click", choose);
+}
 form.elements.image_alt.addEventListener("input", () => {
-  picture.alt = form.elements.image_alt.value;
+  whole.alt = form.elements.image_alt.value;
 });

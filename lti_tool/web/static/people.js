@@ -2,7 +2,7 @@
 // Without script the link ticks everybody, and the server says the same about files.
 const all = document.querySelector("a[data-choose-all]");
 if (all) {
-  const boxes = [...document.querySelectorAll('form.attest input[name="learner_id"]')];
+  const boxes = [...document.querySelectorAll('form.attest input[type="checkbox"]')];
   const status = document.querySelector("[data-chosen]");
   const chooseAll = all.textContent;
   const show = () => {

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from requests import PreparedRequest, Response
 from requests.adapters import BaseAdapter
 
@@ -26,6 +27,8 @@ from lti_tool.bootstrap import Tool, build_tool
 from lti_tool.commands import doctor
 from lti_tool.domain.registrations import DeploymentStatus, DeploymentView
 from lti_tool.lti.connector import ServiceAccess, host_of
+from lti_tool.services.reissuing import Reissuing
+from lti_tool.store import tables
 from lti_tool.store.tables import Registration
 from tests import factories
 from tests.integration.cli.conftest import CommandLine
@@ -62,7 +65,8 @@ def test_the_commands_of_the_public_interface_are_there() -> None:
     assert commands >= {
         *("serve", "worker", "doctor", "sync", "award", "verify"),
         *(f"db {name}" for name in ("upgrade", "downgrade", "check")),
-        *(f"keys {name}" for name in ("generate", "rotate", "encrypt", "decrypt", "list")),
+        *(f"keys {name}" for name in ("generate", "rotate", "compromised", "encrypt", "decrypt", "list")),
+        *("issuers add", "issuers list", "credentials reissue"),
         *(
             f"registrations {name}"
             for name in ("add", "list", "show", "approve", "disable", "remove", "import")
@@ -139,7 +143,7 @@ def test_a_database_that_fails_in_between_leaks_no_values(
         (("credentials", "show", "x"), "no credential x", "lti-tool credentials list"),
         (
             ("credentials", "revoke", "x", "--reason", "r"),
-            "credential not found",
+            "no credential x",
             "lti-tool credentials list",
         ),
         (("verify", "http://badges.example/x"), "verify url unreachable: refused", "lti-tool verify FILE"),
@@ -209,6 +213,88 @@ def test_keys_are_made_once_and_rotated(tool: Tool, lti_tool: CommandLine) -> No
     listed = lti_tool("keys", "list", "--json").json
     assert sorted(key["state"] for key in listed) == ["active", "active", "retired", "retired"]
     assert "PRIVATE" not in lti_tool("keys", "list").out
+
+
+def test_an_issuers_keys_for_tokens_are_rotated_apart(tool: Tool, lti_tool: CommandLine) -> None:
+    course = factories.course(tool.database)
+    tool.keyring.ensure(f"issuers/{course.issuer_id}")
+    tokens = tool.keyring.ensure(f"issuers/{course.issuer_id}/tokens", "ES256")
+    (rotated,) = lti_tool("keys", "rotate", tokens.purpose, "--json").json
+    assert (rotated["purpose"], rotated["algorithm"]) == (tokens.purpose, "ES256")
+    assert rotated["kid"] != tokens.kid
+    assert len(tool.keyring.of(f"issuers/{course.issuer_id}")) == 1
+
+
+def test_a_key_that_was_seen_is_given_up_and_its_badges_are_signed_anew(
+    tool: Tool, lti_tool: CommandLine
+) -> None:
+    course = factories.course(tool.database)
+    placed = factories.placed(tool.database, course)
+    learners = factories.enrol(tool.database, course, 2)
+    awards = [factories.award(tool.database, course, placed, learner) for learner in learners]
+    tool.issuing.issue_for(awards)
+    stolen = tool.keyring.signer(f"issuers/{course.issuer_id}").kid
+    said = lti_tool("keys", "compromised", course.issuer_id, stolen)
+    assert said.status == 0
+    assert said.out.startswith("2 badges signed anew\n")
+    assert "In two minutes the worker looks" in said.out
+    states = {key["kid"]: key["state"] for key in lti_tool("keys", "list", "--json").json}
+    assert states.pop(stolen) == "compromised"
+    assert set(states.values()) == {"active"}
+    document = tool.issuing.did_document(course.issuer_id)
+    assert document is not None
+    assert stolen not in document.body.decode()
+    for wrong in ((course.issuer_id, "nobody"), ("nobody", stolen)):
+        refused = lti_tool("keys", "compromised", *wrong)
+        assert (refused.status, refused.out) == (1, "")
+
+
+def test_whoever_asks_is_told_that_the_worker_was_quicker(
+    tool: Tool, lti_tool: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    course = factories.course(tool.database)
+    placed = factories.placed(tool.database, course)
+    (learner,) = factories.enrol(tool.database, course, 1)
+    credential_id = tool.issuing.issue_credential(factories.award(tool.database, course, placed, learner))
+    stolen = tool.keyring.signer(f"issuers/{course.issuer_id}").kid
+    monkeypatch.setattr(Reissuing, "work", lambda *_: None)
+    said = lti_tool("credentials", "reissue", str(credential_id), "--reason", "Again").out
+    assert said == "0 signed anew; the worker goes on with the others\n"
+    said = lti_tool("keys", "compromised", course.issuer_id, stolen).out
+    assert said.startswith("0 badges signed anew\n")
+    assert "The worker was quicker to take it" in said
+    assert "In two minutes" not in said
+
+
+def test_a_badge_is_signed_anew_on_request(tool: Tool, lti_tool: CommandLine) -> None:
+    course = factories.course(tool.database)
+    placed = factories.placed(tool.database, course)
+    (learner,) = factories.enrol(tool.database, course, 1)
+    credential_id = tool.issuing.issue_credential(factories.award(tool.database, course, placed, learner))
+    assert credential_id is not None
+    before = lti_tool("credentials", "show", credential_id, "--json").json["document"]
+    assert lti_tool("credentials", "reissue", credential_id, "--reason", "Again").out == "1 signed anew\n"
+    assert lti_tool("credentials", "show", credential_id, "--json").json["document"] != before
+    assert lti_tool("credentials", "reissue", "nobody", "--reason", "Again").status == 1
+
+
+def test_a_further_issuer_is_added_and_may_be_the_default(tool: Tool, lti_tool: CommandLine) -> None:
+    course = factories.course(tool.database)
+    added = lti_tool(
+        "issuers",
+        "add",
+        course.organisation_id,
+        "Faculty",
+        "--default",
+        "--token-algorithm",
+        "ES256",
+        "--json",
+    ).json
+    assert added["did"].endswith(f":issuers:{added['id']}")
+    listed = {one["id"]: one["is_default"] for one in lti_tool("issuers", "list", "--json").json}
+    assert listed == {course.issuer_id: False, added["id"]: True}
+    assert lti_tool("issuers", "add", course.organisation_id, "Faculty").status == 1
+    assert lti_tool("issuers", "add", "nobody", "Faculty").status == 1
 
 
 def test_a_key_is_announced_once_and_only_the_tools_own(tool: Tool, lti_tool: CommandLine) -> None:
@@ -354,6 +440,20 @@ def test_awards_are_decided_issued_listed_and_revoked(
     path.write_text(shown["document"], encoding="utf-8")
     assert lti_tool("verify", str(path)).status == 0
 
+    assert lti_tool("credentials", "list", "--ending-within", "36500", "--json").json == []
+    with tool.database.write() as session:
+        session.execute(
+            sa.update(tables.Credential)
+            .where(tables.Credential.id == listed[0]["id"])
+            .values(valid_until=tool.clock() + timedelta(days=20))
+        )
+    assert lti_tool("credentials", "list", "--ending-within", "19", "--json").json == []
+    ending = lti_tool("credentials", "list", "--ending-within", "21", "--json").json
+    assert [each["id"] for each in ending] == [listed[0]["id"]]
+    assert "valid_until" in lti_tool("credentials", "list", "--ending-within", "21").out
+    for refused in ("0", "36501", "-1", "x", "9" * 5000):
+        assert lti_tool("credentials", "list", "--ending-within", refused).status == 2
+
     read_by_people = lti_tool("credentials", "show", listed[0]["id"]).out
     assert '\n  "credentialSubject": {\n' in read_by_people, "one line of JSON is for programs"
     assert json.loads(read_by_people[read_by_people.index("{") :]) == json.loads(shown["document"])
@@ -364,6 +464,11 @@ def test_awards_are_decided_issued_listed_and_revoked(
     assert (revoked.status, revoked.json["verdict"]) == (3, "invalid")
     statuses = {each["id"]: each["status"] for each in lti_tool("credentials", "list", "--json").json}
     assert statuses == {listed[0]["id"]: "revoked", listed[1]["id"]: "issued"}
+    paused = lti_tool("credentials", "suspend", listed[1]["id"], "--reason", "Being looked into")
+    assert paused.status == 1, "its status list says what is revoked"
+    both = [each["id"] for each in listed]
+    again = lti_tool("credentials", "revoke", *both, "--reason", "Another reason", "--json")
+    assert [each["revocation_reason"] for each in again.json] == ["Given by mistake", "Another reason"]
 
 
 def test_awards_that_wait_are_issued(tool: Tool, lti_tool: CommandLine) -> None:

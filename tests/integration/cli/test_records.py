@@ -82,3 +82,31 @@ def test_an_unknown_organisation_or_time_is_said(tool: Tool, lti_tool: CommandLi
     said = lti_tool("export", "awards", organisation_id, "--since", "yesterday")
     assert (said.status, "no time: yesterday" in said.err) == (1, True)
     assert lti_tool("export", "badges", organisation_id).status == 2
+
+
+@pytest.mark.parametrize("kind", ["json", "jwt"])
+def test_a_persons_badges_are_written_as_one_signed_record(
+    tool: Tool, lti_tool: CommandLine, tmp_path: Path, kind: str
+) -> None:
+    organisation_id, learner_id, award_id = awarded(tool)
+    tool.issuing.issue_credential(award_id)
+    target = tmp_path / "record"
+    said = lti_tool("export", "clr", learner_id, "--format", kind, "--output", str(target), "--json")
+    assert (said.status, said.json["learner"], said.json["organisation"]) == (0, learner_id, organisation_id)
+    assert target.stat().st_mode & 0o077 == 0
+    assert tool.verifying.verify(target.read_bytes()).is_record
+    again = lti_tool("export", "clr", learner_id, "--output", str(target))
+    assert (again.status, "is there already" in again.err) == (1, True)
+    with tool.database.read() as session:
+        actions = session.scalars(sa.select(AuditEvent.action).where(AuditEvent.actor == "cli")).all()
+    assert actions.count("learner_record.exported") == 1
+
+
+def test_there_is_no_record_of_somebody_without_a_badge_and_none_of_nobody(
+    tool: Tool, lti_tool: CommandLine, tmp_path: Path
+) -> None:
+    _organisation_id, learner_id, _award_id = awarded(tool)
+    target = tmp_path / "record"
+    for somebody in (learner_id, "nobody"):
+        assert lti_tool("export", "clr", somebody, "--output", str(target)).status == 1
+        assert not target.exists()

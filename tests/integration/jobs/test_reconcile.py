@@ -16,7 +16,10 @@ from lti_tool.errors import ErrorCode, LaunchRefused
 from lti_tool.jobs.reconcile import BACKLOG, FIRST_PORTION, LEASE_SECONDS, PATIENCE, SYNC_PATIENCE, Reconcile
 from lti_tool.jobs.tasks import register
 from lti_tool.keyring import LTI
+from lti_tool.services.signing_anew import LAST_LOOK_AFTER
+from lti_tool.services.staffing import Operator
 from lti_tool.store.tables import (
+    AchievementVersion,
     AuditEvent,
     CallBudget,
     Context,
@@ -24,6 +27,7 @@ from lti_tool.store.tables import (
     Nonce,
     RefusedLaunch,
     Registration,
+    Renewal,
     StatusList,
 )
 from tests import factories
@@ -106,7 +110,7 @@ def test_a_revocation_whose_list_was_not_signed_is_offered(tool: Tool, course: f
     assert credential_id is not None
     reconcile = Reconcile(tool)
     register(tool, reconcile)
-    tool.issuing.revoke_credential(credential_id, "by mistake", "cli")
+    tool.revoking.revoke(credential_id, "by mistake", "cli")
     while tool.queue._huey.storage.dequeue() is not None:
         pass  # the hint is lost
     assert reconcile.run() == 1
@@ -331,3 +335,73 @@ def test_keys_that_cannot_be_read_stop_nothing_else(
     (learner_id,) = factories.enrol(tool.database, course)
     factories.award(tool.database, course, placed, learner_id)
     assert Reconcile(tool).run() == 1
+
+
+def test_badges_of_a_key_that_was_given_up_are_signed_anew_whoever_was_killed(
+    tool: Tool, course: factories.Course, watch: Watch
+) -> None:
+    placed = factories.placed(tool.database, course)
+    (learner,) = factories.enrol(tool.database, course, 1)
+    credential_id = tool.issuing.issue_credential(factories.award(tool.database, course, placed, learner))
+    stolen = tool.keyring.signer(f"issuers/{course.issuer_id}").kid
+    acting = Operator(course.organisation_id)
+    run = tool.reissuing.compromise(acting, course.issuer_id, stolen)
+    while tool.queue._huey.dequeue() is not None:  # the worker took the message off, and was killed
+        pass
+    register(tool, Reconcile(tool))
+    Reconcile(tool).run()
+    assert ("reissue", {"run_id": run.id}) in offered(tool)
+    drain(tool)
+    with tool.database.read() as session:
+        row = session.get_one(Credential, credential_id)
+    assert stolen not in str(row.document)
+    assert tool.reissuing.run(course.organisation_id, run.id).step == "last_look"
+    watch.now += LAST_LOOK_AFTER
+    Reconcile(tool).run()
+    drain(tool)
+    assert tool.reissuing.run(course.organisation_id, run.id).status == "done"
+    watch.now += timedelta(hours=1)
+    Reconcile(tool).run()
+    assert "reissue" not in [name for name, _ in offered(tool)]
+
+
+def test_ends_and_renewals_of_badges_are_signed_whoever_was_killed(
+    tool: Tool, course: factories.Course, watch: Watch
+) -> None:
+    placed = factories.placed(tool.database, course)
+    version_id = str(placed.achievement_version_id)
+    first, second = factories.enrol(tool.database, course, 2)
+    with tool.database.write() as session:
+        session.get_one(AchievementVersion, version_id).validity_months = 1
+    ids = [
+        tool.issuing.issue_credential(factories.award(tool.database, course, placed, learner))
+        for learner in (first, second)
+    ]
+    reconcile = Reconcile(tool)
+    register(tool, reconcile)
+    with tool.database.write() as session:
+        badge = session.get_one(Credential, ids[0])
+        assert badge.valid_until is not None
+        renewed_until = badge.valid_until + timedelta(days=30)
+        moments = {"met_at": watch.now, "renewed_at": watch.now, "valid_until": renewed_until}
+        owner = {"organisation_id": course.organisation_id, "award_id": badge.award_id}
+        session.add(Renewal(number=1, finding={}, evidence={}, **owner, **moments))
+    reconcile.run()
+    assert ("sign_renewals", {"organisation_id": course.organisation_id}) in offered(tool)
+    drain(tool)
+    with tool.database.read() as session:
+        assert session.get_one(Credential, ids[0]).valid_until == renewed_until
+    ends_at = (watch.now + timedelta(days=3)).replace(microsecond=0)
+    with tool.database.write() as session:
+        session.get_one(AchievementVersion, version_id).expires_at = ends_at
+    reconcile.run()
+    assert ("end_badges", {"achievement_version_id": version_id}) in offered(tool)
+    drain(tool)
+    with tool.database.read() as session:
+        assert {session.get_one(Credential, id_).valid_until for id_ in ids} == {ends_at}
+    watch.now += LAST_LOOK_AFTER
+    reconcile.run()
+    drain(tool)
+    watch.now += timedelta(hours=1)
+    reconcile.run()
+    assert {"sign_renewals", "end_badges"}.isdisjoint(name for name, _ in offered(tool))

@@ -12,7 +12,9 @@ import sqlalchemy as sa
 from lti_tool.domain.staff import StaffRole
 from lti_tool.keyring import Keyring
 from lti_tool.services.administering import Administering
+from lti_tool.services.issuers import Issuers
 from lti_tool.services.overview import Overview
+from lti_tool.services.pictures import Pictures
 from lti_tool.services.registration import Registrations
 from lti_tool.services.staffing import StaffView
 from lti_tool.store import tables
@@ -74,8 +76,9 @@ class Office:
             database, self.school.clock, self.keyring, self.school.urls, self.queue, self.school.ages
         )
         self.administering = Administering(
-            database, self.school.clock, self.registrations, self.school.issuing
+            database, self.school.clock, self.registrations, self.school.revoking
         )
+        self.issuers = Issuers(database, self.school.clock, Pictures(database, self.school.clock))
         self.ours = self.settle("Ours")
         self.theirs = self.settle("Theirs")
 

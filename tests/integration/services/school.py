@@ -12,11 +12,21 @@ import sqlalchemy as sa
 
 from lti_tool.bootstrap import IssuerKeyring
 from lti_tool.keyring import Keyring
+from lti_tool.services.addresses import PublicUrls
 from lti_tool.services.awarding import Awarding
 from lti_tool.services.call_budgets import CallBudgets
+from lti_tool.services.expiring import Expiring
 from lti_tool.services.freshness import Ages
-from lti_tool.services.issuing import Issuing, PublicUrls
+from lti_tool.services.issuing import Issuing
 from lti_tool.services.launching import SessionView
+from lti_tool.services.own_documents import OwnDocuments
+from lti_tool.services.reissuing import Reissuing
+from lti_tool.services.renewing import Renewing
+from lti_tool.services.revoking import Revoking
+from lti_tool.services.sharing import Sharing
+from lti_tool.services.status_lists import StatusLists
+from lti_tool.services.tokens import Tokens
+from lti_tool.services.transcripts import Transcripts
 from lti_tool.store import tables
 from lti_tool.store.database import Database
 from tests import factories
@@ -53,6 +63,49 @@ class School:
         return Issuing(
             self.database, IssuerKeyring(Keyring(self.keys_dir)), self.clock, self.urls, self.hints
         )
+
+    @property
+    def status_lists(self) -> StatusLists:
+        return StatusLists(self.database, IssuerKeyring(Keyring(self.keys_dir)), self.clock, self.urls)
+
+    @property
+    def own_documents(self) -> OwnDocuments:
+        return OwnDocuments(self.issuing, self.status_lists)
+
+    @property
+    def revoking(self) -> Revoking:
+        return Revoking(self.database, self.clock, self.hints)
+
+    @property
+    def reissuing(self) -> Reissuing:
+        keys = IssuerKeyring(Keyring(self.keys_dir))
+        return Reissuing(
+            self.database,
+            keys,
+            self.clock,
+            self.urls,
+            self.hints,
+            self.status_lists.sign,
+            self.issuing.documents_now,
+            self.issuing.achievement_now,
+        )
+
+    @property
+    def expiring(self) -> Expiring:
+        return Expiring(self.database, IssuerKeyring(Keyring(self.keys_dir)), self.clock, self.urls)
+
+    @property
+    def renewing(self) -> Renewing:
+        return Renewing(self.database, IssuerKeyring(Keyring(self.keys_dir)), self.clock, self.urls)
+
+    @property
+    def tokens(self) -> Tokens:
+        sharing = Sharing(self.database, self.clock, self.urls)
+        return Tokens(self.database, IssuerKeyring(Keyring(self.keys_dir)), self.urls, sharing)
+
+    @property
+    def transcripts(self) -> Transcripts:
+        return Transcripts(self.database, self.clock, self.issuing, self.tokens)
 
     def issued(self, course: Course, placed: Placed, learner_id: str) -> str:
         """The id of a learner's new credential, signed."""

@@ -77,9 +77,10 @@ CHANGES: dict[str, tuple[Permission, Callable[[Office, Any, Organisation], objec
             staff, of.course.deployment_id, "https://lms.example.edu"
         ),
     ),
+    "add_issuer": (Permission.EDIT_ISSUERS, lambda office, staff, _: office.issuers.add(staff, PROFILE)),
     "change_issuer": (
         Permission.EDIT_ISSUERS,
-        lambda office, staff, of: office.administering.change_issuer(staff, of.course.issuer_id, PROFILE),
+        lambda office, staff, of: office.issuers.change(staff, of.course.issuer_id, PROFILE),
     ),
     "add_category": (
         Permission.EDIT_MICROMODULES,
@@ -109,7 +110,7 @@ CHANGES: dict[str, tuple[Permission, Callable[[Office, Any, Organisation], objec
     ),
 }
 """Every change: what it asks for, and how it is made."""
-OF_NOBODY_ELSE = ("rename_organisation", "add_category")
+OF_NOBODY_ELSE = ("rename_organisation", "add_category", "add_issuer")
 """Changes that name no id."""
 
 
@@ -410,14 +411,14 @@ def test_an_issuers_profile_is_checked_field_by_field(
 ) -> None:
     ours = small_office.ours
     with pytest.raises(RequestInvalid) as caught:
-        small_office.administering.change_issuer(ours.staff(), ours.course.issuer_id, PROFILE | changes)
+        small_office.issuers.change(ours.staff(), ours.course.issuer_id, PROFILE | changes)
     problems: Any = caught.value.params["problems"]
     assert [(problem.field, problem.code) for problem in problems] == [(field, code)]
 
 
 def test_an_empty_field_of_an_issuer_is_none(office: Office) -> None:
     ours = office.ours
-    office.administering.change_issuer(
+    office.issuers.change(
         ours.staff(), ours.course.issuer_id, {"name": "  New   name ", "url": "", "email": " "}
     )
     row = office.row(tables.Issuer, ours.course.issuer_id)
@@ -430,12 +431,12 @@ def test_the_log_says_what_was_changed_and_nothing_where_nothing_was(office: Off
 
     def change() -> None:
         office.administering.rename_organisation(ours.staff(), "Renamed")
-        office.administering.change_issuer(ours.staff(), ours.course.issuer_id, PROFILE)
+        office.issuers.change(ours.staff(), ours.course.issuer_id, PROFILE)
 
     former = office.row(tables.Organisation, ours.id).name
     change()
     change()
-    office.administering.change_issuer(ours.staff(), ours.course.issuer_id, PROFILE | {"url": ""})
+    office.issuers.change(ours.staff(), ours.course.issuer_id, PROFILE | {"url": ""})
     events = office.school.rows(tables.AuditEvent, tables.AuditEvent.organisation_id == ours.id)
     assert sorted((event.action, *sorted(map(str, event.detail.values()))) for event in events) == [
         ("issuer.changed", "['name', 'url', 'email', 'description']"),

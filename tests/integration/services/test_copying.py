@@ -427,7 +427,9 @@ def test_the_picker_knows_what_came_with_the_copy(small: Copies) -> None:
                 tables.MicromoduleVersion.id == version_id
             )
         ).one()
-        micromodules.put_in_category(session, small.course.organisation_id, micromodule_id, "Open Data")
+        micromodules.put_in_category(
+            session, small.course.organisation_id, micromodule_id, "Open Data", "cli", factories.NOW
+        )
     settings = DeepLinkingSettings(
         return_url="https://lms.example/return",
         accept_types=("ltiResourceLink",),

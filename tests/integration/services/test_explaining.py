@@ -154,7 +154,7 @@ def test_a_revoked_badge_is_shown_as_one(small_school: School) -> None:
     placed = factories.placed(school.database, course)
     (learner,) = factories.enrol(school.database, course)
     credential_id = school.issued(course, placed, learner)
-    school.issuing.revoke_credential(credential_id, "Mistake", "cli")
+    school.revoking.revoke(credential_id, "Mistake", "cli")
     earned = explain(school, course, placed.placement_id, learner).earned
     assert earned is not None
     assert (earned.revoked_at, earned.revocation_reason) == (NOW, "Mistake")

@@ -238,7 +238,7 @@ def test_what_was_handed_in_counts_once_it_is_accepted(school: School, state: st
 
 
 def test_what_was_completed_or_earned_elsewhere_counts_by_its_date(school: School) -> None:
-    """In any version and course of the organisation; a revoked badge does not."""
+    """In any version and course of the organisation; a badge counts while it is in force."""
     elsewhere = school.course()
     (course,) = factories.courses_beside(school.database, elsewhere, 1)
     basics = factories.placed(school.database, elsewhere)
@@ -247,10 +247,12 @@ def test_what_was_completed_or_earned_elsewhere_counts_by_its_date(school: Schoo
     held = HoldsAchievement(achievement_id, "Basics badge")
     first = factories.placed(school.database, course, criterion=completed)
     second = factories.placed(school.database, course, criterion=held)
-    has_both, revoked, nothing = factories.enrol(school.database, course, 3)
-    for learner_id in (has_both, revoked):
+    has_both, over, revoked, nothing = factories.enrol(school.database, course, 4)
+    for learner_id in (has_both, over, revoked):
+        valid_until = NOW if learner_id == over else NOW + timedelta(seconds=1)
         award_id = factories.award(school.database, elsewhere, basics, learner_id, EARLIER)
         factories.credential(school.database, elsewhere, award_id)
+        school.change(tables.Credential, tables.Credential.award_id == award_id, valid_until=valid_until)
         with school.database.write() as session:
             session.add(
                 tables.Completion(
@@ -264,7 +266,7 @@ def test_what_was_completed_or_earned_elsewhere_counts_by_its_date(school: Schoo
     school.change(tables.Credential, tables.Credential.award_id == award_id, revoked_at=NOW)
     decide(school, course)
     for learner_id, has_completed, holds in (
-        (has_both, True, True), (revoked, True, False), (nothing, False, False),
+        (has_both, True, True), (over, True, False), (revoked, True, False), (nothing, False, False),
     ):  # fmt: skip
         expected = Fact(has_completed, EARLIER if has_completed else None)
         assert evidence_of(school, first, learner_id).facts == {completed.key: expected}

@@ -252,7 +252,7 @@ def test_a_revoked_badge_is_shown_as_one(small_school: School) -> None:
     (award,) = small_school.rows(tables.Award, tables.Award.learner_id == people[1])
     credential_id = small_school.issuing.issue_credential(award.id)
     assert credential_id is not None
-    small_school.issuing.revoke_credential(credential_id, "Mistake", "cli")
+    small_school.revoking.revoke(credential_id, "Mistake", "cli")
     rows = {row.learner_id: row for row in page_of(small_school, course, placed).rows}
     assert rows[people[1]].is_revoked
     assert sum(row.is_revoked for row in rows.values()) == 1

@@ -12,11 +12,12 @@ import sqlalchemy as sa
 from lti_tool.domain.awarding import Verdict
 from lti_tool.domain.criteria import State
 from lti_tool.errors import ConfigurationInvalid, ErrorCode, NotFound
-from lti_tool.keyring import issuer_purpose
+from lti_tool.keyring import KeyState, KeyView, issuer_purpose
+from lti_tool.services.issuer_keys import dated
 from lti_tool.store import audit, tables
 from lti_tool.store.audit import EventFilter
 from lti_tool.store.database import Database
-from lti_tool.store.holders import HolderFilter
+from lti_tool.store.holders import STATES, HolderFilter
 from tests import factories
 from tests.factories import NOW
 from tests.integration.services.office import Office
@@ -242,10 +243,17 @@ def test_a_retired_key_says_since_when(small_office: Office) -> None:
     small_office.keyring.rotate(issuer_purpose(issuer_id), small_office.school.clock())
     view = small_office.overview.issuer(small_office.ours.id, issuer_id)
     active, retired = view.keys
-    assert (active.is_active, active.retired_at) == (True, None)
-    assert not retired.is_active
-    assert retired.retired_at == active.made_at
+    assert (active.state, active.retired_at) == ("active", None)
+    assert (retired.state, retired.retired_at) == ("retired", small_office.school.clock())
     assert view.did == small_office.school.urls.did(issuer_id)
+
+
+def test_a_key_that_an_earlier_release_retired_was_retired_when_the_next_one_was_made() -> None:
+    def key(kid: str, state: KeyState, day: int) -> KeyView:
+        return KeyView("issuers/1", kid, state, "EdDSA", NOW + timedelta(days=day), is_encrypted=False)
+
+    shown = dated([key("new", "active", 2), key("middle", "retired", 1), key("old", "retired", 0)])
+    assert [one.retired_at for one in shown] == [None, NOW + timedelta(days=2), NOW + timedelta(days=1)]
 
 
 def test_a_key_file_that_others_can_read_is_said_and_breaks_no_page(small_office: Office) -> None:
@@ -287,6 +295,30 @@ def test_holders_are_found_by_a_part_of_their_name_in_any_case(office: Office) -
         assert [row.name for row in found.page.rows] == [name]
         assert found.page.total == 1
     assert office.overview.holders(ours.id, HolderFilter("_")).page.total == 1
+
+
+def test_holders_are_narrowed_by_what_their_badges_are_worth(office: Office) -> None:
+    ours, row = office.ours, tables.Credential
+    learners = factories.enrol(office.database, ours.course, 4)
+    issued = [office.school.issued(ours.course, ours.placed, learner_id) for learner_id in learners]
+    over, paused, both, later = issued
+    a_day = timedelta(days=1)
+    office.school.change(row, row.id == over, valid_until=NOW)
+    office.school.change(row, row.id == paused, valid_until=NOW - a_day, suspended_at=NOW)
+    office.school.change(row, row.id == both, valid_until=NOW - a_day, suspended_at=NOW, revoked_at=NOW)
+    office.school.change(row, row.id == later, valid_until=NOW + a_day)
+    counted = {
+        state: office.overview.holders(ours.id, HolderFilter(state=state)).page for state in (*STATES, None)
+    }
+    assert {state: page.total for state, page in counted.items()} == {
+        "unsigned": 0,
+        "expired": 1,
+        "suspended": 1,
+        "revoked": 1,
+        None: 5,
+    }
+    rows = counted[None].rows
+    assert [sum(getattr(one, state) for one in rows) for state in STATES] == [0, 1, 1, 1]
 
 
 def test_holders_are_leafed_through_on_the_server(office: Office) -> None:
@@ -461,10 +493,10 @@ def test_pages_cost_the_same_however_much_they_show(office: Office) -> None:
         "issuers": (1, lambda: overview.issuers(ours.id)),
         "issuer": (1, lambda: overview.issuer(ours.id, ours.course.issuer_id)),
         "micromodules": (3, lambda: overview.micromodules(ours.id)),
-        "micromodule": (5, lambda: overview.micromodule(ours.id, ours.micromodule_id)),
+        "micromodule": (6, lambda: overview.micromodule(ours.id, ours.micromodule_id)),
         "categories": (1, lambda: overview.categories(ours.id)),
         "holders": (3, lambda: overview.holders(ours.id, HolderFilter("learner", ours.micromodule_id))),
-        "holder": (3, lambda: overview.holder(ours.id, ours.learner_id)),
+        "holder": (4, lambda: overview.holder(ours.id, ours.learner_id)),
         "credential": (2, lambda: overview.credential(ours.id, ours.credential_id)),
         "audit": (5, lambda: overview.trail(ours.id, EventFilter())),
     }

@@ -16,9 +16,10 @@ import sqlalchemy as sa
 from structlog.testing import capture_logs
 
 from lti_tool.errors import Busy, Conflict, ErrorCode, NotAllowed, NotFound
+from lti_tool.keyring import Keyring
 from lti_tool.services.privacy import EXPORTS_AN_HOUR, Privacy
 from lti_tool.services.public import PublicRecords
-from lti_tool.store import credentials, privacy, tables
+from lti_tool.store import credentials, privacy, status_lists, tables
 from lti_tool.store.privacy import KINDS
 from tests import factories
 from tests.factories import NOW, Course, Placed
@@ -116,7 +117,22 @@ def live(school: School) -> Life:
         digest="0" * 64,
         decided_at=NOW,
     )
-    add(school, group, decision)
+    (badge,) = school.rows(
+        tables.AchievementVersion, tables.AchievementVersion.id == placed.achievement_version_id
+    )
+    milestone = tables.Milestone(
+        **owned, achievement_id=badge.achievement_id, kind="explorer", status="active", created_at=NOW
+    )
+    add(school, group, decision, milestone)
+    milestone_version = tables.MilestoneVersion(
+        **owned,
+        milestone_id=milestone.id,
+        number=1,
+        criteria={},
+        achievement_version_id=badge.id,
+        created_at=NOW,
+    )
+    add(school, milestone_version)
     add(
         school,
         tables.GroupMember(**owned, group_id=group.id, learner_id=learner_id),
@@ -129,6 +145,33 @@ def live(school: School) -> Life:
             decision_id=decision.id,
             met_at=NOW,
             recorded_at=NOW,
+        ),
+        tables.MilestoneDecision(
+            **owned,
+            milestone_version_id=milestone_version.id,
+            learner_id=learner_id,
+            verdict="award",
+            state="met",
+            finding={"reason": f"said of {NAME}"},
+            evidence={"text": TEXT},
+            digest="0" * 64,
+            decided_at=NOW,
+        ),
+        tables.PersonCode(
+            **owned,
+            learner_id=learner_id,
+            code_hash="a" * 64,
+            created_at=NOW,
+            expires_at=NOW + timedelta(minutes=10),
+        ),
+        tables.PersonCode(
+            **owned,
+            learner_id=other_id,
+            code_hash="b" * 64,
+            created_at=NOW,
+            expires_at=NOW + timedelta(minutes=10),
+            used_at=NOW,
+            used_by_id=learner_id,
         ),
         tables.Draft(
             **owned, context_id=course.context_id, learner_id=learner_id, form={"name": TEXT}, updated_at=NOW
@@ -143,13 +186,63 @@ def live(school: School) -> Life:
             expires_at=NOW + timedelta(hours=1),
         ),
     )
+    actor = f"learner:{learner_id}"
+    school.change(tables.AchievementVersion, tables.AchievementVersion.id == badge.id, published_by=actor)
+    (version,) = school.rows(
+        tables.MicromoduleVersion, tables.MicromoduleVersion.id == placed.micromodule_version_id
+    )
+    (own_award,) = school.rows(tables.Award, tables.Award.learner_id == learner_id)
+    add(
+        school,
+        tables.VersionDraft(
+            **owned,
+            micromodule_id=version.micromodule_id,
+            based_on_id=version.id,
+            kind="version",
+            content={},
+            updated_by=actor,
+            updated_at=NOW,
+        ),
+        tables.Review(
+            **owned,
+            context_id=course.context_id,
+            placement_id=placed.placement_id,
+            award_id=own_award.id,
+            learner_id=learner_id,
+            cause="facts",
+            digest="0" * 64,
+            status="kept",
+            opened_at=NOW,
+            question="What happened?",
+            answer=TEXT,
+            decided_by=actor,
+            decided_at=NOW,
+        ),
+        tables.Picture(**owned, digest="0" * 64, svg="<svg/>", png=b"", uploaded_by=actor, created_at=NOW),
+        tables.Framework(
+            **owned, kind="esco", url="https://example.org/f", name="ESCO", imported_by=actor, imported_at=NOW
+        ),
+        tables.Endorsement(
+            **owned,
+            endorsed_issuer_id=course.issuer_id,
+            endorser_name="Guild",
+            endorser_url="did:web:guild.example",
+            comment="They teach well.",
+            status="accepted",
+            offered_by=actor,
+            offered_at=NOW,
+            decided_by=actor,
+            decided_at=NOW,
+        ),
+    )
     for kind in KINDS:
         # Whatever else a table lets a person have done, this one did to the rows that are there.
         person = getattr(kind.table, kind.column)
         if kind.is_kept and kind.table in (tables.Placement, tables.Gate):
             school.change(kind.table, **{kind.column: learner_id})
         with database.read() as session:
-            assert session.scalar(sa.select(sa.func.count()).where(person == learner_id)), kind.name
+            named = actor if kind.is_actor else learner_id
+            assert session.scalar(sa.select(sa.func.count()).where(person == named)), kind.name
     return Life(school, course, placed, learner_id, other_id, credential_id, session_id)
 
 
@@ -183,9 +276,14 @@ def test_no_column_that_leads_to_a_person_is_forgotten() -> None:
         for key in column.foreign_keys
         if key.column.table.name == "learners"
     }
-    assert {(kind.table.__tablename__, kind.column) for kind in KINDS} == leading
+    assert {(kind.table.__tablename__, kind.column) for kind in KINDS if not kind.is_actor} == leading
     # What names people by the text of an actor is an audit: ids alone. A new such column is to be looked at.
-    known = {("audit_events", "actor"), ("privacy_requests", "actor"), ("privacy_requests", "learner_id")}
+    known = {
+        ("category_changes", "actor"),
+        ("audit_events", "actor"),
+        ("privacy_requests", "actor"),
+        ("privacy_requests", "learner_id"),
+    }
     named = {
         (table.name, column.name)
         for table in tables.Base.metadata.sorted_tables
@@ -195,6 +293,15 @@ def test_no_column_that_leads_to_a_person_is_forgotten() -> None:
     }
     others = {("learners", "sub"), ("learners", "email"), ("issuers", "email"), ("staff_members", "email")}
     assert named == known | others
+    # Others hold the text of an actor under another name, and may hold a teacher's: all end in "_by".
+    by = {
+        (table.name, column.name)
+        for table in tables.Base.metadata.sorted_tables
+        for column in table.columns
+        if column.name.endswith("_by")
+    }
+    acting = {(kind.table.__tablename__, kind.column) for kind in KINDS if kind.is_actor}
+    assert by == acting | {("invitations", "created_by")}, "links of registration are made by staff members"
 
 
 def test_nothing_of_an_erased_person_is_left(life: Life) -> None:
@@ -247,35 +354,62 @@ def test_others_keep_what_is_theirs(life: Life) -> None:
 def test_a_credential_leaves_its_place_revoked_and_nothing_else(life: Life) -> None:
     school = life.school
     (before,) = school.rows(tables.Credential, tables.Credential.id == life.credential_id)
-    school.issuing.sign_status_list(before.status_list_id)
+    school.status_lists.sign(before.status_list_id)
     life.privacy.erase(life.privacy.person(life.course.organisation_id, life.learner_id), "cli")
     (after,) = school.rows(tables.Credential, tables.Credential.id == life.credential_id)
     assert (after.award_id, after.document, after.revocation_reason) == (None, None, None)
     assert (after.status_list_id, after.status_index) == (before.status_list_id, before.status_index)
     assert after.revoked_at is not None
-    assert before.status_list_id in school.issuing.unsigned_status_lists()
+    assert before.status_list_id in school.status_lists.unsigned()
     assert ("sign_status_list", {"status_list_id": before.status_list_id}) in school.hints.offered
     with school.database.read() as session:
-        assert before.status_index in credentials.revoked_indices(session, before.status_list_id)
-    assert school.issuing.sign_status_list(before.status_list_id)
-    assert PublicRecords(school.database, school.issuing, school.urls).is_erased(life.credential_id)
+        assert before.status_index in status_lists.set_indices(session, before.status_list_id)
+    assert school.status_lists.sign(before.status_list_id)
+    records = PublicRecords(school.database, school.issuing, school.urls, Keyring(school.keys_dir))
+    assert records.is_erased(life.credential_id)
     assert not school.issuing.awards_without_credential()
 
 
 def test_why_a_badge_was_revoked_goes_with_its_learner(life: Life) -> None:
     """A member of staff may have written a name into the reason."""
-    life.school.issuing.revoke_credential(life.credential_id, f"{NAME} had somebody else write it.", "cli")
+    life.school.revoking.revoke(life.credential_id, f"{NAME} had somebody else write it.", "cli")
     (before,) = life.school.rows(tables.Credential, tables.Credential.id == life.credential_id)
     life.privacy.erase(life.privacy.person(life.course.organisation_id, life.learner_id), "cli")
     (after,) = life.school.rows(tables.Credential, tables.Credential.id == life.credential_id)
     assert (after.revoked_at, after.revocation_reason) == (before.revoked_at, None)
 
 
+def test_why_a_badge_was_paused_goes_with_its_learner_too(life: Life) -> None:
+    matches = tables.Credential.id == life.credential_id
+    said = {"suspension_reason": f"{NAME} is heard next week.", "suspended_at": NOW, "reissued_at": NOW}
+    life.school.change(tables.Credential, matches, valid_until=NOW, **said)
+    person = life.privacy.person(life.course.organisation_id, life.learner_id)
+    with life.privacy.export(person, "cli", WORDS) as file, zipfile.ZipFile(file) as archive:
+        (badge,) = json.loads(archive.read("data.json"))["badges"]
+    times = dict.fromkeys(("suspended_at", "reissued_at", "valid_until"), NOW.isoformat())
+    assert badge["credential"].items() >= (said | times).items()
+    life.privacy.erase(person, "cli")
+    (after,) = life.school.rows(tables.Credential, matches)
+    assert (after.suspended_at, after.suspension_reason) == (None, None)
+    assert (after.valid_until, after.reissued_at) == (None, None)
+    assert after.revoked_at is not None
+
+
+def test_what_a_teacher_brought_stays_and_says_no_more_whose_it_was(life: Life) -> None:
+    life.privacy.erase(life.privacy.person(life.course.organisation_id, life.learner_id), "cli")
+    (picture,) = life.school.rows(tables.Picture)
+    (framework,) = life.school.rows(tables.Framework)
+    (endorsement,) = life.school.rows(tables.Endorsement)
+    actors = (picture.uploaded_by, framework.imported_by, endorsement.offered_by, endorsement.decided_by)
+    assert actors == ("learner:",) * 4
+
+
 def test_a_signature_that_comes_too_late_is_thrown_away(life: Life) -> None:
     """The worker signed while somebody erased: what it brings must not make the badge whole again."""
     life.privacy.erase(life.privacy.person(life.course.organisation_id, life.learner_id), "cli")
     with life.school.database.write() as session:
-        credentials.store_documents(session, [(life.credential_id, f"signed for {EMAIL}")], NOW)
+        signed = credentials.SignedText(life.credential_id, f"signed for {EMAIL}", None)
+        credentials.store_documents(session, [signed], NOW)
     (row,) = life.school.rows(tables.Credential, tables.Credential.id == life.credential_id)
     assert row.document is None
 
@@ -321,6 +455,30 @@ def test_an_erasure_is_written_down_without_saying_who_it_was(life: Life) -> Non
     assert request.counts["badges"] == 1
     (event,) = life.school.rows(tables.AuditEvent, tables.AuditEvent.action == "learner.erased")
     assert (event.actor, event.subject_id, event.detail) == ("staff:s1", life.learner_id, {})
+
+
+def test_an_export_says_why_a_badge_was_renewed_and_erasing_takes_that_along(life: Life) -> None:
+    (credential,) = life.school.rows(tables.Credential, tables.Credential.id == life.credential_id)
+    moments = {"met_at": NOW, "renewed_at": NOW, "valid_until": NOW + timedelta(days=300)}
+    with life.school.database.write() as session:
+        session.add(
+            tables.Renewal(
+                organisation_id=life.course.organisation_id,
+                award_id=credential.award_id,
+                number=1,
+                finding={"state": "met", "reason": "score_reached"},
+                evidence={"scores": {"quiz": {"value": "91"}}},
+                **moments,
+            )
+        )
+    person = life.privacy.person(life.course.organisation_id, life.learner_id)
+    with life.privacy.export(person, "cli", WORDS) as file, zipfile.ZipFile(file) as archive:
+        (badge,) = json.loads(archive.read("data.json"))["badges"]
+    (renewal,) = badge["renewals"]
+    assert renewal["evidence"] == {"scores": {"quiz": {"value": "91"}}}
+    assert set(renewal) == {"met_at", "renewed_at", "valid_until", "finding", "evidence"}
+    life.privacy.erase(person, "cli")
+    assert life.school.rows(tables.Renewal) == []
 
 
 def test_an_export_holds_everything_and_nobody_else(life: Life) -> None:

@@ -124,7 +124,7 @@ def test_a_revoked_badge_is_counted_apart_on_whatever_page_it_is(school: School,
     school.issuing.issue_for(report.award_ids)
     first = view(school, course).placements[0].rows[0]
     assert first.credential_id is not None
-    school.issuing.revoke_credential(first.credential_id, "Mistake", "cli")
+    school.revoking.revoke(first.credential_id, "Mistake", "cli")
     (shown,) = view(school, course, page, 2).placements
     counts = shown.counts
     assert [counts[name] for name in ("learners", "earned", "revoked", "undecided")] == [3, 2, 1, 0]

@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from lti_tool.credentials.verification import Verdict, verify
+from lti_tool.keyring import Keyring
 from lti_tool.services.public import PublicRecords
 from lti_tool.services.sharing import Sharing
 from lti_tool.services.verifying import Verifying
@@ -29,7 +30,7 @@ def placed(small_school: School, course: Course) -> Placed:
 
 
 def records(school: School) -> PublicRecords:
-    return PublicRecords(school.database, school.issuing, school.urls)
+    return PublicRecords(school.database, school.issuing, school.urls, Keyring(school.keys_dir))
 
 
 def shared(school: School, course: Course, placed: Placed) -> str:
@@ -76,7 +77,7 @@ def test_the_page_of_a_badge_changes_its_mark_when_it_is_revoked(
 ) -> None:
     credential_id = shared(small_school, course, placed)
     before = records(small_school).document(credential_id)
-    small_school.issuing.revoke_credential(credential_id, "Mistake", "cli")
+    small_school.revoking.revoke(credential_id, "Mistake", "cli")
     after = records(small_school).document(credential_id)
     assert before is not None
     assert after is not None
@@ -165,4 +166,4 @@ def test_what_does_not_exist_is_nothing(small_school: School) -> None:
         assert public.image(unknown, "png") is None
         assert public.issuer(unknown) is None
         assert small_school.issuing.did_document(unknown) is None
-        assert small_school.issuing.status_list(unknown) is None
+        assert small_school.status_lists.published(unknown) is None

@@ -24,11 +24,11 @@ from lti_tool.store.database import Database
 from tests import factories
 from tests.integration.services.school import School, session_of
 
-ANSWERED_BY = 6
+ANSWERED_BY = 7
 """Statements of the wallet at most (the page opens its session with one more)."""
 
 
-COURSE_ANSWERED_BY = 13
+COURSE_ANSWERED_BY = 14
 """Statements of the instructor's page at most."""
 
 

@@ -6,6 +6,8 @@ import csv
 import io
 import json
 from datetime import timedelta
+from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -33,7 +35,7 @@ def test_an_award_is_one_flat_row(school: School) -> None:
     assert row["credential_url"] == f"{BASE_URL}/credentials/{credential_id}"
     assert (row["platform"], row["course_id"]) == (course.platform_issuer, row["course_id"])
     assert (row["state"], row["awarded_at"]) == ("active", NOW)
-    school.issuing.revoke_credential(credential_id, "By mistake", "cli")
+    school.revoking.revoke(credential_id, "By mistake", "cli")
     (revoked,) = records(school).take(course.organisation_id, RecordKind.AWARDS, "cli")
     assert (revoked["state"], revoked["revocation_reason"]) == ("revoked", "By mistake")
 
@@ -84,9 +86,58 @@ def test_what_is_new_since_a_day_includes_what_was_revoked_since(small_school: S
     day_after = NOW + timedelta(days=1)
     assert list(records(school).take(course.organisation_id, RecordKind.AWARDS, "cli", day_after)) == []
     school.clock.now = day_after + timedelta(hours=1)
-    school.issuing.revoke_credential(ids[0], "By mistake", "cli")
+    school.revoking.revoke(ids[0], "By mistake", "cli")
     (row,) = records(school).take(course.organisation_id, RecordKind.AWARDS, "cli", day_after)
     assert (row["credential_id"], row["state"]) == (ids[0], "revoked")
+
+
+def test_the_end_of_a_pause_is_told_to_whoever_was_told_of_the_pause(school: School) -> None:
+    course = school.course()
+    placed = factories.placed(school.database, course)
+    school.change(tables.AchievementVersion, status_purpose="suspension")
+    ids = [school.issued(course, placed, learner) for learner in factories.enrol(school.database, course, 2)]
+    school.clock.now = NOW + timedelta(days=1)
+    school.revoking.suspend(ids[0], "It is being looked into", "cli")
+    since = NOW + timedelta(days=2)
+    taken = partial(records(school).take, course.organisation_id, RecordKind.AWARDS, "cli", since)
+    assert list(taken()) == []
+    school.clock.now = since + timedelta(hours=1)
+    school.revoking.resume(ids[0], "cli")
+    (row,) = taken()
+    assert (row["credential_id"], row["state"]) == (ids[0], "active")
+
+
+def test_what_has_expired_says_so_and_was_not_revoked(school: School) -> None:
+    course = school.course()
+    placed = factories.placed(school.database, course)
+    school.change(
+        tables.AchievementVersion,
+        validity_months=1,
+        credits=Decimal("2.50"),
+        credit_unit="ects",
+        human_code="G1",
+    )
+    (learner,) = factories.enrol(school.database, course)
+    credential_id = school.issued(course, placed, learner)
+    taken = partial(records(school).take, course.organisation_id, RecordKind.AWARDS, "cli")
+    (row,) = taken()
+    end = row["valid_until"]
+    assert (row["state"], row["credits"], row["credit_unit"], row["human_code"]) == (
+        "active",
+        2.5,
+        "ects",
+        "G1",
+    )
+    assert row["issuer_id"] == course.issuer_id
+    school.clock.now = end - timedelta(seconds=1)
+    assert [row["state"] for row in taken()] == ["active"]
+    assert list(taken(NOW + timedelta(days=1))) == []
+    school.clock.now = end
+    (expired,) = taken(NOW + timedelta(days=1))
+    assert (expired["state"], expired["revoked_at"]) == ("expired", None)
+    assert list(taken(end + timedelta(seconds=1))) == [], "it expired before"
+    school.revoking.revoke(credential_id, "By mistake", "cli")
+    assert [row["state"] for row in taken()] == ["revoked"]
 
 
 def test_many_are_read_a_page_at_a_time(small_school: School, monkeypatch: pytest.MonkeyPatch) -> None:

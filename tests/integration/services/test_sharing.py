@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import pytest
 
+from lti_tool.credentials.baking import unbake_png, unbake_svg
 from lti_tool.errors import Conflict, ErrorCode, NotAllowed, NotFound
+from lti_tool.keyring import Keyring
 from lti_tool.services.launching import SessionView
 from lti_tool.services.public import PublicRecords
 from lti_tool.services.sharing import Sharing
@@ -33,7 +36,9 @@ class Holder:
 
     @property
     def public(self) -> PublicRecords:
-        return PublicRecords(self.school.database, self.school.issuing, self.school.urls)
+        return PublicRecords(
+            self.school.database, self.school.issuing, self.school.urls, Keyring(self.school.keys_dir)
+        )
 
     @property
     def row(self) -> tables.Credential:
@@ -49,6 +54,18 @@ def holder(school: School) -> Holder:
     (learner,) = factories.enrol(school.database, course)
     credential_id = school.issued(course, placed, learner)
     return Holder(school, course, placed, session_of(course, learner), credential_id)
+
+
+def test_ones_own_picture_holds_the_badge_in_either_kind_though_it_is_private(holder: Holder) -> None:
+    document = holder.sharing.own_document(holder.session, holder.credential_id).decode()
+    png = holder.sharing.own_picture(holder.session, holder.credential_id)
+    svg = holder.sharing.own_picture(holder.session, holder.credential_id, "svg")
+    assert unbake_png(png) == unbake_svg(svg) == document
+    stranger = replace(holder.session, learner_id="somebody-else")
+    kinds: tuple[Literal["png", "svg"], ...] = ("png", "svg")
+    for kind in kinds:
+        with pytest.raises(NotFound):
+            holder.sharing.own_picture(stranger, holder.credential_id, kind)
 
 
 def test_a_badge_is_private_until_its_learner_shares_it_and_again_afterwards(holder: Holder) -> None:
@@ -109,7 +126,7 @@ def test_with_another_organisations_id_nothing_is_written(holder: Holder) -> Non
     other = factories.course(holder.school.database).organisation_id
     with holder.school.database.write() as session:
         store.set_public(session, other, holder.credential_id, True, NOW)
-        assert not store.revoke(session, other, holder.credential_id, "no reason", NOW)
+        assert not store.revoke(session, other, [holder.credential_id], "no reason", NOW)
     assert not holder.row.is_public
     assert holder.row.revoked_at is None
 
@@ -133,8 +150,7 @@ def test_who_acts_as_somebody_else_changes_nothing(holder: Holder) -> None:
 def test_a_badge_that_is_not_signed_yet_cannot_be_shared(holder: Holder) -> None:
     (learner,) = factories.enrol(holder.school.database, holder.course)
     award_id = factories.award(holder.school.database, holder.course, holder.placed, learner)
-    with holder.school.database.write() as session:
-        store.allocate(session, holder.course.issuer_id, holder.course.organisation_id, [award_id], NOW)
+    factories.credential(holder.school.database, holder.course, award_id)
     (waiting,) = holder.school.rows(tables.Credential, tables.Credential.award_id == award_id)
     with pytest.raises(Conflict):
         holder.sharing.set_public(session_of(holder.course, learner), waiting.id, True)
@@ -142,7 +158,7 @@ def test_a_badge_that_is_not_signed_yet_cannot_be_shared(holder: Holder) -> None
 
 def test_a_revoked_badge_can_be_hidden_but_not_shared(holder: Holder) -> None:
     holder.sharing.set_public(holder.session, holder.credential_id, True)
-    holder.school.issuing.revoke_credential(holder.credential_id, "Mistake", "cli")
+    holder.school.revoking.revoke(holder.credential_id, "Mistake", "cli")
     shown = holder.public.credential(holder.credential_id)
     assert shown is not None
     assert (shown.is_revoked, shown.revocation_reason) == (True, "Mistake")

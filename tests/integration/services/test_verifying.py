@@ -19,6 +19,7 @@ from lti_tool.credentials.baking import bake_png
 from lti_tool.credentials.errors import FetchFailed
 from lti_tool.credentials.verification import Outcome, Report, Verdict
 from lti_tool.errors import Busy, CredentialInvalid, ErrorCode, RequestInvalid
+from lti_tool.keyring import Keyring
 from lti_tool.outbound import Outbound, OutboundPolicy
 from lti_tool.services.public import PublicRecords
 from lti_tool.services.verifying import FETCH_SECONDS, MAXIMUM_BYTES, Turnstile, Verifying
@@ -34,8 +35,8 @@ def verifying(school: School) -> Verifying:
     outbound = Outbound(
         OutboundPolicy.of((), is_development=False, base_url=BASE_URL), refuse_in_transaction=True
     )
-    records = PublicRecords(school.database, school.issuing, school.issuing.urls)
-    return Verifying(outbound, school.issuing, records, school.clock, BASE_URL)
+    records = PublicRecords(school.database, school.issuing, school.urls, Keyring(school.keys_dir))
+    return Verifying(outbound, school.own_documents, records, school.tokens, school.clock, BASE_URL)
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def badge(small_school: School) -> Badge:
     (learner,) = factories.enrol(small_school.database, course)
     credential_id = small_school.issued(course, placed, learner)
     (row,) = small_school.rows(tables.Credential)
-    small_school.issuing.sign_status_list(row.status_list_id)
+    small_school.status_lists.sign(row.status_list_id)
     return Badge(small_school, credential_id, course.issuer_id, row.document)
 
 
@@ -141,7 +142,7 @@ def test_a_revoked_badge_is_invalid_as_soon_as_its_list_is_read(badge: Badge) ->
     judged = verifying(badge.school)
     assert judged.verify(badge.text.encode()).verdict is Verdict.VALID
     badge.school.clock.forward(minutes=1)
-    badge.school.issuing.revoke_credential(badge.credential_id, "Mistake", "cli")
+    badge.school.revoking.revoke(badge.credential_id, "Mistake", "cli")
     report = judged.verify(badge.text.encode())
     assert report.verdict is Verdict.INVALID
     assert outcomes(report)["status"] == (Outcome.FAILED, "revoked")
@@ -153,7 +154,7 @@ def test_another_badge_of_the_list_stays_valid(badge: Badge) -> None:
     placed = factories.placed(school.database, course)
     one, other = factories.enrol(school.database, course, 2)
     revoked, kept = (school.issued(course, placed, learner) for learner in (one, other))
-    school.issuing.revoke_credential(revoked, "Mistake", "cli")
+    school.revoking.revoke(revoked, "Mistake", "cli")
     (row,) = school.rows(tables.Credential, tables.Credential.id == kept)
     assert verifying(school).verify(row.document.encode()).verdict is Verdict.VALID
 
@@ -321,7 +322,7 @@ def test_a_redirect_opens_nothing_that_an_address_would_not(small_school: School
 
 
 @responses.activate
-@pytest.mark.parametrize("suffix", ["", ".json", ".png", "?utm_source=mail", "#top"])
+@pytest.mark.parametrize("suffix", ["", ".json", ".png", ".svg", ".jwt", "?utm_source=mail", "#top"])
 def test_the_address_of_a_shared_badge_of_ours_needs_no_request_to_ourselves(
     badge: Badge, suffix: str
 ) -> None:
@@ -334,7 +335,17 @@ def test_the_address_of_a_shared_badge_of_ours_needs_no_request_to_ourselves(
 @responses.activate
 @pytest.mark.parametrize(
     "path",
-    ["credentials/{}", "credentials/{}.png", "credentials/", "credentials/{}/x", "", "status/1", "healthz"],
+    [
+        "credentials/{}",
+        "credentials/{}.png",
+        "credentials/{}.svg",
+        "endorsements/{}",
+        "credentials/",
+        "credentials/{}/x",
+        "",
+        "status/1",
+        "healthz",
+    ],
 )
 def test_of_our_own_addresses_only_shared_badges_can_be_judged(badge: Badge, path: str) -> None:
     with pytest.raises(RequestInvalid) as refused:

@@ -59,7 +59,7 @@ def test_a_shared_and_revoked_badge_says_both(small_school: School) -> None:
     (learner,) = factories.enrol(small_school.database, course)
     credential_id = small_school.issued(course, placed, learner)
     small_school.change(tables.Credential, is_public=True)
-    small_school.issuing.revoke_credential(credential_id, "Mistake", "cli")
+    small_school.revoking.revoke(credential_id, "Mistake", "cli")
     (badge,) = view(small_school, course, learner).earned
     assert (badge.is_revoked, badge.revocation_reason) == (True, "Mistake")
     assert badge.public_url == f"{BASE_URL}/credentials/{credential_id}"

@@ -16,6 +16,8 @@ from lti_tool.store.dialects import (
     COPY_FROM_ROWS,
     insert_all_if_absent,
     insert_if_absent,
+    insert_rows,
+    one_of,
     upsert,
 )
 from lti_tool.store.tables import Category, ExactDecimal, Nonce, Organisation, Run
@@ -210,3 +212,107 @@ def test_decimals_stay_exact(database: Database) -> None:
         )
     with database.read() as session:
         assert list(session.scalars(sa.select(table.c.grade).order_by(table.c.id))) == grades
+
+
+# -- many rows that share most of what they say
+
+HOSTILE = (
+    "",
+    "\\N",
+    "\\",
+    "a\tb",
+    "a\nb",
+    "a\rb",
+    "100 %s %(x)s",
+    "'; --",
+    "\x0b\x7f\u2028",
+    "\U0001f600",
+    "\\.",
+)
+
+
+def written(database: Database, organisation_id: str, count: int, **shared: Any) -> int:
+    rows = [
+        (
+            f"{number:032}",
+            HOSTILE[number % len(HOSTILE)],
+            None if number % 2 else NOW,
+            {"said": HOSTILE[number % 11]},
+        )
+        for number in range(count)
+    ]
+    values = {
+        "organisation_id": organisation_id,
+        "kind": "sync",
+        "status": "waiting",
+        "done": 7,
+        "created_at": NOW,
+    }
+    with database.write() as session:
+        return insert_rows(
+            session,
+            Run,
+            ("id", "step", "started_at", "counts"),
+            rows,
+            shared={**values, **shared},
+            unless=("id",),
+        )
+
+
+@pytest.mark.parametrize("count", [FEW, MANY])
+def test_rows_that_share_most_of_themselves_come_back_as_they_were_given(
+    database: Database, organisation_id: str, count: int
+) -> None:
+    kind = "\t\\N %s\n"
+    assert written(database, organisation_id, count, kind=kind) == count
+    assert written(database, organisation_id, count + 1, kind=kind) == 1, "those that are there stay"
+    with database.read() as session:
+        found = session.scalars(sa.select(Run).order_by(Run.id)).all()
+    for number, row in enumerate(found):
+        said = HOSTILE[number % len(HOSTILE)]
+        assert (row.step, row.counts) == (said, {"said": said})
+        assert row.started_at == (None if number % 2 else NOW)
+        assert (row.kind, row.done, row.created_at, row.organisation_id) == (kind, 7, NOW, organisation_id)
+
+
+@pytest.mark.parametrize("count", [FEW, MANY])
+def test_without_a_way_out_a_key_that_is_there_is_an_error_and_nothing_is_written(
+    database: Database, organisation_id: str, count: int
+) -> None:
+    rows = [(f"{number % (count - 1):032}", "Twice") for number in range(count)]
+    with pytest.raises(sa.exc.IntegrityError), database.write() as session:
+        insert_rows(session, Organisation, ("id", "name"), rows, shared={"created_at": NOW})
+    with database.read() as session:
+        assert session.scalar(sa.select(sa.func.count()).where(Organisation.name == "Twice")) == 0
+
+
+@pytest.mark.parametrize("count", [FEW, MANY])
+def test_keys_are_given_and_times_have_a_zone(database: Database, count: int) -> None:
+    names = [(f"Name {number}",) for number in range(count)]
+    with pytest.raises(ValueError, match="need their id"), database.write() as session:
+        insert_rows(session, Organisation, ("name",), names, shared={"created_at": NOW})
+    ids = [(f"{number:032}",) for number in range(count)]
+    naive = {"name": "x", "created_at": NOW.replace(tzinfo=None)}
+    with pytest.raises((ValueError, sa.exc.StatementError)), database.write() as session:
+        insert_rows(session, Organisation, ("id",), ids, shared=naive)
+
+
+def test_one_of_many_means_each_of_them_and_nothing_else(database: Database) -> None:
+    names = [*HOSTILE, "{}", "a,b", '"', '\\"', "NULL", "null", "plain"]
+    with database.write() as session:
+        session.add_all(Organisation(name=name, created_at=NOW) for name in names)
+    with database.read() as session:
+        for name in names:
+            found = session.scalars(
+                sa.select(Organisation.name).where(one_of(session, Organisation.name, [name]))
+            )
+            assert found.all() == [name]
+        everything = sa.select(Organisation.name).where(one_of(session, Organisation.name, names))
+        assert sorted(session.scalars(everything)) == sorted(names)
+        for others in ([], ["a"], ["a", "b"], ["plain "]):
+            assert (
+                session.scalars(
+                    sa.select(Organisation.id).where(one_of(session, Organisation.name, others))
+                ).all()
+                == []
+            )

@@ -18,8 +18,9 @@ def test_an_organisation_lists_only_its_own(database: Database, list_: object) -
         (learner_id,) = factories.enrol(database, course)
         factories.credential(database, course, factories.award(database, course, placed, learner_id))
     with database.read() as session:
-        everything = list_(session)
-        listed = list_(session, own.organisation_id)
+        more = (factories.NOW,) if list_ is inventory.credentials else ()
+        everything = list_(session, None, *more)
+        listed = list_(session, own.organisation_id, *more)
     assert len(everything) == 2
     assert [row["organisation_id"] for row in listed] == [own.organisation_id]
 
@@ -45,6 +46,6 @@ def test_nobody_is_named_in_the_list_of_credentials(database: Database) -> None:
         database, course, factories.award(database, course, placed, learner_id)
     )
     with database.read() as session:
-        (row,) = inventory.credentials(session)
+        (row,) = inventory.credentials(session, None, factories.NOW)
     assert (row["id"], row["status"], row["is_public"]) == (credential_id, "unsigned", False)
     assert not [value for value in row.values() if isinstance(value, str) and value.startswith("Learner")]

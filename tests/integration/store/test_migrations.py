@@ -21,8 +21,10 @@ from lti_tool.store.tables import (
     Base,
     Decision,
     Deployment,
+    Endorsement,
     Gate,
     GatePass,
+    Issuer,
     LaunchSession,
     Learner,
     Membership,
@@ -31,6 +33,7 @@ from lti_tool.store.tables import (
     Registration,
     StaffMember,
     StaffSession,
+    StatusList,
     Submission,
     SubmissionFile,
 )
@@ -159,6 +162,69 @@ def test_rows_survive_each_step_up_and_down(empty_database: Database) -> None:
         empty_database.upgrade(revision)
         assert counts() == before
     assert empty_database.check() == ()
+
+
+def test_the_release_before_gives_nobody_the_place_of_an_endorsement(empty_database: Database) -> None:
+    """It does not know that endorsements have places; revoking a badge would end one."""
+    empty_database.upgrade()
+    course = factories.course(empty_database, NOW)
+    lists = {
+        purpose: StatusList(
+            organisation_id=course.organisation_id,
+            issuer_id=course.issuer_id,
+            purpose=purpose,
+            size=131_072,
+            changed_at=NOW,
+        )
+        for purpose in ("revocation", "suspension")
+    }
+    with empty_database.write() as session:
+        session.add_all(lists.values())
+        session.flush()
+        session.add(
+            Endorsement(
+                organisation_id=course.organisation_id,
+                endorsed_issuer_id=course.issuer_id,
+                endorser_id=course.issuer_id,
+                endorser_name="Guild",
+                endorser_url="did:web:guild.example",
+                comment="They teach well.",
+                status="offered",
+                status_list_id=lists["revocation"].id,
+                status_index=7,
+                offered_by="staff:1",
+                offered_at=NOW,
+            )
+        )
+    empty_database.downgrade("0004")
+    with empty_database.read() as session:
+        rows = session.execute(sa.text("SELECT purpose, is_open FROM status_lists ORDER BY purpose")).all()
+    assert [(row.purpose, bool(row.is_open)) for row in rows] == [("revocation", False), ("suspension", True)]
+
+
+def test_lists_know_their_places_and_organisations_their_issuer_after_an_upgrade(
+    empty_database: Database,
+) -> None:
+    empty_database.upgrade()
+    course = factories.course(empty_database, NOW)
+    placed = factories.placed(empty_database, course)
+    (learner_id,) = factories.enrol(empty_database, course)
+    factories.credential(empty_database, course, factories.award(empty_database, course, placed, learner_id))
+    with empty_database.write() as session:
+        session.add(
+            Issuer(
+                id="younger",
+                organisation_id=course.organisation_id,
+                name="Younger",
+                created_at=NOW + timedelta(days=1),
+            )
+        )
+    empty_database.downgrade("0004")
+    empty_database.upgrade()
+    with empty_database.read() as session:
+        assert session.scalars(sa.select(StatusList.entries)).all() == [1]
+        defaults = session.scalars(sa.select(Issuer.id).where(Issuer.is_default.is_(True))).all()
+    assert defaults == [course.issuer_id]
 
 
 def test_hosts_go_to_the_deployment_that_named_them(empty_database: Database) -> None:

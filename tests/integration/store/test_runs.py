@@ -228,6 +228,7 @@ def test_purging_takes_only_what_is_over(database: Database, course: factories.C
             "leases": 1,
             "runs": 1,
             "notices": 1,
+            "person_codes": 0,
         }
     with database.read() as session:
         assert list(session.scalars(sa.select(Notice.id_on_platform))) == ["young"]
@@ -237,3 +238,77 @@ def test_purging_takes_only_what_is_over(database: Database, course: factories.C
         assert list(session.scalars(sa.select(StaffSession.token_hash))) == ["session 1"]
         assert list(session.scalars(sa.select(Lease.name))) == ["new"]
         assert list(session.scalars(sa.select(Run.status))) == ["waiting"]
+
+
+# -- runs that rest, and runs that say themselves what they are about
+
+
+def test_a_paused_run_is_offered_to_nobody_until_it_goes_on(
+    database: Database, course: factories.Course
+) -> None:
+    run = opened(database, course)
+    with database.write() as session:
+        assert runs.pause(session, course.organisation_id, run.id, SOON)
+        assert not runs.pause(session, course.organisation_id, run.id, SOON)
+        assert not runs.begin(session, course.organisation_id, run.id, SOON)
+        assert runs.lost_runs(session, SOON, SOON, 10) == ()
+        paused = runs.run(session, course.organisation_id, run.id)
+        assert paused is not None
+        assert (paused.is_open, paused.is_paused, paused.paused_at) == (True, True, SOON)
+        assert runs.resume(session, course.organisation_id, run.id)
+        assert not runs.resume(session, course.organisation_id, run.id)
+        assert [one.id for one in runs.lost_runs(session, SOON, SOON, 10)] == [run.id]
+
+
+def test_another_organisation_pauses_and_resumes_nothing(
+    database: Database, course: factories.Course
+) -> None:
+    run = opened(database, course)
+    other = factories.course(database, NOW)
+    with database.write() as session:
+        assert not runs.pause(session, other.organisation_id, run.id, NOW)
+        runs.pause(session, course.organisation_id, run.id, NOW)
+        assert not runs.resume(session, other.organisation_id, run.id)
+
+
+def test_who_works_on_a_run_hears_that_it_was_paused_and_that_it_is_over(
+    database: Database, course: factories.Course
+) -> None:
+    organisation_id = course.organisation_id
+    with database.write() as session:
+        id_ = runs.open_task(session, organisation_id, "count", {"after": ""}, NOW)
+        assert runs.task(session, "count", id_) == (organisation_id, {"after": ""})
+        assert runs.task(session, "weigh", id_) is None
+        assert runs.begin(session, organisation_id, id_, NOW)
+        assert runs.save(session, id_, "counting", 5, 9, {"after": "e"})
+        runs.pause(session, organisation_id, id_, NOW)
+        # What was done until then is kept: it goes on from there.
+        assert not runs.save(session, id_, "counting", 7, 9, {"after": "g"})
+        assert runs.task(session, "count", id_) is None
+        runs.resume(session, organisation_id, id_)
+        assert runs.task(session, "count", id_) == (organisation_id, {"after": "g"})
+        runs.finish(session, organisation_id, id_, NOW, {})
+        assert not runs.save(session, id_, "counting", 8, 9, {"after": "h"})
+        assert runs.task(session, "count", id_) is None
+
+
+def test_tasks_that_nobody_works_on_are_due_unless_they_rest(
+    database: Database, course: factories.Course
+) -> None:
+    organisation_id = course.organisation_id
+    other = factories.course(database, NOW)
+    with database.write() as session:
+        first = runs.open_task(session, organisation_id, "count", {"of": "x"}, NOW)
+        second = runs.open_task(session, organisation_id, "count", {"of": "y"}, SOON)
+        runs.open_task(session, organisation_id, "weigh", {"of": "x"}, NOW)
+        assert runs.due_tasks(session, "count", SOON, 10) == (first, second)
+        assert runs.take_lease(session, runs.RUN_LEASE + first, "me", SOON, 60)
+        assert runs.due_tasks(session, "count", SOON, 10) == (second,)
+        runs.pause(session, organisation_id, second, SOON)
+        assert runs.due_tasks(session, "count", SOON, 10) == ()
+        later = SOON + timedelta(minutes=2)
+        assert runs.due_tasks(session, "count", later, 10) == (first,)
+        found = runs.of_task(session, organisation_id, "count", "of", "y")
+        assert found is not None
+        assert found.id == second
+        assert runs.of_task(session, other.organisation_id, "count", "of", "y") is None

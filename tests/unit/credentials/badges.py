@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from lti_tool.credentials.baking import SVG_NAMESPACE
+from lti_tool.credentials.contexts import CREDENTIALS_V2, OPEN_BADGES_3_0_3
 from lti_tool.credentials.did import did_document, did_web_url
 from lti_tool.credentials.documents import (
     AchievementDocument,
     Alignment,
     Evidence,
     IssuerProfile,
+    RelatedAchievement,
     Result,
     ResultDescription,
     StatusEntry,
@@ -63,6 +65,9 @@ ACHIEVEMENT = AchievementDocument(
     creator=IssuerProfile(DID, "Example University"),
     result_descriptions=(ResultDescription(RESULT_ID, "Quiz 1", "Percent", "0", "100", "60"),),
     credits_available=0.5,
+    human_code="DP-101",
+    field_of_study="Law",
+    related=(RelatedAchievement("https://badges.example.edu/achievements/6", "2"),),
 )
 
 
@@ -137,6 +142,44 @@ def badge(number: int = 5, **changes: Any) -> dict[str, Any]:
         "results": [Result(RESULT_ID, "85")],
     }
     return build_credential(**{**arguments, **changes})
+
+
+def endorsement(of: str = ACHIEVEMENT.id, number: int = 1, key: Key | None = None) -> dict[str, Any]:
+    """A signed EndorsementCredential about ``of``."""
+    unsigned = {
+        "@context": [CREDENTIALS_V2, OPEN_BADGES_3_0_3],
+        "id": f"https://badges.example.edu/endorsements/{number}",
+        "type": ["VerifiableCredential", "EndorsementCredential"],
+        "name": "Endorsement",
+        "issuer": {"id": DID, "type": ["Profile"], "name": "Example University"},
+        "validFrom": "2025-11-22T09:30:00Z",
+        "credentialSubject": {
+            "id": of,
+            "type": ["EndorsementSubject"],
+            "endorsementComment": f"We count it for our own course {number}.",
+        },
+        "credentialStatus": StatusEntry("https://badges.example.edu/status/9", number).document(),
+    }
+    return sign_credential(unsigned, key or Key(), NOW).document
+
+
+def full_badge(number: int = 5, **changes: Any) -> dict[str, Any]:
+    """The unsigned credential of learner ``number`` with everything that an issuer may say here."""
+    endorsed = (endorsement(ACHIEVEMENT.id, 1), endorsement(ACHIEVEMENT.id, 2))
+    everything: dict[str, Any] = {
+        "issuer": replace(ISSUER, description="Teaches.", endorsements=(endorsement(DID, 3),)),
+        "achievement": replace(ACHIEVEMENT, criteria_url=f"{ACHIEVEMENT.id}#criteria", endorsements=endorsed),
+        "valid_until": NOW.replace(year=2030),
+        "narrative": "In good time",
+        "refresh_url": f"https://badges.example.edu/credentials/{number}.json",
+        "terms_url": "https://badges.example.edu/terms",
+        "names_schema": True,
+        "evidence": [
+            Evidence(name="Quiz 1", narrative="Passed on the first try"),
+            Evidence(id=f"https://portfolio.example/{number}", name="Essay", genre="Essay"),
+        ],
+    }
+    return badge(number, **{**everything, **changes})
 
 
 def signed(document: dict[str, Any] | None = None, key: Key | None = None) -> dict[str, Any]:

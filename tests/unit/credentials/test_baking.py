@@ -65,8 +65,12 @@ def test_the_edition_before_has_names_of_its_own() -> None:
         assert picture.text["openbadgecredential"] == CREDENTIAL
     drawing = bake_svg(SVG, '{"type":"Assertion"}', OPEN_BADGES_2, verify=where)
     assert f'xmlns:openbadges="http://openbadges.org" verify="{where}"><![CDATA[' in drawing
-    with pytest.raises(ImageInvalid, match="no_credential_in_image"):
-        unbake_svg(drawing.encode())
+    assert unbake_svg(drawing.encode()) == '{"type":"Assertion"}'
+    assert unbake_png(bake_png(PNG, CREDENTIAL, OPEN_BADGES_2)) == CREDENTIAL
+    assert unbake_png(with_chunk(PNG, chunk(b"tEXt", b"openbadges\0" + where.encode()))) == where
+    for image, unbake in ((both, unbake_png), (bake_svg(drawing, CREDENTIAL).encode(), unbake_svg)):
+        with pytest.raises(ImageInvalid, match="credential_repeated"):
+            unbake(image)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +113,7 @@ def test_baking_again_replaces() -> None:
             with_chunk(bake_png(PNG, JWT), chunk(b"iTXt", b"openbadgecredential\0\0\0\0\0x")),
             "credential_repeated",
         ),
-        (with_chunk(PNG, chunk(b"iTXt", b"openbadges\0\0\0\0\0{}")), "open_badges_2_image"),
+        (with_chunk(PNG, chunk(b"iTXt", b"openbadges\0")), "chunk_broken"),
         (with_chunk(PNG, chunk(b"iTXt", b"openbadgecredential\0")), "chunk_broken"),
         (with_chunk(PNG, chunk(b"iTXt", b"openbadgecredential\0\0\0\0\0\xff\xfe")), "chunk_broken"),
         (with_chunk(PNG, chunk(b"iTXt", b"openbadgecredential\0\1\0\0\0not zlib")), "chunk_broken"),
@@ -148,6 +152,12 @@ def test_what_is_baked_into_an_svg_comes_out() -> None:
     escaped = CREDENTIAL.replace("]]>", "\\u005d]>")
     assert json.loads(unbake_svg(baked_svg(SVG, f"<![CDATA[{escaped}]]>"))) == json.loads(CREDENTIAL)
     assert unbake_svg(baked_svg(SVG, "", f' verify="{JWT}"')) == JWT
+
+
+def test_signs_that_no_xml_may_hold_are_baked_as_escapes() -> None:
+    name = "a\ufffeb\uffff\\\uffff]]>"  # a pasted name; an endorsement that strangers signed
+    baked = bake_svg(SVG, json.dumps({"name": name}, ensure_ascii=False))
+    assert json.loads(unbake_svg(baked.encode())) == {"name": name}
 
 
 BOMB = '<!DOCTYPE svg [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]><svg xmlns="http://www.w3.org/2000/svg">&b;</svg>'

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import hashlib
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -7,7 +8,9 @@ import pytest
 
 from lti_tool.credentials.documents import Evidence, StatusEntry, SubjectIdentity, format_time
 from lti_tool.credentials.errors import CredentialInvalid
-from tests.unit.credentials.badges import NOW, badge
+from lti_tool.credentials.jsonld import canonicalise
+from lti_tool.credentials.shapes import Shape
+from tests.unit.credentials.badges import NOW, badge, full_badge
 
 
 def test_repeatable_members_are_arrays_and_the_status_is_one_object() -> None:
@@ -35,9 +38,8 @@ def test_repeatable_members_are_arrays_and_the_status_is_one_object() -> None:
 
 def test_the_extensions_context_is_named_only_where_it_is_needed() -> None:
     assert len(badge()["@context"]) == 2
-    assert badge(refresh_url="https://badges.example.edu/refresh/x")["@context"][2].endswith(
-        "/extensions.json"
-    )
+    for changes in ({"refresh_url": "https://badges.example.edu/refresh/x"}, {"names_schema": True}):
+        assert badge(**changes)["@context"][2].endswith("/extensions.json")
 
 
 def test_nothing_is_null_or_empty() -> None:
@@ -114,3 +116,33 @@ def test_a_short_salt_is_refused() -> None:
 def test_a_status_entry_counts_from_zero() -> None:
     assert StatusEntry("https://x.example/s", 0).document()["statusListIndex"] == "0"
     assert format_time(NOW.astimezone(UTC)) == "2025-11-22T09:30:00Z"
+
+
+def test_a_badge_can_say_everything_and_is_signed_by_either_route() -> None:
+    shape = Shape(full_badge(1))
+    document = full_badge(2)
+    filled = shape.fill(document)
+    assert filled is not None
+    assert filled.canonical == canonicalise(document)
+    subject, achievement = document["credentialSubject"], document["credentialSubject"]["achievement"]
+    assert subject["result"][0]["resultDescription"] == achievement["resultDescription"][0]["id"]
+    assert achievement["humanCode"] == "DP-101"
+    assert achievement["fieldOfStudy"] == "Law"
+    assert achievement["related"] == [
+        {"id": "https://badges.example.edu/achievements/6", "type": ["Related"], "version": "2"}
+    ]
+    assert [one["credentialSubject"]["id"] for one in achievement["endorsement"]] == 2 * [achievement["id"]]
+    assert document["issuer"]["endorsement"][0]["credentialSubject"]["id"] == document["issuer"]["id"]
+    assert document["credentialSchema"][0]["id"].endswith("/ob_v3p0_achievementcredential_schema.json")
+    assert document["termsOfUse"] == [
+        {"id": "https://badges.example.edu/terms", "type": "http://purl.org/dc/terms/Policy"}
+    ]
+
+
+def test_the_signature_covers_the_embedded_endorsements() -> None:
+    document = full_badge()
+    changed = copy.deepcopy(document)
+    changed["credentialSubject"]["achievement"]["endorsement"][0]["credentialSubject"][
+        "endorsementComment"
+    ] = "We count it twice."
+    assert canonicalise(changed) != canonicalise(document)

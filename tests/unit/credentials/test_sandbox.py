@@ -221,6 +221,49 @@ def test_honest_repetitions_are_no_poison() -> None:
     assert canonicalise_quads(quads).count("\n") == 8
 
 
+def chain(length: int, copy: int) -> list[Quad]:
+    """Blank nodes in a row, told apart by a text; the same in each copy."""
+    quads = [Quad(f"_:n{copy}-{at}", "<a:q>", f'"{at}"', "") for at in range(length)]
+    return quads + [Quad(f"_:n{copy}-{at}", "<a:p>", f"_:n{copy}-{at + 1}", "") for at in range(length - 1)]
+
+
+def test_copies_that_nothing_links_are_no_poison_however_many() -> None:
+    quads = [quad for copy in range(200) for quad in chain(3, copy)]
+    screen(quads)
+    assert canonicalise_quads(quads).count("\n") == len(quads)
+
+
+@pytest.mark.parametrize("length,copies", [(61, 1), (60, 1), (42, 2), (5, 144)])
+def test_long_copies_are_followed_as_far_as_it_takes_no_time(length: int, copies: int) -> None:
+    screen([quad for copy in range(copies) for quad in chain(length, copy)])
+
+
+@pytest.mark.parametrize("length,copies", [(43, 3), (60, 2), (5, 145)])
+def test_longer_ones_are_refused(length: int, copies: int) -> None:
+    with pytest.raises(TooComplex):
+        screen([quad for copy in range(copies) for quad in chain(length, copy)])
+
+
+def test_many_small_cliques_are_as_bad_as_a_large_one() -> None:
+    def cliques(count: int) -> list[Quad]:
+        return [
+            quad._replace(subject=f"{quad.subject}-{copy}", object=f"{quad.object}-{copy}")
+            for copy in range(count)
+            for quad in clique(6)
+        ]
+
+    screen(cliques(10))
+    with pytest.raises(TooComplex):
+        screen(cliques(11))
+
+
+def test_a_graph_links_what_stands_in_it() -> None:
+    linked = [Quad(f"_:n{at}", "<a:q>", '"same"', "_:g") for at in range(7)]
+    linked += [quad._replace(subject=f"{quad.subject}b", graph="_:h") for quad in linked]
+    with pytest.raises(TooComplex):
+        screen(linked)
+
+
 def test_characters_that_end_lines_elsewhere_end_none_in_n_quads() -> None:
     # U+0085, U+2028, U+2029 are written as they are; Python's splitlines() would cut there
     for character in "\u0085\u2028\u2029\x1c":

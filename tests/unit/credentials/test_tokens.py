@@ -122,6 +122,9 @@ def forged(header: dict[str, Any], signature: bytes = b"x") -> bytes:
         ({"alg": "EdDSA", "kid": KID}, Verdict.INCONCLUSIVE, "token_algorithm_unsupported"),
         ({"alg": "RS256", "kid": KID}, Verdict.INVALID, "signature_wrong"),
         ({"alg": "ES256", "kid": KID}, Verdict.INVALID, "key_of_another_kind"),
+        ({"alg": ["RS256"], "kid": KID}, Verdict.INCONCLUSIVE, "token_algorithm_unsupported"),
+        ({"alg": "RS256", "kid": "https://["}, Verdict.INCONCLUSIVE, "token_key_not_bound"),
+        ({"alg": "RS256", "kid": ["a"]}, Verdict.INCONCLUSIVE, "token_key_not_bound"),
     ],
     ids=str,
 )

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from lti_tool.credentials.artwork import Artwork, render_png, render_svg
-from lti_tool.credentials.baking import bake_png
+from lti_tool.credentials.baking import OPEN_BADGES_2, bake_png, bake_svg
+from lti_tool.credentials.documents import Evidence, RelatedAchievement
 from lti_tool.credentials.errors import NotACredential
 from lti_tool.credentials.signing import sign_credential
-from lti_tool.credentials.verification import Outcome, Verdict, verify
+from lti_tool.credentials.verification import ClaimedResult, Outcome, Verdict, verify
 from tests.unit.credentials.badges import (
     ACHIEVEMENT,
     DATE,
@@ -50,11 +51,41 @@ def test_a_badge_of_ours_is_valid_and_every_step_says_so() -> None:
     assert report.credential.name == "Data Protection Basics"
     assert report.credential.issuer_name == "Example University"
     assert report.credential.skills == ("Data protection", "Information ethics")
+    assert report.credential.tags == ("privacy", "law")
+    assert report.credential.results == (ClaimedResult("Quiz 1", "85", is_percent=True),)
 
 
 def test_both_routes_of_signing_are_valid() -> None:
     texts = [sign_credential(badge(number), Key(), NOW).text for number in range(3)]
     assert {judge(text.encode()).verdict for text in texts} == {Verdict.VALID}
+
+
+def test_which_version_it_is_and_what_came_before_is_read_from_the_badge_alone() -> None:
+    before = RelatedAchievement("https://badges.example/achievements/1", "1")
+    web = published()
+    document = badge(achievement=replace(ACHIEVEMENT, version="2", related=(before,)))
+    report = judge(sign_credential(document, Key(), NOW).text.encode(), web)
+    assert report.verdict is Verdict.VALID
+    assert report.credential is not None
+    assert report.credential.version == "2"
+    assert report.credential.related == (("https://badges.example/achievements/1", "1"),)
+    assert set(web.asked) == {DID_URL, STATUS_URL}  # nobody is asked for later versions
+
+
+def test_a_stranger_s_related_achievements_may_be_anything_and_any_number() -> None:
+    document = badge()
+    strange: list[Any] = [
+        None,
+        5,
+        "https://one.example",
+        {"id": 7},
+        {"id": "javascript:alert(1)", "version": {}},
+    ]
+    document["credentialSubject"]["achievement"]["related"] = [*strange, *({"id": "urn:x"},) * 100]
+    report = judge(json.dumps(document).encode())
+    assert report.credential is not None
+    assert ("javascript:alert(1)", None) in report.credential.related
+    assert len(report.credential.related) <= 20
 
 
 # -- tampering
@@ -234,9 +265,11 @@ def test_an_open_badge_2_is_recognised_but_not_judged_here() -> None:
         "type": "Assertion",
         "id": "https://x.example/1",
     }
-    report = judge(assertion)
-    assert report.verdict is Verdict.INCONCLUSIVE
-    assert details(report)["structure"] == "open_badges_2_unsupported"
+    drawing = bake_svg(PICTURE, json.dumps(assertion), OPEN_BADGES_2).encode()
+    image = bake_png(render_png(PICTURE, 32), json.dumps(assertion), OPEN_BADGES_2)
+    for report in (judge(assertion), judge(drawing), judge(image)):
+        assert report.verdict is Verdict.INCONCLUSIVE
+        assert details(report)["structure"] == "open_badges_2_unsupported"
 
 
 @pytest.mark.parametrize(
@@ -289,10 +322,19 @@ def test_a_badge_of_fifteen_hundred_alignments_is_not_followed() -> None:
 
 def test_many_alike_blank_nodes_are_not_told_apart() -> None:
     document = signed()
-    document["evidence"] = [{"type": ["Evidence"], "narrative": "same"}] * 500
+    alignment = {"type": ["Alignment"], "targetName": "same", "targetUrl": "https://x.example/"}
+    result = {"type": ["Result"], "value": "1", "alignment": [alignment] * 9}
+    document["credentialSubject"]["result"] = [result] * 2
     report = judge(document)
     assert report.verdict is Verdict.INCONCLUSIVE
     assert details(report)["contexts"] == "blank_nodes_alike"
+
+
+def test_copies_that_nothing_links_are_canonicalised_however_many() -> None:
+    document = badge(evidence=[Evidence(narrative="same")] * 400)
+    assert judge(signed(document)).verdict is Verdict.VALID
+    document["evidence"] *= 2
+    assert details(judge(signed(document)))["read"] == "too_many_values"
 
 
 def test_lone_surrogates_are_refused() -> None:
@@ -313,3 +355,38 @@ def test_the_issuer_may_be_named_alone() -> None:
     document = badge()
     document["issuer"] = ISSUER.id
     assert verify(signed(document), fetch=published(), now=NOW).verdict is Verdict.VALID
+
+
+def _with(document: dict[str, Any], path: tuple[Any, ...], value: Any) -> dict[str, Any]:
+    changed = copy.deepcopy(document)
+    place: Any = changed
+    for part in path[:-1]:
+        place = place[part]
+    place[path[-1]] = value
+    return changed
+
+
+@pytest.mark.parametrize("value", [[], {}, ["2025-11-22T09:30:00Z"], 7, None], ids=str)
+@pytest.mark.parametrize(
+    "path,detail",
+    [
+        (("validFrom",), "date_malformed"),
+        (("proof", 0, "created"), "proof_date_malformed"),
+        (("proof", 0, "cryptosuite"), "suite_unsupported"),
+        (("proof", 0, "type"), "suite_unsupported"),
+    ],
+)
+def test_a_value_of_another_kind_is_an_answer_and_no_crash(
+    path: tuple[Any, ...], detail: str, value: Any
+) -> None:
+    report = judge(_with(signed(), path, value))
+    assert report.verdict is not Verdict.VALID
+    assert detail in details(report).values()
+
+
+@pytest.mark.parametrize("value", [[], {}, 7, None], ids=str)
+def test_a_controller_document_of_other_kinds_is_an_answer_and_no_crash(value: Any) -> None:
+    web = published()
+    document = json.loads(web.documents[DID_URL])
+    web.publish(DID_URL, _with(document, ("verificationMethod", 0, "id"), value))
+    assert details(judge(signed(), web))["proof"] == "key_not_listed"

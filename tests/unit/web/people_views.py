@@ -184,6 +184,7 @@ EVIDENCE = {
     "link-only": evidence(
         rule=replace(PORTFOLIO, accepts=(EvidenceKind.LINK,), instructions="", checklist=())
     ),
+    "link-shown": evidence(shows_links=True),
     "long-words": evidence(HOSTILE),
 }
 
@@ -236,6 +237,7 @@ def judging(one: SubmissionRow, *earlier: SubmissionRow, **changes: Any) -> Judg
 JUDGING = {
     "usual": judging(submission()),
     "again": judging(submission(2), replace(RETURNED, is_latest=False)),
+    "link-shown": judging(submission(), shows_link=True),
     "accepted": judging(ACCEPTED, replace(RETURNED, is_latest=False)),
     "returned": judging(RETURNED),
     "superseded": judging(replace(RETURNED, is_latest=False), newer_id="submission-2"),

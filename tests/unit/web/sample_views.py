@@ -12,9 +12,11 @@ from decimal import Decimal
 from typing import Any
 
 from lti_tool.credentials.artwork import Artwork, render_svg
+from lti_tool.credentials.endorsements import EndorsementJudgement, Standing
 from lti_tool.credentials.verification import CredentialSummary, Outcome, Report, Step
 from lti_tool.credentials.verification import Verdict as BadgeVerdict
 from lti_tool.domain.awarding import Exclusion, Verdict
+from lti_tool.domain.badge_states import BadgeState
 from lti_tool.domain.criteria import (
     AllOf,
     AtLeast,
@@ -55,6 +57,8 @@ from lti_tool.store.micromodules import AchievementVersionView
 from lti_tool.store.proofs import Doubted
 from lti_tool.store.runs import RunView
 from lti_tool.store.scores import GivenUp
+from tests.unit.web.detail_views import DETAILS, RESULTS, WORK
+from tests.unit.web.milestone_views import CARDS
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 BASE_URL = "https://badges.example.edu"
@@ -238,18 +242,35 @@ def everything(**changes: Any) -> ProgressCard:
     return replace(progress_card(), finding=finding, comments=comments, **changes)
 
 
+def revoked(number: int, **changes: Any) -> EarnedBadge:
+    """A badge that was taken back."""
+    taken = {"is_revoked": True, "state": BadgeState.REVOKED, "revocation_reason": "Issued by mistake."}
+    return earned(number, **{**taken, **changes})
+
+
 WALLETS = {
     "usual": wallet(),
     "draft": wallet(in_progress=(progress_card(is_draft=True, criterion=MIXED),), earned=()),
     "every-rule": wallet(in_progress=(everything(),), earned=()),
     "every-rule-read-only": wallet(in_progress=(everything(),), earned=(), is_read_only=True),
     "empty": wallet(earned=(), in_progress=(progress_card({}, read_at=None),)),
+    "details": wallet(
+        earned=(earned(1, details=DETAILS), earned(2, details=DETAILS, is_public=True, public_url=BASE_URL)),
+        in_progress=(progress_card(details=DETAILS),),
+    ),
     "no-micromodule": wallet(earned=(), in_progress=(), issues_badges_here=False),
     "no-course": wallet(in_progress=(), issues_badges_here=False),
     "signing": wallet(earned=(earned(1, credential_id=None),), in_progress=()),
-    "revoked": wallet(
-        earned=(earned(1, is_revoked=True, revocation_reason="Issued by mistake."), earned(2)), in_progress=()
+    "revoked": wallet(earned=(revoked(1), earned(2)), in_progress=()),
+    "expired": wallet(
+        earned=(
+            earned(1, state=BadgeState.EXPIRED, valid_until=NOW - timedelta(days=1)),
+            earned(2, state=BadgeState.SUSPENDED, suspension_reason="Under review."),
+            earned(3, valid_until=NOW + timedelta(days=300)),
+        ),
+        in_progress=(),
     ),
+    "asked": wallet(earned=(earned(1, question_id="review-2"),), in_progress=()),
     "trouble": wallet(
         in_progress=(progress_card({"quiz-1": score(None)}, troubles=(ErrorCode.PLATFORM_TIMED_OUT,)),)
     ),
@@ -279,6 +300,7 @@ WALLETS = {
         ),
         earned=(earned(1, name=LONG_WORD, issuer_name=LONG_WORD, skills=(LONG_WORD,)),),
     ),
+    "milestones": wallet(milestones=CARDS),
     "single-rule": wallet(in_progress=(progress_card({"quiz-1": score("40")}, QUIZ),), earned=()),
 }
 
@@ -323,6 +345,7 @@ def learner(number: int, verdict: Verdict, value: str | None, **changes: Any) ->
         awarded_at=NOW - timedelta(days=2) if verdict in (Verdict.HELD, Verdict.REVIEW) else None,
         credential_id=f"credential-{number}" if verdict is Verdict.HELD else None,
         is_revoked=False,
+        badge_state=BadgeState.ACTIVE if verdict is Verdict.HELD else None,
     )
     return replace(plain, **changes)
 
@@ -333,7 +356,7 @@ LEARNERS = (
     learner(2, Verdict.NOT_YET, None),
     learner(3, Verdict.REVIEW, "20"),
     learner(4, Verdict.EXCLUDED, "80", exclusion=Exclusion.TEST_USER),
-    learner(5, Verdict.HELD, "77", is_revoked=True),
+    learner(5, Verdict.HELD, "77", is_revoked=True, badge_state=BadgeState.REVOKED),
     learner(6, Verdict.UNPROVED, "90"),
 )
 
@@ -427,6 +450,7 @@ def mixed(
 
 ATTEST = column("waiting", line_item_id="column-2", evidence_key="essay", tag=Channel.ATTEST, label="Essay")
 COURSES = {
+    "reviews": course(placement(column()), reviews=12),
     "usual": course(),
     "first-run": course(placement(column("not_created"), rows=(), counts={}), roster_read_at=None),
     "waiting": course(placement(column("waiting"), ATTEST, rows=LEARNERS[1:3])),
@@ -514,12 +538,24 @@ CREDENTIAL = PublicCredential(
     revoked_at=None,
     revocation_reason=None,
     document=b'{"type": ["VerifiableCredential", "OpenBadgeCredential"]}',
+    state=BadgeState.ACTIVE,
+    valid_until=None,
+    suspension_reason=None,
     hosted_url=f"{BASE_URL}/ob2/assertions/credential-2",
 )
 REVOKED = replace(
-    CREDENTIAL, id="revoked", is_revoked=True, revoked_at=NOW, revocation_reason="Issued by mistake."
+    CREDENTIAL,
+    id="revoked",
+    is_revoked=True,
+    revoked_at=NOW,
+    revocation_reason="Issued by mistake.",
+    state=BadgeState.REVOKED,
 )
+DETAILED = replace(CREDENTIAL, id="detailed", details=DETAILS, results=RESULTS, work=WORK)
+EXPIRED = replace(CREDENTIAL, id="expired", state=BadgeState.EXPIRED, valid_until=NOW - timedelta(days=1))
+SUSPENDED = replace(CREDENTIAL, id="suspended", state=BadgeState.SUSPENDED, suspension_reason="Under review.")
 ACHIEVEMENT = AchievementVersionView(
+    **{name: getattr(DETAILS, name) for name in DETAILS.names()},
     id="version-writing",
     organisation_id="organisation-1",
     organisation_name="Example University",
@@ -541,6 +577,54 @@ ACHIEVEMENT = AchievementVersionView(
 DOCUMENT = PublishedDocument(b'{"id": "did:web:badges.example.edu"}', "application/vc+ld+json", 300)
 
 
+def endorsed_report() -> Report:
+    """A verification of a badge with an endorsement of every standing."""
+    judged = tuple(
+        EndorsementJudgement(
+            standing,
+            detail,
+            issuer,
+            name,
+            endorsed,
+            "What we ask of beginners.",
+            None,
+            {"url": "https://club.example/1"},
+        )
+        for standing, detail, issuer, name, endorsed in (
+            (Standing.GENUINE, "signature_right", "did:web:chamber.example", LONG_WORD, "achievement"),
+            (Standing.ENDED, "revoked", "did:web:guild.example", "Guild of Writers", "profile"),
+            (Standing.FALSE, "signature_wrong", "did:web:ministry.example", "Ministry", "credential"),
+            (Standing.UNCHECKED, "key_unreachable", "https://club.example/1", None, "other"),
+        )
+    )
+    judged_badge = report(BadgeVerdict.INVALID)
+    step = Step("endorsements", Outcome.FAILED, "endorsement_false", {"by": "Ministry"})
+    return replace(judged_badge, steps=(*judged_badge.steps, step), endorsements=judged)
+
+
+def record_report(verdict: BadgeVerdict) -> Report:
+    """A verification of a learner's record with this outcome."""
+    held = {
+        BadgeVerdict.VALID: (report(BadgeVerdict.VALID), report(BadgeVerdict.VALID)),
+        BadgeVerdict.INVALID: tuple(report(one) for one in BadgeVerdict),
+        BadgeVerdict.INCONCLUSIVE: (report(BadgeVerdict.VALID), report(BadgeVerdict.INCONCLUSIVE)),
+    }[verdict]
+    outcome, detail = {
+        BadgeVerdict.VALID: (Outcome.PASSED, "credentials_valid"),
+        BadgeVerdict.INVALID: (Outcome.FAILED, "credential_invalid"),
+        BadgeVerdict.INCONCLUSIVE: (Outcome.COULD_NOT_CHECK, "credential_unchecked"),
+    }[verdict]
+    params = {"name": LONG_WORD, "count": "1", "of": str(len(held))}
+    whole = report(BadgeVerdict.VALID)
+    unread = Report(BadgeVerdict.INVALID, (Step("read", Outcome.FAILED, "not_a_credential"),), None)
+    return replace(
+        whole,
+        verdict=verdict,
+        steps=(*whole.steps, Step("credentials", outcome, detail, params)),
+        credentials=(*held, unread) if verdict is BadgeVerdict.INVALID else held,
+    )
+
+
 def report(verdict: BadgeVerdict) -> Report:
     """A verification with this outcome."""
     proof = {
@@ -549,7 +633,7 @@ def report(verdict: BadgeVerdict) -> Report:
         BadgeVerdict.INCONCLUSIVE: Step(
             "proof",
             Outcome.COULD_NOT_CHECK,
-            "controller_unreachable",
+            "key_unreachable",
             {"url": "https://issuer.example/issuers/0193f2c1d7e84a5b9c6d1e2f3a4b/did.json"},
         ),
     }[verdict]

@@ -23,6 +23,7 @@ from lti_tool.services.issuing import PublishedDocument
 from lti_tool.services.launching import AcceptedLaunch, SessionView
 from lti_tool.services.matrix import MatrixFile, MatrixView, Wanted
 from lti_tool.services.own_columns import Removal
+from lti_tool.services.pathways import PublicSteps
 from lti_tool.services.progress import CourseProgressView
 from lti_tool.services.public import PublicAchievement, PublicCredential, PublicIssuer, SignedDocument
 from lti_tool.settings import packaged_folder
@@ -30,31 +31,45 @@ from lti_tool.store.credentials import IssuerView
 from lti_tool.store.runs import RunView
 from lti_tool.store.submissions import StoredFile
 from lti_tool.web import register
+from tests.unit.web.account_views import sample_persons
 from tests.unit.web.connection_views import SampleInviting
 from tests.unit.web.copy_views import COPIES, REMOVALS
+from tests.unit.web.correction_views import SampleCorrecting
+from tests.unit.web.ending_views import sample_ending_soon
+from tests.unit.web.endorsement_views import ACCEPTED, IMPORTED, sample_endorsing
 from tests.unit.web.form_views import EDITED, PICKERS
+from tests.unit.web.framework_views import sample_frameworks
 from tests.unit.web.gate_views import GATES
 from tests.unit.web.health_views import CHECKED, sample_health
 from tests.unit.web.insight_views import EXPLANATIONS, MATRICES, SIMULATIONS
+from tests.unit.web.milestone_views import SampleMilestones
+from tests.unit.web.next_version_views import SampleVersions
+from tests.unit.web.pathway_views import PATHS
 from tests.unit.web.people_views import ATTESTS, EVIDENCE, JUDGING, SUBMISSIONS
+from tests.unit.web.picture_views import SamplePictures
 from tests.unit.web.privacy_views import PEOPLE, archive
+from tests.unit.web.retroactive_views import SampleRetroactive
+from tests.unit.web.review_views import sample_reviews
 from tests.unit.web.sample_views import (
     ACHIEVEMENT,
     AWARDS,
     BASE_URL,
     COURSES,
     CREDENTIAL,
+    DETAILED,
     DOCUMENT,
+    EXPIRED,
     NOW,
     PICTURES,
     REVOKED,
+    SUSPENDED,
     WALLETS,
     column,
     report,
     run,
     session,
 )
-from tests.unit.web.staff_views import SampleStaffing, deployment, sample_overview
+from tests.unit.web.staff_views import KEYS, SampleStaffing, deployment, sample_overview
 
 SECRET = "token-of-this-session"
 ADMINISTERING = (
@@ -63,14 +78,16 @@ ADMINISTERING = (
     "disable_registration",
     "set_administrator_role",
     "allow_anonymous",
-    "change_issuer",
     "add_category",
     "rename_category",
     "delete_category",
+    "move_category",
+    "move_micromodule",
     "set_categories",
     "archive_micromodule",
     "record_download",
 )
+ISSUERS = ("change", "change_picture", "make_default", "retire")
 NONCE = "a" * 43
 
 
@@ -104,7 +121,7 @@ class Public:
     """Public records of one shared and one revoked badge."""
 
     def credential(self, id_: str) -> PublicCredential | None:
-        return {CREDENTIAL.id: CREDENTIAL, REVOKED.id: REVOKED}.get(id_)
+        return {one.id: one for one in (CREDENTIAL, REVOKED, EXPIRED, SUSPENDED, DETAILED)}.get(id_)
 
     def document(self, id_: str) -> SignedDocument | None:
         found = self.credential(id_)
@@ -123,6 +140,9 @@ class Public:
     def baked_svg(self, id_: str) -> bytes | None:
         return PICTURES["version-writing"].encode() if id_ == CREDENTIAL.id else None
 
+    def endorsement(self, id_: str) -> bytes | None:
+        return b'{"id": "1"}' if id_ == ACCEPTED.id else None
+
     def achievement(self, id_: str) -> PublicAchievement | None:
         return PublicAchievement(ACHIEVEMENT, DOCUMENT) if id_ in PICTURES else None
 
@@ -131,9 +151,20 @@ class Public:
             return None
         name = "Example University"
         view = IssuerView(
-            "issuer-1", "organisation-1", name, name, "https://www.example.edu", None, "Teaches and examines."
+            "issuer-1",
+            "organisation-1",
+            name,
+            name,
+            "https://www.example.edu",
+            None,
+            "Teaches and examines.",
+            picture_id="picture-1",
         )
-        return PublicIssuer(view, "did:web:badges.example.edu:issuers:issuer-1", (ACHIEVEMENT,), DOCUMENT)
+        did = "did:web:badges.example.edu:issuers:issuer-1"
+        return PublicIssuer(view, did, (ACHIEVEMENT,), DOCUMENT, (ACCEPTED, IMPORTED), KEYS)
+
+    def issuer_image(self, id_: str) -> bytes | None:
+        return render_png(PICTURES["version-writing"], 64) if id_ == "issuer-1" else None
 
     def newest_image(self, achievement_id: str, kind: str) -> bytes | None:
         return self.image("version-data", kind) if achievement_id == "achievement-1" else None
@@ -166,11 +197,18 @@ class Hosted:
 class Issuing:
     """What verifiers read."""
 
-    def status_list(self, id_: str) -> PublishedDocument | None:
-        return DOCUMENT if id_ == "list-1" else None
-
     def did_document(self, id_: str) -> PublishedDocument | None:
         return DOCUMENT if id_ == "issuer-1" else None
+
+    def host_document(self) -> PublishedDocument | None:
+        return DOCUMENT
+
+
+class StatusLists:
+    """The lists that say which badges are revoked."""
+
+    def published(self, id_: str) -> PublishedDocument | None:
+        return DOCUMENT if id_ == "list-1" else None
 
 
 class Sample:
@@ -190,8 +228,14 @@ class Sample:
         self.settings = SimpleNamespace(base_url=BASE_URL, is_development=True)
         self.public = Public()
         self.issuing = Issuing()
+        self.status_lists = StatusLists()
         self.hosting = Hosted()
         self.wallet = SimpleNamespace(view=lambda session: self.wallet_view)
+        self.path_view = PATHS["usual"]
+        self.public_steps = PublicSteps()
+        self.pathways = SimpleNamespace(
+            path=lambda session, achievement_id: self.path_view, public=lambda id_: self.public_steps
+        )
         self.progress = SimpleNamespace(view=self._course)
         self.editing = SimpleNamespace(
             open=self._called("open", EDITED),
@@ -264,6 +308,9 @@ class Sample:
             attest=self._called("attest", 2),
             make_column=self._called("make_column"),
         )
+        self.reviews = sample_reviews(self._called)
+        self.persons = sample_persons(self._called)
+        self.ending_soon = sample_ending_soon()
         self.submissions = SimpleNamespace(
             max_file_bytes=5_242_880,
             view=lambda *_: EVIDENCE["empty"],
@@ -312,6 +359,9 @@ class Sample:
             counts=lambda organisation_id: {"awards": 1234, "completions": 1},
             take=self._called("take", iter(())),
         )
+        self.pictures = SamplePictures(self._called)
+        self.frameworks = sample_frameworks(self._called)
+        self.endorsing = sample_endorsing(self._called)
         self.health = sample_health(self._record)
         self.checking = SimpleNamespace(check=lambda *_: CHECKED)
         self.administering = SimpleNamespace(
@@ -320,6 +370,20 @@ class Sample:
             disable_deployment=self._called("disable_deployment", deployment()),
             set_frame_origins=self._called("set_frame_origins", deployment()),
             revoke_credential=self._called("revoke_credential", "learner-1"),
+            suspend_credential=self._called("suspend_credential", "learner-1"),
+            resume_credential=self._called("resume_credential", "learner-1"),
+        )
+        self.issuers = SimpleNamespace(
+            **{name: self._called(name) for name in ISSUERS}, add=self._called("add", "issuer-1")
+        )
+        self.correcting = SampleCorrecting(self._called)
+        self.versions = SampleVersions(self._called)
+        self.retroactive = SampleRetroactive(self._called)
+        self.milestones = SampleMilestones(self._called)
+        self.reissuing = SimpleNamespace(
+            newest_of=lambda *_: None,
+            rotate=self._called("rotate", "kid"),
+            compromise=self._called("compromise"),
         )
 
     def _record(self, *call: Any) -> None:

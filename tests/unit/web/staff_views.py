@@ -14,14 +14,15 @@ from lti_tool.domain.freshness import Staleness
 from lti_tool.domain.staff import StaffRole
 from lti_tool.errors import ErrorCode, NotAllowed
 from lti_tool.services.criteria_format import dump_criteria, dump_evidence
+from lti_tool.services.issuer_keys import IssuerKey
 from lti_tool.services.overview import (
+    CategoryDetail,
     CourseDetail,
     DecisionView,
     Health,
     HolderDetail,
     HolderList,
     IssuerDetail,
-    IssuerKey,
     MicromoduleDetail,
     MicromoduleList,
     Page,
@@ -32,9 +33,11 @@ from lti_tool.services.overview import (
 )
 from lti_tool.services.staffing import HandOver, SignedIn, SignInLink, StaffView
 from lti_tool.store.audit import EventFilter, EventRow
-from lti_tool.store.catalogue import CategoryRow, IssuerRow, MicromoduleRow, PlacedInRow, VersionRow
+from lti_tool.store.catalogue import CategoryRow, MicromoduleRow, PlacedInRow, VersionRow
+from lti_tool.store.categories import ChangeRow
 from lti_tool.store.credentials import CredentialView, EarnedView
 from lti_tool.store.holders import DecisionRow, HolderFilter, HolderRow, LearnerRow
+from lti_tool.store.issuers import IssuerRow
 from lti_tool.store.oversight import (
     ColumnRow,
     Counts,
@@ -44,8 +47,9 @@ from lti_tool.store.oversight import (
     RegistrationRow,
     UnwrittenScore,
 )
+from lti_tool.store.runs import RunView
 from lti_tool.store.staff import MemberView
-from tests.unit.web.sample_views import BASE_URL, LONG_WORD, NOW, TREE, freshness, score
+from tests.unit.web.sample_views import ACHIEVEMENT, BASE_URL, LONG_WORD, NOW, TREE, freshness, score
 
 DID = "did:web:badges.example.edu:issuers:issuer-1"
 
@@ -287,17 +291,25 @@ def issuer(**changes: Any) -> IssuerRow:
         NOW - timedelta(days=400),
         4,
         731,
+        is_default=True,
+        terms_url="https://www.example.edu/badge-terms",
     )
     return replace(plain, **changes)
 
 
 KEYS = (
-    IssuerKey("kP9v0rYq1b2c3d4e5f6g7h8i9j0kAbCdEfGhIjKlMnO", True, NOW - timedelta(days=30), None),
+    IssuerKey("kP9v0rYq1b2c3d4e5f6g7h8i9j0kAbCdEfGhIjKlMnO", "active", NOW - timedelta(days=30), None),
     IssuerKey(
         "zZ8v0rYq1b2c3d4e5f6g7h8i9j0kAbCdEfGhIjKlMnO",
-        False,
+        "retired",
         NOW - timedelta(days=400),
         NOW - timedelta(days=30),
+    ),
+    IssuerKey(
+        "aA8v0rYq1b2c3d4e5f6g7h8i9j0kAbCdEfGhIjKlMnO",
+        "compromised",
+        NOW - timedelta(days=500),
+        NOW - timedelta(days=400),
     ),
 )
 ISSUERS = {
@@ -306,6 +318,43 @@ ISSUERS = {
         issuer(url=None, email=None, description=None, credentials=0), DID, (), are_keys_readable=True
     ),
     "broken": IssuerDetail(issuer(), DID, (), are_keys_readable=False),
+    "further": IssuerDetail(
+        issuer(is_default=False, name=LONG_WORD, offers_refresh=True, token_algorithm="ES256"),
+        DID,
+        KEYS[:1],
+        are_keys_readable=True,
+    ),
+    "retired": IssuerDetail(
+        issuer(is_default=False, retired_at=NOW - timedelta(days=3)), DID, KEYS, are_keys_readable=True
+    ),
+}
+
+
+def reissue(**changes: Any) -> RunView:
+    """A run that signs the badges of a key anew."""
+    plain = RunView(
+        "run-1",
+        "organisation-1",
+        "reissue",
+        None,
+        "running",
+        "credentials",
+        1200,
+        4800,
+        {},
+        None,
+        NOW,
+        NOW,
+        None,
+    )
+    return replace(plain, **changes)
+
+
+REISSUES = {
+    "signing-anew": reissue(),
+    "last-look": reissue(step="last_look", done=4800),
+    "signed-anew": reissue(status="done", finished_at=NOW, done=4800, counts={"reissued": 4800}),
+    "signed-anew-failed": reissue(status="done", finished_at=NOW, counts={"reissued": 4799, "failed": 1}),
 }
 CATEGORIES = (CategoryRow("category-1", "Data", 2), CategoryRow("category-2", LONG_WORD, 0))
 
@@ -358,7 +407,8 @@ def version(number: int, **changes: Any) -> VersionView:
         105,
         NOW - timedelta(days=100 * number),
     )
-    return VersionView(replace(row, **changes), TREE)
+    row = replace(row, **changes)
+    return VersionView(row, TREE, ACHIEVEMENT if row.achievement_version_id else None)
 
 
 PLACED_IN = PlacedInRow("context-1", "Micromodule 1: Open Data", "Moodle of Example University", 2, "active")
@@ -372,15 +422,30 @@ MICROMODULES = {
     ),
     "archived": MicromoduleDetail(PLAIN_MICROMODULE, (version(1),), (), (), frozenset()),
 }
+CATEGORY = CategoryDetail(
+    CATEGORIES[0],
+    (micromodule(), replace(PLAIN_MICROMODULE, archived_at=None), micromodule(id="micromodule-3")),
+    Page(
+        (
+            ChangeRow("micromodule-1", "Research Data", "added", "staff:member-1", NOW),
+            ChangeRow("micromodule-2", LONG_WORD, "removed", "cli", NOW - timedelta(days=2)),
+        ),
+        2,
+        3,
+        120,
+    ),
+    {"staff:member-1": "Grace Hopper"},
+)
+NEW_CATEGORY = CategoryDetail(CATEGORIES[1], (), Page((), 1, 1, 0), {})
 HOLDER = HolderRow(
-    "learner-1", "Ada Lovelace", "Moodle of Example University", 2, 0, 0, NOW - timedelta(days=2)
+    "learner-1", "Ada Lovelace", "Moodle of Example University", 2, 0, 0, 0, 0, NOW - timedelta(days=2)
 )
 NAMES = (("micromodule-1", "Research Data"), ("micromodule-2", LONG_WORD))
 HOLDER_LISTS = {
     "usual": HolderList(
         page_of(
             HOLDER,
-            replace(HOLDER, learner_id="learner-2", name=None, revoked=1, unsigned=1),
+            replace(HOLDER, learner_id="learner-2", name=None, revoked=1, suspended=1, expired=1, unsigned=1),
             replace(HOLDER, learner_id="learner-3", name=LONG_WORD),
             number=2,
             pages=40,
@@ -455,6 +520,9 @@ HOLDERS = {
             earned(1, is_public=True),
             earned(2, credential_id=None, is_signed=False, name=LONG_WORD),
             earned(3, revoked_at=NOW, revocation_reason="Issued by mistake."),
+            earned(4, status_purpose="suspension"),
+            earned(5, status_purpose="suspension", suspended_at=NOW, suspension_reason="Being looked into."),
+            earned(6, valid_until=NOW - timedelta(days=1)),
         ),
         (
             decision(1, Verdict.HELD, {"quiz-1": "85", "essay": "90"}),
@@ -502,6 +570,7 @@ EVENTS = (
     event(3, "cli", "deployment_approved", "deployment"),
     event(4, "rule", "something_from_a_newer_release", "thing", origins=["https://lms.example.edu"]),
     event(5, "staff:gone", "staff_role_changed", "staff_member", **{"from": "reader", "to": "editor"}),
+    event(6, "staff:member-1", "picture.uploaded", "picture", sha256="0" * 64),
 )
 ACTORS = ("cli", "learner:learner-1", "rule", "staff:gone", "staff:member-1")
 ACTOR_NAMES = {"staff:member-1": "Olivia Owner", "learner:learner-1": "Ada Lovelace"}
@@ -579,12 +648,15 @@ def sample_overview() -> SimpleNamespace:
         deployment=lambda organisation_id, id_: deployment(frame_origins=("https://lms.example.edu",)),
         courses=lambda organisation_id, **_: COURSE_LISTS["usual"],
         course=lambda organisation_id, id_: COURSE_DETAILS["usual"],
-        issuers=lambda organisation_id: (issuer(), issuer(id="issuer-2", name=LONG_WORD, url=None)),
+        issuers=lambda organisation_id: (
+            issuer(),
+            issuer(id="issuer-2", name=LONG_WORD, url=None, is_default=False),
+        ),
         issuer=lambda organisation_id, id_: ISSUERS["usual"],
         micromodules=lambda organisation_id, **_: MICROMODULE_LISTS["usual"],
         micromodule=lambda organisation_id, id_: MICROMODULES["usual"],
         categories=lambda organisation_id: CATEGORIES,
-        category=lambda organisation_id, id_: CATEGORIES[0],
+        category=lambda organisation_id, id_, page=1: CATEGORY,
         holders=lambda organisation_id, wanted, **_: HOLDER_LISTS["usual"],
         holder=lambda organisation_id, id_: HOLDERS["usual"],
         credential=lambda organisation_id, id_: (BADGE, LEARNER),

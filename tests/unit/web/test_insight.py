@@ -249,7 +249,7 @@ def test_the_file_has_a_line_for_everybody_and_columns_for_each_criterion(teache
     assert rows[4]["4 Field report: value"] == "submitted"
     assert rows[6]["1 Quiz 1: value"] == ""
     assert rows[4]["not_counted"] == "not_a_student"
-    assert len(ada) == 8 + 5 * len(channels())
+    assert len(ada) == 9 + 5 * len(channels())
 
 
 def test_no_name_is_calculated_by_a_spreadsheet(teacher: FlaskClient) -> None:

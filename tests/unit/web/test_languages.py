@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 
 from lti_tool.web.i18n import best_match
 from tests.translations import write_pseudo_locale
+from tests.unit.web import ending_views
 from tests.unit.web.conftest import LintingClient
 from tests.unit.web.form_views import PICKERS
 from tests.unit.web.sample_views import (
@@ -82,6 +83,9 @@ _SAMPLE_TEXT = re.compile(
     r"|Please name your sources\.|The second page is missing"
     r"|Plans, documents and shares research data responsibly|Writes and revises a short academic text"
     r"|Recognises and discusses ethical questions of research|Issued by mistake|Writing|Half a thought"
+    r"|Micromodule (Explorer|Learner)|Open Data Basics|Statistics|A compass|A hat"
+    r"|manage research data|Of before addresses were checked|Skills of Example|ESCO \d|Under review\."
+    r"|Donaudampfschifffahrtsgesellschaftskapitänsausbildungsgrundlagen"
     rf"|{LONG_WORD}|A green hexagon with a database|The badge|[a-z]+(?:_[a-z]+)+|https?://\S+|=\[\[quiz1\]\]"
 )
 
@@ -111,6 +115,18 @@ def test_the_wallet_speaks_one_language(state: str, member: FlaskClient, tool: S
     tool.launching.view = session(locale="ar")
     tool.wallet_view = WALLETS[state]
     assert plain_words(member.get("/l/session-1/wallet").text) == []
+
+
+@pytest.mark.parametrize("state", ending_views.WALLETS)
+def test_reminders_speak_one_language(state: str, member: FlaskClient, tool: Sample) -> None:
+    tool.launching.view = session(locale="ar")
+    tool.wallet_view = ending_views.WALLETS[state]
+    assert plain_words(member.get("/l/session-1/wallet").text) == []
+
+
+def test_the_list_of_badges_that_end_speaks_one_language(member: FlaskClient, tool: Sample) -> None:
+    tool.launching.view = replace(visitor("usual"), locale="ar")
+    assert plain_words(member.get("/l/session-1/course/ending").text) == []
 
 
 @pytest.mark.parametrize("state", COURSES)

@@ -12,7 +12,7 @@ from lti_tool.platforms import TotalOptOut
 from tests.gallery.app import gallery_app, put
 from tests.gallery.pages import COOKIES, CSRF, NO_PAGES, PAGES, SamplePage
 from tests.unit.web.conftest import LintingClient
-from tests.unit.web.sample_views import AWARDS, COURSES, TEACHER, WALLETS, earned, visitor
+from tests.unit.web.sample_views import AWARDS, COURSES, TEACHER, WALLETS, revoked, visitor
 from tests.unit.web.samples import Sample, sample_app
 
 
@@ -68,12 +68,24 @@ def test_a_revoked_badge_is_listed_but_not_counted_as_earned(member: FlaskClient
     assert "Issued by mistake." in shown
 
 
+def test_what_has_expired_is_not_called_revoked_and_can_still_be_shown(
+    member: FlaskClient, tool: Sample
+) -> None:
+    tool.wallet_view = WALLETS["expired"]
+    shown = member.get("/l/session-1/wallet").text
+    assert "You have earned 3 badges." in shown
+    for word in ("Expired", "That you earned it stays true.", "Suspended", "Under review.", "Valid until"):
+        assert word in shown
+    assert "Revoked" not in shown
+    assert shown.count("Share this badge") == 3
+
+
 @pytest.mark.parametrize("is_public", [True, False])
 def test_sharing_a_revoked_badge_can_end_but_not_begin(
     is_public: bool, member: FlaskClient, tool: Sample
 ) -> None:
     url = "https://badges.example.org/credentials/credential-1" if is_public else None
-    gone = earned(1, is_revoked=True, revocation_reason="Mistake.", is_public=is_public, public_url=url)
+    gone = revoked(1, is_public=is_public, public_url=url)
     tool.wallet_view = replace(WALLETS["revoked"], earned=(gone,))
     shown = member.get("/l/session-1/wallet").text
     assert ("Stop sharing" in shown) is is_public

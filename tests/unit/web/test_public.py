@@ -13,9 +13,10 @@ from flask.testing import FlaskClient
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from lti_tool.credentials.errors import NotACredential
+from lti_tool.credentials.verification import ClaimedResult, Outcome, Step, Verdict
 from lti_tool.errors import Busy, ErrorCode, RequestInvalid
 from lti_tool.web.verify import caller_address
-from tests.unit.web.sample_views import CREDENTIAL
+from tests.unit.web.sample_views import CREDENTIAL, record_report
 from tests.unit.web.samples import Sample, sample_app
 
 JSON_TYPES = ["application/vc+ld+json", "application/ld+json", "application/json"]
@@ -99,6 +100,15 @@ def test_what_is_about_no_learner_may_be_kept(path: str, client: FlaskClient) ->
     assert client.get(path).headers["Cache-Control"].startswith("public, max-age=")
 
 
+@pytest.mark.parametrize("path", ["/status/list-1", "/issuers/issuer-1/did.json"])
+def test_what_every_check_relies_on_outlives_an_outage_of_ours_in_caches(
+    path: str, client: FlaskClient
+) -> None:
+    kept = client.get(path).headers["Cache-Control"]
+    assert kept.startswith("public, max-age=")
+    assert kept.endswith("stale-if-error=86400")
+
+
 def test_the_schema_of_criteria_is_for_everybody(client: FlaskClient) -> None:
     answer = client.get("/schemas/criteria-2.json", headers={"Origin": "https://editor.example"})
     assert answer.mimetype == "application/schema+json"
@@ -124,6 +134,18 @@ def test_a_page_that_was_seen_is_sent_again_after_a_revocation(
 
 
 @pytest.mark.parametrize(
+    "id_,said", [("expired", "This badge has expired."), ("suspended", "This badge is suspended.")]
+)
+def test_what_does_not_count_any_more_says_so_and_can_be_verified(
+    id_: str, said: str, client: FlaskClient
+) -> None:
+    shown = client.get(f"/credentials/{id_}").text
+    assert said in shown
+    assert "revoked." not in shown
+    assert "Verify now" in shown
+
+
+@pytest.mark.parametrize(
     "path",
     [
         "/credentials/private",
@@ -136,7 +158,7 @@ def test_a_page_that_was_seen_is_sent_again_after_a_revocation(
         "/status/unknown",
         "/schemas/criteria-1.json",
         "/schemas/criteria-2",
-        "/.well-known/did.json",
+        "/.well-known/did.jsonld",
         "/credentials/..%2f..%2fetc%2fpasswd",
     ],
 )
@@ -202,6 +224,45 @@ class TestVerify:
         page = client.post("/verify", data={})
         assert page.status_code == 400
         assert "This is not a badge" in page.text
+
+    def test_a_genuine_record_does_not_prove_whose_badges_they_are(
+        self, client: FlaskClient, tool: Sample
+    ) -> None:
+        tool.report = record_report(Verdict.VALID)
+        page = client.post("/verify", data={"text": "{}"})
+        assert "is the word of who put it together" in page.text
+
+    @pytest.mark.parametrize(
+        "details, words",
+        [
+            (("suspended",), "The issuer has suspended it."),
+            (("expired",), "It has expired."),
+            (("signature_wrong", "expired"), "At least one check failed."),
+            (("signature_wrong",), "At least one check failed."),
+        ],
+    )
+    def test_what_alone_is_wrong_is_said_at_once(
+        self, client: FlaskClient, tool: Sample, details: tuple[str, ...], words: str
+    ) -> None:
+        steps = tuple(Step("status", Outcome.FAILED, detail) for detail in details)
+        tool.report = replace(tool.report, verdict=Verdict.INVALID, steps=(*tool.report.steps, *steps))
+        lead = BeautifulSoup(client.post("/verify", data={"text": "{}"}).text, "html5lib").select_one(
+            ".page-head .lead"
+        )
+        assert lead is not None
+        assert words in lead.get_text()
+
+    def test_results_and_free_words_are_shown(self, client: FlaskClient, tool: Sample) -> None:
+        """Whoever gets the file alone sees what its holder was told would be seen."""
+        assert tool.report.credential is not None
+        results = (ClaimedResult("Quiz 1", "85", is_percent=True), ClaimedResult(None, "A", is_percent=False))
+        said = replace(tool.report.credential, tags=("Writing", "2.5 ECTS"), results=results)
+        tool.report = replace(tool.report, credential=said)
+        page = BeautifulSoup(client.post("/verify", data={"text": "{}"}).text, "html5lib")
+        assert [chip.get_text(strip=True) for chip in page.select(".chips .chip")] == ["Writing", "2.5 ECTS"]
+        words = " ".join(page.get_text(" ", strip=True).split())
+        assert "What was reached: Quiz 1 85 %" in words
+        assert "What was reached A" in words
 
     def test_what_is_no_credential_is_a_4xx(self, client: FlaskClient, tool: Sample) -> None:
         def refuse(data: bytes) -> object:

@@ -63,6 +63,7 @@ def process(tarpit: Tarpit) -> Flask:
         tarpit,  # type: ignore[arg-type]
         issuing,  # type: ignore[arg-type]
         tool.public,  # type: ignore[arg-type]
+        SimpleNamespace(),  # type: ignore[arg-type]
         lambda: NOW,
         BASE_URL,
         Turnstile(WAIT),

@@ -4,11 +4,13 @@
 
     <keys_dir>/lti/{next,active,retired}/<kid>.pem             RSA 2048: messages to LMSs (RS256)
     <keys_dir>/issuers/<issuer id>/{active,retired}/<kid>.pem  Ed25519: credentials and status lists
+    <keys_dir>/issuers/<issuer id>/tokens/{active,retired}/    RSA 2048 or P-256: credentials as tokens
+    <keys_dir>/<purpose>/compromised/<kid>.pem                 seen by somebody else: published nowhere
 
-A *purpose* is ``lti`` or ``issuers/<issuer id>``. ``<kid>`` is the RFC 7638 thumbprint of the public key, so
-a file cannot be mistaken for another key. Folders are 0700, files 0600 PKCS #8, encrypted where a passphrase
-is configured. A file that others can read, a folder that others can write to, a link and another user's file
-are refused rather than used.
+A *purpose* is ``lti``, ``issuers/<issuer id>`` or ``issuers/<issuer id>/tokens``. ``<kid>`` is the RFC 7638
+thumbprint of the public key, so a file cannot be mistaken for another key. Folders are 0700, files 0600
+PKCS #8, encrypted where a passphrase is configured. A file that others can read, a folder that others can
+write to, a link and another user's file are refused rather than used.
 
 A key is published before it signs (``next``) where there is time for it: platforms keep the key set that they
 fetched. Rotating makes a new active key and retires the old ones: they sign nothing any more, but stay in the
@@ -21,10 +23,7 @@ rotate`` makes is used by a running server at once.
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import hashlib
-import json
 import os
 import re
 import secrets
@@ -34,34 +33,59 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from lti_tool.errors import ConfigurationInvalid, ErrorCode
+from lti_tool.keyring.keys import (
+    RSA_BITS,
+    Algorithm,
+    KeyState,
+    PrivateKey,
+    Signer,
+    algorithm_of,
+    generate,
+    own_kind,
+    pem,
+    thumbprint,
+)
+
+__all__ = [
+    "LTI",
+    "OVERLAP",
+    "PUBLISHED_AHEAD",
+    "STATES",
+    "Algorithm",
+    "KeyState",
+    "KeyView",
+    "Keyring",
+    "Signer",
+    "Tended",
+    "issuer_purpose",
+    "thumbprint",
+    "token_purpose",
+]
 
 LTI: Final = "lti"
 """Purpose of the key pair that LMSs know from ``/lti/jwks.json``."""
 
-PrivateKey = rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
-KeyState = Literal["next", "active", "retired"]
 STATES: Final[tuple[KeyState, ...]] = ("active", "next", "retired")
+"""Of keys whose signatures count, in the order in which they are shown; a compromised key's do not."""
 PUBLISHED_AHEAD: Final = timedelta(days=1)
 """How long a key of the schedule is in the JWKS before it signs: every platform has asked for it by then."""
 OVERLAP: Final = timedelta(days=14)
 """How long a retired ``lti`` key stays in the JWKS. Its last signature is over within the hour; the rest is
 for platforms and caches that stood still meanwhile."""
 LARGEST_FILE: Final = 64 * 1024
-RSA_BITS: Final = 2048
-"""What RS256 asks for at least (RFC 7518 §3.3)."""
 
 _ENCRYPTED: Final = b"-----BEGIN ENCRYPTED PRIVATE KEY-----"
 _RETIRED: Final = re.compile(rb"\ARetired: ([0-9T:+.-]{20,40})\n")
 """A line before the key (RFC 7468 §2 allows it) that survives copies and backups; a file's times do not."""
 
-_PURPOSE: Final = re.compile(r"lti|issuers/[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
+_PURPOSE: Final = re.compile(r"lti|issuers/[A-Za-z0-9][A-Za-z0-9_-]{0,99}(/tokens)?")
 
 
 def issuer_purpose(issuer_id: str) -> str:
@@ -72,6 +96,14 @@ def issuer_purpose(issuer_id: str) -> str:
     return _checked_purpose(f"issuers/{issuer_id}")
 
 
+def token_purpose(issuer_id: str) -> str:
+    """The purpose of the keys of one issuer's VC-JWTs: validators take no Ed25519 there.
+
+    :raises ConfigurationInvalid: ``key_missing`` for an id that is no plain name.
+    """
+    return _checked_purpose(f"issuers/{issuer_id}/tokens")
+
+
 @dataclass(frozen=True)
 class KeyView:
     """What may be shown of a key."""
@@ -79,10 +111,12 @@ class KeyView:
     purpose: str
     kid: str
     state: KeyState
-    algorithm: Literal["RS256", "EdDSA"]
+    algorithm: Algorithm
     made_at: datetime
     is_encrypted: bool
     """Whether its file asks for a passphrase."""
+    retired_at: datetime | None = None
+    """Since when it signs nothing; null also where an earlier release did not write it down."""
 
 
 @dataclass(frozen=True)
@@ -107,55 +141,6 @@ class _Loaded:
     retired_at: datetime | None
 
 
-@dataclass(frozen=True)
-class Signer:
-    """A private key in use, and what others need to check its signatures.
-
-    :ivar kid: RFC 7638 thumbprint.
-    :ivar private_key: for libraries that sign themselves.
-    """
-
-    purpose: str
-    kid: str
-    state: KeyState
-    private_key: PrivateKey
-
-    @property
-    def algorithm(self) -> Literal["RS256", "EdDSA"]:
-        """The JWA name."""
-        return "RS256" if isinstance(self.private_key, rsa.RSAPrivateKey) else "EdDSA"
-
-    @property
-    def public_key(self) -> rsa.RSAPublicKey | ed25519.Ed25519PublicKey:
-        """The verification key."""
-        return self.private_key.public_key()
-
-    @property
-    def raw_public_key(self) -> bytes:
-        """The 32 bytes of an Ed25519 public key, as a Multikey wants them.
-
-        :raises TypeError: for the RSA key, which has no raw form.
-        """
-        if not isinstance(self.private_key, ed25519.Ed25519PrivateKey):
-            raise TypeError("only Ed25519 keys have a raw form")
-        return self.private_key.public_key().public_bytes_raw()
-
-    @property
-    def private_pem(self) -> str:
-        """PKCS #8, for libraries that take text only."""
-        return _pem(self.private_key).decode("ascii")
-
-    def public_jwk(self) -> dict[str, str]:
-        """The public key as a JWK (RFC 7517), with ``kid``, ``alg`` and ``use``."""
-        return {**_thumbprint_members(self.private_key), "kid": self.kid, "alg": self.algorithm, "use": "sig"}
-
-    def sign(self, message: bytes) -> bytes:
-        """Sign with RSASSA-PKCS1-v1_5 and SHA-256, or with pure Ed25519 (RFC 8032)."""
-        if isinstance(self.private_key, rsa.RSAPrivateKey):
-            return self.private_key.sign(message, padding.PKCS1v15(), hashes.SHA256())
-        return self.private_key.sign(message)
-
-
 class Keyring:
     """All keys of one installation. Shared by threads.
 
@@ -169,13 +154,14 @@ class Keyring:
         self._lock = threading.Lock()
         self._loaded: dict[Path, _Loaded] = {}
 
-    def signer(self, purpose: str) -> Signer:
+    def signer(self, purpose: str, algorithm: Algorithm | None = None) -> Signer:
         """The active key of a purpose, the newest where there are several.
 
+        :param algorithm: of the key, where a purpose has keys of several kinds.
         :raises ConfigurationInvalid: ``key_missing``, ``key_file_exposed``, ``key_passphrase_missing``,
             ``key_passphrase_wrong``; so do all methods that read keys.
         """
-        active = self._signers(purpose, ("active",))
+        active = self._active(purpose, algorithm)
         if not active:
             raise ConfigurationInvalid(ErrorCode.KEY_MISSING, f"no active key for {purpose}", purpose=purpose)
         return active[0]
@@ -185,7 +171,7 @@ class Keyring:
 
         :raises ConfigurationInvalid: ``key_file_exposed``.
         """
-        return self._signers(purpose, STATES)
+        return self._trusted(purpose, STATES)
 
     def jwks(self, purpose: str = LTI) -> dict[str, list[dict[str, str]]]:
         """The JWK Set to publish (RFC 7517 §5): active, coming and retired keys.
@@ -194,31 +180,50 @@ class Keyring:
         """
         return {"keys": [signer.public_jwk() for signer in self.verification_keys(purpose)]}
 
-    def generate(self, purpose: str) -> KeyView:
+    def _active(self, purpose: str, algorithm: Algorithm | None) -> tuple[Signer, ...]:
+        active = self._trusted(purpose, ("active",))
+        return tuple(one for one in active if algorithm is None or one.algorithm == algorithm)
+
+    def _trusted(self, purpose: str, states: tuple[KeyState, ...]) -> tuple[Signer, ...]:
+        """Without compromised keys of which a copy is left: by a process that died while it moved one, by one
+        that retired it at that moment, by a back-up that was put back."""
+        given_up = {signer.kid for signer in self._signers(purpose, ("compromised",))}
+        return tuple(one for one in self._signers(purpose, states) if one.kid not in given_up)
+
+    def generate(self, purpose: str, algorithm: Algorithm | None = None) -> KeyView:
         """Make an active key; those that exist stay as they are.
 
-        :raises ConfigurationInvalid: ``key_missing`` where the purpose is none.
+        :param algorithm: of the key, where the purpose allows several; the first of them unless given.
+        :raises ConfigurationInvalid: ``key_missing`` where the purpose is none, or signs otherwise.
         """
-        return self._make(purpose, "active")
+        return self._make(purpose, "active", algorithm=algorithm)
 
-    def _make(self, purpose: str, state: KeyState, now: datetime | None = None) -> KeyView:
+    def _make(
+        self,
+        purpose: str,
+        state: KeyState,
+        now: datetime | None = None,
+        algorithm: Algorithm | None = None,
+    ) -> KeyView:
         purpose = _checked_purpose(purpose)
-        key: PrivateKey
-        if purpose == LTI:
-            key = rsa.generate_private_key(public_exponent=65537, key_size=RSA_BITS)
-        else:
-            key = ed25519.Ed25519PrivateKey.generate()
+        allowed = _algorithms(purpose)
+        if algorithm is not None and algorithm not in allowed:
+            raise ConfigurationInvalid(
+                ErrorCode.KEY_MISSING, f"{purpose} does not sign with {algorithm}", purpose=purpose
+            )
+        key = generate(algorithm or allowed[0])
         signer = Signer(purpose, thumbprint(key), state, key)
         self._write(signer, state, at=None if now is None else int(now.timestamp()) * 10**9)
         return self._view(signer)
 
-    def ensure(self, purpose: str) -> KeyView:
+    def ensure(self, purpose: str, algorithm: Algorithm | None = None) -> KeyView:
         """The active key of a purpose, made if there is none; repeating it changes nothing.
 
+        :param algorithm: as of :meth:`generate`.
         :raises ConfigurationInvalid: ``key_file_exposed``; ``key_missing`` where the purpose is none.
         """
-        active = self._signers(purpose, ("active",))
-        return self._view(active[0]) if active else self.generate(purpose)
+        active = self._active(purpose, algorithm)
+        return self._view(active[0]) if active else self.generate(purpose, algorithm)
 
     def rotate(self, purpose: str, now: datetime) -> KeyView:
         """Make a new active key, then retire the ones before it; at no moment is there none.
@@ -228,11 +233,29 @@ class Keyring:
         :raises ConfigurationInvalid: ``key_file_exposed``; ``key_missing`` where the purpose is none.
         """
         before = self._signers(purpose, ("active",))
-        made = self.generate(purpose)
+        made = self.generate(purpose, before[0].algorithm if before else None)
         self._retire(before, now)
         for signer in self._signers(purpose, ("next",)):
             self._path(signer).unlink(missing_ok=True)
         return made
+
+    def compromise(self, purpose: str, kid: str, now: datetime) -> KeyView:
+        """Trust a key that somebody else has seen no more: from here on nothing it signed verifies.
+
+        Where it is the one that signs, a new one is made first. Repeating it changes nothing.
+
+        :returns: the key that signs from now on.
+        :raises ConfigurationInvalid: ``key_missing`` where there is no such key; ``key_file_exposed``.
+        """
+        found = [one for one in self._signers(purpose, (*STATES, "compromised")) if one.kid == kid]
+        if not found:
+            raise ConfigurationInvalid(ErrorCode.KEY_MISSING, f"no key {kid} of {purpose}", purpose=purpose)
+        if found[0].state == "active":
+            self.rotate(purpose, now)
+        for signer in self._signers(purpose, STATES):
+            if signer.kid == kid:
+                self._move(signer, "compromised", retired_at=self._load(self._path(signer)).retired_at or now)
+        return self.ensure(purpose)
 
     def announce(self, purpose: str, now: datetime) -> KeyView:
         """The key that :meth:`tend` lets sign once it was published for :data:`PUBLISHED_AHEAD`; made unless
@@ -293,7 +316,7 @@ class Keyring:
         return tuple(replace(view, is_encrypted=encrypted) for view in changed)
 
     def list(self) -> tuple[KeyView, ...]:
-        """Every key of every purpose.
+        """Every key of every purpose, also those that are compromised.
 
         :raises ConfigurationInvalid: ``key_file_exposed``.
         """
@@ -301,8 +324,13 @@ class Keyring:
         purposes = [LTI] if (self._keys_dir / LTI).is_dir() else []
         if issuers.is_dir():
             names = sorted(entry.name for entry in issuers.iterdir() if entry.is_dir())
-            purposes += [f"issuers/{name}" for name in names if _PURPOSE.fullmatch(f"issuers/{name}")]
-        return tuple(self._view(signer) for purpose in purposes for signer in self.verification_keys(purpose))
+            for name in names:
+                if _PURPOSE.fullmatch(f"issuers/{name}"):
+                    purposes.append(f"issuers/{name}")
+                    if (issuers / name / "tokens").is_dir():
+                        purposes.append(token_purpose(name))
+        every = (*STATES, "compromised")
+        return tuple(self._view(signer) for purpose in purposes for signer in self._signers(purpose, every))
 
     def of(self, purpose: str, states: tuple[KeyState, ...] = STATES) -> tuple[KeyView, ...]:
         """The keys of one purpose: the active ones, those to come, the retired; each newest first.
@@ -322,7 +350,13 @@ class Keyring:
         made_at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
         loaded = self._load(path)
         return KeyView(
-            signer.purpose, signer.kid, signer.state, signer.algorithm, made_at, loaded.is_encrypted
+            signer.purpose,
+            signer.kid,
+            signer.state,
+            signer.algorithm,
+            made_at,
+            loaded.is_encrypted,
+            loaded.retired_at,
         )
 
     def _retire(self, signers: Iterable[Signer], now: datetime) -> None:
@@ -359,7 +393,7 @@ class Keyring:
     ) -> None:
         """A key's file, encrypted where there is a passphrase unless ``encrypted`` says otherwise."""
         passphrase = None if encrypted is False else self._passphrase
-        content = _pem(signer.private_key, passphrase)
+        content = pem(signer.private_key, passphrase)
         if retired_at is not None:
             content = f"Retired: {retired_at.isoformat(timespec='seconds')}\n".encode() + content
         path = self._folder(signer.purpose, state) / f"{signer.kid}.pem"
@@ -432,12 +466,8 @@ class Keyring:
             raise ConfigurationInvalid(
                 ErrorCode.KEY_MISSING, f"{path} cannot be read: {type(error).__name__}", path=str(path)
             ) from None
-        key = self._opened(path, content)
-        wanted = rsa.RSAPrivateKey if path.is_relative_to(self._keys_dir / LTI) else ed25519.Ed25519PrivateKey
-        if not isinstance(key, rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey) or not isinstance(key, wanted):
-            raise ConfigurationInvalid(
-                ErrorCode.KEY_MISSING, f"{path} is of the wrong kind for its purpose", path=str(path)
-            )
+        purpose = path.relative_to(self._keys_dir).parent.parent.as_posix()
+        key = _required(purpose, self._opened(path, content), path)
         if isinstance(key, rsa.RSAPrivateKey) and key.key_size < RSA_BITS:
             raise ConfigurationInvalid(ErrorCode.KEY_MISSING, f"{path} is too short", path=str(path))
         if thumbprint(key) != path.stem:
@@ -469,39 +499,6 @@ class Keyring:
             ) from None
 
 
-def thumbprint(key: PrivateKey) -> str:
-    """RFC 7638 thumbprint of the public key, SHA-256, base64url."""
-    members = json.dumps(_thumbprint_members(key), sort_keys=True, separators=(",", ":"))
-    return _base64url(hashlib.sha256(members.encode("ascii")).digest())
-
-
-def _thumbprint_members(key: PrivateKey) -> dict[str, str]:
-    """The required members of the public JWK (RFC 7638 §3.2; RFC 8037 §2 for Ed25519)."""
-    if isinstance(key, rsa.RSAPrivateKey):
-        numbers = key.public_key().public_numbers()
-        return {"e": _base64url_integer(numbers.e), "kty": "RSA", "n": _base64url_integer(numbers.n)}
-    return {"crv": "Ed25519", "kty": "OKP", "x": _base64url(key.public_key().public_bytes_raw())}
-
-
-def _base64url(octets: bytes) -> str:
-    return base64.urlsafe_b64encode(octets).rstrip(b"=").decode("ascii")
-
-
-def _base64url_integer(number: int) -> str:
-    return _base64url(number.to_bytes((number.bit_length() + 7) // 8, "big"))
-
-
-def _pem(key: PrivateKey, passphrase: bytes | None = None) -> bytes:
-    """PKCS #8. With a passphrase PBES2: AES-256, a key derived by PBKDF2 in few rounds, which is why the
-    passphrase has to be long (``settings.py``)."""
-    encryption = (
-        serialization.NoEncryption()
-        if passphrase is None
-        else serialization.BestAvailableEncryption(passphrase)
-    )
-    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
-
-
 def _retired_at(content: bytes) -> datetime | None:
     found = _RETIRED.match(content)
     try:
@@ -519,8 +516,26 @@ def _exposed(path: Path, what: str) -> ConfigurationInvalid:
 
 
 def _parts(purpose: str) -> tuple[str, ...]:
-    """The folders of a purpose: ``issuers`` and ``issuers/1``."""
-    return (purpose,) if purpose == LTI else (purpose.partition("/")[0], purpose)
+    """The folders of a purpose: ``issuers``, ``issuers/1`` and ``issuers/1/tokens``."""
+    names = purpose.split("/")
+    return tuple("/".join(names[: count + 1]) for count in range(len(names)))
+
+
+def _algorithms(purpose: str) -> tuple[Algorithm, ...]:
+    """What the keys of a purpose may sign with; the first where nobody chooses."""
+    if purpose == LTI:
+        return ("RS256",)
+    return ("RS256", "ES256") if purpose.endswith("/tokens") and purpose.count("/") == 2 else ("EdDSA",)
+
+
+def _required(purpose: str, key: object, path: Path) -> PrivateKey:
+    """``key``, where it is of a kind that the purpose signs with."""
+    known = own_kind(key)
+    if known is None or algorithm_of(known) not in _algorithms(purpose):
+        raise ConfigurationInvalid(
+            ErrorCode.KEY_MISSING, f"{path} is of the wrong kind for its purpose", path=str(path)
+        )
+    return known
 
 
 def _checked_purpose(purpose: str) -> str:

@@ -1,0 +1,40 @@
+"""What a badge is worth at a moment: signed or not, valid, paused, over, or taken back."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+
+class BadgeState(StrEnum):
+    """The one word for it; where several would fit, the gravest."""
+
+    UNSIGNED = "unsigned"
+    ACTIVE = "active"
+    EXPIRED = "expired"
+    SUSPENDED = "suspended"
+    REVOKED = "revoked"
+
+
+def badge_state(
+    now: datetime,
+    *,
+    is_signed: bool,
+    valid_until: datetime | None,
+    suspended_at: datetime | None,
+    revoked_at: datetime | None,
+) -> BadgeState:
+    """The state at ``now``.
+
+    An end of validity is no withdrawal (Open Badges 3.0 wants the two told apart), and a badge that was
+    revoked stays so, whatever else happened to it. All times are aware.
+    """
+    if revoked_at is not None:
+        return BadgeState.REVOKED
+    if suspended_at is not None:
+        return BadgeState.SUSPENDED
+    if not is_signed:
+        return BadgeState.UNSIGNED
+    if valid_until is not None and valid_until <= now:
+        return BadgeState.EXPIRED
+    return BadgeState.ACTIVE

@@ -1,0 +1,261 @@
+"""Pathways: what has to be finished before what, whether that goes round in a circle, and how far one is.
+
+A *step* is a micromodule, with its badge where it has one, or a milestone. Criteria that ask for a completion
+or a badge make one step need others. Steps are named by ids: a micromodule by its own, a milestone by that of
+its achievement.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+
+from lti_tool.domain.criteria import (
+    LEAVES,
+    AllOf,
+    Completed,
+    Criterion,
+    HoldsAchievement,
+    MicromodulesCompleted,
+    Within,
+    leaves,
+    parts_needed,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Steps of which some have to be finished first."""
+
+    of: tuple[str, ...]
+    count: int = 1
+    """How many of them."""
+    is_required: bool = True
+    """False for one of several ways to meet the criteria."""
+    label: str = ""
+    """What people call it, as it was when the criteria were written."""
+    is_optional: bool = False
+    """The criteria can be met without any step: by a score instead, for example."""
+    is_set: bool = False
+    """A set of micromodules to choose from, rather than one step."""
+
+    @property
+    def least(self) -> int:
+        """How many it takes of those there are; none where there are none, which is nobody's circle."""
+        return min(self.count, len(self.of))
+
+
+Graph = Mapping[str, tuple[Need, ...]]
+"""What each step needs; a step that is no key of it needs nothing."""
+
+
+class Standing(StrEnum):
+    """How somebody stands towards a step."""
+
+    DONE = "done"
+    OPEN = "open"
+    """Everything it needs is done."""
+    LATER = "later"
+
+
+def needs_of(
+    criterion: Criterion,
+    step_of: Callable[[str], str | None],
+    members: Callable[[MicromodulesCompleted], Sequence[str]],
+) -> tuple[Need, ...]:
+    """What criteria need of other steps, in their order, each once.
+
+    :param step_of: the step of an achievement id; ``None`` where it is not there any more.
+    :param members: the micromodules of a set, as they are now.
+    """
+    found: dict[tuple[tuple[str, ...], int], Need] = {}
+    for leaf, way in _asked(criterion, _Way.ONLY):
+        is_required, is_optional = way is _Way.ONLY, way is _Way.OPTIONAL
+        if isinstance(leaf, Completed):
+            need = Need((leaf.micromodule_id,), 1, is_required, leaf.label, is_optional)
+        elif isinstance(leaf, HoldsAchievement):
+            step = step_of(leaf.achievement_id)
+            if step is None:
+                continue
+            need = Need((step,), 1, is_required, leaf.label, is_optional)
+        elif isinstance(leaf, MicromodulesCompleted):
+            of = tuple(members(leaf))
+            need = Need(of, leaf.needed(len(of)), is_required, leaf.label, is_optional, is_set=True)
+        else:
+            continue
+        known = found.get((need.of, need.count))
+        if known is None or _strength(need) > _strength(known):
+            found[need.of, need.count] = need
+    return tuple(found.values())
+
+
+class _Way(IntEnum):
+    """How a criterion stands to the whole that it is part of."""
+
+    OPTIONAL = 0
+    ONE_OF = 1
+    ONLY = 2
+
+
+def _strength(need: Need) -> _Way:
+    if need.is_required:
+        return _Way.ONLY
+    return _Way.OPTIONAL if need.is_optional else _Way.ONE_OF
+
+
+def _asked(criterion: Criterion, way: _Way) -> Iterator[tuple[Criterion, _Way]]:
+    """Every leaf, and whether there is a way around it.
+
+    What asks for no step is taken for something that anybody can do.
+    """
+    if isinstance(criterion, LEAVES):
+        yield criterion, way
+        return
+    steps = [part for part in criterion.parts if any(isinstance(leaf, _STEPS) for leaf in leaves(part))]
+    left = parts_needed(criterion) - (len(criterion.parts) - len(steps))
+    if isinstance(criterion, AllOf | Within) or left >= len(steps):
+        of_steps = way
+    else:
+        of_steps = min(way, _Way.ONE_OF if left > 0 else _Way.OPTIONAL)
+    for part in steps:
+        yield from _asked(part, of_steps)
+
+
+_STEPS = (Completed, HoldsAchievement, MicromodulesCompleted)
+
+
+def attainable(graph: Graph) -> tuple[str, ...]:
+    """Every step that somebody can reach who begins with nothing, in an order in which they can.
+
+    All of the needs of a step count here, also those that are one of several ways: whoever wants to go that
+    way must be able to. Of a set it takes as many as are asked for.
+    """
+    waiting: dict[str, list[tuple[str, int]]] = {}
+    missing: dict[tuple[str, int], int] = {}
+    open_needs: dict[str, int] = {}
+    for step in _steps(graph):
+        needs = graph.get(step, ())
+        open_needs[step] = sum(need.least > 0 for need in needs)
+        for number, need in enumerate(needs):
+            missing[step, number] = need.least
+            for one in dict.fromkeys(need.of):
+                waiting.setdefault(one, []).append((step, number))
+    ready = deque(step for step, number in open_needs.items() if not number)
+    order: list[str] = []
+    while ready:
+        done = ready.popleft()
+        order.append(done)
+        for step, number in waiting.get(done, ()):
+            missing[step, number] -= 1
+            if missing[step, number] == 0:
+                open_needs[step] -= 1
+                if not open_needs[step]:
+                    ready.append(step)
+    return tuple(order)
+
+
+def circle(graph: Graph, step: str) -> tuple[str, ...]:
+    """The shortest circle through ``step``, which comes first; empty where it is in none.
+
+    Where a graph without circles is changed at one step only, it has one afterwards exactly where this finds
+    one there. Each step of it needs the next one, and the last the first.
+    """
+    reachable = set(attainable(graph))
+    if step in reachable:
+        return ()
+    came_from: dict[str, str] = {}
+    queue = deque([step])
+    while queue:
+        at = queue.popleft()
+        for need in graph.get(at, ()):
+            for one in need.of:
+                if one == step:
+                    path = [at]
+                    while path[-1] != step:
+                        path.append(came_from[path[-1]])
+                    return tuple(reversed(path))
+                if one not in reachable and one not in came_from:
+                    came_from[one] = at
+                    queue.append(one)
+    return ()
+
+
+def way_to(graph: Graph, step: str) -> tuple[str, ...]:
+    """``step`` and everything that it needs, and that these need, in an order to take them.
+
+    Of a set only those are followed that there is no choice about: naming each of a hundred micromodules of
+    which any five count would be no path.
+    """
+    wanted = {step}
+    queue = deque([step])
+    while queue:
+        for one in singly(graph, queue.popleft()):
+            if one not in wanted:
+                wanted.add(one)
+                queue.append(one)
+    order = [one for one in attainable(graph) if one in wanted]
+    # What was in a circle before circles were refused comes last: it is shown rather than lost.
+    return (*order, *sorted(wanted.difference(order)))
+
+
+def singly(graph: Graph, step: str) -> tuple[str, ...]:
+    """The steps that ``step`` needs by name, each once; sets are not among them."""
+    return tuple(
+        dict.fromkeys(one for need in graph.get(step, ()) if not need.is_set for one in need.of if one)
+    )
+
+
+def opened_by(graph: Graph) -> dict[str, tuple[str, ...]]:
+    """What each step opens: the steps that need it by name, in the order of the graph."""
+    found: dict[str, list[str]] = {}
+    for step in graph:
+        for one in singly(graph, step):
+            found.setdefault(one, []).append(step)
+    return {one: tuple(steps) for one, steps in found.items()}
+
+
+def levels(graph: Graph, steps: Iterable[str]) -> dict[str, int]:
+    """How many of ``steps`` come before each, along the longest way: the row of a map.
+
+    :param steps: in an order to take them (:func:`way_to`).
+    """
+    found: dict[str, int] = {}
+    for step in steps:
+        before = [found[one] for one in singly(graph, step) if one in found]
+        found[step] = max(before, default=-1) + 1
+    return found
+
+
+def standing(graph: Graph, step: str, done: Collection[str]) -> Standing:
+    """How somebody stands towards ``step`` who has finished the steps ``done``.
+
+    Where there are several ways, one that is open opens it.
+    """
+    if step in done:
+        return Standing.DONE
+    needs = graph.get(step, ())
+    required = all(met(need, done) for need in needs if need.is_required)
+    ways = [need for need in needs if not need.is_required and not need.is_optional]
+    is_open = required and (not ways or any(met(need, done) for need in ways))
+    return Standing.OPEN if is_open else Standing.LATER
+
+
+def met(need: Need, done: Collection[str]) -> bool:
+    """Whether enough of it is done; of nothing, nothing is."""
+    return bool(need.of) and reached(need, done) >= need.least
+
+
+def reached(need: Need, done: Collection[str]) -> int:
+    """How many of it are done, at most as many as it takes."""
+    return min(need.least, sum(one in done for one in set(need.of)))
+
+
+def _steps(graph: Graph) -> dict[str, None]:
+    """Every step that needs something or is needed."""
+    steps = dict.fromkeys(graph)
+    for needs in graph.values():
+        for need in needs:
+            steps.update(dict.fromkeys(need.of))
+    return steps

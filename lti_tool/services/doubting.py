@@ -1,0 +1,267 @@
+"""Looks over a course for badges whose facts are not what they were, and has people review them.
+
+A grade was lowered or deleted, somebody left, the course was reset, or a gate that a badge rests on let
+everybody through. What is as it was again needs nobody. Nothing is taken back here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from lti_tool.domain.criteria import Criterion, GatePassed, State, leaves
+from lti_tool.domain.evaluation import evaluate
+from lti_tool.domain.evidence import Evidence
+from lti_tool.errors import RequestInvalid, ToolError
+from lti_tool.services.criteria_format import parse_criteria, parse_evidence
+from lti_tool.store import doubts, grounds
+from lti_tool.store import reviews as store
+from lti_tool.store.database import Database
+from lti_tool.store.doubts import Doubt, DoubtedGate, Evidenced
+from lti_tool.store.staging import IDS_AT_ONCE, chunks
+from lti_tool.telemetry import REVIEWS, get_logger
+
+AT_ONCE = 250
+"""Reviews that one transaction writes."""
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What one look over a course did."""
+
+    opened: int = 0
+    settled: int = 0
+
+
+@dataclass(frozen=True)
+class Doubting:
+    """Opens reviews, and settles them."""
+
+    database: Database
+    clock: Callable[[], datetime]
+
+    def look(self, organisation_id: str, context_id: str, learner_ids: Sequence[str] | None = None) -> Looked:
+        """Open what the course's state calls for, and settle what it does not any more.
+
+        Repeating it changes nothing.
+
+        :param learner_ids: whom something changed about; ``None`` for everybody.
+        """
+        if learner_ids is not None and len(learner_ids) > IDS_AT_ONCE:
+            learner_ids = None
+        now = self.clock()
+        with self.database.read() as session:
+            # Before what was kept: what is decided between the two readings is in one of them.
+            known = {
+                one.now.award_id: one
+                for one in doubts.undecided(session, organisation_id, context_id, learner_ids)
+            }
+            gates = doubts.doubted_gates(session, organisation_id, context_id)
+            found = self._found(session, organisation_id, context_id, learner_ids, gates, known, now)
+            ids = list(found)
+            kept = doubts.kept_digests(session, organisation_id, ids) if ids else frozenset()
+            doomed = doubts.awaiting_revocation(session, organisation_id, ids) if ids else frozenset()
+            is_reset = doubts.emptied_at(session, organisation_id, context_id) is not None if found else False
+        opening = [
+            (doubt, _cause(why, is_reset=is_reset), digest)
+            for award_id, (doubt, why) in found.items()
+            for digest in (_digest(doubt, gates if why == "gate" else ()),)
+            if award_id not in known and award_id not in doomed and (award_id, digest) not in kept
+        ]
+        changes = [
+            one for review in known.values() for one in _changes(review, found, gates, is_reset=is_reset)
+        ]
+        closing = [(review, _closed(review, now)) for review in known.values() if _is_over(review, found)]
+        if not opening and not changes and not closing:
+            return Looked()
+        opened = settled = 0
+        for some in chunks(opening, AT_ONCE):
+            # A reset opens thousands: whoever launches on SQLite waits for one transaction, not for all.
+            with self.database.write() as session:
+                for doubt, cause, digest in some:
+                    opened += store.open_one(session, organisation_id, context_id, doubt, cause, digest, now)
+        for some_changes in chunks(changes, AT_ONCE):
+            with self.database.write() as session:
+                for review, values in some_changes:
+                    still = store.is_undecided(review.digest)
+                    store.change(session, organisation_id, review.id, still, **values)
+        for some_closed in chunks(closing, AT_ONCE):
+            with self.database.write() as session:
+                for review, values in some_closed:
+                    still = store.is_undecided()
+                    is_closed = store.change(session, organisation_id, review.id, still, **values)
+                    settled += is_closed and not review.is_revoked
+        REVIEWS.labels("opened").inc(opened)
+        REVIEWS.labels("settled").inc(settled)
+        log.info("reviews_looked_over", context_id=context_id, opened=opened, settled=settled)
+        return Looked(opened, settled)
+
+    def _found(
+        self,
+        session: Session,
+        organisation_id: str,
+        context_id: str,
+        learner_ids: Sequence[str] | None,
+        gates: Sequence[DoubtedGate],
+        known: Mapping[str, doubts.OpenReview],
+        now: datetime,
+    ) -> dict[str, tuple[Doubt, str]]:
+        """What there is to doubt, and why, by award; the gravest reason counts."""
+        found: dict[str, tuple[Doubt, str]] = {}
+        if gates:
+            placement_ids = {gate.placement_id for gate in gates}
+            resting = doubts.resting_on(session, organisation_id, context_id, placement_ids, learner_ids, now)
+            unknown = [one for one in resting if one.award_id not in known]
+            needed = self._needing(session, organisation_id, unknown, gates)
+            for doubt in resting:
+                if doubt.award_id in needed or _cause_of(known, doubt.award_id) == "gate":
+                    found[doubt.award_id] = (doubt, "gate")
+        for doubt in doubts.left(session, organisation_id, context_id, learner_ids, now):
+            found[doubt.award_id] = (doubt, "left")
+        changed = doubts.changed(session, organisation_id, context_id, learner_ids, now)
+        # Of one that waits already, it was seen before that a grade is gone: it stays until it is back.
+        unseen = [
+            one
+            for one in changed
+            if one.verdict == "held" and _cause_of(known, one.award_id) not in ("facts", "reset")
+        ]
+        lost = self._lost_grades(session, organisation_id, unseen)
+        seen = {one.award_id for one in changed} - {one.award_id for one in unseen}
+        for doubt in changed:
+            if doubt.award_id in seen or doubt.award_id in lost:
+                found[doubt.award_id] = (doubt, "facts")
+        return found
+
+    def _needing(
+        self,
+        session: Session,
+        organisation_id: str,
+        among: Sequence[Doubt],
+        gates: Sequence[DoubtedGate],
+    ) -> frozenset[str]:
+        """Awards that would not have been made without what a doubted gate said."""
+        keys: dict[str, set[str]] = {}
+        for gate in gates:
+            keys.setdefault(gate.placement_id, set()).add(gate.evidence_key)
+        needed: set[str] = set()
+        criteria: dict[str, Criterion | None] = {}
+        for start in range(0, len(among), IDS_AT_ONCE):
+            some = among[start : start + IDS_AT_ONCE]
+            made = doubts.evidence_of(session, organisation_id, {one.then_id for one in some})
+            add_criteria(session, made.values(), criteria)
+            for doubt in some:
+                ground = made[doubt.then_id]
+                criterion, evidence = criteria[ground.micromodule_version_id], read_evidence(ground.evidence)
+                if criterion is None or evidence is None:
+                    continue
+                asked = {leaf.key for leaf in leaves(criterion) if isinstance(leaf, GatePassed)}
+                doubted = asked & keys[doubt.placement_id]
+                facts = {key: fact for key, fact in evidence.facts.items() if key not in doubted}
+                if evaluate(criterion, replace(evidence, facts=facts)).state is not State.MET:
+                    needed.add(doubt.award_id)
+        return frozenset(needed)
+
+    def _lost_grades(self, session: Session, organisation_id: str, among: Sequence[Doubt]) -> frozenset[str]:
+        """Awards that rest on a grade which the platform says is not there any more. A column that cannot be
+        read says nothing, and is no reason for anything."""
+        lost: set[str] = set()
+        for start in range(0, len(among), IDS_AT_ONCE):
+            some = among[start : start + IDS_AT_ONCE]
+            ids = {id_ for one in some for id_ in (one.then_id, one.now_id) if id_ is not None}
+            made = doubts.evidence_of(session, organisation_id, ids)
+            for doubt in some:
+                then, now = made[doubt.then_id].evidence, made[doubt.now_id or doubt.then_id].evidence
+                had = {key for key, one in then["scores"].items() if one["value"] is not None}
+                has_not = {key for key, one in now["scores"].items() if one["value"] is None}
+                if had & has_not:
+                    lost.add(doubt.award_id)
+        return frozenset(lost)
+
+
+def _cause_of(known: Mapping[str, doubts.OpenReview], award_id: str) -> str | None:
+    """Why an award is reviewed already; ``None`` where it is not."""
+    review = known.get(award_id)
+    return None if review is None else review.cause
+
+
+def _cause(why: str, *, is_reset: bool) -> str:
+    return "reset" if is_reset and why != "gate" else why
+
+
+_Found = Mapping[str, tuple[Doubt, str]]
+
+
+def _changes(
+    review: doubts.OpenReview, found: _Found, gates: Sequence[DoubtedGate], *, is_reset: bool
+) -> Iterator[tuple[doubts.OpenReview, dict[str, Any]]]:
+    """What an open review has to be told: that the facts are others again."""
+    if review.is_revoked or review.now.award_id not in found:
+        return
+    doubt, why = found[review.now.award_id]
+    digest = _digest(doubt, gates if why == "gate" else ())
+    if digest != review.digest:
+        cause = "reset" if review.cause == "reset" else _cause(why, is_reset=is_reset)
+        yield review, {"digest": digest, "decision_now_id": doubt.now_id, "cause": cause}
+
+
+def _is_over(review: doubts.OpenReview, found: _Found) -> bool:
+    """Whether nobody has to decide any more: the badge was revoked in another way, the criteria are met
+    again, or who had left is back."""
+    if review.is_revoked:
+        return True
+    if review.now.award_id in found or not review.now.is_active:
+        return False
+    return review.now.state == State.MET.value or review.cause == "left"
+
+
+def _closed(review: doubts.OpenReview, now: datetime) -> dict[str, Any]:
+    """How a review ends that nobody decided."""
+    if review.is_revoked:
+        return {
+            "status": doubts.REVOKED,
+            "decided_at": now,
+            "reason": review.revocation_reason,
+            "carried_out_at": now,
+        }
+    return {"status": doubts.SETTLED, "decided_at": now, "decision_now_id": review.now.now_id}
+
+
+def _digest(doubt: Doubt, gates: Sequence[DoubtedGate]) -> str:
+    """Equal for the same facts about the same award."""
+    said = [doubt.digest or "", "here" if doubt.is_active else "left"]
+    said += [
+        f"{gate.id} {gate.confirmed_at.isoformat() if gate.confirmed_at else ''}"
+        for gate in gates
+        if gate.placement_id == doubt.placement_id
+    ]
+    return sha256("\n".join(said).encode()).hexdigest()
+
+
+def add_criteria(session: Session, made: Iterable[Evidenced], known: dict[str, Criterion | None]) -> None:
+    """Have the criteria of every decision in ``known``, by version; ``None`` for what cannot be read."""
+    missing = sorted({one.micromodule_version_id for one in made} - known.keys())
+    if missing:
+        stored = grounds.criteria_of(session, missing)
+        known.update({id_: _criterion(stored.get(id_)) for id_ in missing})
+
+
+def _criterion(stored: Mapping[str, Any] | None) -> Criterion | None:
+    try:
+        return None if stored is None else parse_criteria(stored)
+    except RequestInvalid:
+        return None
+
+
+def read_evidence(stored: Mapping[str, Any]) -> Evidence | None:
+    """Evidence as stored; ``None`` where it cannot be read any more."""
+    try:
+        return parse_evidence(stored)
+    except (ToolError, ArithmeticError, AttributeError, KeyError, TypeError, ValueError):
+        return None

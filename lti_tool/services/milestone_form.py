@@ -1,0 +1,268 @@
+"""The form that describes a milestone: two ready templates, or criteria of one's own as they are stored."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from sqlalchemy.orm import Session
+
+from lti_tool.credentials.designs import DESIGNS
+from lti_tool.domain.criteria import (
+    Completed,
+    Criterion,
+    HoldsAchievement,
+    MicromodulesCompleted,
+    leaves,
+)
+from lti_tool.domain.criteria_problems import CriteriaProblem, problems
+from lti_tool.errors import ErrorCode, RequestInvalid
+from lti_tool.services.criteria_format import dump_criteria, parse_criteria
+from lti_tool.services.criteria_import import FIELD, LARGEST
+from lti_tool.services.criteria_rows import one_line
+from lti_tool.services.describing import drawn, own_description, picture_problems, summary_of
+from lti_tool.services.form_problems import FormProblem, Problem, check_form
+from lti_tool.services.micromodule_form import MicromoduleForm
+from lti_tool.services.milestone_decisions import ALLOWED
+from lti_tool.store import catalogue, micromodules
+from lti_tool.store import milestone_decisions as decisions
+from lti_tool.store import milestones as store
+from lti_tool.store.micromodules import NewMicromodule
+from lti_tool.store.milestones import MilestoneView
+
+EXPLORER, LEARNER, OWN = KINDS = ("explorer", "learner", "own")
+KEEP, NEXT_VERSION = POLICIES = ("keep", "next_version")
+MOST: Final = 5
+"""Micromodules that the template "Explorer" asks for at most; it does by default."""
+
+
+@dataclass(frozen=True, slots=True)
+class MilestoneForm:
+    """Everything a person typed to describe a milestone."""
+
+    kind: str = EXPLORER
+    name: str = ""
+    description: str = ""
+    """May stay empty: then the criteria in words stand for it."""
+    skills: str = ""
+    count: str = str(MOST)
+    """Of the template "Explorer"."""
+    category_id: str = ""
+    """Of the template "Learner"."""
+    addition_policy: str = KEEP
+    criteria_json: str = ""
+    """Of one's own, as ``lti_tool.services.criteria_format`` reads it."""
+    design: str = "general"
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, str]) -> MilestoneForm:
+        """Read the HTML fields of the page; missing ones are empty, unknown ones are ignored."""
+        kind = one_line(fields.get("kind", ""))
+        return cls(
+            kind,
+            one_line(fields.get("name", "")),
+            fields.get("description", "").replace("\r\n", "\n").strip(),
+            fields.get("skills", "").replace("\r\n", "\n").strip(),
+            one_line(fields.get("count", "")),
+            one_line(fields.get("category_id", "")),
+            one_line(fields.get("addition_policy", "")) or KEEP,
+            fields.get(FIELD, "").strip(),
+            one_line(fields.get("design", "")) or "general",
+        )
+
+    def to_fields(self) -> dict[str, str]:
+        """The same form as HTML fields."""
+        return {name: str(value) for name, value in asdict(self).items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """A form that can be stored."""
+
+    new: NewMicromodule
+    category_id: str | None
+
+
+def describe(
+    session: Session,
+    organisation_id: str,
+    form: MilestoneForm,
+    narrate: Callable[[Criterion], str],
+    language: str,
+    *,
+    achievement_id: str | None = None,
+) -> Described:
+    """The form as it is stored, its picture drawn.
+
+    :param achievement_id: the milestone's own, which it cannot ask for.
+    :raises RequestInvalid: FORM_INVALID with ``problems``.
+    """
+    design = DESIGNS.get(form.design)
+    words = MicromoduleForm(
+        name=form.name,
+        description=form.description,
+        skills=form.skills,
+        shape=design.shape if design else "",
+        icon=design.icon if design else "",
+        background=design.background if design else "",
+        foreground=design.foreground if design else "",
+        image_alt=form.name,
+    )
+    found = list(words.word_problems())
+    if design is None:
+        found.append(Problem("design", FormProblem.UNKNOWN_CHOICE))
+    else:
+        found += [one for one in picture_problems(words, None) if one.field != "image_alt"]
+    criterion, wrong = _criterion(session, organisation_id, form, achievement_id)
+    check_form([*_each_once(found), *wrong])
+    assert criterion is not None
+    narrative = narrate(criterion)
+    svg, png = drawn(words, None)
+    return Described(
+        NewMicromodule(
+            name=form.name,
+            description=form.description,
+            summary=summary_of(narrative),
+            skills=words.skill_list,
+            criteria=dump_criteria(criterion),
+            criteria_narrative=narrative,
+            language=language,
+            artwork=words.artwork(),
+            image_alt=words.image_alt,
+            image_svg=svg,
+            image_png=png,
+            issuer_id=micromodules.default_issuer_id(session, organisation_id),
+            achievement_type="Achievement",
+        ),
+        form.category_id if form.kind == LEARNER else None,
+    )
+
+
+def _each_once(found: list[Problem]) -> list[Problem]:
+    """The picture's words are the name: what is wrong with both is said of the name."""
+    named = {("name" if one.field == "image_alt" else one.field, one.code): one for one in found}
+    return [Problem(field, code, one.params) for (field, code), one in named.items()]
+
+
+def _criterion(
+    session: Session, organisation_id: str, form: MilestoneForm, achievement_id: str | None
+) -> tuple[Criterion | None, list[Problem]]:
+    if form.kind == EXPLORER:
+        if form.count not in [str(number) for number in range(1, MOST + 1)]:
+            return None, [Problem("count", FormProblem.OUT_OF_RANGE, {"low": 1, "high": MOST})]
+        label = catalogue.organisation_name(session, organisation_id) or "?"
+        return MicromodulesCompleted(label, int(form.count)), []
+    if form.kind == LEARNER:
+        return _of_category(session, organisation_id, form)
+    if form.kind == OWN:
+        try:
+            criterion = _parsed(form.criteria_json)
+        except RequestInvalid as error:
+            found = error.params.get("problems", ())
+            return None, [Problem(FIELD, FormProblem.IMPORT_NOT_CRITERIA, {"problems": found})]
+        except _NotReadable as error:
+            return None, [error.problem]
+        return criterion, list(_unusable(session, organisation_id, criterion, achievement_id))
+    return None, [Problem("kind", FormProblem.UNKNOWN_CHOICE)]
+
+
+def _of_category(
+    session: Session, organisation_id: str, form: MilestoneForm
+) -> tuple[Criterion | None, list[Problem]]:
+    if form.addition_policy not in POLICIES:
+        return None, [Problem("addition_policy", FormProblem.UNKNOWN_CHOICE)]
+    name = store.category_name(session, organisation_id, form.category_id) if form.category_id else None
+    if name is None:
+        code = FormProblem.UNKNOWN_CHOICE if form.category_id else FormProblem.REQUIRED
+        return None, [Problem("category_id", code)]
+    offered = [
+        one.micromodule_id
+        for one in decisions.offered(session, organisation_id, (), (form.category_id,))
+        if one.is_offered
+    ]
+    if not offered:
+        return None, [Problem("category_id", FormProblem.CATEGORY_EMPTY)]
+    if form.addition_policy == KEEP:
+        return MicromodulesCompleted(name, category_id=form.category_id), []
+    listed = MicromodulesCompleted(name, micromodule_ids=tuple(offered))
+    if CriteriaProblem.TOO_MANY in problems(listed):
+        return None, [Problem("addition_policy", FormProblem.UNKNOWN_CHOICE)]
+    return listed, []
+
+
+class _NotReadable(Exception):
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.code.value)
+        self.problem = problem
+
+
+def _parsed(text: str) -> Criterion:
+    if not text:
+        raise _NotReadable(Problem(FIELD, FormProblem.IMPORT_EMPTY))
+    if len(text.encode(errors="surrogatepass")) > LARGEST * 1024:
+        raise _NotReadable(Problem(FIELD, FormProblem.IMPORT_TOO_LARGE, {"limit": LARGEST}))
+    try:
+        stored = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise _NotReadable(Problem(FIELD, FormProblem.IMPORT_NOT_JSON)) from error
+    if not isinstance(stored, dict):
+        raise RequestInvalid(ErrorCode.CRITERIA_INVALID, "no object", problems=("schema",))
+    return parse_criteria(stored)
+
+
+def _unusable(
+    session: Session, organisation_id: str, criterion: Criterion, achievement_id: str | None
+) -> Iterator[Problem]:
+    """What of another one's, or of no milestone, the criteria ask for."""
+    asked = list(leaves(criterion))
+    if not all(isinstance(leaf, ALLOWED) for leaf in asked):
+        yield Problem(FIELD, FormProblem.NOT_OF_MILESTONES)
+        return
+    achievements = {id_ for id_, _name in micromodules.achievement_choices(session, organisation_id)}
+    held = {leaf.achievement_id for leaf in asked if isinstance(leaf, HoldsAchievement)}
+    wanted = {leaf.micromodule_id for leaf in asked if isinstance(leaf, Completed)}
+    categories = set()
+    for leaf in asked:
+        if isinstance(leaf, MicromodulesCompleted):
+            wanted.update(leaf.micromodule_ids)
+            categories.update([leaf.category_id] if leaf.category_id is not None else [])
+    known = {one.micromodule_id for one in decisions.offered(session, organisation_id, wanted, ())}
+    if achievement_id in held:
+        yield Problem(FIELD, FormProblem.NEEDS_ITSELF)
+    elif (
+        not held <= achievements
+        or not wanted <= known
+        or not all(store.category_name(session, organisation_id, id_) for id_ in categories)
+    ):
+        yield Problem(FIELD, FormProblem.UNKNOWN_CHOICE)
+
+
+def of_view(view: MilestoneView) -> MilestoneForm:
+    """What the form says of a milestone that is there already."""
+    criterion = parse_criteria(view.criteria)
+    count = str(MOST)
+    if isinstance(criterion, MicromodulesCompleted) and criterion.count is not None:
+        count = str(criterion.count)
+    artwork: Mapping[str, Any] = view.artwork or {}
+    design = next(
+        (
+            name
+            for name, one in DESIGNS.items()
+            if (one.shape, one.icon, one.background)
+            == (artwork.get("shape"), artwork.get("icon"), artwork.get("background"))
+        ),
+        "general",
+    )
+    return MilestoneForm(
+        view.kind,
+        view.name,
+        own_description(view.description, view.criteria_narrative),
+        "\n".join(view.skills),
+        count,
+        view.category_id or "",
+        view.addition_policy,
+        json.dumps(view.criteria, ensure_ascii=False, indent=2) if view.kind == OWN else "",
+        design,
+    )

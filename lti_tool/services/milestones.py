@@ -1,0 +1,469 @@
+"""Milestones: badges over what people completed in a whole organisation, whatever course and LMS it was in.
+
+Staff describe one as a draft, look at who would get it, and let it begin; from then on it is decided whenever
+a completion arrives, and about everybody who completed something before. What is owed follows from the tables
+(:meth:`Milestones.due`), so that a worker that is killed loses time only.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Protocol
+
+from sqlalchemy.orm import Session
+
+from lti_tool.domain.awarding import Verdict
+from lti_tool.domain.criteria import Criterion, Finding
+from lti_tool.domain.staff import Permission
+from lti_tool.errors import Conflict, CredentialInvalid, ErrorCode, NotFound
+from lti_tool.services import Hints
+from lti_tool.services.circles import check_saved
+from lti_tool.services.criteria_format import parse_criteria
+from lti_tool.services.milestone_decisions import Asking, asking, decide, judge, read_people
+from lti_tool.services.milestone_form import Described, MilestoneForm, describe, of_view
+from lti_tool.services.staffing import Acting
+from lti_tool.store import audit, micromodules, runs
+from lti_tool.store import milestone_decisions as decisions
+from lti_tool.store import milestones as store
+from lti_tool.store.database import Database
+from lti_tool.store.milestones import MilestoneView, Progress
+from lti_tool.telemetry import AWARDS, get_logger
+
+log = get_logger(__name__)
+
+AT_ONCE: Final = 200
+"""People decided about in one transaction: short enough that nobody waits for the write lock."""
+PAGE: Final = 25
+"""Lines of a dry run's page."""
+LOOKED_AT: Final = 2000
+"""People judged for one page of a dry run; where few of very many would get it, there is a next page."""
+LEASE_SECONDS: Final = 120.0
+
+Narrate = Callable[[Criterion], str]
+"""Criteria in words, as :func:`lti_tool.web.criteria_words.narrate` says them."""
+
+
+class IssuingPort(Protocol):
+    """Signs credentials; :class:`~lti_tool.services.issuing.Issuing`."""
+
+    def issue_for(self, award_ids: Sequence[str], /) -> object: ...
+
+
+@dataclass(frozen=True, slots=True)
+class MilestoneRow:
+    """A milestone in the list."""
+
+    view: MilestoneView
+    criterion: Criterion
+    holders: int
+
+
+@dataclass(frozen=True, slots=True)
+class MilestonePage:
+    """A milestone by itself."""
+
+    view: MilestoneView
+    criterion: Criterion
+    progress: Progress
+    form: MilestoneForm
+
+
+@dataclass(frozen=True, slots=True)
+class WouldGet:
+    """Somebody who would get the badge, or has it, and why."""
+
+    learner_id: str
+    name: str | None
+    finding: Finding
+    met_at: datetime | None
+    has_it: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DryRun:
+    """A part of those who would get a milestone's badge now."""
+
+    view: MilestoneView
+    criterion: Criterion
+    rows: tuple[WouldGet, ...]
+    looked_at: int
+    """People judged for this page."""
+    learners: int
+    """Who completed anything at all."""
+    after: str | None
+    """Where the next page begins; ``None`` on the last."""
+
+
+@dataclass(frozen=True, slots=True)
+class MilestoneCard:
+    """How far somebody is towards a milestone, or that they have it."""
+
+    milestone_id: str
+    name: str
+    description: str
+    achievement_version_id: str
+    image_alt: str
+    finding: Finding
+    has_it: bool
+
+
+@dataclass(frozen=True)
+class Milestones:
+    """Describes, activates and decides milestones."""
+
+    database: Database
+    clock: Callable[[], datetime]
+    issuing: IssuingPort
+    hints: Hints
+
+    # -- deciding
+
+    def decide(self, organisation_id: str, learner_ids: Sequence[str]) -> tuple[str, ...]:
+        """Decide every active milestone about learners of whom something new is known.
+
+        Where the organisation has no active milestone this is one small question.
+
+        :returns: ids of the new awards, which are to be issued.
+        """
+        with self.database.read() as session:
+            versions = [asking(version) for version in store.active(session, organisation_id)]
+        if not versions:
+            return ()
+        award_ids: list[str] = []
+        for start in range(0, len(learner_ids), AT_ONCE):
+            award_ids.extend(self._decide(organisation_id, learner_ids[start : start + AT_ONCE], versions))
+        AWARDS.labels("milestone").inc(len(award_ids))
+        return tuple(award_ids)
+
+    def _decide(
+        self, organisation_id: str, learner_ids: Sequence[str], versions: Sequence[Asking]
+    ) -> tuple[str, ...]:
+        with self.database.write() as session:
+            store.lock(session, organisation_id, [one.version_id for one in versions])
+            standing = {one.id for one in store.active(session, organisation_id)}
+            versions = [one for one in versions if one.version_id in standing]
+            return decide(session, organisation_id, learner_ids, versions, self.clock())
+
+    def due(self, limit: int) -> tuple[str, ...]:
+        """Ids of active milestones with somebody about whom they are not decided, or not since something
+        changed."""
+        with self.database.read() as session:
+            found = [
+                milestone_id
+                for organisation_id, milestone_id, version_id in store.active_everywhere(session)
+                if decisions.due_learners(session, organisation_id, version_id, limit=1)
+            ]
+        return tuple(found[:limit])
+
+    def work(self, milestone_id: str) -> int:
+        """Decide about everybody about whom it is owed, some people after the other, and sign what they
+        earned; how many badges are new.
+
+        Repeating is a no-op, and so is a second worker at the same time.
+        """
+        with self.database.read() as session:
+            organisation_id = store.owner_of(session, milestone_id)
+        if organisation_id is None:
+            return 0
+        lease, holder = f"milestone:{milestone_id}", uuid.uuid4().hex
+        awarded, after = 0, ""
+        while self._take(lease, holder):
+            with self.database.read() as session:
+                versions = store.active(session, organisation_id)
+                version = next((one for one in versions if one.milestone_id == milestone_id), None)
+                some = (
+                    ()
+                    if version is None
+                    else decisions.due_learners(
+                        session, organisation_id, version.id, after=after, limit=AT_ONCE
+                    )
+                )
+            if not some:
+                with self.database.write() as session:
+                    runs.release_lease(session, lease, holder)
+                break
+            award_ids = self._decide(organisation_id, some, [asking(one) for one in versions])
+            AWARDS.labels("milestone").inc(len(award_ids))
+            self._issue(award_ids)
+            awarded += len(award_ids)
+            after = some[-1]
+        return awarded
+
+    def _take(self, lease: str, holder: str) -> bool:
+        with self.database.write() as session:
+            return runs.take_lease(session, lease, holder, self.clock(), LEASE_SECONDS)
+
+    def _issue(self, award_ids: Sequence[str]) -> None:
+        if not award_ids:
+            return
+        try:
+            self.issuing.issue_for(award_ids)
+        except CredentialInvalid as error:
+            # The reconcile pass offers it again; nobody else waits for it.
+            log.warning("credential_not_issued", error=str(error))
+
+    # -- for learners
+
+    def of_learner(self, organisation_id: str, learner_id: str) -> tuple[MilestoneCard, ...]:
+        """Every active milestone, and how far a learner is; what they have comes last.
+
+        One query where there is none, and at most seven however many there are.
+        """
+        with self.database.read() as session:
+            active = store.active(session, organisation_id)
+            if not active:
+                return ()
+            versions = [asking(version) for version in active]
+            people = read_people(
+                session, organisation_id, [learner_id], [one.criterion for one in versions], self.clock()
+            )
+            if not people.persons:
+                return ()
+            person = people.persons[0]
+            said = micromodules.achievement_versions(
+                session, [version.achievement_version_id for version in versions]
+            )
+            held = decisions.held(
+                session, organisation_id, [one.achievement_version_id for one in versions], person.learner_ids
+            )
+        cards = []
+        for version, one in zip(active, versions, strict=True):
+            has_it = one.achievement_version_id in held
+            judged = judge(people, person, one.criterion, holds=has_it, now=self.clock())
+            words = said[one.achievement_version_id]
+            cards.append(
+                MilestoneCard(
+                    version.milestone_id,
+                    words.name,
+                    words.description,
+                    words.id,
+                    words.image_alt,
+                    judged.decision.finding,
+                    has_it,
+                )
+            )
+        return tuple(sorted(cards, key=lambda card: (card.has_it, card.name.casefold())))
+
+    # -- for staff
+
+    def every(self, staff: Acting) -> tuple[MilestoneRow, ...]:
+        """The milestones of an organisation, by name.
+
+        :raises NotAllowed: without the right.
+        """
+        staff.require(Permission.VIEW)
+        with self.database.read() as session:
+            found = store.milestones(session, staff.organisation_id)
+            holders = store.holders(session, staff.organisation_id)
+        return tuple(
+            MilestoneRow(view, parse_criteria(view.criteria), holders.get(view.id, 0)) for view in found
+        )
+
+    def one(self, staff: Acting, milestone_id: str) -> MilestonePage:
+        """One of them.
+
+        :raises NotAllowed: without the right. :raises NotFound: NOT_FOUND.
+        """
+        staff.require(Permission.VIEW)
+        with self.database.read() as session:
+            view = _own(session, staff, milestone_id)
+            progress = store.progress(session, staff.organisation_id, view)
+        return MilestonePage(view, parse_criteria(view.criteria), progress, of_view(view))
+
+    def create(self, staff: Acting, form: MilestoneForm, narrate: Narrate, language: str) -> str:
+        """A draft that says what the form says; its id.
+
+        :raises NotAllowed: without the right.
+        :raises RequestInvalid: FORM_INVALID with ``problems``.
+        """
+        staff.require(Permission.EDIT_MICROMODULES)
+        now = self.clock()
+        with self.database.write() as session:
+            described = describe(session, staff.organisation_id, form, narrate, language)
+            achievement = store.add_achievement(session, staff.organisation_id, described.new, now)
+            milestone_id = store.add(
+                session,
+                staff.organisation_id,
+                achievement,
+                kind=form.kind,
+                category_id=described.category_id,
+                addition_policy=form.addition_policy,
+                criteria=described.new.criteria,
+                now=now,
+            )
+            self._record(session, staff, "milestone.created", milestone_id)
+        return milestone_id
+
+    def change(
+        self, staff: Acting, milestone_id: str, form: MilestoneForm, narrate: Narrate, language: str
+    ) -> None:
+        """Let a draft say something else.
+
+        :raises NotAllowed: without the right. :raises NotFound: NOT_FOUND.
+        :raises RequestInvalid: FORM_INVALID with ``problems``.
+        :raises Conflict: CONFLICT where it is no draft any more.
+        """
+        staff.require(Permission.EDIT_MICROMODULES)
+        with self.database.write() as session:
+            row = _held(session, staff, milestone_id, "draft")
+            view = _own(session, staff, milestone_id)
+            described = describe(
+                session, staff.organisation_id, form, narrate, language, achievement_id=view.achievement_id
+            )
+            row.kind = form.kind
+            row.category_id = described.category_id
+            row.addition_policy = form.addition_policy
+            self._rewrite(session, view, described)
+            self._record(session, staff, "milestone.changed", milestone_id)
+
+    def _rewrite(self, session: Session, view: MilestoneView, described: Described) -> None:
+        check_saved(
+            session, view.organisation_id, view.achievement_id, parse_criteria(described.new.criteria)
+        )
+        store.rewrite_criteria(session, view.organisation_id, view.version_id, described.new.criteria)
+        store.rewrite_achievement(session, view.achievement_version_id, described.new)
+
+    def activate(self, staff: Acting, milestone_id: str, narrate: Narrate) -> None:
+        """Let a draft begin: whoever meets it gets it, from now on and for what was completed before.
+
+        A second click changes nothing.
+
+        :raises NotAllowed: without the right. :raises NotFound: NOT_FOUND.
+        :raises RequestInvalid: FORM_INVALID, where its category is empty by now.
+        :raises Conflict: CONFLICT where it is retired.
+        """
+        staff.require(Permission.EDIT_MICROMODULES)
+        now = self.clock()
+        with self.database.write() as session:
+            row = _held(session, staff, milestone_id, "draft", "active")
+            if row.status == "active":
+                return
+            view = _own(session, staff, milestone_id)
+            # A category may have got another content since it was described.
+            described = describe(
+                session,
+                staff.organisation_id,
+                of_view(view),
+                narrate,
+                view.language,
+                achievement_id=view.achievement_id,
+            )
+            self._rewrite(session, view, described)
+            row.status = "active"
+            row.activated_at = now
+            self._record(session, staff, "milestone.activated", milestone_id)
+        self.hints.offer("decide_milestone", milestone_id=milestone_id)
+
+    def retire(self, staff: Acting, milestone_id: str) -> None:
+        """Award it no more; whoever has it keeps it. A draft goes, nobody having seen it.
+
+        :raises NotAllowed: without the right. :raises NotFound: NOT_FOUND.
+        """
+        staff.require(Permission.EDIT_MICROMODULES)
+        with self.database.write() as session:
+            row = _held(session, staff, milestone_id, "draft", "active", "retired")
+            if row.status == "retired":
+                return
+            if row.status == "draft":
+                view = _own(session, staff, milestone_id)
+                session.delete(row)
+                session.flush()
+                store.remove_achievement(session, staff.organisation_id, view.achievement_id)
+                self._record(session, staff, "milestone.discarded", milestone_id)
+                return
+            # Whoever decides about it just now is done first; whoever comes later sees that it is retired.
+            store.lock(session, staff.organisation_id, [_own(session, staff, milestone_id).version_id])
+            row.status = "retired"
+            row.retired_at = self.clock()
+            self._record(session, staff, "milestone.retired", milestone_id)
+
+    def dry_run(self, staff: Acting, milestone_id: str, after: str = "") -> DryRun:
+        """Who would get it now, with reasons and dates, from the learner ``after`` on; nothing is written.
+
+        :raises NotAllowed: without the right. :raises NotFound: NOT_FOUND.
+        """
+        staff.require(Permission.VIEW)
+        organisation_id, now = staff.organisation_id, self.clock()
+        with self.database.read() as session:
+            view = _own(session, staff, milestone_id)
+            progress = store.progress(session, organisation_id, view)
+        criterion = parse_criteria(view.criteria)
+        rows: list[WouldGet] = []
+        looked_at = 0
+        more: str | None = after
+        for learner_id, found in self._judged(organisation_id, view, criterion, after, now):
+            if len(rows) >= PAGE or looked_at >= LOOKED_AT:
+                break
+            looked_at, more = looked_at + 1, learner_id
+            if found is not None:
+                rows.append(found)
+        else:
+            more = None
+        return DryRun(view, criterion, tuple(rows), looked_at, progress.learners, more)
+
+    def _judged(
+        self, organisation_id: str, view: MilestoneView, criterion: Criterion, after: str, now: datetime
+    ) -> Iterator[tuple[str, WouldGet | None]]:
+        """Each learner who completed anything, and what they would get; of a person only the one who gets
+        it."""
+        while True:
+            with self.database.read() as session:
+                some = decisions.learners_with_completions(
+                    session, organisation_id, after=after, limit=AT_ONCE
+                )
+                if not some:
+                    return
+                people = read_people(session, organisation_id, some, [criterion], now)
+                names = decisions.names_of(session, organisation_id, some)
+                holders = decisions.holders_of(
+                    session,
+                    organisation_id,
+                    view.achievement_version_id,
+                    [id_ for person in people.persons for id_ in person.learner_ids],
+                )
+            found: dict[str, WouldGet] = {}
+            for person in people.persons:
+                has_it = not holders.isdisjoint(person.learner_ids)
+                judged = judge(people, person, criterion, holds=has_it, now=now)
+                if judged.decision.verdict is Verdict.AWARD or has_it:
+                    found[judged.learner_id] = WouldGet(
+                        judged.learner_id,
+                        names.get(judged.learner_id),
+                        judged.decision.finding,
+                        judged.decision.met_at,
+                        has_it,
+                    )
+            for learner_id in some:
+                yield learner_id, found.get(learner_id)
+            after = some[-1]
+
+    def _record(self, session: Session, staff: Acting, action: str, id_: str, **detail: Any) -> None:
+        audit.record(
+            session,
+            staff.organisation_id,
+            at=self.clock(),
+            actor=staff.actor,
+            action=action,
+            subject_kind="milestone",
+            subject_id=id_,
+            detail=detail,
+        )
+
+
+def _own(session: Session, staff: Acting, milestone_id: str) -> MilestoneView:
+    view = store.milestone(session, staff.organisation_id, milestone_id)
+    if view is None:
+        raise NotFound(ErrorCode.NOT_FOUND, f"milestone {milestone_id}")
+    return view
+
+
+def _held(session: Session, staff: Acting, milestone_id: str, *statuses: str) -> Any:
+    row = store.hold(session, staff.organisation_id, milestone_id)
+    if row is None:
+        raise NotFound(ErrorCode.NOT_FOUND, f"milestone {milestone_id}")
+    if row.status not in statuses:
+        raise Conflict(ErrorCode.CONFLICT, f"milestone {milestone_id} is {row.status}")
+    return row

@@ -1,0 +1,429 @@
+"""After the award: facts that changed are shown to those who teach, who decide about them.
+
+A review opens when a grade was lowered or deleted, when somebody left, when a course was reset, and when a
+gate that a badge rests on let everybody through. It closes by itself when things are as they were. A
+revocation waits some hours in which it can be undone; the reconcile pass carries it out. Nothing is taken
+back by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy.orm import Session
+
+from lti_tool.domain.awarding import Candidate, decide_award
+from lti_tool.domain.criteria import Criterion, Finding
+from lti_tool.errors import Conflict, ErrorCode, NotAllowed, NotFound
+from lti_tool.services import Hints
+from lti_tool.services.doubting import Doubting, add_criteria, read_evidence
+from lti_tool.services.form_problems import FormProblem, Problem, check_form, text_problems
+from lti_tool.services.launching import SessionView
+from lti_tool.services.overview import Page
+from lti_tool.services.revoking import REASON_LENGTH, Revoking
+from lti_tool.services.rights import configured_course, viewed_course
+from lti_tool.store import audit
+from lti_tool.store import reviews as store
+from lti_tool.store.database import Database
+from lti_tool.store.doubts import ASKED, KEPT, OPEN, REVOKED, Evidenced, evidence_of
+from lti_tool.store.reviews import ReviewFilter, ReviewRow
+from lti_tool.telemetry import REVIEWS, get_logger
+
+QUESTION_LENGTH: Final = 2000
+ANSWER_LENGTH: Final = 2000
+MOST_AT_ONCE: Final = 200
+"""Reviews that are decided with one reason."""
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewList:
+    """One page of a course's reviews."""
+
+    page: Page[ReviewRow]
+    wanted: ReviewFilter
+    undecided: int
+    can_decide: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """How each criterion stood at a time."""
+
+    finding: Finding
+    decided_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewView:
+    """One review with the facts then and now."""
+
+    review: ReviewRow
+    then: Facts | None
+    """At the award; ``None`` where it cannot be read any more."""
+    now: Facts | None
+    """As read last; ``None`` where nothing was decided about the same criteria since."""
+    undo_hours: int
+    can_decide: bool
+    can_undo: bool
+    decided_by_name: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What would happen to the ticked ones; nothing has."""
+
+    reviews: tuple[ReviewRow, ...]
+    """Those that would be decided, by name."""
+    settled: tuple[ReviewRow, ...]
+    """Those somebody has decided meanwhile: nothing happens to them."""
+    takes_effect_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a learner was asked about a badge of theirs."""
+
+    review: ReviewRow
+    can_answer: bool
+
+
+@dataclass(frozen=True)
+class Reviews:
+    """Shows reviews to those who teach, who decide them, and asks learners."""
+
+    database: Database
+    clock: Callable[[], datetime]
+    hints: Hints
+    revoking: Revoking
+    doubting: Doubting
+    undo: timedelta
+    """How long a revocation can be undone."""
+
+    # -- what those who teach see
+
+    def listed(
+        self, session: SessionView, wanted: ReviewFilter, *, page: int = 1, per_page: int = 50
+    ) -> ReviewList:
+        """One page of the course's reviews.
+
+        :param page: from 1; beyond the last page is the last page.
+        :raises NotAllowed: unless the person may see everybody's progress.
+        :raises NotFound: ``context_not_found`` for a launch without a course.
+        """
+        organisation_id, context_id = viewed_course(session)
+        with self.database.read() as reading:
+            undecided = store.count_undecided(reading, organisation_id, context_id)
+            total = store.count(reading, organisation_id, context_id, wanted)
+            pages = max(1, -(-total // per_page))
+            number = min(max(1, page), pages)
+            rows = store.page(
+                reading,
+                organisation_id,
+                context_id,
+                wanted,
+                offset=(number - 1) * per_page,
+                limit=per_page,
+            )
+        return ReviewList(Page(rows, number, pages, total), wanted, undecided, _may_decide(session))
+
+    def view(self, session: SessionView, review_id: str) -> ReviewView:
+        """One review of the course.
+
+        :raises NotAllowed: unless the person may see everybody's progress.
+        :raises NotFound: NOT_FOUND, also for another course's.
+        """
+        organisation_id, context_id = viewed_course(session)
+        with self.database.read() as reading:
+            review = _own(store.some(reading, organisation_id, context_id, [review_id]))
+            then_id, now_id = review.decision_then_id, review.decision_now_id
+            made = evidence_of(reading, organisation_id, [id_ for id_ in (then_id, now_id) if id_])
+            criteria: dict[str, Criterion | None] = {}
+            add_criteria(reading, made.values(), criteria)
+            actors = [review.decided_by] if review.decided_by else []
+            names = audit.actor_names(reading, organisation_id, actors)
+        now = self.clock()
+        return ReviewView(
+            review,
+            _facts(review.learner_id, made.get(then_id or ""), criteria),
+            _facts(review.learner_id, made.get(now_id or ""), criteria),
+            int(self.undo.total_seconds() // 3600),
+            _may_decide(session),
+            review.is_pending and review.takes_effect_at is not None and review.takes_effect_at > now,
+            names.get(review.decided_by or ""),
+        )
+
+    # -- what they decide
+
+    def keep(self, session: SessionView, review_id: str, reason: str, seen: str) -> None:
+        """Let the badge stay; it is not asked again about the same facts.
+
+        :param reason: 1 to 500 characters; those who teach see it.
+        :param seen: the digest of the facts that the person saw.
+        :raises NotAllowed: unless the person may configure the course's badges; also about themselves.
+        :raises NotFound: NOT_FOUND, also for another course's.
+        :raises RequestInvalid: FORM_INVALID with ``problems``: ``reason``.
+        :raises Conflict: somebody decided meanwhile, or the facts are others now.
+        """
+        self._decide_one(session, review_id, reason, seen, is_kept=True)
+
+    def revoke(self, session: SessionView, review_id: str, reason: str, seen: str) -> None:
+        """Have the badge revoked when the time for undoing it is over; as :meth:`keep`.
+
+        :param reason: 1 to 500 characters; its learner and whoever looks at the badge see it.
+        """
+        self._decide_one(session, review_id, reason, seen, is_kept=False)
+
+    def _decide_one(
+        self, session: SessionView, review_id: str, reason: str, seen: str, *, is_kept: bool
+    ) -> None:
+        decided = self.decide_many(session, {review_id: seen}, reason, is_kept=is_kept)
+        if not decided:
+            raise Conflict(ErrorCode.CONFLICT, f"review {review_id}")
+
+    def plan(self, session: SessionView, review_ids: Collection[str]) -> Plan:
+        """What would happen to some reviews, were they decided now.
+
+        :raises NotAllowed, NotFound: as :meth:`keep`.
+        :raises RequestInvalid: FORM_INVALID with ``problems``: ``review_id`` for none, or too many.
+        """
+        organisation_id, context_id = configured_course(session)
+        _require_some(review_ids)
+        with self.database.read() as reading:
+            rows = store.some(reading, organisation_id, context_id, review_ids)
+        _require_all(session, rows, review_ids)
+        return Plan(
+            tuple(row for row in rows if row.is_undecided),
+            tuple(row for row in rows if not row.is_undecided),
+            self.clock() + self.undo,
+        )
+
+    def decide_many(
+        self, session: SessionView, seen: Mapping[str, str], reason: str, *, is_kept: bool
+    ) -> tuple[str, ...]:
+        """Decide some reviews with one reason; the ids of those that were.
+
+        One that somebody decided meanwhile, or whose facts are others now, is left as it is.
+
+        :param seen: the digests of the facts that the person saw, by review.
+        :raises NotAllowed, NotFound, RequestInvalid: as :meth:`keep` and :meth:`plan`; then none is decided.
+        """
+        organisation_id, context_id = configured_course(session)
+        reason = " ".join(reason.split())
+        check_form(text_problems("reason", reason, REASON_LENGTH))
+        _require_some(seen)
+        now = self.clock()
+        values: dict[str, Any] = {
+            "status": KEPT if is_kept else REVOKED,
+            "decided_by": _actor(session),
+            "decided_at": now,
+            "reason": reason,
+            "takes_effect_at": None if is_kept else now + self.undo,
+        }
+        decided: list[str] = []
+        with self.database.write() as writing:
+            rows = store.some(writing, organisation_id, context_id, seen.keys())
+            _require_all(session, rows, seen)
+            # In one order, so that two who decide about the same ones do not wait for each other.
+            for row in sorted(rows, key=lambda row: row.id):
+                still = store.is_undecided(seen[row.id])
+                if store.change(writing, organisation_id, row.id, still, **values):
+                    decided.append(row.id)
+                    _record(writing, session, now, "kept" if is_kept else "revoked", row)
+        REVIEWS.labels("kept" if is_kept else "revoked").inc(len(decided))
+        if not is_kept and not self.undo:
+            for review_id in decided:
+                self.hints.offer("carry_out_review", review_id=review_id)
+        return tuple(decided)
+
+    def take_back(self, session: SessionView, review_id: str) -> None:
+        """Undo a revocation that was not carried out yet: the review is open again.
+
+        :raises NotAllowed, NotFound: as :meth:`keep`.
+        :raises Conflict: its time is over, or somebody else has undone it.
+        """
+        organisation_id, context_id = configured_course(session)
+        now = self.clock()
+        with self.database.write() as writing:
+            rows = store.some(writing, organisation_id, context_id, [review_id])
+            _require_all(session, rows, [review_id])
+            (row,) = rows
+            undone = store.change(
+                writing,
+                organisation_id,
+                review_id,
+                store.can_be_undone(now),
+                status=OPEN if row.asked_at is None else ASKED,
+                decided_by=None,
+                decided_at=None,
+                reason=None,
+                takes_effect_at=None,
+            )
+            if not undone:
+                raise Conflict(ErrorCode.CONFLICT, f"review {review_id}")
+            _record(writing, session, now, "undone", row)
+        self.doubting.look(organisation_id, context_id, [row.learner_id])
+
+    def ask(self, session: SessionView, review_id: str, question: str) -> None:
+        """Ask the learner; the question stands in their wallet, and they answer once.
+
+        :param question: 1 to 2,000 characters.
+        :raises NotAllowed, NotFound: as :meth:`keep`.
+        :raises RequestInvalid: FORM_INVALID with ``problems``: ``question``.
+        :raises Conflict: somebody asked already, or decided.
+        """
+        organisation_id, context_id = configured_course(session)
+        question = question.replace("\r\n", "\n").strip()
+        check_form(text_problems("question", question, QUESTION_LENGTH))
+        now = self.clock()
+        with self.database.write() as writing:
+            rows = store.some(writing, organisation_id, context_id, [review_id])
+            _require_all(session, rows, [review_id])
+            asked = store.change(
+                writing,
+                organisation_id,
+                review_id,
+                store.is_open(),
+                status=ASKED,
+                asked_at=now,
+                question=question,
+            )
+            if not asked:
+                raise Conflict(ErrorCode.CONFLICT, f"review {review_id}")
+            _record(writing, session, now, "asked", rows[0])
+
+    # -- what the learner says
+
+    def question(self, session: SessionView, review_id: str) -> Question:
+        """What the person of this session was asked.
+
+        :raises NotFound: NOT_FOUND, also for somebody else's.
+        """
+        with self.database.read() as reading:
+            review = store.asked(reading, session.organisation_id, session.learner_id, review_id)
+        if review is None or session.is_anonymous:
+            raise NotFound(ErrorCode.NOT_FOUND, "no question")
+        waits = review.status == ASKED and review.answered_at is None
+        return Question(review, waits and not session.is_read_only)
+
+    def answer(self, session: SessionView, review_id: str, text: str) -> None:
+        """Say something about one's own badge; once.
+
+        :param text: 1 to 2,000 characters.
+        :raises NotAllowed: while somebody else looks as the learner.
+        :raises NotFound: as :meth:`question`.
+        :raises RequestInvalid: FORM_INVALID with ``problems``: ``answer``.
+        :raises Conflict: it was answered already, or decided.
+        """
+        if session.is_read_only:
+            raise NotAllowed(ErrorCode.NOT_ALLOWED, "acting as somebody else")
+        asked = self.question(session, review_id)
+        text = text.replace("\r\n", "\n").strip()
+        check_form(text_problems("answer", text, ANSWER_LENGTH))
+        now = self.clock()
+        with self.database.write() as writing:
+            answered = store.change(
+                writing,
+                session.organisation_id,
+                review_id,
+                store.is_unanswered(),
+                answered_at=now,
+                answer=text,
+            )
+            if not answered:
+                raise Conflict(ErrorCode.CONFLICT, f"review {review_id}")
+            _record(writing, session, now, "answered", asked.review)
+
+    # -- carrying out
+
+    def due(self, limit: int) -> tuple[str, ...]:
+        """Revocations whose time has come."""
+        with self.database.read() as session:
+            return store.due(session, self.clock(), limit)
+
+    def carry_out(self, review_id: str) -> bool:
+        """Revoke the badge, if its time has come and nobody has undone it; whether it was done now."""
+        now = self.clock()
+        with self.database.read() as session:
+            wanted = store.revocation(session, review_id, now)
+        if wanted is None:
+            return False
+
+        def claim(session: Session) -> None:
+            still = store.can_be_carried_out(now)
+            if not store.change(session, wanted.organisation_id, review_id, still, carried_out_at=now):
+                raise Conflict(ErrorCode.CONFLICT, f"review {review_id} was undone, or is carried out")
+
+        try:
+            self.revoking.revoke_many(
+                wanted.organisation_id,
+                [wanted.credential_id],
+                wanted.reason,
+                wanted.decided_by,
+                together_with=claim,
+            )
+        except Conflict:
+            return False
+        REVIEWS.labels("carried_out").inc()
+        return True
+
+
+def _may_decide(session: SessionView) -> bool:
+    return session.can_configure and not session.is_read_only
+
+
+def _actor(session: SessionView) -> str:
+    return f"{audit.LEARNER}{session.learner_id}"
+
+
+def _own(rows: Sequence[ReviewRow]) -> ReviewRow:
+    if not rows:
+        raise NotFound(ErrorCode.NOT_FOUND, "no review of this course")
+    return rows[0]
+
+
+def _require_some(review_ids: Collection[str]) -> None:
+    if not review_ids:
+        check_form([Problem("review_id", FormProblem.REQUIRED)])
+    if len(review_ids) > MOST_AT_ONCE:
+        check_form([Problem("review_id", FormProblem.TOO_MANY, {"most": MOST_AT_ONCE})])
+
+
+def _require_all(session: SessionView, rows: Sequence[ReviewRow], wanted: Collection[str]) -> None:
+    """Every one is a review of this course, and about somebody else.
+
+    :raises NotFound: NOT_FOUND. :raises NotAllowed: about oneself.
+    """
+    if len(rows) != len(set(wanted)):
+        raise NotFound(ErrorCode.NOT_FOUND, "no review of this course")
+    if any(row.learner_id == session.learner_id for row in rows):
+        raise NotAllowed(ErrorCode.NOT_ALLOWED, "nobody decides about themselves")
+
+
+def _record(writing: Session, session: SessionView, at: datetime, what: str, row: ReviewRow) -> None:
+    audit.record(
+        writing,
+        session.organisation_id,
+        at=at,
+        actor=_actor(session),
+        action=f"review.{what}",
+        subject_kind="review",
+        subject_id=row.id,
+        # Reasons, questions and answers may name the learner: they stay with them, where they can be erased.
+        detail={"placement": row.placement_id, "credential": row.credential_id, "cause": row.cause},
+    )
+
+
+def _facts(learner_id: str, made: Evidenced | None, criteria: Mapping[str, Criterion | None]) -> Facts | None:
+    """A decision made again from what was stored with it."""
+    if made is None:
+        return None
+    criterion, evidence = criteria.get(made.micromodule_version_id), read_evidence(made.evidence)
+    if criterion is None or evidence is None:
+        return None
+    decision = decide_award(criterion, Candidate(learner_id, evidence), made.decided_at)
+    return Facts(decision.finding, made.decided_at)

@@ -1,0 +1,788 @@
+"""The next version of a published micromodule: prepared, compared with what is published, put in its place.
+
+A published version is never changed. Its next one takes its place in every course at once, and whoever holds
+a badge of the versions before is asked about: they keep it, or it ends on a date, or now. Nothing is revoked,
+and meeting the new version gives a badge of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Final, Protocol
+
+from sqlalchemy.orm import Session
+
+from lti_tool.domain.awarding import Decision
+from lti_tool.domain.criteria import Attested, Criterion, GatePassed, State, leaves
+from lti_tool.domain.differences import Differences, Said, differences
+from lti_tool.domain.renaming import renamed
+from lti_tool.domain.staff import Permission
+from lti_tool.errors import Conflict, ErrorCode, NotAllowed, NotFound
+from lti_tool.platforms import GateKind, platform_for
+from lti_tool.services import Hints
+from lti_tool.services.awarding import PlacementDecisions
+from lti_tool.services.circles import check_circle, check_saved
+from lti_tool.services.configuring import Choices, gate_link_key
+from lti_tool.services.criteria_format import parse_criteria
+from lti_tool.services.criteria_rows import parse_moment, plain
+from lti_tool.services.describing import describe_form, evidence_columns, own_description
+from lti_tool.services.editing import form_of, refuse_itself, refuse_unreachable
+from lti_tool.services.form_problems import FormProblem, Problem, check_form, text_problems
+from lti_tool.services.launching import SessionView
+from lti_tool.services.micromodule_form import MicromoduleForm
+from lti_tool.services.publishing import AT_ONCE, DecidingPort
+from lti_tool.services.rights import configured_course
+from lti_tool.services.staffing import Acting
+from lti_tool.store import audit, bindings, decisions, gates, micromodules, placements, runs, schedule
+from lti_tool.store import versions as store
+from lti_tool.store.bindings import DescribedVersion
+from lti_tool.store.database import Database
+from lti_tool.store.micromodules import AchievementDetails, AlignmentView, NewMicromodule
+from lti_tool.store.versions import HolderCounts, HolderRow, NewsView, NewVersion, VersionDraftView
+
+WHATS_NEW_LENGTH: Final = 2000
+PAGE: Final = 50
+"""Holders on one page of the dry run."""
+NEWS_FOR: Final = timedelta(days=30)
+"""How long a course's page tells that a badge has a new version."""
+LAST_END: Final = timedelta(days=365 * 20)
+"""Later ends are typing errors."""
+
+Narrate = Callable[[Criterion], str]
+
+
+class Policy(StrEnum):
+    """What happens to the badges of the versions before."""
+
+    KEEP = "keep"
+    DATE = "date"
+    NOW = "now"
+
+
+class Fate(StrEnum):
+    """What happens to one badge."""
+
+    STAYS = "stays"
+    ENDS = "ends"
+    ENDS_EARLIER = "ends_earlier"
+    """It ends before that anyway."""
+
+
+class Prospect(StrEnum):
+    """How a holder stands towards the new version, from what is stored."""
+
+    MEETS = "meets"
+    NOT_YET = "not_yet"
+    UNKNOWN = "unknown"
+    NOT_HERE = "not_here"
+    """No learner of a course in which the micromodule stands: they do not get it from what is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who prepares a version, and where."""
+
+    organisation_id: str
+    actor: str
+    context_id: str | None
+    """The one course of an instructor; null for staff."""
+    product: str | None = None
+    """Of the course's platform."""
+
+    @classmethod
+    def teaching(cls, session: SessionView) -> Author:
+        """An instructor in the course of their session.
+
+        :raises NotAllowed: unless the person may configure the course's badges.
+        """
+        organisation_id, context_id = configured_course(session)
+        return cls(organisation_id, f"{audit.LEARNER}{session.learner_id}", context_id, session.product)
+
+    @classmethod
+    def on_staff(cls, staff: Acting) -> Author:
+        """Somebody of the organisation's staff.
+
+        :raises NotAllowed: without the right to edit micromodules.
+        """
+        staff.require(Permission.EDIT_MICROMODULES)
+        return cls(staff.organisation_id, staff.actor, None)
+
+
+@dataclass(frozen=True, slots=True)
+class VersionForm:
+    """The describe form of a next version."""
+
+    micromodule_id: str
+    name: str
+    """As published."""
+    number: int
+    """Of the version that is prepared."""
+    form: MicromoduleForm
+    revision: str
+    """The published version that this begins from."""
+    micromodule_choices: Choices
+    achievement_choices: Choices
+    supports_mirror: bool
+    supports_gates: bool
+    is_known: bool
+    has_badge: bool
+    is_unsaved: bool = False
+    """The form is what somebody typed before."""
+    is_outdated: bool = False
+    """What was typed before began from a version that is no longer the newest."""
+    issuer_choices: Choices = ()
+    """None: whoever signed badges of the versions before signs those of the next."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the author says beside the form, as typed."""
+
+    whats_new: str = ""
+    policy: str = Policy.KEEP.value
+    expires_on: str = ""
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, str]) -> Answer:
+        """Read the HTML field names of the page."""
+        return cls(
+            fields.get("whats_new", "").replace("\r\n", "\n").strip(),
+            fields.get("policy", Policy.KEEP.value),
+            fields.get("expires_on", "").strip(),
+        )
+
+    def to_fields(self) -> dict[str, str]:
+        """The same as HTML fields."""
+        return {"whats_new": self.whats_new, "policy": self.policy, "expires_on": self.expires_on}
+
+    def problems(self, now: datetime, *, has_badge: bool) -> tuple[Problem, ...]:
+        """What keeps it from being published."""
+        if not has_badge:
+            return ()
+        found = list(text_problems("whats_new", self.whats_new, WHATS_NEW_LENGTH))
+        if self.policy not in tuple(Policy):
+            found.append(Problem("policy", FormProblem.UNKNOWN_CHOICE))
+        if self.policy == Policy.DATE:
+            at = parse_moment(self.expires_on, is_end=True)
+            if not self.expires_on:
+                found.append(Problem("expires_on", FormProblem.REQUIRED))
+            elif at is None:
+                found.append(Problem("expires_on", FormProblem.NOT_A_DATE))
+            elif not now < at < now + LAST_END:
+                found.append(Problem("expires_on", FormProblem.NOT_IN_FUTURE))
+        return tuple(found)
+
+    def ends_at(self, now: datetime) -> datetime | None:
+        """When the badges of the versions before end; ``None`` where they stay, or no date was said."""
+        if self.policy == Policy.NOW:
+            return now
+        return parse_moment(self.expires_on, is_end=True) if self.policy == Policy.DATE else None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What is published beside what would be."""
+
+    micromodule_id: str
+    before: DescribedVersion
+    after: NewMicromodule
+    number: int
+    differences: Differences
+    answer: Answer
+    """Empty where nobody has answered yet."""
+    has_badge: bool
+    courses: int
+    """In which it is published."""
+    holders: HolderCounts
+    """Of the versions before."""
+    ends_at: datetime | None
+    mark: str
+    """Of what is compared: nobody publishes what they did not see."""
+
+    @property
+    def before_criterion(self) -> Criterion:
+        """What is asked now."""
+        return parse_criteria(self.before.criteria)
+
+    @property
+    def after_criterion(self) -> Criterion:
+        """What would be asked."""
+        return parse_criteria(self.after.criteria)
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """One line of the dry run."""
+
+    row: HolderRow
+    fate: Fate
+    ends_at: datetime | None
+    prospect: Prospect
+
+
+@dataclass(frozen=True, slots=True)
+class HoldersPage:
+    """Who holds a version before, and what becomes of it."""
+
+    holders: tuple[Holder, ...]
+    page: int
+    pages: int
+    shown: int
+    """How many are listed on all pages."""
+    others: int
+    """Of other courses, whom an instructor is not shown."""
+    counts: HolderCounts
+    answer: Answer
+    ends_at: datetime | None
+
+
+class AwardingPort(Protocol):
+    """Tries criteria; :class:`~lti_tool.services.awarding.Awarding`."""
+
+    def simulate(
+        self,
+        organisation_id: str,
+        context_id: str,
+        criterion: Criterion,
+        *,
+        placement_id: str | None = None,
+        learner_ids: Sequence[str] | None = None,
+    ) -> PlacementDecisions: ...
+
+
+@dataclass(frozen=True)
+class Versions:
+    """Prepares and publishes next versions."""
+
+    database: Database
+    clock: Callable[[], datetime]
+    hints: Hints
+    deciding: DecidingPort
+    awarding: AwardingPort
+
+    # -- preparing
+
+    def begin(self, author: Author, micromodule_id: str, *, discards: bool = False) -> VersionForm:
+        """The form: what is published, or what was typed since.
+
+        :param discards: show what is published; what was typed is forgotten with the next change.
+        :raises NotAllowed: ``version_needs_staff`` where other courses have it, too.
+        :raises NotFound: ``micromodule_not_found``, also where it is not published in the author's course.
+        :raises Conflict: ``placement_not_editable`` where the form cannot show what is published.
+        """
+        organisation_id = author.organisation_id
+        with self.database.read() as reading:
+            published = _published(reading, author, micromodule_id)
+            kept = store.draft(reading, organisation_id, micromodule_id, store.KIND)
+            versions = micromodules.current_versions(reading, organisation_id)
+            achievements = micromodules.achievement_choices(reading, organisation_id)
+            course = (
+                placements.course(reading, organisation_id, author.context_id) if author.context_id else None
+            )
+        form = _form_of(published)
+        typed = None if kept is None or discards else MicromoduleForm.from_fields(kept.content["fields"])
+        platform = None if author.product is None else platform_for(author.product)
+        return VersionForm(
+            micromodule_id,
+            published.name,
+            published.number + 1,
+            form if typed is None else typed,
+            published.version_id,
+            tuple((one.micromodule_id, one.name) for one in versions if one.micromodule_id != micromodule_id),
+            tuple((id_, name) for id_, name in achievements if id_ != published.achievement_id),
+            # Staff prepare for courses of any platform.
+            platform is None or platform.supports_mirror,
+            platform is None or platform.gate_kind is not GateKind.UNKNOWN,
+            course is not None and course.roster_read_at is not None,
+            published.achievement_version_id is not None,
+            is_unsaved=typed is not None and typed != form,
+            is_outdated=kept is not None and typed is not None and kept.based_on_id != published.version_id,
+        )
+
+    def save(
+        self, author: Author, micromodule_id: str, fields: Mapping[str, str], *, revision: str = ""
+    ) -> None:
+        """Keep what was typed; what is published stays as it is.
+
+        :param revision: as the form was opened with; empty: from what is published now.
+        :raises NotAllowed: :raises NotFound: as :meth:`begin`.
+        """
+        self._keep(author, micromodule_id, fields=fields, revision=revision)
+
+    def answer(self, author: Author, micromodule_id: str, answer: Answer) -> None:
+        """Keep what was said about holders.
+
+        :raises NotAllowed: :raises NotFound: as :meth:`begin`.
+        :raises Conflict: ``conflict`` where nothing is prepared, or no longer.
+        """
+        self._keep(author, micromodule_id, answer=answer)
+
+    def _keep(
+        self,
+        author: Author,
+        micromodule_id: str,
+        *,
+        fields: Mapping[str, str] | None = None,
+        answer: Answer | None = None,
+        revision: str = "",
+    ) -> None:
+        organisation_id = author.organisation_id
+        with self.database.write() as writing:
+            published = _published(writing, author, micromodule_id)
+            kept = store.draft(writing, organisation_id, micromodule_id, store.KIND)
+            content = {} if kept is None else dict(kept.content)
+            based_on_id = published.version_id if kept is None else kept.based_on_id
+            if fields is not None:
+                content["fields"] = MicromoduleForm.from_fields(fields).to_fields()
+                # Only an id that is one: what a request sends is no key of another micromodule.
+                if revision in ("", published.version_id):
+                    based_on_id = published.version_id
+            if answer is not None:
+                if "fields" not in content:
+                    raise _changed(micromodule_id)
+                content["answer"] = answer.to_fields()
+            store.save_draft(
+                writing,
+                organisation_id,
+                micromodule_id,
+                store.KIND,
+                based_on_id=based_on_id,
+                context_id=author.context_id,
+                content=content,
+                actor=author.actor,
+                now=self.clock(),
+            )
+
+    def discard(self, author: Author, micromodule_id: str) -> None:
+        """Forget what was prepared.
+
+        :raises NotAllowed: :raises NotFound: as :meth:`begin`.
+        """
+        with self.database.write() as writing:
+            _published(writing, author, micromodule_id)
+            store.remove_draft(writing, author.organisation_id, micromodule_id, store.KIND)
+
+    # -- comparing
+
+    def compare(self, author: Author, micromodule_id: str, narrate: Narrate, *, language: str) -> Comparison:
+        """What is prepared beside what is published, and whom it concerns.
+
+        :raises RequestInvalid: ``form_invalid`` with ``problems`` of the form, also where nothing differs.
+        :raises NotAllowed: :raises NotFound: as :meth:`begin`.
+        :raises Conflict: ``conflict`` where nothing is prepared, or another version was published since.
+        """
+        organisation_id = author.organisation_id
+        now = self.clock()
+        with self.database.read() as reading:
+            published = _published(reading, author, micromodule_id)
+            kept = _prepared(reading, organisation_id, published)
+            maxima = _column_maxima(reading, organisation_id, micromodule_id)
+            courses = _published_in(store.placed(reading, organisation_id, micromodule_id))
+            answer = Answer.from_fields(kept.content.get("answer", {}))
+            ends_at = answer.ends_at(now)
+            holders = HolderCounts(0, 0)
+            if published.achievement_id is not None:
+                holders = store.holder_counts(
+                    reading, organisation_id, published.achievement_id, now, ends_at=ends_at
+                )
+        new, found = self._described(organisation_id, published, kept, maxima, narrate, language)
+        return Comparison(
+            micromodule_id,
+            published,
+            new,
+            published.number + 1,
+            found,
+            answer,
+            published.achievement_version_id is not None,
+            len(courses),
+            holders,
+            ends_at,
+            mark_of(kept),
+        )
+
+    def _described(
+        self,
+        organisation_id: str,
+        published: DescribedVersion,
+        kept: VersionDraftView,
+        maxima: Mapping[tuple[str, str], Decimal],
+        narrate: Narrate,
+        language: str,
+    ) -> tuple[NewMicromodule, Differences]:
+        form = MicromoduleForm.from_fields(kept.content["fields"])
+        # Who signs is the achievement's, and the same for all its versions; so is whether there is one.
+        no_badge = "" if published.achievement_version_id else "on"
+        form = replace(form, details=replace(form.details, issuer_id=""), no_badge=no_badge)
+        refuse_itself(form, published)
+        refuse_unreachable(form, maxima)
+        new = describe_form(
+            self.database, organisation_id, form, narrate, language, signed_by=published.issuer_id
+        )
+        found = differences(_said(published), _said_by(new))
+        if found.is_empty:
+            check_form([Problem("criteria", FormProblem.NOTHING_NEW)])
+        with self.database.read() as reading:
+            check_circle(
+                reading, organisation_id, published.micromodule_id, parse_criteria(new.criteria), form=form
+            )
+        return new, found
+
+    # -- who holds the versions before
+
+    def holders(
+        self, author: Author, micromodule_id: str, narrate: Narrate, *, language: str, page: int = 1
+    ) -> HoldersPage:
+        """What would become of each badge of the versions before, and who would get the new one at once.
+
+        An instructor is shown whom their course awarded; the others are counted.
+
+        :raises RequestInvalid: :raises NotAllowed: :raises NotFound: :raises Conflict: as :meth:`compare`.
+        """
+        organisation_id = author.organisation_id
+        compared = self.compare(author, micromodule_id, narrate, language=language)
+        now = self.clock()
+        achievement_id = compared.before.achievement_id
+        if achievement_id is None:
+            return HoldersPage((), 1, 1, 0, 0, compared.holders, compared.answer, None)
+        with self.database.read() as reading:
+            placed = store.placed(reading, organisation_id, micromodule_id)
+            shown = compared.holders.badges
+            if author.context_id is not None:
+                shown = store.holder_counts(
+                    reading, organisation_id, achievement_id, now, context_id=author.context_id
+                ).badges
+            pages = max(1, -(-shown // PAGE))
+            page = min(max(1, page), pages)
+            rows = store.holders(
+                reading,
+                organisation_id,
+                achievement_id,
+                now,
+                context_id=author.context_id,
+                offset=(page - 1) * PAGE,
+                limit=PAGE,
+            )
+        standing = {one.context_id: one.placement_id for one in placed if one.status == "active"}
+        prospects = self._prospects(organisation_id, compared.after_criterion, standing, rows)
+        return HoldersPage(
+            tuple(
+                Holder(row, *_fate(row, compared.ends_at, compared.answer), prospects[row.award_id])
+                for row in rows
+            ),
+            page,
+            pages,
+            shown,
+            compared.holders.badges - shown,
+            compared.holders,
+            compared.answer,
+            compared.ends_at,
+        )
+
+    def _prospects(
+        self,
+        organisation_id: str,
+        criterion: Criterion,
+        standing: Mapping[str, str],
+        rows: Sequence[HolderRow],
+    ) -> dict[str, Prospect]:
+        """By award; of each course whose learners are on the page its facts are read once."""
+        found = {row.award_id: Prospect.NOT_HERE for row in rows}
+        by_course: dict[str, list[HolderRow]] = {}
+        for row in rows:
+            if row.context_id in standing:
+                by_course.setdefault(str(row.context_id), []).append(row)
+        for context_id, group in by_course.items():
+            ids = sorted({row.learner_id for row in group})
+            tried = self.awarding.simulate(
+                organisation_id, context_id, criterion, placement_id=standing[context_id], learner_ids=ids
+            )
+            decided = {decision.learner_id: _prospect(decision) for decision in tried.decisions}
+            for row in group:
+                found[row.award_id] = decided.get(row.learner_id, Prospect.NOT_HERE)
+        return found
+
+    # -- publishing
+
+    def publish(
+        self,
+        author: Author,
+        micromodule_id: str,
+        answer: Answer,
+        narrate: Narrate,
+        *,
+        language: str,
+        seen: str,
+    ) -> NewVersion:
+        """Put the prepared version in the place of the published one, in every course at once.
+
+        What both versions ask for keeps its column and its gate; the rest is asked for. Whoever holds a badge
+        of a version before keeps it, or it ends, as ``answer`` says; nothing is revoked.
+
+        :param seen: ``mark`` of the :class:`Comparison` that the person looked at.
+        :raises RequestInvalid: ``form_invalid`` with ``problems`` of the form or the answer.
+        :raises NotAllowed: :raises NotFound: as :meth:`compare`.
+        :raises Conflict: ``conflict`` where somebody changed or published it meanwhile: of two who publish at
+            once one is told so.
+        """
+        organisation_id = author.organisation_id
+        with self.database.read() as reading:
+            published = _published(reading, author, micromodule_id)
+            kept = _prepared(reading, organisation_id, published)
+            maxima = _column_maxima(reading, organisation_id, micromodule_id)
+        if mark_of(kept) != seen:
+            raise _changed(micromodule_id)
+        check_form(answer.problems(self.clock(), has_badge=published.achievement_id is not None))
+        new, found = self._described(organisation_id, published, kept, maxima, narrate, language)
+        criterion = parse_criteria(new.criteria)
+        now = self.clock()
+        reading_runs: dict[str, str | None] = {}
+        with self.database.write() as writing:
+            store.lock(writing, organisation_id, micromodule_id)
+            if _published(writing, author, micromodule_id) != published or mark_of(
+                _prepared(writing, organisation_id, published)
+            ) != mark_of(kept):
+                raise _changed(micromodule_id)
+            # Nobody else publishes this micromodule before the end of the transaction, nor makes a circle.
+            check_saved(writing, organisation_id, micromodule_id, criterion)
+            placed = store.placed(writing, organisation_id, micromodule_id)
+            version = store.add(
+                writing,
+                organisation_id,
+                published,
+                new,
+                whats_new=answer.whats_new,
+                actor=author.actor,
+                now=now,
+            )
+            for one in placed:
+                self._follow(writing, organisation_id, one, new, criterion, now)
+            store.rebind(writing, organisation_id, [one.placement_id for one in placed], version.version_id)
+            ends_at = answer.ends_at(now)
+            if ends_at is not None and published.achievement_id and version.achievement_version_id:
+                store.expire_before(
+                    writing,
+                    organisation_id,
+                    published.achievement_id,
+                    version.achievement_version_id,
+                    ends_at,
+                )
+            store.remove_draft(writing, organisation_id, micromodule_id, store.KIND)
+            audit.record(
+                writing,
+                organisation_id,
+                at=now,
+                actor=author.actor,
+                action="micromodule.version_published",
+                subject_kind="micromodule",
+                subject_id=micromodule_id,
+                detail={
+                    "version": version.number,
+                    "micromodule_version": version.version_id,
+                    "before": published.version_id,
+                    "courses": len(_published_in(placed)),
+                    "holders": answer.policy if published.achievement_id else None,
+                    "ends_at": ends_at.isoformat() if ends_at is not None else None,
+                    "changes": sorted({*found.fields, *(["criteria"] if found.changes_criteria else [])}),
+                },
+            )
+            for context_id in _published_in(placed):
+                # Owed from the same transaction on: whoever is killed below loses time, and nothing else.
+                schedule.schedule_sync(writing, organisation_id, context_id, now)
+                reading_runs[context_id] = None
+                if decisions.count_learners(writing, organisation_id, context_id) > AT_ONCE:
+                    reading_runs[context_id] = runs.open_run(writing, organisation_id, context_id, now)[0].id
+        for context_id, run_id in reading_runs.items():
+            if run_id is None and context_id == author.context_id:
+                self.deciding.decide(organisation_id, context_id, None, "publish")
+            ids = {} if run_id is None else {"run_id": run_id}
+            self.hints.offer("sync_context", context_id=context_id, **ids)
+        if ends_at is not None:
+            self.hints.offer("reconcile")
+        return version
+
+    def _follow(
+        self,
+        writing: Session,
+        organisation_id: str,
+        one: store.PlacedView,
+        new: NewMicromodule,
+        criterion: Criterion,
+        now: datetime,
+    ) -> None:
+        """Give one course's placement the columns and gates that the new version asks for.
+
+        People's word stays with the words of its rule: nobody gave it for another. A gate whose rule reads
+        otherwise keeps its link, and is to be confirmed again.
+        """
+        placement = bindings.placed(writing, organisation_id, one.context_id, one.placement_id)
+        if placement is None:
+            return
+        before = parse_criteria(placement.criteria)
+        asked = list(leaves(criterion))
+        bindings.ask_for_columns(
+            writing,
+            organisation_id,
+            placement,
+            evidence_columns(criterion, new.name),
+            [leaf.key for leaf in asked if isinstance(leaf, Attested)],
+            now,
+        )
+        former = {leaf.key for leaf in leaves(before) if isinstance(leaf, GatePassed)}
+        names = {old: key for old, key in renamed(before, criterion).items() if old in former}
+        gates.rename(writing, organisation_id, one.placement_id, names)
+        wanted = {
+            leaf.key: (leaf.key, leaf.label, gate_link_key(placement.badge_link_key, leaf.key))
+            for leaf in asked
+            if isinstance(leaf, GatePassed)
+        }
+        gates.ensure(writing, organisation_id, one.context_id, one.placement_id, wanted.values())
+
+    # -- afterwards
+
+    def news(self, organisation_id: str, context_id: str) -> tuple[NewsView, ...]:
+        """New versions that a course's page tells its teachers of, the latest first."""
+        with self.database.read() as reading:
+            return store.news(reading, organisation_id, context_id, self.clock() - NEWS_FOR)
+
+    def micromodule_of(self, author: Author, placement_id: str) -> str:
+        """The micromodule of a placement of the author's course.
+
+        :raises NotFound: ``placement_not_found``, also for another course's.
+        """
+        found = None
+        if author.context_id is not None:
+            with self.database.read() as reading:
+                found = store.micromodule_of(reading, author.organisation_id, author.context_id, placement_id)
+        if found is None:
+            raise NotFound(ErrorCode.PLACEMENT_NOT_FOUND)
+        return found
+
+
+def mark_of(kept: VersionDraftView) -> str:
+    """A mark of what is prepared: another as soon as anything of the form changes, or what it begins from."""
+    said = [kept.based_on_id, kept.content.get("fields")]
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _published(reading: Session, author: Author, micromodule_id: str) -> DescribedVersion:
+    """What is published, for somebody who may prepare its next version."""
+    published = bindings.newest(reading, author.organisation_id, micromodule_id)
+    if published is None:
+        raise NotFound(ErrorCode.MICROMODULE_NOT_FOUND)
+    if author.context_id is not None:
+        courses = _published_in(store.placed(reading, author.organisation_id, micromodule_id))
+        if author.context_id not in courses:
+            raise NotFound(ErrorCode.MICROMODULE_NOT_FOUND, "not published in this course")
+        if len(courses) > 1:
+            raise NotAllowed(ErrorCode.VERSION_NEEDS_STAFF, f"{len(courses)} courses have {micromodule_id}")
+    return published
+
+
+def _prepared(reading: Session, organisation_id: str, published: DescribedVersion) -> VersionDraftView:
+    kept = store.draft(reading, organisation_id, published.micromodule_id, store.KIND)
+    if kept is None or "fields" not in kept.content or kept.based_on_id != published.version_id:
+        raise _changed(published.micromodule_id)
+    return kept
+
+
+def _changed(micromodule_id: str) -> Conflict:
+    return Conflict(ErrorCode.CONFLICT, f"micromodule {micromodule_id} was changed or published meanwhile")
+
+
+def _published_in(placed: Sequence[store.PlacedView]) -> tuple[str, ...]:
+    """The courses in which it is published, each once."""
+    return tuple(dict.fromkeys(one.context_id for one in placed if one.status == "active"))
+
+
+def _form_of(published: DescribedVersion) -> MicromoduleForm:
+    return form_of(published, {})
+
+
+def _column_maxima(
+    reading: Session, organisation_id: str, micromodule_id: str
+) -> dict[tuple[str, str], Decimal]:
+    """What the columns hold at most, in the course where they hold least."""
+    found: dict[tuple[str, str], Decimal] = {}
+    for one in store.placed(reading, organisation_id, micromodule_id):
+        maxima = bindings.column_maxima(reading, organisation_id, one.placement_id)
+        for name, maximum in maxima.items():
+            found[name] = min(maximum, found.get(name, maximum))
+    return found
+
+
+def _said(published: DescribedVersion) -> Said:
+    return Said(
+        {
+            "name": published.name,
+            "description": own_description(published.description, published.criteria_narrative),
+            "image_alt": published.image_alt,
+            **_details(published),
+        },
+        {"skills": published.skills, "alignments": _alignments(published.alignments)},
+        _picture(published.artwork),
+        parse_criteria(published.criteria),
+    )
+
+
+def _said_by(new: NewMicromodule) -> Said:
+    return Said(
+        {
+            "name": new.name,
+            "description": own_description(new.description, new.criteria_narrative),
+            "image_alt": new.image_alt,
+            **_details(new),
+        },
+        {"skills": new.skills, "alignments": _alignments(new.alignments)},
+        _picture(new.artwork),
+        parse_criteria(new.criteria),
+    )
+
+
+def _details(details: AchievementDetails) -> dict[str, str]:
+    """The details as comparable texts; the page says those that are codes in words."""
+    texts = {
+        "credits": "" if details.credits is None else f"{plain(details.credits)} {details.credit_unit}",
+        "validity": "" if details.validity_months is None else str(details.validity_months),
+    }
+    for name in details.names():
+        value = getattr(details, name)
+        if name not in _DETAILS_APART:
+            texts[name] = "yes" if value is True else str(value or "")
+    return texts
+
+
+_DETAILS_APART = frozenset(
+    # The descriptions of results follow from the criteria.
+    ("credits", "credit_unit", "validity_months", "alignments", "result_descriptions")
+)
+
+
+def _alignments(alignments: Sequence[AlignmentView]) -> tuple[str, ...]:
+    return tuple(f"{one.target_name} ({one.target_url})" for one in alignments)
+
+
+def _picture(artwork: Mapping[str, Any]) -> str:
+    """Equal for pictures that are drawn alike; their words in other words are compared as a text."""
+    return json.dumps({name: value for name, value in artwork.items() if name != "alt"}, sort_keys=True)
+
+
+def _fate(row: HolderRow, ends_at: datetime | None, answer: Answer) -> tuple[Fate, datetime | None]:
+    if answer.policy == Policy.KEEP or ends_at is None:
+        return Fate.STAYS, row.ends_at
+    own = row.ends_at.astimezone(UTC) if row.ends_at is not None else None
+    return (Fate.ENDS, ends_at) if own is None or own > ends_at else (Fate.ENDS_EARLIER, own)
+
+
+def _prospect(decision: Decision) -> Prospect:
+    if decision.exclusion is not None:
+        return Prospect.NOT_HERE
+    return _PROSPECTS[decision.state]
+
+
+_PROSPECTS = {State.MET: Prospect.MEETS, State.NOT_MET: Prospect.NOT_YET, State.UNKNOWN: Prospect.UNKNOWN}

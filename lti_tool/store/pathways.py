@@ -1,0 +1,256 @@
+"""Reads what the steps of one organisation ask for, and how they are called."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, aliased
+
+from lti_tool.store.dialects import is_of, one_of
+from lti_tool.store.tables import (
+    Achievement,
+    AchievementVersion,
+    Award,
+    Completion,
+    Credential,
+    Learner,
+    Micromodule,
+    MicromoduleCategory,
+    MicromoduleVersion,
+    Milestone,
+    MilestoneVersion,
+    Placement,
+)
+
+
+class AskingStep(NamedTuple):
+    """A step that needs others, and what it asks for in its newest version."""
+
+    step: str
+    """The micromodule's id, or the milestone's achievement."""
+    criteria: dict[str, Any]
+
+
+class StepRow(NamedTuple):
+    """A step as it is called now."""
+
+    step: str
+    name: str
+    achievement_id: str | None
+    achievement_version_id: str | None
+    image_alt: str
+    is_published: bool
+    """Somebody can earn it: it is published in a course, or an active milestone."""
+
+
+def asking_steps(session: Session, organisation_id: str) -> tuple[AskingStep, ...]:
+    """Every step that may need others: drafts too, retired milestones not. Two queries.
+
+    A text that looks like such a rule brings more than needs others, never less.
+    """
+    later = aliased(MicromoduleVersion)
+    modules = session.execute(
+        sa.select(MicromoduleVersion.micromodule_id, MicromoduleVersion.criteria)
+        .where(
+            is_of(MicromoduleVersion.organisation_id, organisation_id),
+            sa.or_(
+                *(
+                    sa.cast(MicromoduleVersion.criteria, sa.Text).contains(f'"{kind}"', autoescape=True)
+                    for kind in ("completed", "holds", "micromodules")
+                )
+            ),
+            ~sa.exists().where(
+                later.micromodule_id == MicromoduleVersion.micromodule_id,
+                later.number > MicromoduleVersion.number,
+            ),
+        )
+        .order_by(MicromoduleVersion.micromodule_id)
+    )
+    newer = aliased(MilestoneVersion)
+    milestones = session.execute(
+        sa.select(Milestone.achievement_id, MilestoneVersion.criteria)
+        .join(MilestoneVersion, MilestoneVersion.milestone_id == Milestone.id)
+        .where(
+            Milestone.organisation_id == organisation_id,
+            Milestone.status != "retired",
+            ~sa.exists().where(
+                newer.milestone_id == MilestoneVersion.milestone_id, newer.number > MilestoneVersion.number
+            ),
+        )
+        .order_by(Milestone.achievement_id)
+    )
+    return (*(AskingStep(*row) for row in modules), *(AskingStep(*row) for row in milestones))
+
+
+def steps_of_achievements(
+    session: Session, organisation_id: str, achievement_ids: Collection[str]
+) -> dict[str, str]:
+    """The step of each of some achievements."""
+    if not achievement_ids:
+        return {}
+    rows = session.execute(
+        sa.select(Achievement.id, Achievement.micromodule_id).where(
+            is_of(Achievement.organisation_id, organisation_id),
+            one_of(session, Achievement.id, sorted(achievement_ids)),
+        )
+    )
+    return {id_: micromodule_id or id_ for id_, micromodule_id in rows}
+
+
+class VersionStep(NamedTuple):
+    """What an achievement version stands for."""
+
+    achievement_id: str
+    step: str
+
+
+def steps_of_versions(
+    session: Session, organisation_id: str, version_ids: Collection[str]
+) -> dict[str, VersionStep]:
+    """The step of each of some achievement versions of this organisation."""
+    rows = session.execute(
+        sa.select(AchievementVersion.id, Achievement.id, Achievement.micromodule_id)
+        .join(Achievement, Achievement.id == AchievementVersion.achievement_id)
+        .where(
+            is_of(AchievementVersion.organisation_id, organisation_id),
+            one_of(session, AchievementVersion.id, sorted(set(version_ids))),
+        )
+    )
+    return {
+        id_: VersionStep(achievement_id, module or achievement_id) for id_, achievement_id, module in rows
+    }
+
+
+def micromodules_in_use(session: Session, organisation_id: str) -> tuple[str, ...]:
+    """Every micromodule that is not archived."""
+    return tuple(
+        session.scalars(
+            sa.select(Micromodule.id)
+            .where(Micromodule.organisation_id == organisation_id, Micromodule.archived_at.is_(None))
+            .order_by(Micromodule.id)
+        )
+    )
+
+
+def members(session: Session, organisation_id: str, category_ids: Collection[str]) -> dict[str, list[str]]:
+    """The micromodules of some categories that are not archived."""
+    found: dict[str, list[str]] = {}
+    if category_ids:
+        rows = session.execute(
+            sa.select(MicromoduleCategory.category_id, MicromoduleCategory.micromodule_id)
+            .join(Micromodule, Micromodule.id == MicromoduleCategory.micromodule_id)
+            .where(
+                MicromoduleCategory.organisation_id == organisation_id,
+                MicromoduleCategory.category_id.in_(sorted(category_ids)),
+                Micromodule.archived_at.is_(None),
+            )
+            .order_by(MicromoduleCategory.micromodule_id)
+        )
+        for category_id, micromodule_id in rows:
+            found.setdefault(category_id, []).append(micromodule_id)
+    return found
+
+
+def named(session: Session, organisation_id: str, steps: Iterable[str]) -> dict[str, StepRow]:
+    """How some steps are called; what is not of this organisation is left out. Two queries."""
+    asked = sorted(set(steps))
+    if not asked:
+        return {}
+    later = aliased(MicromoduleVersion)
+    placed = aliased(MicromoduleVersion)
+    modules = session.execute(
+        sa.select(
+            MicromoduleVersion.micromodule_id,
+            MicromoduleVersion.name,
+            AchievementVersion.achievement_id,
+            AchievementVersion.id,
+            sa.func.coalesce(AchievementVersion.image_alt, ""),
+            sa.exists()
+            .where(
+                Placement.micromodule_version_id == placed.id,
+                placed.micromodule_id == MicromoduleVersion.micromodule_id,
+                Placement.status == "active",
+            )
+            .correlate(MicromoduleVersion),
+        )
+        .outerjoin(AchievementVersion, AchievementVersion.id == MicromoduleVersion.achievement_version_id)
+        .where(
+            is_of(MicromoduleVersion.organisation_id, organisation_id),
+            one_of(session, MicromoduleVersion.micromodule_id, asked),
+            ~sa.exists().where(
+                later.micromodule_id == MicromoduleVersion.micromodule_id,
+                later.number > MicromoduleVersion.number,
+            ),
+        )
+    )
+    newer = aliased(AchievementVersion)
+    milestones = session.execute(
+        sa.select(
+            AchievementVersion.achievement_id,
+            AchievementVersion.name,
+            AchievementVersion.achievement_id,
+            AchievementVersion.id,
+            AchievementVersion.image_alt,
+            Milestone.status == "active",
+        )
+        .join(Milestone, Milestone.achievement_id == AchievementVersion.achievement_id)
+        .where(
+            Milestone.organisation_id == organisation_id,
+            one_of(session, Milestone.achievement_id, asked),
+            ~sa.exists().where(
+                newer.achievement_id == AchievementVersion.achievement_id,
+                newer.number > AchievementVersion.number,
+            ),
+        )
+    )
+    return {row[0]: StepRow(*row) for row in (*modules, *milestones)}
+
+
+def step_of(session: Session, achievement_id: str) -> tuple[str, str] | None:
+    """(organisation, step) of an achievement, by its id or that of one of its versions."""
+    row = session.execute(
+        sa.select(Achievement.organisation_id, Achievement.id, Achievement.micromodule_id)
+        .outerjoin(AchievementVersion, AchievementVersion.achievement_id == Achievement.id)
+        .where(sa.or_(Achievement.id == achievement_id, AchievementVersion.id == achievement_id))
+        .limit(1)
+    ).one_or_none()
+    return None if row is None else (row.organisation_id, row.micromodule_id or row.id)
+
+
+def done(session: Session, organisation_id: str, learner_id: str, now: datetime) -> frozenset[str]:
+    """The steps that a learner has finished; those of one person count together, as milestones count them.
+
+    A badge that ended or was revoked is none; what was completed stays so.
+    """
+    person = sa.select(Learner.person_id).where(
+        Learner.organisation_id == organisation_id,
+        Learner.id == learner_id,
+        Learner.person_id.is_not(None),
+    )
+    same = sa.select(Learner.id).where(
+        Learner.organisation_id == organisation_id,
+        sa.or_(Learner.id == learner_id, Learner.person_id.in_(person)),
+    )
+    completed = session.scalars(
+        sa.select(MicromoduleVersion.micromodule_id)
+        .distinct()
+        .join(Completion, Completion.micromodule_version_id == MicromoduleVersion.id)
+        .where(is_of(Completion.organisation_id, organisation_id), Completion.learner_id.in_(same))
+    )
+    held = session.execute(
+        sa.select(Achievement.id, Achievement.micromodule_id)
+        .join(AchievementVersion, AchievementVersion.achievement_id == Achievement.id)
+        .join(Award, Award.achievement_version_id == AchievementVersion.id)
+        .outerjoin(Credential, Credential.award_id == Award.id)
+        .where(
+            is_of(Award.organisation_id, organisation_id),
+            Award.learner_id.in_(same),
+            Credential.revoked_at.is_(None),
+            Credential.suspended_at.is_(None),
+            sa.or_(Credential.valid_until.is_(None), Credential.valid_until > now),
+        )
+    )
+    return frozenset((*completed, *(module or id_ for id_, module in held)))

@@ -1,0 +1,328 @@
+"""Reviews: what was seen, asked, said and decided about badges whose facts changed after the award."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple, cast
+
+import sqlalchemy as sa
+from sqlalchemy import ColumnElement, Select, func, select, update
+from sqlalchemy.orm import Session
+
+from lti_tool.store.dialects import contains_text, insert_if_absent
+from lti_tool.store.doubts import ASKED, KEPT, OPEN, REVOKED, SETTLED, UNDECIDED, Doubt
+from lti_tool.store.tables import (
+    Award,
+    Credential,
+    Learner,
+    Membership,
+    MicromoduleVersion,
+    Placement,
+    Review,
+    new_id,
+)
+
+STATUSES = (OPEN, ASKED, KEPT, REVOKED, SETTLED)
+CAUSES = ("facts", "left", "reset", "gate")
+
+
+# -- what is kept
+
+
+def open_one(
+    session: Session,
+    organisation_id: str,
+    context_id: str,
+    doubt: Doubt,
+    cause: str,
+    digest: str,
+    now: datetime,
+) -> bool:
+    """Open a review; False where the award has one that nobody has decided."""
+    return insert_if_absent(
+        session,
+        Review,
+        {
+            "id": new_id(),
+            "organisation_id": organisation_id,
+            "context_id": context_id,
+            "placement_id": doubt.placement_id,
+            "award_id": doubt.award_id,
+            "learner_id": doubt.learner_id,
+            "cause": cause,
+            "decision_then_id": doubt.then_id,
+            "decision_now_id": doubt.now_id,
+            "digest": digest,
+            "status": OPEN,
+            "opened_at": now,
+        },
+        on=(),
+    )
+
+
+def change(
+    session: Session, organisation_id: str, review_id: str, *where: ColumnElement[bool], **values: Any
+) -> bool:
+    """Set columns of one review, if it still is as ``where`` says; whether it was."""
+    done = session.connection().execute(
+        update(Review)
+        .where(Review.organisation_id == organisation_id, Review.id == review_id, *where)
+        .values(**values)
+    )
+    return done.rowcount == 1
+
+
+def is_undecided(digest: str | None = None) -> ColumnElement[bool]:
+    """Nobody decided a review; and, where given, it is about the facts that a person saw."""
+    still = Review.status.in_(UNDECIDED)
+    return still if digest is None else sa.and_(still, Review.digest == digest)
+
+
+def is_unanswered() -> ColumnElement[bool]:
+    """The learner was asked, and has not said anything yet."""
+    return sa.and_(Review.status == ASKED, Review.answered_at.is_(None))
+
+
+def is_open() -> ColumnElement[bool]:
+    """Nobody decided it, and nobody was asked."""
+    return Review.status == OPEN
+
+
+def can_be_undone(now: datetime) -> ColumnElement[bool]:
+    """A revocation was decided, and not carried out yet."""
+    return sa.and_(Review.status == REVOKED, Review.carried_out_at.is_(None), Review.takes_effect_at > now)
+
+
+def can_be_carried_out(now: datetime) -> ColumnElement[bool]:
+    """A revocation was decided, and its time has come."""
+    return sa.and_(Review.status == REVOKED, Review.carried_out_at.is_(None), Review.takes_effect_at <= now)
+
+
+def due(session: Session, now: datetime, limit: int) -> tuple[str, ...]:
+    """Revocations whose time has come, of every organisation: the first first."""
+    return tuple(
+        session.scalars(
+            select(Review.id).where(can_be_carried_out(now)).order_by(Review.takes_effect_at).limit(limit)
+        )
+    )
+
+
+class Revocation(NamedTuple):
+    """A revocation that somebody decided."""
+
+    organisation_id: str
+    credential_id: str
+    reason: str
+    decided_by: str
+
+
+def revocation(session: Session, review_id: str, now: datetime) -> Revocation | None:
+    """A revocation whose time has come; ``None`` where it was undone or is done."""
+    row = session.execute(
+        select(Review.organisation_id, Credential.id, Review.reason, Review.decided_by)
+        .join(Credential, Credential.award_id == Review.award_id)
+        .where(Review.id == review_id, can_be_carried_out(now))
+    ).one_or_none()
+    return None if row is None else Revocation(row[0], row[1], row[2] or "", row[3] or "")
+
+
+# -- what people see
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewFilter:
+    """Which reviews of a course are meant."""
+
+    query: str = ""
+    """A part of the learner's name."""
+    status: str | None = None
+    """``None``: what nobody has decided."""
+    cause: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewRow:
+    """One review."""
+
+    id: str
+    organisation_id: str
+    context_id: str
+    placement_id: str
+    micromodule: str
+    learner_id: str
+    learner_name: str | None
+    is_active: bool
+    award_id: str
+    credential_id: str
+    awarded_at: datetime
+    cause: str
+    digest: str
+    status: str
+    opened_at: datetime
+    decision_then_id: str | None
+    decision_now_id: str | None
+    asked_at: datetime | None
+    question: str | None
+    answered_at: datetime | None
+    answer: str | None
+    decided_by: str | None
+    decided_at: datetime | None
+    reason: str | None
+    takes_effect_at: datetime | None
+    carried_out_at: datetime | None
+
+    @property
+    def is_undecided(self) -> bool:
+        """Somebody has to decide it."""
+        return self.status in UNDECIDED
+
+    @property
+    def is_pending(self) -> bool:
+        """It is going to be revoked."""
+        return self.status == REVOKED and self.carried_out_at is None
+
+
+def _rows() -> Select[Any]:
+    query = (
+        select(
+            Review.id,
+            Review.organisation_id,
+            Review.context_id,
+            Review.placement_id,
+            MicromoduleVersion.name.label("micromodule"),
+            Review.learner_id,
+            Learner.name.label("learner_name"),
+            func.coalesce(Membership.is_active, sa.false()).label("is_active"),
+            Review.award_id,
+            Credential.id.label("credential_id"),
+            Award.awarded_at,
+            Review.cause,
+            Review.digest,
+            Review.status,
+            Review.opened_at,
+            Review.decision_then_id,
+            Review.decision_now_id,
+            Review.asked_at,
+            Review.question,
+            Review.answered_at,
+            Review.answer,
+            Review.decided_by,
+            Review.decided_at,
+            Review.reason,
+            Review.takes_effect_at,
+            Review.carried_out_at,
+        )
+        .select_from(Review)
+        .join(Award, Award.id == Review.award_id)
+        .join(Credential, Credential.award_id == Review.award_id)
+        .join(Learner, Learner.id == Review.learner_id)
+        .join(Placement, Placement.id == Review.placement_id)
+        .join(MicromoduleVersion, MicromoduleVersion.id == Placement.micromodule_version_id)
+        .outerjoin(
+            Membership,
+            sa.and_(Membership.context_id == Review.context_id, Membership.learner_id == Review.learner_id),
+        )
+    )
+    # SQLAlchemy types a select of more than ten columns by its first ten.
+    return cast("Select[Any]", query)
+
+
+def _row(row: Any) -> ReviewRow:
+    return ReviewRow(**{**row._mapping, "is_active": bool(row.is_active)})
+
+
+def _wanted(organisation_id: str, context_id: str, wanted: ReviewFilter) -> list[ColumnElement[bool]]:
+    where = [Review.organisation_id == organisation_id, Review.context_id == context_id]
+    where.append(Review.status.in_(UNDECIDED) if wanted.status is None else Review.status == wanted.status)
+    if wanted.cause is not None:
+        where.append(Review.cause == wanted.cause)
+    if wanted.query:
+        where.append(contains_text(func.coalesce(Learner.name, ""), wanted.query))
+    return where
+
+
+def count(session: Session, organisation_id: str, context_id: str, wanted: ReviewFilter) -> int:
+    """How many reviews of a course a filter finds."""
+    query = (
+        select(func.count())
+        .select_from(Review)
+        .join(Learner, Learner.id == Review.learner_id)
+        .where(*_wanted(organisation_id, context_id, wanted))
+    )
+    return session.scalar(query) or 0
+
+
+def page(
+    session: Session,
+    organisation_id: str,
+    context_id: str,
+    wanted: ReviewFilter,
+    *,
+    offset: int,
+    limit: int,
+) -> tuple[ReviewRow, ...]:
+    """Some of them: of what waits the longest waiting first, of what is done the latest."""
+    order = Review.opened_at if wanted.status in (None, *UNDECIDED) else Review.opened_at.desc()
+    rows = session.execute(
+        _rows()
+        .where(*_wanted(organisation_id, context_id, wanted))
+        .order_by(order, Review.id)
+        .offset(offset)
+        .limit(limit)
+    )
+    return tuple(_row(row) for row in rows)
+
+
+def some(
+    session: Session, organisation_id: str, context_id: str, review_ids: Collection[str]
+) -> tuple[ReviewRow, ...]:
+    """Those of these ids that are reviews of this course, by the learner's name."""
+    rows = session.execute(
+        _rows()
+        .where(
+            Review.organisation_id == organisation_id,
+            Review.context_id == context_id,
+            Review.id.in_(review_ids),
+        )
+        .order_by(func.lower(func.coalesce(Learner.name, "")), Review.id)
+    )
+    return tuple(_row(row) for row in rows)
+
+
+def asked(session: Session, organisation_id: str, learner_id: str, review_id: str) -> ReviewRow | None:
+    """A review about which this learner was asked something."""
+    row = session.execute(
+        _rows().where(
+            Review.organisation_id == organisation_id,
+            Review.learner_id == learner_id,
+            Review.id == review_id,
+            Review.asked_at.is_not(None),
+        )
+    ).one_or_none()
+    return None if row is None else _row(row)
+
+
+def question_of(award_id: Any) -> Any:
+    """The id of the review in which an award's learner was asked something, and has not answered; a column
+    of whoever lists awards."""
+    return (
+        select(Review.id)
+        .where(Review.award_id == award_id, Review.status == ASKED, Review.answered_at.is_(None))
+        .scalar_subquery()
+    )
+
+
+def count_undecided(session: Session, organisation_id: str, context_id: str) -> int:
+    """How many reviews of a course wait for a person."""
+    query = (
+        select(func.count())
+        .select_from(Review)
+        .where(
+            Review.organisation_id == organisation_id,
+            Review.context_id == context_id,
+            Review.status.in_(UNDECIDED),
+        )
+    )
+    return session.scalar(query) or 0

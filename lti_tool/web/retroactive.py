@@ -1,0 +1,272 @@
+"""Switching a badge on for those who finished already: its form, who would get it, how far awarding is.
+
+As with versions, the same pages serve somebody who teaches and the organisation's staff.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from flask import (
+    Response,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    stream_with_context,
+)
+from werkzeug.wrappers import Response as AnyResponse
+
+from lti_tool.errors import Conflict, ErrorCode, NotAllowed, RequestInvalid
+from lti_tool.services.retroactive import BadgeForm, Completer, Retroactive
+from lti_tool.web import composing, describing, desks
+from lti_tool.web.criteria_words import narrate
+from lti_tool.web.csv_cells import harmless, line
+from lti_tool.web.desks import Desk
+from lti_tool.web.forms import LIMITS, FormView, with_alt, without_alt
+from lti_tool.web.i18n import language_tag
+from lti_tool.web.matrix_file import BYTE_ORDER_MARK
+from lti_tool.web.session import SessionBlueprint, current_tool
+
+blueprint = SessionBlueprint("retroactive", __name__)
+
+KEY_LENGTH = 64
+COLUMNS = (
+    "name",
+    "user_id",
+    "course",
+    "version",
+    "met_at",
+    "dated",
+    "has_left",
+    "facts_changed",
+    "not_awarded",
+    "criteria_met",
+)
+
+
+@blueprint.url_value_preprocessor
+def _take_pictures(endpoint: str | None, _values: dict[str, Any] | None) -> None:
+    composing.make_room(endpoint, blueprint.name, press)
+
+
+def _desk(placement_id: str) -> Desk:
+    return desks.teaching(blueprint.name, placement_id)
+
+
+@blueprint.page("/course/placements/<placement_id>/badge", methods=["GET"])
+def begin(placement_id: str) -> AnyResponse:
+    """The form of the badge."""
+    return show_form(_desk(placement_id))
+
+
+@blueprint.page("/course/placements/<placement_id>/badge", methods=["POST"])
+def press(placement_id: str) -> AnyResponse:
+    """One of the form's buttons."""
+    return press_button(_desk(placement_id))
+
+
+@blueprint.page("/course/placements/<placement_id>/badge/people", methods=["GET"])
+def people(placement_id: str) -> AnyResponse:
+    """Who would get it."""
+    return show_people(_desk(placement_id))
+
+
+@blueprint.page("/course/placements/<placement_id>/badge/people.csv", methods=["GET"])
+def people_file(placement_id: str) -> AnyResponse:
+    """The same as a file."""
+    return send_people(_desk(placement_id))
+
+
+@blueprint.page("/course/placements/<placement_id>/badge/people", methods=["POST"])
+def switch_on(placement_id: str) -> AnyResponse:
+    """Switch the badge on, and begin to award it."""
+    return begin_awarding(_desk(placement_id))
+
+
+@blueprint.page("/course/placements/<placement_id>/badge/awarding", methods=["GET"])
+def awarding(placement_id: str) -> AnyResponse:
+    """How far awarding is."""
+    return show_awarding(_desk(placement_id))
+
+
+@blueprint.page("/course/placements/<placement_id>/badge/awarding", methods=["POST"])
+def steer(placement_id: str) -> AnyResponse:
+    """Pause, or go on."""
+    return steer_awarding(_desk(placement_id))
+
+
+# -- the pages, whoever's they are
+
+
+def show_form(desk: Desk) -> AnyResponse:
+    """The form: what the micromodule says, or what was typed since."""
+    try:
+        view = _service().begin(
+            desk.author, desk.micromodule_id, discards=request.args.get("draft") == "discard"
+        )
+    except (NotAllowed, Conflict) as error:
+        return _refused(desk, error)
+    shown = FormView(
+        composing.with_artwork(without_alt(view.form), describing.palette()), is_unsaved=view.is_unsaved
+    )
+    return make_response(_form(desk, shown, view))
+
+
+def press_button(desk: Desk) -> AnyResponse:
+    """The buttons of the form; ``people`` goes on to who would get it, ``save`` is the script's."""
+    service, action = _service(), request.form.get("action", "preview")
+    try:
+        view = service.begin(desk.author, desk.micromodule_id, discards=True)
+    except (NotAllowed, Conflict) as error:
+        return _refused(desk, error)
+    if action == "discard":
+        service.discard(desk.author, desk.micromodule_id)
+        return redirect(desk.home, 303)
+    form = describing.typed()
+    if action == "save":
+        service.save(desk.author, desk.micromodule_id, form)
+        return Response(status=204)
+    form, refused = describing.with_picture(form)
+    service.save(desk.author, desk.micromodule_id, with_alt(form) if action == "people" else form)
+    if refused:
+        return make_response(_form(desk, FormView(form, refused), view), 422)
+    if action != "people":
+        answer = describing.pressed(form, action, view)
+        service.save(desk.author, desk.micromodule_id, answer.form)
+        return make_response(_form(desk, answer, view))
+    try:
+        service.dry_run(desk.author, desk.micromodule_id, narrate, language=language_tag())
+    except RequestInvalid as error:
+        if error.code is not ErrorCode.FORM_INVALID:
+            raise
+        return make_response(_form(desk, FormView(form, describing.problems(error)), view), 422)
+    return redirect(desk.address("people"), 303)
+
+
+def _form(desk: Desk, form: FormView, view: BadgeForm) -> str:
+    return render_template(
+        "pages/retroactive/form.html",
+        layout=desk.layout,
+        desk=desk,
+        form_address=desk.address("press"),
+        form=replace(form, focus="") if form.focus == "in-words" else form,
+        view=view,
+        limits=LIMITS,
+        **composing.composer(form.form, describing.palette()),
+    )
+
+
+def show_people(desk: Desk) -> AnyResponse:
+    """Who would get it: names, courses, reasons and dates."""
+    try:
+        view = _service().dry_run(
+            desk.author,
+            desk.micromodule_id,
+            narrate,
+            language=language_tag(),
+            page=request.args.get("page", 1, type=int),
+        )
+    except (NotAllowed, Conflict) as error:
+        return _refused(desk, error)
+    except RequestInvalid as error:
+        if error.code is not ErrorCode.FORM_INVALID:
+            raise
+        return redirect(desk.address("begin"), 303)
+    if view.new is None:
+        return redirect(desk.address("begin"), 303)
+    return make_response(
+        render_template("pages/retroactive/people.html", layout=desk.layout, desk=desk, view=view)
+    )
+
+
+def send_people(desk: Desk) -> AnyResponse:
+    """Everybody, as a file that is written while it is read."""
+    found = _service().people(desk.author, desk.micromodule_id)
+    # Whoever asks for the headers alone is given nothing.
+    rows = found if request.method == "GET" else iter(())
+    response = Response(stream_with_context(lines_of(rows)), content_type="text/csv; charset=utf-8")
+    response.headers["Content-Disposition"] = 'attachment; filename="completed.csv"'
+    return response
+
+
+def lines_of(rows: Iterable[Completer]) -> Iterator[str]:
+    """The file, a line at a time; its columns are in docs/reference."""
+    yield BYTE_ORDER_MARK + line(COLUMNS)
+    for one in rows:
+        met = [leaf for leaf in one.finding.leaves() if leaf.state.value == "met"] if one.finding else []
+        yield line(
+            (
+                harmless(one.row.name or ""),
+                harmless(one.row.user_id),
+                harmless(one.row.course or ""),
+                str(one.row.number),
+                one.row.met_at.isoformat(),
+                one.source.value,
+                "yes" if one.row.has_left else "",
+                "yes" if one.row.is_doubted else "",
+                one.withheld.value if one.withheld is not None else "",
+                str(len(met)) if one.finding else "",
+            )
+        )
+
+
+def begin_awarding(desk: Desk) -> AnyResponse:
+    """Switch the badge on that was looked at; who was too late is told how far it is."""
+    try:
+        _service().switch_on(
+            desk.author,
+            desk.micromodule_id,
+            narrate,
+            language=language_tag(),
+            seen=request.form.get("mark", "")[:KEY_LENGTH],
+        )
+    except (NotAllowed, Conflict) as error:
+        return _refused(desk, error)
+    except RequestInvalid as error:
+        if error.code is not ErrorCode.FORM_INVALID:
+            raise
+        return redirect(desk.address("begin"), 303)
+    return redirect(desk.address("awarding"), 303)
+
+
+def show_awarding(desk: Desk) -> AnyResponse:
+    """How far awarding is, and what came of it."""
+    try:
+        run = _service().run_of(desk.author, desk.micromodule_id)
+    except NotAllowed as error:
+        return _refused(desk, error)
+    if run is None:
+        return redirect(desk.home, 303)
+    return make_response(
+        render_template("pages/retroactive/awarding.html", layout=desk.layout, desk=desk, run=run)
+    )
+
+
+def steer_awarding(desk: Desk) -> AnyResponse:
+    """``pause`` or ``resume``."""
+    service, action = _service(), request.form.get("action", "")
+    if action not in ("pause", "resume"):
+        raise RequestInvalid(ErrorCode.REQUEST_INVALID, "no such action")
+    if action == "pause":
+        service.pause(desk.author, desk.micromodule_id)
+    else:
+        service.resume(desk.author, desk.micromodule_id)
+    return redirect(desk.address("awarding"), 303)
+
+
+def _refused(desk: Desk, error: NotAllowed | Conflict) -> AnyResponse:
+    """Why no badge is switched on here, and who can; where somebody did, how far it is."""
+    if error.code is ErrorCode.BADGE_IS_ON:
+        run = _service().run_of(desk.author, desk.micromodule_id)
+        return redirect(desk.home if run is None else desk.address("awarding"), 303)
+    if error.code not in (ErrorCode.VERSION_NEEDS_STAFF, ErrorCode.CONFLICT):
+        raise error
+    page = render_template("pages/retroactive/refused.html", layout=desk.layout, desk=desk, code=error.code)
+    return make_response(page, error.status)
+
+
+def _service() -> Retroactive:
+    return current_tool().retroactive

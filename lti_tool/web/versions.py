@@ -1,0 +1,273 @@
+"""The next version of a published badge: its form, the old beside the new, and what becomes of holders.
+
+The same pages serve somebody who teaches, from the course, and the organisation's staff; a :class:`Desk` says
+whose they are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from flask import Response, make_response, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from lti_tool.errors import Conflict, ErrorCode, NotAllowed, RequestInvalid
+from lti_tool.services.editing import Refusal
+from lti_tool.services.form_problems import FormProblem, Problem
+from lti_tool.services.versions import WHATS_NEW_LENGTH, Answer, Comparison, VersionForm, Versions
+from lti_tool.web import composing, describing, desks, writing
+from lti_tool.web.criteria_words import narrate
+from lti_tool.web.desks import Desk
+from lti_tool.web.form_words import not_editable_sentence
+from lti_tool.web.forms import LIMITS, FormView, named_choices, with_alt, without_alt
+from lti_tool.web.i18n import language_tag
+from lti_tool.web.recipes import advice, kind_word, kinds, recipes
+from lti_tool.web.session import SessionBlueprint, current_session, current_tool
+from lti_tool.web.version_words import whats_new
+from lti_tool.web.wording import problem_sentence
+
+blueprint = SessionBlueprint("versions", __name__)
+
+KEY_LENGTH = 64
+ANSWER_FIELDS = frozenset(("whats_new", "policy", "expires_on"))
+
+
+@blueprint.url_value_preprocessor
+def _take_pictures(endpoint: str | None, _values: dict[str, Any] | None) -> None:
+    composing.make_room(endpoint, blueprint.name, press)
+
+
+def _desk(placement_id: str) -> Desk:
+    return desks.teaching(blueprint.name, placement_id)
+
+
+@blueprint.page("/course/placements/<placement_id>/version", methods=["GET"])
+def begin(placement_id: str) -> AnyResponse:
+    """The form of the next version."""
+    return show_form(_desk(placement_id))
+
+
+@blueprint.page("/course/placements/<placement_id>/version", methods=["POST"])
+def press(placement_id: str) -> AnyResponse:
+    """One of the form's buttons."""
+    return press_button(_desk(placement_id))
+
+
+@blueprint.page("/course/placements/<placement_id>/version/review", methods=["GET"])
+def review(placement_id: str) -> AnyResponse:
+    """The old beside the new."""
+    return show_review(_desk(placement_id))
+
+
+@blueprint.page("/course/placements/<placement_id>/version/review", methods=["POST"])
+def publish(placement_id: str) -> AnyResponse:
+    """Try it on holders, or publish it."""
+    return answer_review(_desk(placement_id))
+
+
+@blueprint.page("/course/placements/<placement_id>/version/holders", methods=["GET"])
+def holders(placement_id: str) -> AnyResponse:
+    """What would become of each badge."""
+    return show_holders(_desk(placement_id))
+
+
+# -- the pages, whoever's they are
+
+
+def show_form(desk: Desk) -> AnyResponse:
+    """The form: what is published, or what was typed since."""
+    try:
+        view = _versions().begin(
+            desk.author, desk.micromodule_id, discards=request.args.get("draft") == "discard"
+        )
+    except (NotAllowed, Conflict) as error:
+        return _refused(desk, error)
+    shown = FormView(
+        composing.with_artwork(without_alt(view.form), describing.palette()),
+        revision=view.revision,
+        is_unsaved=view.is_unsaved,
+    )
+    return make_response(_form(desk, shown, view))
+
+
+def press_button(desk: Desk) -> AnyResponse:
+    """The buttons of the form; ``compare`` goes on to the old beside the new, ``save`` is the script's."""
+    versions, action = _versions(), request.form.get("action", "preview")
+    revision = request.form.get("revision", "")[:KEY_LENGTH]
+    try:
+        view = versions.begin(desk.author, desk.micromodule_id, discards=True)
+    except (NotAllowed, Conflict) as error:
+        return _refused(desk, error)
+    if action == "discard":
+        versions.discard(desk.author, desk.micromodule_id)
+        return redirect(desk.home, 303)
+
+    def keep(form: FormView) -> None:
+        versions.save(desk.author, desk.micromodule_id, form.form.to_fields(), revision=revision)
+
+    shown = FormView(describing.typed(), revision=revision)
+    if action == "save":
+        keep(shown)
+        return Response(status=204)
+    form, refused = describing.with_picture(named_choices(shown.form, view))
+    if refused:
+        answer = replace(shown, form=form, problems=refused)
+    elif action == "compare":
+        keep(replace(shown, form=with_alt(form)))
+        if revision not in ("", view.revision):
+            # Nothing typed is lost: who goes on has seen that somebody published meanwhile.
+            problem = Problem("criteria", FormProblem.CHANGED_MEANWHILE)
+            answer = replace(shown, form=form, problems=(problem,), revision=view.revision)
+            return make_response(_form(desk, answer, view), 409)
+        try:
+            _compare(desk)
+        except RequestInvalid as error:
+            if error.code is not ErrorCode.FORM_INVALID:
+                raise
+            answer = replace(shown, form=form, problems=describing.problems(error))
+        else:
+            return redirect(desk.address("review"), 303)
+    else:
+        answer = replace(describing.pressed(form, action, view), revision=revision)
+    keep(answer)
+    return make_response(_form(desk, answer, view), 422 if answer.problems else 200)
+
+
+def _form(desk: Desk, form: FormView, view: VersionForm) -> str:
+    return render_template(
+        "pages/versions/form.html",
+        layout=desk.layout,
+        desk=desk,
+        form_address=desk.address("press"),
+        form=form,
+        view=view,
+        limits=LIMITS,
+        kinds=kinds(view),
+        recipes=recipes(supports_mirror=view.supports_mirror, supports_gates=view.supports_gates),
+        advice=advice,
+        kind_word=kind_word,
+        **composing.composer(form.form, describing.palette()),
+    )
+
+
+def show_review(desk: Desk) -> AnyResponse:
+    """The old beside the new, and the question about holders."""
+    try:
+        compared = _compare(desk)
+    except (NotAllowed, Conflict) as error:
+        return _refused(desk, error)
+    except RequestInvalid as error:
+        return _with_problems(desk, error)
+    answer = compared.answer
+    if not answer.whats_new:
+        answer = replace(answer, whats_new=whats_new(compared.differences)[:WHATS_NEW_LENGTH])
+    return make_response(_review(desk, compared, answer))
+
+
+def answer_review(desk: Desk) -> AnyResponse:
+    """``holders`` shows what becomes of badges, ``publish`` publishes."""
+    versions = _versions()
+    answer = Answer.from_fields({name: request.form.get(name, "") for name in ANSWER_FIELDS})
+    try:
+        versions.answer(desk.author, desk.micromodule_id, answer)
+        compared = _compare(desk)
+        found = answer.problems(current_tool().clock(), has_badge=compared.has_badge)
+        if request.form.get("action") != "publish":
+            # What is new may still be said; when badges end is what is looked at.
+            blocking = tuple(one for one in found if one.field != "whats_new")
+            if blocking:
+                return make_response(_review(desk, compared, answer, blocking), 422)
+            return redirect(desk.address("holders"), 303)
+        if found:
+            return make_response(_review(desk, compared, answer, found), 422)
+        versions.publish(
+            desk.author,
+            desk.micromodule_id,
+            answer,
+            narrate,
+            language=language_tag(),
+            seen=request.form.get("mark", "")[:KEY_LENGTH],
+        )
+    except (NotAllowed, Conflict) as error:
+        return _refused(desk, error)
+    except RequestInvalid as error:
+        return _with_problems(desk, error)
+    for placement_id in desk.values.values() if desk.author.context_id else ():
+        # The names of columns are the platform's to say; a course's page names those that kept theirs.
+        kept = current_tool().own_columns.rename(current_session(), placement_id)
+        return redirect(url_for("course.show", columns_kept=kept, published=placement_id), 303)
+    return redirect(desk.home, 303)
+
+
+def _with_problems(desk: Desk, error: RequestInvalid) -> AnyResponse:
+    """The form, with what keeps what is prepared from being published."""
+    if error.code is not ErrorCode.FORM_INVALID:
+        raise error
+    view = _versions().begin(desk.author, desk.micromodule_id)
+    shown = FormView(
+        composing.with_artwork(view.form, describing.palette()),
+        describing.problems(error),
+        revision=view.revision,
+    )
+    return make_response(_form(desk, shown, view), 422)
+
+
+def _review(desk: Desk, compared: Comparison, answer: Answer, problems: tuple[Problem, ...] = ()) -> str:
+    artwork = {name: str(value) for name, value in compared.after.artwork.items() if value and name != "alt"}
+    sentences = {one.field: problem_sentence(one.code, dict(one.params)) for one in problems}
+    return render_template(
+        "pages/versions/review.html",
+        layout=desk.layout,
+        desk=desk,
+        view=compared,
+        answer=answer,
+        new_picture=writing.preview_address(**artwork),
+        form={"sentences": sentences, "focus": next(iter(sentences), ""), "problems": problems},
+        most=WHATS_NEW_LENGTH,
+    )
+
+
+def show_holders(desk: Desk) -> AnyResponse:
+    """Who holds a version before, and what would become of it."""
+    try:
+        view = _versions().holders(
+            desk.author,
+            desk.micromodule_id,
+            narrate,
+            language=language_tag(),
+            page=request.args.get("page", 1, type=int),
+        )
+    except (NotAllowed, Conflict) as error:
+        return _refused(desk, error)
+    except RequestInvalid as error:
+        return _with_problems(desk, error)
+    page = render_template("pages/versions/holders.html", layout=desk.layout, desk=desk, view=view)
+    return make_response(page)
+
+
+def _refused(desk: Desk, error: NotAllowed | Conflict) -> Response:
+    """Why no next version is prepared here, and who can; or that somebody else was quicker."""
+    if error.code not in (
+        ErrorCode.VERSION_NEEDS_STAFF,
+        ErrorCode.PLACEMENT_NOT_EDITABLE,
+        ErrorCode.CONFLICT,
+    ):
+        raise error
+    is_shown = error.params.get("reason") != Refusal.NOT_SHOWN
+    page = render_template(
+        "pages/versions/refused.html",
+        layout=desk.layout,
+        desk=desk,
+        code=error.code,
+        reason="" if is_shown else not_editable_sentence(str(Refusal.NOT_SHOWN)),
+    )
+    return make_response(page, error.status)
+
+
+def _versions() -> Versions:
+    return current_tool().versions
+
+
+def _compare(desk: Desk) -> Comparison:
+    return _versions().compare(desk.author, desk.micromodule_id, narrate, language=language_tag())

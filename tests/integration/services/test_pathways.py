@@ -1,0 +1,222 @@
+"""What a badge opens, what comes first, and how far a learner is on the way, on both databases."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from lti_tool.domain.criteria import (
+    AllOf,
+    AnyOf,
+    Completed,
+    Criterion,
+    HoldsAchievement,
+    MicromodulesCompleted,
+)
+from lti_tool.domain.pathways import Standing
+from lti_tool.errors import NotFound
+from lti_tool.services.criteria_format import dump_criteria
+from lti_tool.services.milestone_form import MilestoneForm
+from lti_tool.services.pathways import Pathways
+from lti_tool.services.wallet import Wallet, WalletView
+from lti_tool.store import tables
+from tests import factories
+from tests.factories import NOW, Course, Placed
+from tests.integration.services.school import School, session_of
+from tests.integration.services.test_circles import achievement_of, module_of
+from tests.integration.services.test_milestones import Campus, plain
+from tests.integration.services.test_versions import quiz
+
+
+@dataclass
+class Ladder:
+    """Three badges of one course, each asking for the one before; and a learner."""
+
+    school: School
+    course: Course
+    steps: list[Placed]
+    learner_id: str
+
+    @property
+    def pathways(self) -> Pathways:
+        return Pathways(self.school.database, self.school.clock)
+
+    def achievement(self, number: int) -> str:
+        return achievement_of(self.school, self.steps[number].achievement_version_id)
+
+    def session(self, **changes: Any) -> Any:
+        return session_of(self.course, self.learner_id, **changes)
+
+    def path(self, number: int = 2, **changes: Any) -> Any:
+        return self.pathways.path(self.session(**changes), self.achievement(number))
+
+    def wallet(self, **changes: Any) -> WalletView:
+        school = self.school
+        wallet = Wallet(
+            school.database,
+            school.awarding,
+            school.urls,
+            school.ages,
+            pathways_of=self.pathways.beside,
+        )
+        return wallet.view(self.session(**changes))
+
+    def earn(self, number: int) -> str:
+        return self.school.issued(self.course, self.steps[number], self.learner_id)
+
+
+def placed(school: School, course: Course, criterion: Criterion, **changes: Any) -> Placed:
+    return factories.placed(school.database, course, criterion=criterion, **changes)
+
+
+@pytest.fixture
+def ladder(school: School) -> Ladder:
+    course = school.course()
+    first = placed(school, course, quiz())
+    asked = HoldsAchievement(achievement_of(school, first.achievement_version_id), "First")
+    second = placed(school, course, AllOf((quiz(), asked)))
+    third = placed(school, course, Completed(module_of(school, second), "Second"))
+    return Ladder(school, course, [first, second, third], factories.enrol(school.database, course)[0])
+
+
+def test_the_way_says_what_is_done_what_can_be_started_and_what_comes_later(ladder: Ladder) -> None:
+    assert [step.standing for step in ladder.path().steps] == [Standing.OPEN, Standing.LATER, Standing.LATER]
+    ladder.earn(0)
+    way = ladder.path()
+    assert [step.standing for step in way.steps] == [Standing.DONE, Standing.OPEN, Standing.LATER]
+    assert [step.level for step in way.steps] == [0, 1, 2]
+    assert [step.is_goal for step in way.steps] == [False, False, True]
+    assert [[need.is_met for need in step.needs] for step in way.steps] == [[], [True], [False]]
+    assert way.done == 1
+    assert way.opens == ()
+    assert [row.name for row in ladder.path(0).opens] == [way.steps[1].row.name]
+
+
+def test_a_badge_that_is_over_or_revoked_is_no_step_done(ladder: Ladder) -> None:
+    credential_id = ladder.earn(0)
+    table = tables.Credential
+    for change in ({"valid_until": NOW - timedelta(days=1)}, {"valid_until": None, "revoked_at": NOW}):
+        ladder.school.change(table, table.id == credential_id, **change)
+        assert ladder.path().steps[0].standing is Standing.OPEN
+
+
+def test_the_wallet_says_what_a_badge_opens_and_what_comes_first(ladder: Ladder) -> None:
+    before = ladder.wallet()
+    cards = {card.placement_id: card.first for card in before.in_progress}
+    assert [cards[step.placement_id] for step in ladder.steps] == [(), ("First",), ("Second",)]
+    ladder.earn(0)
+    after = ladder.wallet()
+    version_id = ladder.steps[0].achievement_version_id
+    assert version_id is not None
+    assert [row.achievement_id for row in after.pathways[version_id].opens] == [ladder.achievement(1)]
+    assert {card.placement_id: card.first for card in after.in_progress}[ladder.steps[1].placement_id] == ()
+    ladder.earn(1)
+    assert ladder.wallet().pathways[version_id].opens == (), "it is in the wallet already"
+
+
+def test_what_is_being_prepared_is_named_to_nobody(ladder: Ladder) -> None:
+    ladder.school.change(
+        tables.Placement, tables.Placement.id == ladder.steps[2].placement_id, status="draft"
+    )
+    assert ladder.path(1).opens == ()
+    assert ladder.pathways.public(ladder.achievement(1)).opens == ()
+    with pytest.raises(NotFound):
+        ladder.path(2)
+    assert len(ladder.path(2, can_view_progress=True, is_learner=False).steps) == 3
+
+
+def test_who_teaches_or_is_not_known_sees_the_way_and_nobody_s_progress(ladder: Ladder) -> None:
+    ladder.earn(0)
+    for changes in (
+        {"can_view_progress": True, "is_learner": False},
+        {"is_anonymous": True},
+        {"is_read_only": True},
+    ):
+        way = ladder.path(**changes)
+        assert not way.is_personal
+        assert way.done == 0
+
+
+def test_another_organisation_s_achievement_has_no_way_here(ladder: Ladder) -> None:
+    other = ladder.school.course()
+    (learner_id,) = factories.enrol(ladder.school.database, other)
+    with pytest.raises(NotFound):
+        ladder.pathways.path(session_of(other, learner_id), ladder.achievement(2))
+    # Criteria of theirs that name our badge open nothing here.
+    placed(ladder.school, other, HoldsAchievement(ladder.achievement(2), "Theirs"))
+    ladder.earn(2)
+    assert ladder.path(2).opens == ()
+    assert ladder.pathways.public(ladder.achievement(2)).opens == ()
+    version_id = ladder.steps[2].achievement_version_id
+    assert ladder.pathways.beside(other.organisation_id, [str(version_id)], []) == {}
+
+
+def test_nobody_s_achievement_has_no_way(ladder: Ladder) -> None:
+    with pytest.raises(NotFound):
+        ladder.pathways.path(ladder.session(), "0" * 32)
+    assert ladder.pathways.public("0" * 32).requires == ()
+
+
+def test_everybody_is_told_what_a_badge_requires_and_opens(ladder: Ladder) -> None:
+    around = ladder.pathways.public(ladder.achievement(1))
+    assert [row.achievement_id for row in around.requires] == [ladder.achievement(0)]
+    assert [row.achievement_id for row in around.opens] == [ladder.achievement(2)]
+
+
+def test_one_of_several_ways_is_said_to_be_one(ladder: Ladder) -> None:
+    school = ladder.school
+    either = AnyOf((Completed(module_of(school, ladder.steps[0]), "First"), quiz()))
+    ladder.steps.append(placed(school, ladder.course, either))
+    (need,) = ladder.path(3).steps[-1].needs
+    assert not need.is_required
+
+
+def test_a_milestone_stands_on_the_way_with_what_is_reached_of_it(school: School) -> None:
+    campus = Campus(school)
+    milestone_id = campus.active(MilestoneForm(name="Explorer", count="2"))
+    badge = campus.milestones.one(campus.staff, milestone_id).view.achievement_id
+    advanced = placed(school, campus.courses[0], HoldsAchievement(badge, "Explorer"))
+    learner_id = campus.learner()
+    pathways = Pathways(school.database, school.clock)
+    goal = achievement_of(school, advanced.achievement_version_id)
+    campus.complete(learner_id, 0)
+    way = pathways.path(session_of(campus.courses[0], learner_id), goal)
+    assert way.steps[0].row.name == "Explorer"
+    (need,) = way.steps[0].needs
+    assert (need.reached, need.least, need.step, need.is_met) == (1, 2, None, False)
+    own = MilestoneForm(
+        kind="own",
+        name="Both",
+        criteria_json=_stored(AllOf((MicromodulesCompleted("Any", 1), HoldsAchievement(badge, "Explorer")))),
+    )
+    campus.milestones.create(campus.staff, own, plain, "en")
+    opens = pathways.path(session_of(campus.courses[0], learner_id), badge).opens
+    assert opens == (way.goal,), "a draft is nobody's business"
+
+
+def _stored(criterion: Criterion) -> str:
+    return json.dumps(dump_criteria(criterion))
+
+
+def test_a_wallet_asks_the_same_number_of_questions_however_much_is_open(school: School) -> None:
+    counts = []
+    for size in (1, 30):
+        course = school.course()
+        (learner_id,) = factories.enrol(school.database, course)
+        first = placed(school, course, quiz())
+        school.issued(course, first, learner_id)
+        asked = HoldsAchievement(achievement_of(school, first.achievement_version_id), "First")
+        more = [placed(school, course, asked) for _ in range(size)]
+        one = Ladder(school, course, [first, *more], learner_id)
+        with school.database.statements() as statements:
+            view = one.wallet()
+        assert first.achievement_version_id is not None
+        assert len(view.pathways[first.achievement_version_id].opens) == size
+        with school.database.statements() as on_the_way:
+            assert len(one.path(size).steps) == 2
+        counts.append((len(statements), len(on_the_way)))
+    assert counts[0] == counts[1]

@@ -1,0 +1,453 @@
+"""Switching a badge on: who gets it, with which date, once; and what may come in between."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from lti_tool.domain.criteria import Criterion
+from lti_tool.domain.retroactive import DateSource, Withheld
+from lti_tool.domain.staff import Permission
+from lti_tool.errors import Conflict, ErrorCode, NotAllowed, NotFound, RequestInvalid
+from lti_tool.services import retroactive
+from lti_tool.services.micromodule_form import MicromoduleForm
+from lti_tool.services.retroactive import DryRun, Retroactive
+from lti_tool.services.versions import Author
+from lti_tool.store import retroactive as people_store
+from lti_tool.store import runs, tables
+from tests import factories
+from tests.factories import Course, Placed
+from tests.integration.services.school import School
+
+FORM = {
+    "name": "Reading maps",
+    "description": "Finding one's way.",
+    "skills": "Map reading",
+    "shape": "circle",
+    "icon": "award",
+    "background": "#113355",
+    "foreground": "#ffffff",
+    "credits": "2",
+}
+
+
+def narrate(criterion: Criterion) -> str:
+    return f"Pass: {criterion}"[:80]
+
+
+@dataclass
+class Office:
+    """A micromodule without a badge in a course, with people who completed it."""
+
+    school: School
+    course: Course
+    placed: Placed
+
+    def __post_init__(self) -> None:
+        (version,) = self.school.rows(
+            tables.MicromoduleVersion, tables.MicromoduleVersion.id == self.placed.micromodule_version_id
+        )
+        self.micromodule_id: str = version.micromodule_id
+        self.offered: list[str] = []
+        self.service = Retroactive(
+            self.school.database, self.school.clock, self.school.hints, self.school.issuing, self
+        )
+
+    def offer_due(self, organisation_id: str, context_id: str, learner_id: str | None = None, /) -> None:
+        self.offered.append(context_id)
+
+    @property
+    def author(self) -> Author:
+        return Author(self.course.organisation_id, "learner:teacher", self.course.context_id, "moodle")
+
+    @property
+    def staff(self) -> Author:
+        return Author(self.course.organisation_id, "staff:ada", None)
+
+    def people(self, count: int, score: int = 90, **changes: Any) -> list[str]:
+        """Who completes it now."""
+        ids = factories.enrol(self.school.database, self.course, count)
+        factories.grade(
+            self.school.database,
+            self.course,
+            self.placed,
+            ids,
+            score,
+            self.school.clock() - timedelta(days=3),
+        )
+        self.school.awarding.decide_context(self.course.organisation_id, self.course.context_id)
+        for id_ in ids if changes else ():
+            self.school.change(tables.Membership, tables.Membership.learner_id == id_, **changes)
+        return ids
+
+    def described(self, author: Author | None = None, **changes: str) -> DryRun:
+        author = author or self.author
+        form = MicromoduleForm.from_fields({**FORM, **changes})
+        self.service.save(author, self.micromodule_id, form)
+        return self.service.dry_run(author, self.micromodule_id, narrate)
+
+    def switched_on(self, author: Author | None = None) -> runs.RunView:
+        author = author or self.author
+        seen = self.described(author).mark
+        return self.service.switch_on(author, self.micromodule_id, narrate, language="en", seen=seen)
+
+    def run(self, id_: str) -> runs.RunView:
+        return self.service.run(self.course.organisation_id, id_)
+
+    def awards(self) -> Sequence[Any]:
+        return self.school.rows(tables.Award)
+
+
+@pytest.fixture
+def office(school: School) -> Office:
+    course = school.course()
+    return Office(school, course, factories.placed(school.database, course, has_badge=False))
+
+
+@pytest.fixture
+def small_office(small_school: School) -> Office:
+    course = small_school.course()
+    return Office(small_school, course, factories.placed(small_school.database, course, has_badge=False))
+
+
+def test_everybody_who_completed_it_gets_the_badge_once_with_the_date_of_then(office: Office) -> None:
+    ids = office.people(3)
+    completions = {one.learner_id: one for one in office.school.rows(tables.Completion)}
+    office.school.clock.now += timedelta(days=30)
+    run = office.switched_on()
+    assert office.awards() == []
+    office.service.work(run.id)
+    awards = {one.learner_id: one for one in office.awards()}
+    assert sorted(awards) == sorted(ids)
+    for id_, award in awards.items():
+        assert award.met_at == completions[id_].met_at
+        assert award.awarded_at == office.school.clock()
+        assert (award.context_id, award.decision_id) == (
+            office.course.context_id,
+            completions[id_].decision_id,
+        )
+    signed = office.school.rows(tables.Credential)
+    assert len(signed) == 3
+    assert all(one.document for one in signed)
+    assert office.offered == [office.course.context_id]
+    done = office.run(run.id)
+    assert (done.status, done.counts, done.done, done.total) == ("done", {"awarded": 3, "withheld": {}}, 3, 3)
+    # Twice changes nothing: the same message again, a second run, a reading of the course.
+    office.service.work(run.id)
+    again = office.service.again(office.course.organisation_id, "cli", office.micromodule_id)
+    office.service.work(again.id)
+    office.school.awarding.decide_context(office.course.organisation_id, office.course.context_id)
+    assert {one.id for one in office.awards()} == {one.id for one in awards.values()}
+    assert office.run(again.id).counts == {"awarded": 0, "withheld": {"held": 3}}
+    actions = [one.action for one in office.school.rows(tables.AuditEvent)]
+    assert actions.count("badge.switched_on") == 1
+    assert actions.count("badge.awarded_retroactively") == 2
+
+
+def test_a_reading_that_comes_first_dates_the_award_as_the_completion(office: Office) -> None:
+    (ada,) = office.people(1)
+    (completion,) = office.school.rows(tables.Completion)
+    office.school.change(
+        tables.Result, tables.Result.learner_id == ada, graded_at=office.school.clock() + timedelta(days=1)
+    )
+    office.school.clock.now += timedelta(days=2)
+    run = office.switched_on()
+    office.school.awarding.decide_context(office.course.organisation_id, office.course.context_id)
+    office.service.work(run.id)
+    (award,) = office.awards()
+    assert (award.met_at, award.decision_id) == (completion.met_at, completion.decision_id)
+
+
+def test_who_is_not_awarded_is_said_and_who_left_is_awarded(office: Office) -> None:
+    plain, left, teacher, other, refused, nobody, tester = office.people(7)
+    change, membership = office.school.change, tables.Membership.learner_id
+    change(tables.Membership, membership == left, is_active=False)
+    change(tables.Membership, membership == teacher, is_staff=True)
+    change(tables.Membership, membership == other, is_learner=False)
+    change(tables.Membership, membership == refused, learner_proof="refused")
+    change(tables.Membership, membership == nobody, learner_proof="none")
+    change(tables.Learner, tables.Learner.id == tester, is_test_user=True)
+    seen = office.described()
+    assert seen.totals.awarded == 2
+    assert seen.totals.left == 1
+    assert seen.totals.withheld == {
+        Withheld.TEST_USER: 1,
+        Withheld.STAFF: 1,
+        Withheld.NOT_A_LEARNER: 1,
+        Withheld.NOT_A_STUDENT: 1,
+        Withheld.UNPROVED: 1,
+    }
+    told = {one.row.learner_id: one.withheld for one in seen.people}
+    assert told[plain] is None
+    assert told[left] is None
+    assert told[nobody] is Withheld.UNPROVED
+    run = office.switched_on()
+    office.service.work(run.id)
+    assert {one.learner_id for one in office.awards()} == {plain, left}
+    assert office.run(run.id).counts == {
+        "awarded": 2,
+        "withheld": {"test_user": 1, "staff": 1, "not_a_learner": 1, "not_a_student": 1, "unproved": 1},
+    }
+    # What was missing came: an ordinary reading awards, and so does asking again.
+    change(tables.Membership, membership == nobody, learner_proof="staff")
+    again = office.service.again(office.course.organisation_id, "cli", office.micromodule_id)
+    office.service.work(again.id)
+    assert {one.learner_id for one in office.awards()} == {plain, left, nobody}
+
+
+def test_the_dry_run_says_name_course_reason_and_where_the_date_is_from(office: Office) -> None:
+    (told,) = office.people(1)
+    office.school.change(tables.Learner, tables.Learner.id == told, name="Ada")
+    (seen,) = factories.enrol(office.school.database, office.course)
+    factories.grade(office.school.database, office.course, office.placed, [seen], 95)
+    office.school.change(tables.Result, tables.Result.learner_id == seen, graded_at=None)
+    office.school.change(tables.Learner, tables.Learner.id == seen, name="bob")
+    office.school.awarding.decide_context(office.course.organisation_id, office.course.context_id)
+    before = len(office.school.rows(tables.AuditEvent))
+    dry = office.service.dry_run(office.author, office.micromodule_id)
+    first, second = dry.people
+    assert (first.row.name, first.source) == ("Ada", DateSource.TOLD)
+    assert (second.row.name, second.source) == ("bob", DateSource.SEEN)
+    assert dry.totals.seen == 1
+    assert first.row.course is not None
+    assert first.finding is not None
+    assert first.finding.score is not None
+    assert first.finding.score.value == 90
+    assert list(office.service.people(office.author, office.micromodule_id)) == sorted(
+        dry.people, key=lambda one: one.row.learner_id
+    )
+    assert office.awards() == []
+    assert len(office.school.rows(tables.AuditEvent)) == before
+
+
+def test_a_grade_that_was_lowered_since_is_told_and_the_completion_stands(office: Office) -> None:
+    (ada,) = office.people(1)
+    office.school.regrade(office.placed, ada, 10)
+    office.school.awarding.decide_context(office.course.organisation_id, office.course.context_id)
+    (one,) = office.described().people
+    assert one.row.is_doubted
+    assert one.withheld is None
+    office.service.work(office.switched_on().id)
+    assert [award.learner_id for award in office.awards()] == [ada]
+
+
+def test_a_paused_run_stops_after_the_batch_in_hand_and_goes_on_from_there(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retroactive, "BATCH", 2)
+    office.people(5)
+    run = office.switched_on()
+
+    def pause(done: int, total: int | None) -> None:
+        if done == 2:
+            office.service.pause(office.author, office.micromodule_id)
+
+    office.service.work(run.id, pause)
+    # The batch that was in hand when somebody paused is done; each batch is signed.
+    assert len(office.awards()) == 4
+    assert len(office.school.rows(tables.Credential)) == 4
+    paused = office.run(run.id)
+    assert (paused.is_paused, paused.status, paused.done, paused.total) == (True, "running", 4, 5)
+    assert office.service.due(10) == ()
+    office.service.work(run.id)
+    assert len(office.awards()) == 4
+    office.service.resume(office.author, office.micromodule_id)
+    assert office.service.due(10) == (run.id,)
+    office.service.work(run.id)
+    assert len(office.awards()) == 5
+    assert office.run(run.id).status == "done"
+    assert {one.action for one in office.school.rows(tables.AuditEvent)} >= {"run.paused", "run.resumed"}
+
+
+class Killed(BaseException):
+    """As nobody catches it."""
+
+
+@pytest.mark.parametrize("where", ["issue_for", "offer_due"])
+def test_who_takes_over_from_a_killed_worker_loses_and_doubles_nothing(
+    office: Office, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    monkeypatch.setattr(retroactive, "BATCH", 2)
+    ids = office.people(5)
+    run = office.switched_on()
+
+    class Dying:
+        def issue_for(self, award_ids: Sequence[str], /) -> dict[str, str]:
+            if where == "issue_for":
+                raise Killed
+            return office.school.issuing.issue_for(award_ids)
+
+        def offer_due(self, *_: Any) -> None:
+            raise Killed
+
+    dying: Any = Dying()
+    with pytest.raises(Killed):
+        replace(office.service, issuing=dying, scoring=dying).work(run.id)
+    assert office.run(run.id).status == "running"
+    if where == "issue_for":
+        assert len(office.awards()) == 2
+        assert office.school.rows(tables.Credential) == []
+    office.service.work(run.id)
+    assert sorted(one.learner_id for one in office.awards()) == sorted(ids)
+    assert len(office.school.rows(tables.Credential)) == 5
+    assert office.run(run.id).counts == {"awarded": 5, "withheld": {}}
+
+
+def test_somebody_who_is_erased_in_between_keeps_nobody_else_waiting(office: Office) -> None:
+    gone, ada = office.people(2)
+    run = office.switched_on()
+    real = people_store.batch
+    erased: list[str] = []
+
+    def batch(*arguments: Any, **named: Any) -> Any:
+        rows = real(*arguments, **named)
+        if not erased:
+            erased.append(gone)
+            with office.school.database.write() as session:
+                session.execute(sa.delete(tables.Learner).where(tables.Learner.id == gone))
+        return rows
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(people_store, "batch", batch)
+        office.service.work(run.id)
+    assert erased
+    assert [one.learner_id for one in office.awards()] == [ada]
+    assert office.run(run.id).counts == {"awarded": 1, "withheld": {}}
+
+
+def test_each_version_gets_a_badge_that_says_what_it_asked_for(office: Office) -> None:
+    (first, both) = office.people(2)
+    (version,) = office.school.rows(tables.MicromoduleVersion)
+    with office.school.database.write() as session:
+        later = tables.MicromoduleVersion(
+            organisation_id=office.course.organisation_id,
+            micromodule_id=office.micromodule_id,
+            number=2,
+            name="Maps, anew",
+            description="",
+            skills=[],
+            criteria=version.criteria | {"rule": version.criteria["rule"] | {"label": "Quiz 2"}},
+            achievement_version_id=None,
+            created_at=office.school.clock(),
+        )
+        session.add(later)
+        session.flush()
+        later_id = later.id
+    office.school.change(
+        tables.Placement, tables.Placement.id == office.placed.placement_id, micromodule_version_id=later_id
+    )
+    office.school.change(tables.Membership, tables.Membership.learner_id == first, is_active=False)
+    office.school.clock.now += timedelta(days=1)
+    office.school.awarding.decide_context(office.course.organisation_id, office.course.context_id)
+    dry = office.described()
+    assert {one.row.learner_id: one.row.number for one in dry.people} == {first: 1, both: 2}
+    office.service.work(office.switched_on().id)
+    badges = {one.id: one for one in office.school.rows(tables.AchievementVersion)}
+    assert {badges[one.achievement_version_id].number for one in office.awards()} == {1, 2}
+    assert len(office.awards()) == 2
+    assert {one.achievement_id for one in badges.values()} == {office.school.rows(tables.Achievement)[0].id}
+    texts = {one.number: one.criteria_narrative for one in badges.values()}
+    assert "Quiz 1" in texts[1]
+    assert "Quiz 2" in texts[2]
+
+
+def test_only_what_was_looked_at_is_switched_on_and_only_once(office: Office) -> None:
+    office.people(1)
+    seen = office.described().mark
+    office.described(name="Something else")
+    with pytest.raises(Conflict) as changed:
+        office.service.switch_on(office.author, office.micromodule_id, narrate, language="en", seen=seen)
+    assert changed.value.code is ErrorCode.CONFLICT
+    office.switched_on()
+    with pytest.raises(Conflict) as on:
+        office.service.switch_on(office.author, office.micromodule_id, narrate, language="en", seen=seen)
+    assert on.value.code is ErrorCode.BADGE_IS_ON
+    with pytest.raises(Conflict):
+        office.service.begin(office.author, office.micromodule_id)
+    assert len(office.school.rows(tables.AchievementVersion)) == 1
+
+
+def test_the_badge_is_checked_before_anything_is_switched_on(small_office: Office) -> None:
+    with pytest.raises(RequestInvalid):
+        small_office.described(credits="many")
+    kept = small_office.service.begin(small_office.author, small_office.micromodule_id)
+    assert kept.is_unsaved
+    assert kept.form.details.credits == "many"
+    small_office.service.discard(small_office.author, small_office.micromodule_id)
+    assert not small_office.service.begin(small_office.author, small_office.micromodule_id).is_unsaved
+
+
+def test_where_other_courses_have_it_too_it_is_for_the_staff(office: Office) -> None:
+    (beside,) = factories.courses_beside(office.school.database, office.course, 1)
+    with office.school.database.write() as session:
+        session.add(
+            tables.Placement(
+                organisation_id=office.course.organisation_id,
+                context_id=beside.context_id,
+                badge_link_key="elsewhere",
+                micromodule_version_id=office.placed.micromodule_version_id,
+                status="active",
+                created_at=office.school.clock(),
+            )
+        )
+    with pytest.raises(NotAllowed) as refused:
+        office.described()
+    assert refused.value.code is ErrorCode.VERSION_NEEDS_STAFF
+    assert office.described(office.staff).mark
+
+
+def test_another_courses_or_organisations_micromodule_is_not_there(office: Office) -> None:
+    office.people(1)
+    stranger = office.school.course()
+    (beside,) = factories.courses_beside(office.school.database, office.course, 1)
+    run, service = office.switched_on(), office.service
+    for author in (
+        Author(stranger.organisation_id, "staff:x", None),
+        Author(office.course.organisation_id, "learner:x", beside.context_id),
+    ):
+        for call in (service.begin, service.people, service.run_of, service.pause, service.resume):
+            with pytest.raises(NotFound):
+                call(author, office.micromodule_id)
+        with pytest.raises(NotFound):
+            service.dry_run(author, office.micromodule_id)
+        with pytest.raises(NotFound):
+            service.discard(author, office.micromodule_id)
+        with pytest.raises(NotFound):
+            service.save(author, office.micromodule_id, MicromoduleForm())
+        with pytest.raises(NotFound):
+            service.micromodule_of(author, office.placed.placement_id)
+    assert not office.run(run.id).is_paused
+    with pytest.raises(NotFound):
+        office.service.run(stranger.organisation_id, run.id)
+    with pytest.raises(NotFound):
+        office.service.again(stranger.organisation_id, "cli", office.micromodule_id)
+
+
+def test_the_rules_that_are_published_stay_whatever_a_form_says(small_office: Office) -> None:
+    before = small_office.school.rows(tables.MicromoduleVersion)[0].criteria
+    small_office.people(1)
+    form = MicromoduleForm.from_fields({**FORM, **factories.rule_fields(0, label="Easy"), "no_badge": "on"})
+    small_office.service.save(small_office.author, small_office.micromodule_id, form)
+    seen = small_office.service.dry_run(small_office.author, small_office.micromodule_id, narrate).mark
+    small_office.service.switch_on(
+        small_office.author, small_office.micromodule_id, narrate, language="en", seen=seen
+    )
+    (version,) = small_office.school.rows(tables.MicromoduleVersion)
+    assert version.criteria == before
+    assert version.achievement_version_id is not None
+
+
+def test_staff_without_the_right_prepare_nothing() -> None:
+    class Reader:
+        organisation_id, actor = "o", "staff:x"
+
+        def require(self, permission: Permission) -> None:
+            raise NotAllowed(ErrorCode.STAFF_NOT_ALLOWED, permission.value)
+
+    with pytest.raises(NotAllowed):
+        Author.on_staff(Reader())

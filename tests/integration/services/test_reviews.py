@@ -1,0 +1,454 @@
+"""After the award: facts that changed are reviewed by people; nothing is taken back by itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from lti_tool.domain.criteria import AnyOf, Criterion, ScoreAtLeast, State
+from lti_tool.errors import Conflict, NotAllowed, NotFound, RequestInvalid
+from lti_tool.services.deciding import Deciding
+from lti_tool.services.doubting import Doubting
+from lti_tool.services.launching import SessionView
+from lti_tool.services.reviews import Reviews
+from lti_tool.store import privacy, tables
+from lti_tool.store.reviews import ReviewFilter
+from tests import factories
+from tests.factories import Course, Placed
+from tests.integration.services.school import School, session_of
+from tests.integration.services.test_facts import GATE, QUIZ
+
+UNDO = timedelta(hours=24)
+ALL = ReviewFilter()
+
+
+@dataclass(frozen=True)
+class Class:
+    """A course whose learners have earned its badge, and its teachers."""
+
+    school: School
+    course: Course
+    placed: Placed
+    learners: tuple[str, ...]
+    teacher_id: str
+    undo: timedelta = UNDO
+
+    @property
+    def doubting(self) -> Doubting:
+        return Doubting(self.school.database, self.school.clock)
+
+    @property
+    def reviews(self) -> Reviews:
+        school = self.school
+        return Reviews(school.database, school.clock, school.hints, school.revoking, self.doubting, self.undo)
+
+    def decide(self, learner_ids: Any = None) -> None:
+        """What a sync does, or a visit."""
+        deciding = Deciding(self.school.awarding, self.school.issuing, None, self.doubting)
+        deciding.decide(self.course.organisation_id, self.course.context_id, learner_ids, "sync")
+
+    def lower(self, number: int = 0, score: Any = 10) -> None:
+        self.school.regrade(self.placed, self.learners[number], score)
+        self.decide()
+
+    def leave(self, number: int = 0, *, is_active: bool = False) -> None:
+        self.school.change(
+            tables.Membership,
+            tables.Membership.learner_id == self.learners[number],
+            is_active=is_active,
+        )
+        self.decide()
+
+    def all(self) -> list[Any]:
+        return sorted(self.school.rows(tables.Review), key=lambda one: one.opened_at)
+
+    def only(self) -> Any:
+        (review,) = self.all()
+        return review
+
+    def teacher(self, **changes: Any) -> SessionView:
+        rights = {"can_view_progress": True, "can_configure": True, "is_learner": False}
+        return session_of(self.course, **{"learner_id": self.teacher_id, **rights, **changes})
+
+    def learner(self, number: int = 0, **changes: Any) -> SessionView:
+        return session_of(self.course, self.learners[number], **changes)
+
+    def is_revoked(self, number: int = 0) -> bool:
+        (award,) = self.school.rows(tables.Award, tables.Award.learner_id == self.learners[number])
+        (credential,) = self.school.rows(tables.Credential, tables.Credential.award_id == award.id)
+        return credential.revoked_at is not None
+
+    def actions(self) -> list[str]:
+        events = sorted(self.school.rows(tables.AuditEvent), key=lambda event: (event.at, event.action))
+        return [one.action for one in events if one.action.startswith(("review.", "credential."))]
+
+
+def a_class(
+    school: School, *, learners: int = 2, criterion: Criterion = QUIZ, undo: timedelta = UNDO, grade: Any = 90
+) -> Class:
+    course = school.course()
+    placed = factories.placed(school.database, course, criterion=criterion)
+    teacher_id, *ids = factories.enrol(school.database, course, learners + 1)
+    school.change(
+        tables.Membership, tables.Membership.learner_id == teacher_id, is_staff=True, is_learner=False
+    )
+    made = Class(school, course, placed, tuple(ids), teacher_id, undo)
+    factories.grade(school.database, course, placed, ids, grade)
+    made.decide()
+    school.clock.forward(hours=1)
+    return made
+
+
+# -- opening and settling
+
+
+def test_a_lowered_grade_opens_one_review_and_takes_nothing_back(school: School) -> None:
+    of = a_class(school)
+    assert of.all() == []
+    of.lower()
+    of.decide()
+    review = of.only()
+    assert (review.cause, review.status, review.learner_id) == ("facts", "open", of.learners[0])
+    assert review.decision_then_id
+    assert review.decision_now_id != review.decision_then_id
+    assert not of.is_revoked()
+
+
+def test_a_visit_that_brings_the_lowered_grade_opens_the_review_at_once(school: School) -> None:
+    of = a_class(school)
+    school.regrade(of.placed, of.learners[0], 10)
+    of.decide([of.learners[0]])
+    assert of.only().cause == "facts"
+
+
+def test_a_review_settles_by_itself_when_the_grade_is_good_again(school: School) -> None:
+    of = a_class(school)
+    of.lower()
+    of.lower(score=80)
+    assert of.only().status == "settled"
+    of.lower(score=10)
+    assert [one.status for one in of.all()] == ["settled", "open"], "the same facts may come back"
+
+
+def test_a_deleted_result_is_reviewed_and_a_column_that_cannot_be_read_is_not(school: School) -> None:
+    of = a_class(school)
+    school.change(
+        tables.Result, tables.Result.learner_id == of.learners[0], score=None
+    )  # the platform lists the person without a grade
+    of.decide()
+    review = of.only()
+    assert (review.cause, review.learner_id) == ("facts", of.learners[0])
+    school.change(
+        tables.LineItem,
+        tables.LineItem.id == of.placed.line_item_id,
+        is_complete=False,
+        trouble="platform_unavailable",
+    )
+    with school.database.write() as session:
+        session.delete(session.get(tables.Result, of.school.rows(tables.Result)[0].id))
+    of.decide()
+    assert len(of.all()) == 1
+
+
+def test_who_left_is_reviewed_and_settles_with_coming_back(school: School) -> None:
+    of = a_class(school)
+    of.leave()
+    assert (of.only().cause, of.only().status) == ("left", "open")
+    of.leave(is_active=True)
+    assert of.only().status == "settled"
+    of.leave(1)
+    assert [one.cause for one in of.all()] == ["left", "left"]
+
+
+def test_of_a_reset_course_the_reviews_say_so(school: School) -> None:
+    of = a_class(school)
+    school.change(tables.Context, tables.Context.id == of.course.context_id, emptied_at=school.clock())
+    school.change(tables.Result, tables.Result.line_item_id == of.placed.line_item_id, score=None)
+    of.decide()
+    assert {one.cause for one in of.all()} == {"reset"}
+    assert len(of.all()) == 2
+
+
+def test_a_doubted_gate_has_those_reviewed_who_needed_it_until_it_is_confirmed_again(school: School) -> None:
+    criterion = AnyOf((GATE, QUIZ))
+    of = a_class(school, criterion=criterion, grade=10)
+    gate_id = factories.gate(school.database, of.course, of.placed, "page")
+    factories.gate_pass(school.database, of.course, gate_id, of.learners[0])
+    of.school.regrade(of.placed, of.learners[1], 90)
+    of.decide()
+    assert not of.all()
+    school.change(tables.Gate, tables.Gate.id == gate_id, state="doubted")
+    of.decide()
+    review = of.only()
+    assert (review.cause, review.learner_id) == ("gate", of.learners[0]), "the other has it by the quiz"
+    school.clock.forward(hours=1)
+    school.change(tables.Gate, tables.Gate.id == gate_id, state="confirmed", confirmed_at=school.clock())
+    of.decide()
+    assert of.only().status == "settled"
+
+
+def test_a_kept_badge_is_asked_about_again_only_for_other_facts(school: School) -> None:
+    of = a_class(school)
+    of.lower()
+    review = of.only()
+    of.reviews.keep(of.teacher(), review.id, "The quiz was regraded by mistake.", review.digest)
+    of.decide()
+    assert of.only().status == "kept"
+    of.lower(score=0)
+    assert [one.status for one in of.all()] == ["kept", "open"]
+
+
+def test_a_badge_of_another_course_is_not_doubted_by_this_one(school: School) -> None:
+    """The same micromodule in two courses: who earned the badge in one may do worse in the other."""
+    of = a_class(school)
+    other = factories.courses_beside(school.database, of.course, 1)[0]
+    school.change(tables.Award, tables.Award.learner_id == of.learners[0], context_id=other.context_id)
+    of.lower()
+    assert of.all() == []
+
+
+def test_revoked_and_ended_badges_need_no_review(school: School) -> None:
+    of = a_class(school)
+    (first, second) = (
+        school.rows(tables.Credential, tables.Credential.award_id == award.id)[0].id
+        for award in sorted(school.rows(tables.Award), key=lambda one: of.learners.index(one.learner_id))
+    )
+    school.revoking.revoke(first, "Given by mistake", "cli")
+    school.change(tables.Credential, tables.Credential.id == second, valid_until=school.clock())
+    of.lower(0)
+    of.lower(1)
+    assert of.all() == []
+
+
+def test_a_review_closes_when_the_badge_is_revoked_in_another_way(school: School) -> None:
+    of = a_class(school)
+    of.lower()
+    for credential in school.rows(tables.Credential):
+        school.revoking.revoke(credential.id, "Given by mistake", "cli")
+    of.decide()
+    assert (of.only().status, of.only().reason) == ("revoked", "Given by mistake")
+
+
+# -- deciding
+
+
+def test_a_revocation_waits_can_be_undone_and_is_carried_out_in_time(school: School) -> None:
+    of = a_class(school)
+    of.lower()
+    review = of.only()
+    of.reviews.revoke(of.teacher(), review.id, "Somebody else sat the quiz.", review.digest)
+    of.decide()
+    assert of.reviews.due(10) == ()
+    assert not of.is_revoked()
+    school.clock.forward(minutes=1)
+    of.reviews.take_back(of.teacher(), review.id)
+    assert of.only().status == "open"
+    school.clock.forward(minutes=1)
+    of.reviews.revoke(of.teacher(), review.id, "Somebody else sat the quiz.", review.digest)
+    school.clock.forward(hours=24)
+    assert of.reviews.due(10) == (review.id,)
+    with pytest.raises(Conflict):
+        of.reviews.take_back(of.teacher(), review.id)
+    assert of.reviews.carry_out(review.id)
+    assert not of.reviews.carry_out(review.id), "twice changes nothing"
+    assert of.reviews.due(10) == ()
+    assert of.is_revoked()
+    (credential,) = school.rows(tables.Credential, tables.Credential.revoked_at.is_not(None))
+    assert credential.revocation_reason == "Somebody else sat the quiz."
+    assert of.actions() == ["review.revoked", "review.undone", "review.revoked", "credential.revoked"]
+    with pytest.raises(Conflict):
+        of.reviews.take_back(of.teacher(), review.id)
+    of.decide()
+    assert len(of.all()) == 1
+
+
+def test_without_time_to_undo_the_queue_is_told_at_once(school: School) -> None:
+    of = a_class(school, undo=timedelta())
+    of.lower()
+    review = of.only()
+    of.reviews.revoke(of.teacher(), review.id, "No.", review.digest)
+    assert ("carry_out_review", {"review_id": review.id}) in school.hints.offered
+    assert of.reviews.carry_out(review.id)
+
+
+def test_an_undone_revocation_is_not_carried_out_by_a_late_message(school: School) -> None:
+    of = a_class(school)
+    of.lower()
+    review = of.only()
+    of.reviews.revoke(of.teacher(), review.id, "No.", review.digest)
+    of.reviews.take_back(of.teacher(), review.id)
+    school.clock.forward(hours=30)
+    assert not of.reviews.carry_out(review.id)
+    assert not of.is_revoked()
+
+
+def test_of_two_instructors_who_decide_at_once_the_second_is_told(school: School) -> None:
+    of = a_class(school)
+    of.lower()
+    review = of.only()
+    of.reviews.keep(of.teacher(), review.id, "Stays.", review.digest)
+    with pytest.raises(Conflict):
+        of.reviews.revoke(of.teacher(learner_id="1" * 32), review.id, "Goes.", review.digest)
+    assert (of.only().status, of.only().reason) == ("kept", "Stays.")
+
+
+def test_who_saw_other_facts_is_told_instead_of_deciding_about_these(school: School) -> None:
+    of = a_class(school)
+    of.lower()
+    seen = of.only().digest
+    of.lower(score=0)
+    with pytest.raises(Conflict):
+        of.reviews.revoke(of.teacher(), of.only().id, "Ten of a hundred.", seen)
+    assert of.only().status == "open"
+
+
+def test_many_are_decided_with_one_reason_after_a_look(school: School) -> None:
+    of = a_class(school, learners=3)
+    for number in range(3):
+        of.lower(number)
+    first, second, third = of.all()
+    of.reviews.keep(of.teacher(), third.id, "Stays.", third.digest)
+    plan = of.reviews.plan(of.teacher(), [first.id, second.id, third.id])
+    assert {one.id for one in plan.reviews} == {first.id, second.id}
+    assert [one.id for one in plan.settled] == [third.id]
+    assert plan.takes_effect_at == school.clock() + UNDO
+    assert [one.status for one in of.all()].count("open") == 2, "a look changes nothing"
+    seen = {one.id: one.digest for one in (first, second, third)}
+    decided = of.reviews.decide_many(of.teacher(), seen, "Copied.", is_kept=False)
+    assert set(decided) == {first.id, second.id}
+
+
+def test_the_learner_is_asked_once_and_answers_once(school: School) -> None:
+    of = a_class(school)
+    of.lower()
+    review = of.only()
+    of.reviews.ask(of.teacher(), review.id, "What happened in the second attempt?")
+    with pytest.raises(Conflict):
+        of.reviews.ask(of.teacher(), review.id, "And then?")
+    asked = of.reviews.question(of.learner(), review.id)
+    assert asked.can_answer
+    assert asked.review.question == "What happened in the second attempt?"
+    with pytest.raises(NotFound):
+        of.reviews.question(of.learner(1), review.id)
+    with pytest.raises(NotAllowed):
+        of.reviews.answer(of.learner(is_read_only=True), review.id, "Nothing")
+    with pytest.raises(RequestInvalid):
+        of.reviews.answer(of.learner(), review.id, "  ")
+    of.reviews.answer(of.learner(), review.id, "The connection broke.")
+    with pytest.raises(Conflict):
+        of.reviews.answer(of.learner(), review.id, "Something else.")
+    assert of.reviews.view(of.teacher(), review.id).review.answer == "The connection broke."
+    of.decide()
+    of.reviews.keep(of.teacher(), review.id, "Believed.", of.only().digest)
+    assert not of.reviews.question(of.learner(), review.id).can_answer
+
+
+def test_the_facts_then_and_now_are_shown(school: School) -> None:
+    of = a_class(school)
+    of.lower()
+    view = of.reviews.view(of.teacher(), of.only().id)
+    assert view.then is not None
+    assert view.now is not None
+    assert (view.then.finding.state, view.now.finding.state) == (State.MET, State.NOT_MET)
+    assert isinstance(view.now.finding.criterion, ScoreAtLeast)
+    assert view.now.finding.score is not None
+    assert view.now.finding.score.value == 10
+    assert view.can_decide
+
+
+def test_the_list_is_paged_and_filtered(school: School) -> None:
+    of = a_class(school, learners=3)
+    for number in range(3):
+        of.lower(number)
+    of.reviews.keep(of.teacher(), of.all()[0].id, "Stays.", of.all()[0].digest)
+    view = of.reviews.listed(of.teacher(), ALL, page=9, per_page=1)
+    assert (view.page.number, view.page.pages, view.page.total, view.undecided) == (2, 2, 2, 2)
+    assert of.reviews.listed(of.teacher(), ReviewFilter(status="kept")).page.total == 1
+    assert of.reviews.listed(of.teacher(), ReviewFilter(cause="left")).page.total == 0
+    assert of.reviews.listed(of.teacher(), ReviewFilter(query="%")).page.total == 0
+
+
+# -- whoever has no business here
+
+
+def test_nobody_without_rights_decides_or_looks(school: School) -> None:
+    of = a_class(school)
+    of.lower()
+    review = of.only()
+    for session in (of.learner(1), of.teacher(can_configure=False), of.teacher(is_read_only=True)):
+        for act in (
+            lambda session=session: of.reviews.keep(session, review.id, "Stays.", review.digest),
+            lambda session=session: of.reviews.revoke(session, review.id, "Goes.", review.digest),
+            lambda session=session: of.reviews.ask(session, review.id, "Why?"),
+            lambda session=session: of.reviews.take_back(session, review.id),
+            lambda session=session: of.reviews.plan(session, [review.id]),
+        ):
+            with pytest.raises(NotAllowed):
+                act()
+    with pytest.raises(NotAllowed):
+        of.reviews.listed(of.learner(), ALL)
+    with pytest.raises(NotAllowed):
+        of.reviews.view(of.learner(), review.id)
+    with pytest.raises(NotAllowed):  # a teacher who learned here once
+        of.reviews.keep(of.teacher(learner_id=of.learners[0]), review.id, "Stays.", review.digest)
+    assert of.only().status == "open"
+
+
+def test_another_course_and_another_organisation_find_nothing(school: School) -> None:
+    of = a_class(school)
+    of.lower()
+    review = of.only()
+    beside = factories.courses_beside(school.database, of.course, 1)[0]
+    rights = {"can_view_progress": True, "can_configure": True, "is_learner": False}
+    for session in (
+        session_of(beside, of.teacher_id, **rights),
+        session_of(school.course(), of.teacher_id, **rights),
+    ):
+        assert of.reviews.listed(session, ALL).page.total == 0
+        with pytest.raises(NotFound):
+            of.reviews.view(session, review.id)
+        with pytest.raises(NotFound):
+            of.reviews.keep(session, review.id, "Stays.", review.digest)
+        with pytest.raises(NotFound):
+            of.reviews.ask(session, review.id, "Why?")
+        with pytest.raises(NotFound):
+            of.reviews.take_back(session, review.id)
+    of.reviews.ask(of.teacher(), review.id, "Why?")
+    stranger = session_of(school.course(), of.learners[0])
+    with pytest.raises(NotFound):
+        of.reviews.question(stranger, review.id)
+
+
+@pytest.mark.parametrize("reason", ["", "  ", "x" * 501, "turned \u202e round"])
+def test_a_reason_is_needed_that_can_be_shown(small_school: School, reason: str) -> None:
+    of = a_class(small_school)
+    of.lower()
+    review = of.only()
+    with pytest.raises(RequestInvalid):
+        of.reviews.revoke(of.teacher(), review.id, reason, review.digest)
+    assert of.only().status == "open"
+
+
+def test_no_review_and_too_many_are_refused(small_school: School) -> None:
+    of = a_class(small_school)
+    with pytest.raises(RequestInvalid):
+        of.reviews.plan(of.teacher(), [])
+    with pytest.raises(RequestInvalid):
+        of.reviews.plan(of.teacher(), [str(number) for number in range(201)])
+
+
+def test_the_learner_leaves_nothing_behind_when_erased(school: School) -> None:
+    of = a_class(school)
+    of.lower()
+    of.lower(1)
+    review = next(one for one in of.all() if one.learner_id == of.learners[1])
+    of.reviews.keep(of.teacher(learner_id=of.learners[0]), review.id, "Stays.", review.digest)
+    with school.database.write() as session:
+        assert privacy.counts(session, of.learners[0])["reviews"] == 1
+        assert privacy.counts(session, of.learners[0])["reviews_decided"] == 1
+        privacy.erase(session, of.learners[0], school.clock())
+    left = of.only()
+    assert (left.learner_id, left.decided_by) == (of.learners[1], "learner:")

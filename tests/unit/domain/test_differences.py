@@ -1,0 +1,109 @@
+"""What differs between two versions: nothing is missed, nothing is made up."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from hypothesis import given
+
+from lti_tool.domain.criteria import (
+    AllOf,
+    AnyOf,
+    AtLeast,
+    Attested,
+    Criterion,
+    GatePassed,
+    ScoreAtLeast,
+    Within,
+    leaves,
+)
+from lti_tool.domain.differences import ListChange, RuleChange, Said, TextChange, differences, rule_changes
+from tests.properties.criteria_strategies import usable_criteria
+
+MARCH = datetime(2026, 3, 1, tzinfo=UTC)
+GATE, TALK = GatePassed("gate:forum", "Forum"), Attested("attested:talk", "Talk")
+
+
+def quiz(threshold: int, key: str = "quiz") -> ScoreAtLeast:
+    return ScoreAtLeast(key, key.title(), Decimal(threshold))
+
+
+def said(criterion: Criterion = GATE, picture: str = "green", **texts: str) -> Said:
+    return Said(texts, {"skills": ("Writing", "Citing")}, picture, criterion)
+
+
+def test_texts_lists_and_pictures_are_told_apart() -> None:
+    before = Said({"name": "Old", "credits": "1", "same": "x"}, {"skills": ("A", "B")}, "green", GATE)
+    after = Said({"name": "New", "credits": "", "same": "x"}, {"skills": ("B", "C")}, "red", GATE)
+    found = differences(before, after)
+    assert found.texts == (TextChange("name", "Old", "New"), TextChange("credits", "1", ""))
+    assert found.lists == (ListChange("skills", ("C",), ("A",)),)
+    assert found.has_new_picture
+    assert not found.changes_criteria
+    assert not found.is_empty
+
+
+def test_another_order_of_skills_is_no_difference() -> None:
+    before = Said({}, {"skills": ("A", "B")}, "", GATE)
+    assert differences(before, Said({}, {"skills": ("B", "A")}, "", GATE)).is_empty
+
+
+def test_rules_are_new_gone_or_changed() -> None:
+    found = rule_changes(AllOf((quiz(60), GATE, TALK)), AllOf((quiz(80), GATE, quiz(50, "essay"))))
+    assert found == (
+        RuleChange(quiz(60), quiz(80)),
+        RuleChange(None, quiz(50, "essay")),
+        RuleChange(TALK, None),
+    )
+
+
+def test_a_rule_that_counts_at_other_times_is_changed() -> None:
+    dated = Within(GATE, starts_at=MARCH)
+    assert rule_changes(GATE, dated) == (RuleChange(GATE, dated),)
+    assert rule_changes(Within(AllOf((GATE, TALK)), MARCH), AllOf((Within(GATE, MARCH), TALK))) == (
+        RuleChange(Within(TALK, MARCH), TALK),
+    )
+
+
+def test_rules_that_count_together_otherwise_are_a_change_of_criteria() -> None:
+    both = differences(said(AllOf((GATE, TALK))), said(AnyOf((GATE, TALK))))
+    assert both.is_combined_anew
+    assert both.rules == ()
+    assert both.changes_meaning
+    fewer = differences(said(AtLeast(2, (GATE, TALK, quiz(60)))), said(AtLeast(1, (GATE, TALK, quiz(60)))))
+    assert fewer.is_combined_anew
+
+
+def test_one_rule_more_does_not_combine_the_others_anew() -> None:
+    found = differences(said(AllOf((GATE, TALK))), said(AllOf((GATE, quiz(60), TALK))))
+    assert not found.is_combined_anew
+    assert differences(said(GATE), said(AllOf((GATE,)))).is_empty
+
+
+def test_what_changes_no_meaning_is_known() -> None:
+    assert not differences(said(name="Writting"), said(name="Writing")).changes_meaning
+    assert not differences(said(), said(picture="red")).changes_meaning
+    assert differences(said(credits="1 ects"), said(credits="2 ects")).changes_meaning
+    assert differences(said(validity="12"), said(validity="")).changes_meaning
+
+
+@given(usable_criteria)
+def test_nothing_differs_from_itself(criterion: Criterion) -> None:
+    assert differences(said(criterion), said(criterion)).is_empty
+
+
+@given(usable_criteria, usable_criteria)
+def test_turned_round_the_same_rules_change(one: Criterion, other: Criterion) -> None:
+    there, back = rule_changes(one, other), rule_changes(other, one)
+    assert {(change.after, change.before) for change in there} == {
+        (change.before, change.after) for change in back
+    }
+
+
+@given(usable_criteria, usable_criteria)
+def test_every_rule_is_changed_or_the_same(one: Criterion, other: Criterion) -> None:
+    changed = rule_changes(one, other)
+    new = sum(change.before is None for change in changed)
+    gone = sum(change.after is None for change in changed)
+    assert len(list(leaves(one))) - gone == len(list(leaves(other))) - new

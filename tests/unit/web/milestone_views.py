@@ -1,0 +1,134 @@
+"""Milestones to be shown: of each kind and status, and who would get them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from lti_tool.domain.criteria import AllOf, Criterion, HoldsAchievement, MicromodulesCompleted
+from lti_tool.domain.evaluation import evaluate
+from lti_tool.domain.evidence import Counted, Evidence, Fact
+from lti_tool.domain.staff import Permission
+from lti_tool.services.criteria_format import dump_criteria
+from lti_tool.services.milestone_form import MilestoneForm
+from lti_tool.services.milestones import DryRun, MilestoneCard, MilestonePage, MilestoneRow, WouldGet
+from lti_tool.store.milestones import MilestoneView, Progress
+
+NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
+LONG_WORD = "Donaudampfschifffahrtsgesellschaftskapitänsprüfung"
+"""As in ``sample_views``, which shows milestones itself."""
+EXPLORER = MicromodulesCompleted("Example University", 5)
+DATA = MicromodulesCompleted("Data science", category_id="category-1")
+OWN = AllOf((EXPLORER, HoldsAchievement("achievement-2", "Academic writing")))
+NAMES = ("Open Data Basics", "Statistics", LONG_WORD)
+
+
+def finding(criterion: Criterion, completed: int = 2) -> Any:
+    """How it stands for somebody who completed so many of three."""
+    counted = tuple(Counted(f"m{number}", name) for number, name in enumerate(NAMES))
+    facts = {
+        f"completed:m{number}": Fact(number < completed, NOW - timedelta(days=9 - number))
+        for number in range(len(NAMES))
+    }
+    keys = {leaf.key: counted for leaf in (EXPLORER, DATA)}
+    return evaluate(criterion, Evidence({}, facts, {**keys, EXPLORER.key: counted[:completed]}))
+
+
+def view(kind: str = "explorer", criterion: Criterion = EXPLORER, **changes: Any) -> MilestoneView:
+    """A milestone as its page shows it."""
+    plain = MilestoneView(
+        id="milestone-1",
+        organisation_id="organisation-1",
+        kind=kind,
+        status="active",
+        category_id="category-1" if kind == "learner" else None,
+        addition_policy="keep",
+        activated_at=NOW - timedelta(days=30),
+        retired_at=None,
+        created_at=NOW - timedelta(days=60),
+        achievement_id="achievement-1",
+        version_id="milestone-version-1",
+        number=1,
+        criteria=dump_criteria(criterion),
+        achievement_version_id="version-writing",
+        name="Micromodule Explorer",
+        description="Five micromodules of the university, whichever you like.",
+        criteria_narrative="",
+        image_alt="A compass on a shield",
+    )
+    return replace(plain, **changes)
+
+
+def shown(one: MilestoneView, criterion: Criterion, progress: Progress) -> MilestonePage:
+    """A milestone's page."""
+    return MilestonePage(one, criterion, progress, MilestoneForm(one.kind, one.name))
+
+
+DRAFT: dict[str, Any] = {"status": "draft", "activated_at": None}
+MILESTONES = {
+    "active": shown(view(), EXPLORER, Progress(1200, 1204, 37)),
+    "draft": shown(
+        view("learner", DATA, name=LONG_WORD, description=LONG_WORD, **DRAFT), DATA, Progress(0, 1204, 0)
+    ),
+    "next-version": shown(view("learner", DATA, addition_policy="next_version"), DATA, Progress(1, 1, 1)),
+    "retired": shown(view("own", OWN, status="retired", retired_at=NOW), OWN, Progress(12, 12, 1)),
+}
+ROWS = tuple(MilestoneRow(page.view, page.criterion, page.progress.holders) for page in MILESTONES.values())
+
+
+def _would_get(number: int, **changes: Any) -> WouldGet:
+    plain = WouldGet(f"learner-{number}", f"Learner {number}", finding(DATA, 3), NOW, has_it=False)
+    return replace(plain, **changes)
+
+
+DRY_RUNS = {
+    "usual": DryRun(
+        MILESTONES["draft"].view,
+        DATA,
+        (_would_get(1), _would_get(2, name=None), _would_get(3, name=LONG_WORD, has_it=True)),
+        25,
+        1204,
+        "learner-3",
+    ),
+    "nobody": DryRun(MILESTONES["active"].view, EXPLORER, (), 3, 3, None),
+}
+CARDS = (
+    MilestoneCard(
+        "milestone-1",
+        "Micromodule Explorer",
+        "Five micromodules.",
+        "version-writing",
+        "A compass",
+        finding(EXPLORER),
+        has_it=False,
+    ),
+    MilestoneCard(
+        "milestone-2", LONG_WORD, LONG_WORD, "version-writing", "A hat", finding(DATA), has_it=False
+    ),
+)
+
+
+class SampleMilestones:
+    """Gives what a test put in, and notes what is asked of it."""
+
+    def __init__(self, called: Any) -> None:
+        self.rows = ROWS
+        self.page = MILESTONES["active"]
+        self.run = DRY_RUNS["usual"]
+        self.create = called("create_milestone", "milestone-1")
+        self.change = called("change_milestone")
+        self.activate = called("activate_milestone")
+        self.retire = called("retire_milestone")
+
+    def every(self, staff: Any) -> tuple[MilestoneRow, ...]:
+        staff.require(Permission.VIEW)
+        return self.rows
+
+    def one(self, staff: Any, milestone_id: str) -> MilestonePage:
+        staff.require(Permission.VIEW)
+        return self.page
+
+    def dry_run(self, staff: Any, milestone_id: str, after: str = "") -> DryRun:
+        staff.require(Permission.VIEW)
+        return self.run

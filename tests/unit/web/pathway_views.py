@@ -1,0 +1,91 @@
+"""Sample views of pathways."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from lti_tool.domain.pathways import Standing
+from lti_tool.services.pathways import Beside, PathStep, PathView, PublicSteps, StepNeed
+from lti_tool.store.pathways import StepRow
+from tests.unit.web.sample_views import LONG_WORD, earned, progress_card, wallet
+
+
+def row(name: str, *, is_published: bool = True, has_badge: bool = True) -> StepRow:
+    """A step by its name."""
+    key = name.lower().replace(" ", "-")[:40]
+    picture = "version-data" if has_badge else None
+    return StepRow(key, name, f"of-{key}" if has_badge else None, picture, "A badge", is_published)
+
+
+BASICS, ETHICS = row("Data Basics"), row("Data Ethics", has_badge=False)
+CARE, STEWARD = row("Caring for Research Data"), row("Research Data Steward of the University")
+
+
+def need(step: StepRow, *, is_met: bool = False, is_required: bool = True) -> StepNeed:
+    """One step that another needs."""
+    return StepNeed(step.name, is_met, is_required, step.step, int(is_met))
+
+
+def step(one: StepRow, standing: Standing, level: int, *needs: StepNeed, is_goal: bool = False) -> PathStep:
+    """A step on the way."""
+    return PathStep(one, standing, level, needs, is_goal)
+
+
+USUAL = PathView(
+    STEWARD,
+    (
+        step(BASICS, Standing.DONE, 0),
+        step(ETHICS, Standing.OPEN, 0),
+        step(CARE, Standing.OPEN, 1, need(BASICS, is_met=True), need(ETHICS, is_required=False)),
+        step(
+            STEWARD,
+            Standing.LATER,
+            2,
+            need(CARE),
+            StepNeed("Statistics", is_met=False, is_required=True, reached=1, least=3),
+            is_goal=True,
+        ),
+    ),
+    (row("Head of Data"), row("Archives", has_badge=False)),
+    is_personal=True,
+)
+_LONG = row(f"{LONG_WORD} {LONG_WORD} at last")
+_MANY = [row(f"Part {number} of a long way") for number in range(1, 7)]
+PATHS = {
+    "usual": USUAL,
+    "teacher": replace(
+        USUAL,
+        steps=tuple(replace(one, standing=Standing.LATER) for one in USUAL.steps),
+        is_personal=False,
+    ),
+    "alone": PathView(BASICS, (step(BASICS, Standing.OPEN, 0, is_goal=True),), (CARE,), is_personal=True),
+    "long": PathView(
+        _LONG,
+        (
+            *(step(one, Standing.DONE, 0) for one in _MANY),
+            step(
+                _LONG,
+                Standing.OPEN,
+                1,
+                *(need(one, is_met=True) for one in _MANY),
+                is_goal=True,
+            ),
+        ),
+        (),
+        is_personal=True,
+    ),
+    "not-offered": replace(
+        USUAL, steps=(step(row("An old one", is_published=False), Standing.LATER, 0), *USUAL.steps)
+    ),
+}
+AROUND = PublicSteps((BASICS, CARE), (row("Head of Data"), row("Archives", has_badge=False)))
+_BADGE = earned(3)
+WALLETS = {
+    "opens": wallet(
+        earned=(_BADGE,),
+        pathways={
+            _BADGE.achievement_version_id: Beside("achievement-1", tuple(_MANY)),
+            str(progress_card().achievement_version_id): Beside("achievement-2"),
+        },
+    )
+}

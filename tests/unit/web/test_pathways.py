@@ -1,0 +1,115 @@
+"""The pages of pathways: the list says what the map says, and circles are told in words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bs4 import BeautifulSoup
+from flask import Flask
+from flask.testing import FlaskClient
+
+from lti_tool.errors import ErrorCode, NotFound
+from lti_tool.web.form_words import circle_sentence
+from lti_tool.web.pathway_map import HEIGHT, LINE, WIDTH, draw, in_lines
+from tests.unit.web.pathway_views import AROUND, PATHS, USUAL, WALLETS
+from tests.unit.web.samples import Sample
+
+PATH = "/l/session-1/wallet/path/achievement-1"
+
+
+def page(client: FlaskClient, address: str) -> BeautifulSoup:
+    answer = client.get(address)
+    assert answer.status_code == 200
+    return BeautifulSoup(answer.text, "html.parser")
+
+
+def test_the_list_says_every_step_its_standing_and_what_it_needs(member: FlaskClient, tool: Sample) -> None:
+    tool.path_view = USUAL
+    steps = [one.get_text(" ", strip=True) for one in page(member, PATH).select("ol.pathway > li")]
+    assert len(steps) == len(USUAL.steps)
+    assert "Done" in steps[0]
+    assert "You can start it" in steps[1]
+    assert "Done: Data Basics" in steps[2]
+    assert "Missing: Data Ethics (one of several ways)" in steps[2]
+    assert "1 of 3 micromodules: Statistics" in steps[3]
+
+
+def test_to_whom_teaches_it_says_nobody_s_progress(member: FlaskClient, tool: Sample) -> None:
+    tool.path_view = PATHS["teacher"]
+    shown = page(member, PATH)
+    assert not shown.select(".pill")
+    assert not shown.select(".map-done, .map-open, .map-later")
+
+
+def test_a_way_of_one_step_needs_no_map(member: FlaskClient, tool: Sample) -> None:
+    tool.path_view = PATHS["alone"]
+    shown = page(member, PATH)
+    assert not shown.select(".pathway-map")
+    assert "Nothing has to be finished before it." in shown.get_text()
+
+
+def test_no_way_is_a_page_that_says_so(member: FlaskClient, tool: Sample) -> None:
+    def refuse(*_: object) -> None:
+        raise NotFound(ErrorCode.NOT_FOUND)
+
+    tool.pathways.path = refuse
+    assert member.get(PATH).status_code == 404
+
+
+def test_the_wallet_leads_on(member: FlaskClient, tool: Sample) -> None:
+    tool.wallet_view = WALLETS["opens"]
+    (line,) = page(member, "/l/session-1/wallet").select("p.opens")
+    assert "Opens: Part 1 of a long way" in line.get_text()
+    assert "and 1 more" in line.get_text()
+    assert line.select("a")[0]["href"] == "/l/session-1/wallet/path/of-part-1-of-a-long-way"
+
+
+def test_everybody_is_told_what_it_asks_for_and_opens(member: FlaskClient, tool: Sample) -> None:
+    tool.public_steps = AROUND
+    (panel,) = page(member, "/achievements/version-data").select("#pathway")
+    assert [one.get_text() for one in panel.select("li")] == [
+        *(row.name for row in AROUND.requires),
+        *(row.name for row in AROUND.opens),
+    ]
+
+
+def test_boxes_do_not_overlap_and_stand_within_the_map() -> None:
+    for view in PATHS.values():
+        for is_rtl in (False, True):
+            drawn = draw(view, is_rtl=is_rtl)
+            if drawn is None:
+                continue
+            corners = [(box.x, box.y) for box in drawn.boxes]
+            assert all(0 <= x <= drawn.width - WIDTH and 0 <= y <= drawn.height - HEIGHT for x, y in corners)
+            for number, (x, y) in enumerate(corners):
+                for other_x, other_y in corners[number + 1 :]:
+                    assert abs(x - other_x) >= WIDTH or abs(y - other_y) >= HEIGHT
+
+
+def test_where_people_read_from_the_right_rows_begin_there() -> None:
+    left, right = draw(USUAL), draw(USUAL, is_rtl=True)
+    assert left is not None
+    assert right is not None
+    assert left.boxes[0].x == right.boxes[1].x != left.boxes[1].x
+    assert left.boxes[0].y == right.boxes[0].y
+
+
+def test_what_was_in_a_circle_before_is_drawn_all_the_same() -> None:
+    first, second = USUAL.steps[0], USUAL.steps[2]
+    around = replace(USUAL, steps=(replace(first, needs=second.needs), second))
+    assert draw(around) is not None
+
+
+def test_names_are_cut_to_two_lines() -> None:
+    assert in_lines("Short") == ("Short",)
+    lines = in_lines("A very long name of a micromodule that nobody can read in one breath")
+    assert len(lines) == 2
+    assert lines[1].endswith("…")
+    assert all(len(line) <= LINE for line in (*lines, *in_lines("x" * 300), *in_lines("x " * 300)))
+
+
+def test_a_circle_is_told_all_the_way_round(app: Flask) -> None:
+    with app.test_request_context():
+        said = circle_sentence(("Maps", "Atlases"))
+        assert "“Maps” asks for “Atlases”; “Atlases” asks for “Maps”" in said
+        assert "itself" in circle_sentence(("Maps",)[1:])

@@ -1,0 +1,125 @@
+"""Reviews as pages: tokens, what is sent on, who may, what a stranger's text may do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from bs4 import BeautifulSoup
+from flask.testing import FlaskClient
+
+from lti_tool.errors import Conflict, ErrorCode
+from lti_tool.store.reviews import ReviewFilter
+from tests.gallery.review_pages import CSRF, QUESTION, REVIEW, REVIEWS
+from tests.unit.web.review_views import ANSWERED, LISTS, VIEWS, view
+from tests.unit.web.sample_views import COURSES, GRADER, TEACHER, WALLETS
+from tests.unit.web.samples import Sample
+
+DIGEST = "d" * 64
+
+
+@pytest.fixture(autouse=True)
+def _teacher(tool: Sample) -> None:
+    tool.launching.view = TEACHER
+
+
+@pytest.mark.parametrize("path", [REVIEWS, f"{REVIEWS}/decide", REVIEW, QUESTION])
+def test_nothing_is_changed_without_the_token(path: str, member: FlaskClient, tool: Sample) -> None:
+    for fields in ({}, {"csrf_token": "forged"}):
+        sent = {**fields, "action": "revoke", "reason": "Why not", "review": f"review-1.{DIGEST}"}
+        answer = member.post(path, data=sent)
+        assert answer.status_code == 400
+        assert "csrf_invalid" in answer.text
+    assert not tool.calls
+
+
+@pytest.mark.parametrize(
+    "action, called, more",
+    [
+        ("keep", "keep", ("Seen in class.", DIGEST)),
+        ("revoke", "revoke", ("Seen in class.", DIGEST)),
+        ("ask", "ask", ("What happened?",)),
+        ("undo", "take_back", ()),
+    ],
+)
+def test_each_button_does_one_thing(
+    action: str, called: str, more: tuple[str, ...], member: FlaskClient, tool: Sample
+) -> None:
+    fields = {"reason": "Seen in class.", "question": "What happened?", "seen": DIGEST}
+    answer = member.post(REVIEW, data={**CSRF, **fields, "action": action})
+    assert answer.status_code == 303
+    (call,) = tool.calls
+    assert (call[0], *call[2:]) == (called, "review-1", *more)
+
+
+def test_an_unknown_button_does_nothing(member: FlaskClient, tool: Sample) -> None:
+    assert member.post(REVIEW, data={**CSRF, "action": "revoke-all"}).status_code == 422
+    assert not tool.calls
+
+
+def test_the_ticked_are_shown_before_anything_happens_and_then_decided_as_seen(
+    member: FlaskClient, tool: Sample
+) -> None:
+    shown = member.post(REVIEWS, data={**CSRF, "action": "revoke", "review_id": ["review-1", "review-2"]})
+    assert "Nothing has happened yet." in shown.text
+    assert not tool.calls
+    form = BeautifulSoup(shown.text, "html.parser").select_one("form.attest")
+    assert form is not None
+    seen = [str(one["value"]) for one in form.select("input[name=review]")]
+    answer = member.post(
+        f"{REVIEWS}/decide", data={**CSRF, "action": "revoke", "review": seen, "reason": "Copied."}
+    )
+    (call,) = tool.calls
+    assert call[0] == "decide_many"
+    assert call[2] == {"review-1": DIGEST, "review-2": DIGEST, "review-3": DIGEST}
+    for part in ("done=revoked", "count=2", "left=1"):
+        assert part in answer.location
+
+
+def test_somebody_elses_decision_is_told(member: FlaskClient, tool: Sample) -> None:
+    def refused(*_: object) -> None:
+        raise Conflict(ErrorCode.CONFLICT)
+
+    tool.reviews.keep = refused
+    answer = member.post(REVIEW, data={**CSRF, "action": "keep", "reason": "Stays.", "seen": DIGEST})
+    assert answer.status_code == 409
+    assert "Somebody else was faster" in answer.text
+
+
+def test_the_filter_is_understood_and_nonsense_is_not(member: FlaskClient, tool: Sample) -> None:
+    asked: list[Any] = []
+
+    def listed(_session: object, wanted: ReviewFilter, **more: int) -> object:
+        asked.append((wanted, more["page"]))
+        return LISTS["usual"]
+
+    tool.reviews.listed = listed
+    member.get(f"{REVIEWS}?q=+ada+&state=kept&cause=left&page=3")
+    member.get(f"{REVIEWS}?state=everything&cause=%27&page=-1")
+    assert asked == [(ReviewFilter("ada", "kept", "left"), 3), (ReviewFilter(), 1)]
+
+
+def test_a_learners_answer_is_text_and_nothing_else(member: FlaskClient, tool: Sample) -> None:
+    tool.reviews.view = lambda *_: view(ANSWERED)
+    shown = member.get(REVIEW).text
+    assert "&lt;b&gt;twice&lt;/b&gt;" in shown
+    assert "<b>twice</b>" not in shown
+
+
+def test_who_may_not_decide_sees_no_button(member: FlaskClient, tool: Sample) -> None:
+    tool.launching.view = GRADER
+    tool.reviews.view = lambda *_: VIEWS["grader"]
+    tool.reviews.listed = lambda *_, **__: LISTS["grader"]
+    for path in (REVIEW, REVIEWS):
+        page = BeautifulSoup(member.get(path).text, "html.parser")
+        assert not page.select("form[method=post]")
+
+
+def test_the_wallet_and_the_course_lead_there(member: FlaskClient, tool: Sample) -> None:
+    tool.course_view = COURSES["reviews"]
+    assert "12 badges to look at again" in member.get("/l/session-1/course").text
+    tool.wallet_view = WALLETS["asked"]
+    assert "/wallet/questions/review-2" in member.get("/l/session-1/wallet").text
+    tool.wallet_view = replace(WALLETS["asked"], is_read_only=True)
+    assert "/wallet/questions/" not in member.get("/l/session-1/wallet").text
