@@ -56,7 +56,8 @@ bench: install ## the benchmarks; ONLY=name,… for some; writes build/bench.jso
 # ---------------------------------------------------------------------------------------------- quality
 .PHONY: test
 test: install ## every test; REQUIRE=all makes a missing browser, database or Node a failure
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist=loadfile $(TESTS)
+	@# in the order of the folders: files with few tests in them, as the browser's, are the slowest, not the last
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist=loadfile --no-loadscope-reorder $(TESTS)
 
 .PHONY: guards
 guards: install ## takes each guard against an attack out of a copy of the tree, and sees its test fail

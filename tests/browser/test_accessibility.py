@@ -9,7 +9,7 @@ from tests.browser.conftest import Site
 from tests.browser.looks import MOVING, look_at, troubles
 from tests.gallery.pages import PAGES
 
-pytestmark = [pytest.mark.chromium, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.chromium, pytest.mark.timeout(1800)]
 
 
 def test_every_other_page_in_the_usual_look(browser: Browser, site: Site) -> None:

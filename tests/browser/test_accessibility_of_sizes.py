@@ -9,7 +9,7 @@ from tests.browser.conftest import Site
 from tests.browser.looks import look_at
 from tests.gallery.pages import PAGES
 
-pytestmark = [pytest.mark.chromium, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.chromium, pytest.mark.timeout(1800)]
 
 
 @pytest.mark.parametrize("look", ["narrow", "mirrored", "large-text"])
