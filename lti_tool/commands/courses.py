@@ -10,7 +10,7 @@ from typing import Any
 from lti_tool.commands import DONE, FAILED, Answer, Call, fields, since, table
 from lti_tool.errors import ErrorCode, NotFound
 from lti_tool.services.awarding import PlacementDecisions
-from lti_tool.services.versions import Author
+from lti_tool.services.next_version import Author
 from lti_tool.store import inventory, retroactive
 from lti_tool.store.runs import RunView
 

@@ -34,7 +34,7 @@ from lti_tool.services.criteria_format import parse_criteria, parse_evidence
 from lti_tool.services.deciding import IssuingPort, ScoringPort
 from lti_tool.services.describing import describe_form
 from lti_tool.services.micromodule_form import MicromoduleForm
-from lti_tool.services.versions import Author
+from lti_tool.services.next_version import Author
 from lti_tool.store import audit, bindings, micromodules, runs, schedule, versions
 from lti_tool.store import retroactive as store
 from lti_tool.store.bindings import DescribedVersion

@@ -11,235 +11,51 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
-from enum import StrEnum
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from sqlalchemy.orm import Session
 
-from lti_tool.domain.awarding import Decision
-from lti_tool.domain.criteria import Attested, Criterion, GatePassed, State, leaves
-from lti_tool.domain.differences import Differences, Said, differences
+from lti_tool.domain.criteria import Attested, Criterion, GatePassed, leaves
+from lti_tool.domain.differences import Differences, differences
 from lti_tool.domain.renaming import renamed
-from lti_tool.domain.staff import Permission
 from lti_tool.errors import Conflict, ErrorCode, NotAllowed, NotFound
 from lti_tool.platforms import GateKind, platform_for
 from lti_tool.services import Hints
 from lti_tool.services.awarding import PlacementDecisions
 from lti_tool.services.circles import check_circle, check_saved
-from lti_tool.services.configuring import Choices, gate_link_key
+from lti_tool.services.comparing import said, said_by
+from lti_tool.services.configuring import gate_link_key
 from lti_tool.services.criteria_format import parse_criteria
-from lti_tool.services.criteria_rows import parse_moment, plain
-from lti_tool.services.describing import describe_form, evidence_columns, own_description
+from lti_tool.services.describing import describe_form, evidence_columns
 from lti_tool.services.editing import form_of, refuse_itself, refuse_unreachable
-from lti_tool.services.form_problems import FormProblem, Problem, check_form, text_problems
-from lti_tool.services.launching import SessionView
+from lti_tool.services.form_problems import FormProblem, Problem, check_form
 from lti_tool.services.micromodule_form import MicromoduleForm
+from lti_tool.services.next_version import (
+    Answer,
+    Author,
+    Comparison,
+    Holder,
+    HoldersPage,
+    Narrate,
+    Prospect,
+    VersionForm,
+    fate,
+    prospect,
+)
 from lti_tool.services.publishing import AT_ONCE, DecidingPort
-from lti_tool.services.rights import configured_course
-from lti_tool.services.staffing import Acting
 from lti_tool.store import audit, bindings, decisions, gates, micromodules, placements, runs, schedule
 from lti_tool.store import versions as store
 from lti_tool.store.bindings import DescribedVersion
 from lti_tool.store.database import Database
-from lti_tool.store.micromodules import AchievementDetails, AlignmentView, NewMicromodule
+from lti_tool.store.micromodules import NewMicromodule
 from lti_tool.store.versions import HolderCounts, HolderRow, NewsView, NewVersion, VersionDraftView
 
-WHATS_NEW_LENGTH: Final = 2000
 PAGE: Final = 50
 """Holders on one page of the dry run."""
 NEWS_FOR: Final = timedelta(days=30)
 """How long a course's page tells that a badge has a new version."""
-LAST_END: Final = timedelta(days=365 * 20)
-"""Later ends are typing errors."""
-
-Narrate = Callable[[Criterion], str]
-
-
-class Policy(StrEnum):
-    """What happens to the badges of the versions before."""
-
-    KEEP = "keep"
-    DATE = "date"
-    NOW = "now"
-
-
-class Fate(StrEnum):
-    """What happens to one badge."""
-
-    STAYS = "stays"
-    ENDS = "ends"
-    ENDS_EARLIER = "ends_earlier"
-    """It ends before that anyway."""
-
-
-class Prospect(StrEnum):
-    """How a holder stands towards the new version, from what is stored."""
-
-    MEETS = "meets"
-    NOT_YET = "not_yet"
-    UNKNOWN = "unknown"
-    NOT_HERE = "not_here"
-    """No learner of a course in which the micromodule stands: they do not get it from what is known."""
-
-
-@dataclass(frozen=True, slots=True)
-class Author:
-    """Who prepares a version, and where."""
-
-    organisation_id: str
-    actor: str
-    context_id: str | None
-    """The one course of an instructor; null for staff."""
-    product: str | None = None
-    """Of the course's platform."""
-
-    @classmethod
-    def teaching(cls, session: SessionView) -> Author:
-        """An instructor in the course of their session.
-
-        :raises NotAllowed: unless the person may configure the course's badges.
-        """
-        organisation_id, context_id = configured_course(session)
-        return cls(organisation_id, f"{audit.LEARNER}{session.learner_id}", context_id, session.product)
-
-    @classmethod
-    def on_staff(cls, staff: Acting) -> Author:
-        """Somebody of the organisation's staff.
-
-        :raises NotAllowed: without the right to edit micromodules.
-        """
-        staff.require(Permission.EDIT_MICROMODULES)
-        return cls(staff.organisation_id, staff.actor, None)
-
-
-@dataclass(frozen=True, slots=True)
-class VersionForm:
-    """The describe form of a next version."""
-
-    micromodule_id: str
-    name: str
-    """As published."""
-    number: int
-    """Of the version that is prepared."""
-    form: MicromoduleForm
-    revision: str
-    """The published version that this begins from."""
-    micromodule_choices: Choices
-    achievement_choices: Choices
-    supports_mirror: bool
-    supports_gates: bool
-    is_known: bool
-    has_badge: bool
-    is_unsaved: bool = False
-    """The form is what somebody typed before."""
-    is_outdated: bool = False
-    """What was typed before began from a version that is no longer the newest."""
-    issuer_choices: Choices = ()
-    """None: whoever signed badges of the versions before signs those of the next."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What the author says beside the form, as typed."""
-
-    whats_new: str = ""
-    policy: str = Policy.KEEP.value
-    expires_on: str = ""
-
-    @classmethod
-    def from_fields(cls, fields: Mapping[str, str]) -> Answer:
-        """Read the HTML field names of the page."""
-        return cls(
-            fields.get("whats_new", "").replace("\r\n", "\n").strip(),
-            fields.get("policy", Policy.KEEP.value),
-            fields.get("expires_on", "").strip(),
-        )
-
-    def to_fields(self) -> dict[str, str]:
-        """The same as HTML fields."""
-        return {"whats_new": self.whats_new, "policy": self.policy, "expires_on": self.expires_on}
-
-    def problems(self, now: datetime, *, has_badge: bool) -> tuple[Problem, ...]:
-        """What keeps it from being published."""
-        if not has_badge:
-            return ()
-        found = list(text_problems("whats_new", self.whats_new, WHATS_NEW_LENGTH))
-        if self.policy not in tuple(Policy):
-            found.append(Problem("policy", FormProblem.UNKNOWN_CHOICE))
-        if self.policy == Policy.DATE:
-            at = parse_moment(self.expires_on, is_end=True)
-            if not self.expires_on:
-                found.append(Problem("expires_on", FormProblem.REQUIRED))
-            elif at is None:
-                found.append(Problem("expires_on", FormProblem.NOT_A_DATE))
-            elif not now < at < now + LAST_END:
-                found.append(Problem("expires_on", FormProblem.NOT_IN_FUTURE))
-        return tuple(found)
-
-    def ends_at(self, now: datetime) -> datetime | None:
-        """When the badges of the versions before end; ``None`` where they stay, or no date was said."""
-        if self.policy == Policy.NOW:
-            return now
-        return parse_moment(self.expires_on, is_end=True) if self.policy == Policy.DATE else None
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """What is published beside what would be."""
-
-    micromodule_id: str
-    before: DescribedVersion
-    after: NewMicromodule
-    number: int
-    differences: Differences
-    answer: Answer
-    """Empty where nobody has answered yet."""
-    has_badge: bool
-    courses: int
-    """In which it is published."""
-    holders: HolderCounts
-    """Of the versions before."""
-    ends_at: datetime | None
-    mark: str
-    """Of what is compared: nobody publishes what they did not see."""
-
-    @property
-    def before_criterion(self) -> Criterion:
-        """What is asked now."""
-        return parse_criteria(self.before.criteria)
-
-    @property
-    def after_criterion(self) -> Criterion:
-        """What would be asked."""
-        return parse_criteria(self.after.criteria)
-
-
-@dataclass(frozen=True, slots=True)
-class Holder:
-    """One line of the dry run."""
-
-    row: HolderRow
-    fate: Fate
-    ends_at: datetime | None
-    prospect: Prospect
-
-
-@dataclass(frozen=True, slots=True)
-class HoldersPage:
-    """Who holds a version before, and what becomes of it."""
-
-    holders: tuple[Holder, ...]
-    page: int
-    pages: int
-    shown: int
-    """How many are listed on all pages."""
-    others: int
-    """Of other courses, whom an instructor is not shown."""
-    counts: HolderCounts
-    answer: Answer
-    ends_at: datetime | None
 
 
 class AwardingPort(Protocol):
@@ -424,7 +240,7 @@ class Versions:
         new = describe_form(
             self.database, organisation_id, form, narrate, language, signed_by=published.issuer_id
         )
-        found = differences(_said(published), _said_by(new))
+        found = differences(said(published), said_by(new))
         if found.is_empty:
             check_form([Problem("criteria", FormProblem.NOTHING_NEW)])
         with self.database.read() as reading:
@@ -472,7 +288,7 @@ class Versions:
         prospects = self._prospects(organisation_id, compared.after_criterion, standing, rows)
         return HoldersPage(
             tuple(
-                Holder(row, *_fate(row, compared.ends_at, compared.answer), prospects[row.award_id])
+                Holder(row, *fate(row, compared.ends_at, compared.answer), prospects[row.award_id])
                 for row in rows
             ),
             page,
@@ -502,7 +318,7 @@ class Versions:
             tried = self.awarding.simulate(
                 organisation_id, context_id, criterion, placement_id=standing[context_id], learner_ids=ids
             )
-            decided = {decision.learner_id: _prospect(decision) for decision in tried.decisions}
+            decided = {decision.learner_id: prospect(decision) for decision in tried.decisions}
             for row in group:
                 found[row.award_id] = decided.get(row.learner_id, Prospect.NOT_HERE)
         return found
@@ -714,75 +530,3 @@ def _column_maxima(
         for name, maximum in maxima.items():
             found[name] = min(maximum, found.get(name, maximum))
     return found
-
-
-def _said(published: DescribedVersion) -> Said:
-    return Said(
-        {
-            "name": published.name,
-            "description": own_description(published.description, published.criteria_narrative),
-            "image_alt": published.image_alt,
-            **_details(published),
-        },
-        {"skills": published.skills, "alignments": _alignments(published.alignments)},
-        _picture(published.artwork),
-        parse_criteria(published.criteria),
-    )
-
-
-def _said_by(new: NewMicromodule) -> Said:
-    return Said(
-        {
-            "name": new.name,
-            "description": own_description(new.description, new.criteria_narrative),
-            "image_alt": new.image_alt,
-            **_details(new),
-        },
-        {"skills": new.skills, "alignments": _alignments(new.alignments)},
-        _picture(new.artwork),
-        parse_criteria(new.criteria),
-    )
-
-
-def _details(details: AchievementDetails) -> dict[str, str]:
-    """The details as comparable texts; the page says those that are codes in words."""
-    texts = {
-        "credits": "" if details.credits is None else f"{plain(details.credits)} {details.credit_unit}",
-        "validity": "" if details.validity_months is None else str(details.validity_months),
-    }
-    for name in details.names():
-        value = getattr(details, name)
-        if name not in _DETAILS_APART:
-            texts[name] = "yes" if value is True else str(value or "")
-    return texts
-
-
-_DETAILS_APART = frozenset(
-    # The descriptions of results follow from the criteria.
-    ("credits", "credit_unit", "validity_months", "alignments", "result_descriptions")
-)
-
-
-def _alignments(alignments: Sequence[AlignmentView]) -> tuple[str, ...]:
-    return tuple(f"{one.target_name} ({one.target_url})" for one in alignments)
-
-
-def _picture(artwork: Mapping[str, Any]) -> str:
-    """Equal for pictures that are drawn alike; their words in other words are compared as a text."""
-    return json.dumps({name: value for name, value in artwork.items() if name != "alt"}, sort_keys=True)
-
-
-def _fate(row: HolderRow, ends_at: datetime | None, answer: Answer) -> tuple[Fate, datetime | None]:
-    if answer.policy == Policy.KEEP or ends_at is None:
-        return Fate.STAYS, row.ends_at
-    own = row.ends_at.astimezone(UTC) if row.ends_at is not None else None
-    return (Fate.ENDS, ends_at) if own is None or own > ends_at else (Fate.ENDS_EARLIER, own)
-
-
-def _prospect(decision: Decision) -> Prospect:
-    if decision.exclusion is not None:
-        return Prospect.NOT_HERE
-    return _PROSPECTS[decision.state]
-
-
-_PROSPECTS = {State.MET: Prospect.MEETS, State.NOT_MET: Prospect.NOT_YET, State.UNKNOWN: Prospect.UNKNOWN}

@@ -10,8 +10,8 @@ from typing import Any
 
 from flask import url_for
 
+from lti_tool.services.next_version import Author
 from lti_tool.services.staffing import Acting
-from lti_tool.services.versions import Author
 from lti_tool.web.session import current_session, current_tool
 
 

@@ -9,7 +9,7 @@ from flask import Flask
 from flask_babel import gettext as _
 
 from lti_tool.domain.differences import Differences, ListChange, TextChange
-from lti_tool.services.versions import Fate, Prospect
+from lti_tool.services.next_version import Fate, Prospect
 from lti_tool.web.badge_details import achievement_type_word, credit_words, duration_words
 from lti_tool.web.criteria_words import describe
 

@@ -15,7 +15,8 @@ from werkzeug.wrappers import Response as AnyResponse
 from lti_tool.errors import Conflict, ErrorCode, NotAllowed, RequestInvalid
 from lti_tool.services.editing import Refusal
 from lti_tool.services.form_problems import FormProblem, Problem
-from lti_tool.services.versions import WHATS_NEW_LENGTH, Answer, Comparison, VersionForm, Versions
+from lti_tool.services.next_version import WHATS_NEW_LENGTH, Answer, Comparison, VersionForm
+from lti_tool.services.versions import Versions
 from lti_tool.web import composing, describing, desks, writing
 from lti_tool.web.criteria_words import narrate
 from lti_tool.web.desks import Desk

@@ -12,8 +12,8 @@ from lti_tool.keyring import Keyring
 from lti_tool.services.addresses import PublicUrls
 from lti_tool.services.issuing import Issuing
 from lti_tool.services.micromodule_form import MicromoduleForm
+from lti_tool.services.next_version import Author
 from lti_tool.services.retroactive import Retroactive
-from lti_tool.services.versions import Author
 from lti_tool.store import tables
 from lti_tool.store.dialects import insert_all_if_absent
 from tests import factories

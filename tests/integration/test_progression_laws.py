@@ -30,10 +30,11 @@ from lti_tool.credentials.verification import verify
 from lti_tool.domain.criteria import AllOf, Channel, Criterion, ScoreAtLeast
 from lti_tool.services.deciding import Deciding
 from lti_tool.services.doubting import Doubting
+from lti_tool.services.next_version import Answer, Author, Policy
 from lti_tool.services.replaying import Replaying
 from lti_tool.services.reviews import Reviews
 from lti_tool.services.signing_anew import LAST_LOOK_AFTER
-from lti_tool.services.versions import Answer, Author, Policy, Versions
+from lti_tool.services.versions import Versions
 from lti_tool.store import tables
 from lti_tool.store.database import Database
 from tests import factories

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lti_tool.bootstrap import Tool
 from lti_tool.services.micromodule_form import MicromoduleForm
-from lti_tool.services.versions import Author
+from lti_tool.services.next_version import Author
 from lti_tool.store import tables
 from tests import factories
 from tests.integration.cli.conftest import CommandLine

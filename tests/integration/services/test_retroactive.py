@@ -16,8 +16,8 @@ from lti_tool.domain.staff import Permission
 from lti_tool.errors import Conflict, ErrorCode, NotAllowed, NotFound, RequestInvalid
 from lti_tool.services import retroactive
 from lti_tool.services.micromodule_form import MicromoduleForm
+from lti_tool.services.next_version import Author
 from lti_tool.services.retroactive import DryRun, Retroactive
-from lti_tool.services.versions import Author
 from lti_tool.store import retroactive as people_store
 from lti_tool.store import runs, tables
 from tests import factories

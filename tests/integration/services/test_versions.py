@@ -24,7 +24,8 @@ from lti_tool.errors import Conflict, ErrorCode, NotAllowed, NotFound, RequestIn
 from lti_tool.services.criteria_format import parse_criteria
 from lti_tool.services.form_problems import FormProblem, Problem
 from lti_tool.services.micromodule_form import MicromoduleForm
-from lti_tool.services.versions import Answer, Author, Fate, Policy, Prospect, Versions
+from lti_tool.services.next_version import Answer, Author, Fate, Policy, Prospect
+from lti_tool.services.versions import Versions
 from lti_tool.store import audit, copies, privacy, schedule, tables
 from tests import factories
 from tests.factories import NOW, Course, Placed

@@ -12,7 +12,7 @@ from lti_tool.domain.differences import Said, differences
 from lti_tool.services.criteria_format import dump_criteria
 from lti_tool.services.criteria_tree import from_criterion
 from lti_tool.services.micromodule_form import MicromoduleForm
-from lti_tool.services.versions import (
+from lti_tool.services.next_version import (
     Answer,
     Comparison,
     Fate,

@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from lti_tool.domain.staff import StaffRole
 from lti_tool.errors import ErrorCode, RequestInvalid
 from lti_tool.services.form_problems import FormProblem, Problem
-from lti_tool.services.versions import Answer
+from lti_tool.services.next_version import Answer
 from lti_tool.web.version_words import whats_new
 from tests.gallery.version_pages import ANSWER, COURSE, CSRF, STAFF
 from tests.unit.web import next_version_views as views
