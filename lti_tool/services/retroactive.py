@@ -10,59 +10,43 @@ they never met. Nobody is awarded twice, however often it is run.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import math
-import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from lti_tool.domain.criteria import Criterion, Finding
-from lti_tool.domain.evaluation import evaluate
-from lti_tool.domain.retroactive import DateSource, Withheld, date_source
-from lti_tool.errors import Conflict, CredentialInvalid, ErrorCode, NotAllowed, NotFound, ToolError
-from lti_tool.platforms import PLATFORMS
+from lti_tool.domain.criteria import Criterion
+from lti_tool.errors import Conflict, ErrorCode, NotAllowed, NotFound
 from lti_tool.services import Hints
+from lti_tool.services.completers import Completer, Totals, sure_products, totals_of, with_findings
 from lti_tool.services.configuring import Choices
-from lti_tool.services.criteria_format import parse_criteria, parse_evidence
+from lti_tool.services.criteria_format import parse_criteria
 from lti_tool.services.deciding import IssuingPort, ScoringPort
 from lti_tool.services.describing import describe_form
 from lti_tool.services.micromodule_form import MicromoduleForm
 from lti_tool.services.next_version import Author
-from lti_tool.store import audit, bindings, micromodules, runs, schedule, versions
+from lti_tool.services.retroactive_run import KIND, GoOn, RetroactiveRuns, Say, open_run, record
+from lti_tool.store import bindings, micromodules, runs, versions
 from lti_tool.store import retroactive as store
 from lti_tool.store.bindings import DescribedVersion
 from lti_tool.store.database import Database
 from lti_tool.store.micromodules import NewMicromodule
-from lti_tool.store.retroactive import CompleterRow
 from lti_tool.store.runs import RunView
 from lti_tool.store.versions import VersionDraftView
-from lti_tool.telemetry import AWARDS, get_logger
 
-log = get_logger(__name__)
-
-KIND: Final = "retroactive"
 DRAFT: Final = "badge"
 """Of a version draft: the first badge of something that is published."""
-BATCH: Final = 500
-"""Completions per transaction: short enough that nobody waits for the write lock."""
-LEASE_SECONDS: Final = 120.0
-"""For one batch; whoever works renews it with each."""
 PAGE: Final = 50
 """People on one page of the dry run."""
-ORIGIN: Final = "retroactive"
-"""What the awards are counted under."""
-_TRIES: Final = 3
+AT_ONCE: Final = 500
+"""People read together, where everybody is."""
 
 Narrate = Callable[[Criterion], str]
-Say = Callable[[int, int | None], None]
-GoOn = Callable[[str, Sequence[str]], tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,38 +69,6 @@ class BadgeForm:
     supports_mirror: bool = False
     supports_gates: bool = False
     is_known: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Completer:
-    """Somebody who completed it, with what led to it."""
-
-    row: CompleterRow
-    source: DateSource
-    finding: Finding | None
-    """Made again from the evidence that was stored then; ``None`` where that is gone or cannot be read."""
-
-    @property
-    def withheld(self) -> Withheld | None:
-        """Why they get no badge."""
-        return None if self.row.withheld is None else Withheld(self.row.withheld)
-
-
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """How many get the badge, and how many do not."""
-
-    awarded: int = 0
-    left: int = 0
-    """Those among them who have left the course."""
-    seen: int = 0
-    """Those among them whose date is when the tool saw it."""
-    withheld: Mapping[Withheld, int] = field(default_factory=dict)
-
-    @property
-    def completed(self) -> int:
-        """Everybody."""
-        return self.awarded + sum(self.withheld.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +130,7 @@ class Retroactive:
             published = _published(reading, author, micromodule_id)
             kept = versions.draft(reading, organisation_id, micromodule_id, DRAFT)
             issuers = micromodules.issuer_choices(reading, organisation_id)
-            found = store.tallies(reading, organisation_id, micromodule_id, _sure_products())
+            found = store.tallies(reading, organisation_id, micromodule_id, sure_products())
         _require_bare(published)
         blank = MicromoduleForm(
             name=published.name, description=published.description, skills="\n".join(published.skills)
@@ -248,18 +200,18 @@ class Retroactive:
         with self.database.read() as reading:
             published = _published(reading, author, micromodule_id)
             kept = versions.draft(reading, organisation_id, micromodule_id, DRAFT)
-            totals = _totals(store.tallies(reading, organisation_id, micromodule_id, _sure_products()))
+            totals = totals_of(store.tallies(reading, organisation_id, micromodule_id, sure_products()))
             pages = max(1, math.ceil(totals.completed / PAGE))
             number = min(max(1, page), pages)
             rows = store.page(
                 reading,
                 organisation_id,
                 micromodule_id,
-                _sure_products(),
+                sure_products(),
                 offset=(number - 1) * PAGE,
                 limit=PAGE,
             )
-            people = _with_findings(reading, author, rows)
+            people = with_findings(reading, author, rows)
         _require_bare(published)
         criterion = parse_criteria(published.criteria)
         form = None if kept is None or narrate is None else _form_of(kept)
@@ -290,12 +242,12 @@ class Retroactive:
                         reading,
                         organisation_id,
                         micromodule_id,
-                        _sure_products(),
+                        sure_products(),
                         version_id=version_id,
                         after=last,
-                        limit=BATCH,
+                        limit=AT_ONCE,
                     )
-                    found = _with_findings(reading, author, rows)
+                    found = with_findings(reading, author, rows)
                 yield from found
 
     # -- switching on
@@ -359,8 +311,8 @@ class Retroactive:
                 store.bind(writing, organisation_id, one.id, badge.id)
                 bound.insert(0, [one.id, badge.id])
             versions.remove_draft(writing, organisation_id, micromodule_id, DRAFT)
-            run_id = _open(writing, author.organisation_id, author.actor, micromodule_id, bound, now)
-            _record(
+            run_id = open_run(writing, author.organisation_id, author.actor, micromodule_id, bound, now)
+            record(
                 writing,
                 organisation_id,
                 author.actor,
@@ -390,8 +342,8 @@ class Retroactive:
             bound = store.badged_versions(writing, organisation_id, micromodule_id)
             if not bound:
                 raise NotFound(ErrorCode.NOT_FOUND, "it issues no badge; switch one on, on its staff page")
-            run_id = _open(writing, organisation_id, actor, micromodule_id, bound, now)
-            _record(writing, organisation_id, actor, "badge.awarded_again", micromodule_id, now, run=run_id)
+            run_id = open_run(writing, organisation_id, actor, micromodule_id, bound, now)
+            record(writing, organisation_id, actor, "badge.awarded_again", micromodule_id, now, run=run_id)
         self.hints.offer("award_retroactively", run_id=run_id)
         return self.run(organisation_id, run_id)
 
@@ -457,7 +409,7 @@ class Retroactive:
                 is_changed = runs.resume(writing, organisation_id, run.id)
             if is_changed:
                 action = "run.paused" if pauses else "run.resumed"
-                _record(writing, organisation_id, author.actor, action, micromodule_id, now, run=run.id)
+                record(writing, organisation_id, author.actor, action, micromodule_id, now, run=run.id)
         if is_changed and not pauses:
             self.hints.offer("award_retroactively", run_id=run.id)
         return self.run(organisation_id, run.id)
@@ -473,225 +425,8 @@ class Retroactive:
         :param say: told how many of how many completions are done.
         :raises ConfigurationInvalid: ``key_…`` where a key cannot be used; the run stays as it is.
         """
-        holder = uuid.uuid4().hex
-        with self.database.write() as session:
-            found = runs.task(session, KIND, run_id)
-            if found is None or not _take(session, run_id, holder, self.clock()):
-                return
-            organisation_id, task = found
-            runs.begin(session, organisation_id, run_id, self.clock())
-        try:
-            with contextlib.suppress(_Stopped):
-                _Work(self, organisation_id, run_id, holder, task, say).do()
-        finally:
-            with self.database.write() as session:
-                runs.release_lease(session, runs.RUN_LEASE + run_id, holder)
-
-
-@dataclass
-class _Work:
-    """One process's work on one run."""
-
-    service: Retroactive
-    organisation_id: str
-    run_id: str
-    holder: str
-    task: dict[str, Any]
-    say: Say | None
-
-    def do(self) -> None:
-        if "total" not in self.task:
-            with self.service.database.read() as reading:
-                found = store.tallies(
-                    reading, self.organisation_id, self.task["micromodule_id"], _sure_products()
-                )
-            self.task["total"] = sum(one.people for one in found)
-        while self.task["at"] < len(self.task["versions"]):
-            version_id, badge_id = self.task["versions"][self.task["at"]]
-            self._award(version_id, badge_id)
-        self._sign_what_is_left()
-        self._offer_scores()
-        self._finish()
-
-    def _award(self, version_id: str, badge_id: str) -> None:
-        """Award everybody who completed one version, some at a time; sign each time."""
-        while True:
-            is_last, awarded = self._batch(version_id, badge_id)
-            AWARDS.labels(ORIGIN).inc(len(awarded))
-            self._sign([award.id for award in awarded])
-            if self.service.go_on is not None and awarded:
-                more = self.service.go_on(self.organisation_id, [award.learner_id for award in awarded])
-                self._sign(more)
-            if self.say is not None:
-                self.say(self.task["done"], self.task["total"])
-            if not self._goes_on:
-                raise _Stopped
-            if is_last:
-                return
-
-    def _batch(self, version_id: str, badge_id: str) -> tuple[bool, tuple[store.NewAward, ...]]:
-        """Award some; whether they were the last, and the awards that are new. Place and awards are kept
-        together."""
-        for tries_left in reversed(range(_TRIES)):
-            with self.service.database.read() as reading:
-                batch = store.batch(
-                    reading,
-                    self.organisation_id,
-                    self.task["micromodule_id"],
-                    _sure_products(),
-                    version_id=version_id,
-                    after=self.task["after"],
-                    limit=BATCH,
-                )
-            try:
-                return batch.is_last, self._keep(badge_id, batch)
-            except IntegrityError:
-                # Somebody was erased since they were read: the next reading does not find them.
-                if not tries_left:
-                    raise
-        raise AssertionError("the last try returns or raises")
-
-    def _keep(self, badge_id: str, batch: store.Batch) -> tuple[store.NewAward, ...]:
-        now = self.service.clock()
-        task = dict(self.task)
-        withheld = dict(task["withheld"])
-        for row in batch.people:
-            if row.withheld is not None:
-                withheld[row.withheld] = withheld.get(row.withheld, 0) + 1
-        new = [store.new_award(row) for row in batch.people if row.withheld is None]
-        with self.service.database.write() as writing:
-            added = store.store_awards(writing, self.organisation_id, badge_id, new, now)
-            task |= {
-                "withheld": withheld,
-                "awarded": task["awarded"] + len(added),
-                "done": task["done"] + len(batch.people),
-                "after": batch.last,
-            }
-            if batch.is_last:
-                task |= {"at": task["at"] + 1, "after": ""}
-            self._goes_on = runs.save(writing, self.run_id, "awards", task["done"], task["total"], task)
-            self._goes_on &= _take(writing, self.run_id, self.holder, now)
-        self.task = task
-        return added
-
-    _goes_on: bool = True
-
-    def _sign(self, award_ids: Sequence[str]) -> None:
-        if not award_ids:
-            return
-        try:
-            self.service.issuing.issue_for(award_ids)
-        except CredentialInvalid as error:
-            # The award stays, nobody else's waits for it, and the reconcile pass offers it again.
-            log.warning("credential_not_issued", error=str(error))
-            self.task["error_code"] = error.code.value
-
-    def _sign_what_is_left(self) -> None:
-        """What a worker awarded that was killed before it signed."""
-        last = ""
-        badge_ids = [badge_id for _, badge_id in self.task["versions"]]
-        while True:
-            with self.service.database.read() as reading:
-                ids = store.unsigned(reading, self.organisation_id, badge_ids, last, BATCH)
-            if not ids:
-                return
-            self._sign(ids)
-            last = ids[-1]
-            with self.service.database.write() as writing:
-                goes_on = runs.save(
-                    writing, self.run_id, "credentials", self.task["done"], self.task["total"], self.task
-                )
-                goes_on &= _take(writing, self.run_id, self.holder, self.service.clock())
-            if not goes_on:
-                raise _Stopped
-
-    def _offer_scores(self) -> None:
-        if self.service.scoring is None:
-            return
-        with self.service.database.read() as reading:
-            context_ids = store.contexts(
-                reading, self.organisation_id, [version_id for version_id, _ in self.task["versions"]]
-            )
-        for context_id in context_ids:
-            self.service.scoring.offer_due(self.organisation_id, context_id)
-
-    def _finish(self) -> None:
-        now = self.service.clock()
-        counts = {"awarded": self.task["awarded"], "withheld": self.task["withheld"]}
-        micromodule_id = self.task["micromodule_id"]
-        with self.service.database.write() as writing:
-            runs.finish(
-                writing,
-                self.organisation_id,
-                self.run_id,
-                now,
-                counts,
-                error_code=self.task.get("error_code"),
-            )
-            # Not before: a reading awards those who are still there, paused or not.
-            placed = versions.placed(writing, self.organisation_id, micromodule_id)
-            for context_id in sorted({one.context_id for one in placed if one.status == "active"}):
-                schedule.schedule_sync(writing, self.organisation_id, context_id, now)
-            _record(
-                writing,
-                self.organisation_id,
-                self.task["actor"],
-                "badge.awarded_retroactively",
-                micromodule_id,
-                now,
-                run=self.run_id,
-                **counts,
-            )
-
-
-class _Stopped(Exception):
-    """The run was paused, or another process took it over."""
-
-
-def _open(
-    writing: Session,
-    organisation_id: str,
-    actor: str,
-    micromodule_id: str,
-    bound: Sequence[Sequence[str]],
-    now: datetime,
-) -> str:
-    task = {
-        "micromodule_id": micromodule_id,
-        "versions": [list(pair) for pair in bound],
-        "actor": actor,
-        "at": 0,
-        "after": "",
-        "done": 0,
-        "awarded": 0,
-        "withheld": {},
-    }
-    return runs.open_task(writing, organisation_id, KIND, task, now)
-
-
-def _take(session: Session, run_id: str, holder: str, now: datetime) -> bool:
-    return runs.take_lease(session, runs.RUN_LEASE + run_id, holder, now, LEASE_SECONDS)
-
-
-def _record(
-    session: Session,
-    organisation_id: str,
-    actor: str,
-    action: str,
-    micromodule_id: str,
-    now: datetime,
-    **detail: Any,
-) -> None:
-    audit.record(
-        session,
-        organisation_id,
-        at=now,
-        actor=actor,
-        action=action,
-        subject_kind="micromodule",
-        subject_id=micromodule_id,
-        detail=detail,
-    )
+        parts = RetroactiveRuns(self.database, self.clock, self.issuing, self.scoring, self.go_on)
+        parts.work(run_id, say)
 
 
 def _published(reading: Session, author: Author, micromodule_id: str) -> DescribedVersion:
@@ -732,63 +467,3 @@ def _form_of(kept: VersionDraftView) -> MicromoduleForm:
 def _mark_of(kept: VersionDraftView) -> str:
     said = [kept.based_on_id, kept.content.get("fields")]
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:32]
-
-
-def _sure_products() -> tuple[str, ...]:
-    """The products whose rosters call no staff learners."""
-    return tuple(name for name, platform in PLATFORMS.items() if platform.roster_tells_staff)
-
-
-def _totals(found: Sequence[store.Tally]) -> Totals:
-    withheld: dict[Withheld, int] = {}
-    for one in found:
-        if one.withheld is not None:
-            reason = Withheld(one.withheld)
-            withheld[reason] = withheld.get(reason, 0) + one.people
-    given = [one for one in found if one.withheld is None]
-    return Totals(
-        sum(one.people for one in given),
-        sum(one.people for one in given if one.has_left),
-        sum(one.people for one in given if one.is_seen),
-        {reason: withheld[reason] for reason in Withheld if reason in withheld},
-    )
-
-
-def _with_findings(reading: Session, author: Author, rows: Sequence[CompleterRow]) -> tuple[Completer, ...]:
-    """What led to each completion, from what was stored then.
-
-    Who teaches one course reads no names of another's learners: of a course that is gone, say.
-    """
-    organisation_id = author.organisation_id
-    if author.context_id is not None:
-        rows = [
-            row
-            if row.context_id == author.context_id
-            else replace(row, name=None, user_id="", course=None, decision_id=None)
-            for row in rows
-        ]
-    ids = {row.decision_id for row in rows if row.decision_id is not None}
-    stored = store.decisions(reading, organisation_id, ids) if ids else {}
-    asked = {
-        id_: parse_criteria(criteria)
-        for id_, criteria in store.criteria(
-            reading, organisation_id, {row.version_id for row in rows}
-        ).items()
-    }
-    return tuple(
-        Completer(
-            row,
-            date_source(row.met_at, row.recorded_at),
-            _finding(asked.get(row.version_id), stored.get(row.decision_id or "")),
-        )
-        for row in rows
-    )
-
-
-def _finding(criterion: Criterion | None, evidence: Mapping[str, Any] | None) -> Finding | None:
-    if criterion is None or evidence is None:
-        return None
-    try:
-        return evaluate(criterion, parse_evidence(evidence))
-    except (ToolError, ArithmeticError, AttributeError, KeyError, TypeError, ValueError):
-        return None  # of a version before: the completion stands, its reasons cannot be told any more

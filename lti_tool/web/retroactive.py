@@ -20,7 +20,8 @@ from flask import (
 from werkzeug.wrappers import Response as AnyResponse
 
 from lti_tool.errors import Conflict, ErrorCode, NotAllowed, RequestInvalid
-from lti_tool.services.retroactive import BadgeForm, Completer, Retroactive
+from lti_tool.services.completers import Completer
+from lti_tool.services.retroactive import BadgeForm, Retroactive
 from lti_tool.web import composing, describing, desks
 from lti_tool.web.criteria_words import narrate
 from lti_tool.web.csv_cells import harmless, line

@@ -9,7 +9,7 @@ from datetime import datetime
 import pytest
 from sqlalchemy import select
 
-from lti_tool.services import retroactive
+from lti_tool.services import retroactive_run
 from lti_tool.store.tables import Award, Completion, Credential, Placement, VersionDraft
 from tests.journeys.campus import TOOL_URL, Campus
 from tests.journeys.test_choosing import picker_of, post, version_ids
@@ -55,7 +55,7 @@ def row_of(page: Page, name: str) -> str:
 def test_a_teacher_switches_the_badge_on_and_those_who_finished_have_it(
     campus: Campus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retroactive, "BATCH", 1)
+    monkeypatch.setattr(retroactive_run, "BATCH", 1)
     activity = without_badge(campus)
     campus.take_quiz("ada", 80)
     campus.take_quiz("bert", 30)
@@ -153,7 +153,7 @@ def test_a_worker_that_dies_in_between_loses_and_doubles_nothing(
     sqlite_campus: Campus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     campus = sqlite_campus
-    monkeypatch.setattr(retroactive, "BATCH", 1)
+    monkeypatch.setattr(retroactive_run, "BATCH", 1)
     activity = without_badge(campus)
     for name in ("ada", "bert", "carl"):
         campus.take_quiz(name, 90)

@@ -14,7 +14,7 @@ from lti_tool.domain.criteria import Criterion
 from lti_tool.domain.retroactive import DateSource, Withheld
 from lti_tool.domain.staff import Permission
 from lti_tool.errors import Conflict, ErrorCode, NotAllowed, NotFound, RequestInvalid
-from lti_tool.services import retroactive
+from lti_tool.services import retroactive_run
 from lti_tool.services.micromodule_form import MicromoduleForm
 from lti_tool.services.next_version import Author
 from lti_tool.services.retroactive import DryRun, Retroactive
@@ -239,7 +239,7 @@ def test_a_grade_that_was_lowered_since_is_told_and_the_completion_stands(office
 def test_a_paused_run_stops_after_the_batch_in_hand_and_goes_on_from_there(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retroactive, "BATCH", 2)
+    monkeypatch.setattr(retroactive_run, "BATCH", 2)
     office.people(5)
     run = office.switched_on()
 
@@ -272,7 +272,7 @@ class Killed(BaseException):
 def test_who_takes_over_from_a_killed_worker_loses_and_doubles_nothing(
     office: Office, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
-    monkeypatch.setattr(retroactive, "BATCH", 2)
+    monkeypatch.setattr(retroactive_run, "BATCH", 2)
     ids = office.people(5)
     run = office.switched_on()
 

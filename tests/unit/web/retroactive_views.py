@@ -11,8 +11,9 @@ from lti_tool.domain.criteria import AllOf, Attested, ScoreAtLeast
 from lti_tool.domain.evaluation import evaluate
 from lti_tool.domain.evidence import Evidence, Fact, Score
 from lti_tool.domain.retroactive import DateSource, Withheld
+from lti_tool.services.completers import Completer, Totals
 from lti_tool.services.micromodule_form import MicromoduleForm
-from lti_tool.services.retroactive import BadgeForm, Completer, DryRun, Totals
+from lti_tool.services.retroactive import BadgeForm, DryRun
 from lti_tool.store.retroactive import CompleterRow
 from lti_tool.store.runs import RunView
 from tests.unit.web.next_version_views import COMPARISON, LONG_WORD, MARK

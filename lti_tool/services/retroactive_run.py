@@ -1,0 +1,274 @@
+"""A run that awards a badge to all who completed its micromodule, some at a time, from where it stopped.
+
+Place and awards are kept in one transaction, and signing comes after: whoever is killed in between leaves
+awards without a credential, which the run itself finds at its end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from lti_tool.errors import CredentialInvalid
+from lti_tool.services.completers import sure_products
+from lti_tool.services.deciding import IssuingPort, ScoringPort
+from lti_tool.store import audit, runs, schedule, versions
+from lti_tool.store import retroactive as store
+from lti_tool.store.database import Database
+from lti_tool.telemetry import AWARDS, get_logger
+
+log = get_logger(__name__)
+
+KIND: Final = "retroactive"
+BATCH: Final = 500
+"""Completions per transaction: short enough that nobody waits for the write lock."""
+LEASE_SECONDS: Final = 120.0
+"""For one batch; whoever works renews it with each."""
+ORIGIN: Final = "retroactive"
+"""What the awards are counted under."""
+_TRIES: Final = 3
+
+Say = Callable[[int, int | None], None]
+GoOn = Callable[[str, Sequence[str]], tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class RetroactiveRuns:
+    """Does what is left of runs; :class:`~lti_tool.services.retroactive.Retroactive` opens them."""
+
+    database: Database
+    clock: Callable[[], datetime]
+    issuing: IssuingPort
+    scoring: ScoringPort | None
+    go_on: GoOn | None
+
+    def work(self, run_id: str, say: Say | None) -> None:
+        """As :meth:`Retroactive.work <lti_tool.services.retroactive.Retroactive.work>`."""
+        holder = uuid.uuid4().hex
+        with self.database.write() as session:
+            found = runs.task(session, KIND, run_id)
+            if found is None or not _take(session, run_id, holder, self.clock()):
+                return
+            organisation_id, task = found
+            runs.begin(session, organisation_id, run_id, self.clock())
+        try:
+            with contextlib.suppress(_Stopped):
+                _Work(self, organisation_id, run_id, holder, task, say).do()
+        finally:
+            with self.database.write() as session:
+                runs.release_lease(session, runs.RUN_LEASE + run_id, holder)
+
+
+@dataclass
+class _Work:
+    """One process's work on one run."""
+
+    service: RetroactiveRuns
+    organisation_id: str
+    run_id: str
+    holder: str
+    task: dict[str, Any]
+    say: Say | None
+
+    def do(self) -> None:
+        if "total" not in self.task:
+            with self.service.database.read() as reading:
+                found = store.tallies(
+                    reading, self.organisation_id, self.task["micromodule_id"], sure_products()
+                )
+            self.task["total"] = sum(one.people for one in found)
+        while self.task["at"] < len(self.task["versions"]):
+            version_id, badge_id = self.task["versions"][self.task["at"]]
+            self._award(version_id, badge_id)
+        self._sign_what_is_left()
+        self._offer_scores()
+        self._finish()
+
+    def _award(self, version_id: str, badge_id: str) -> None:
+        """Award everybody who completed one version, some at a time; sign each time."""
+        while True:
+            is_last, awarded = self._batch(version_id, badge_id)
+            AWARDS.labels(ORIGIN).inc(len(awarded))
+            self._sign([award.id for award in awarded])
+            if self.service.go_on is not None and awarded:
+                more = self.service.go_on(self.organisation_id, [award.learner_id for award in awarded])
+                self._sign(more)
+            if self.say is not None:
+                self.say(self.task["done"], self.task["total"])
+            if not self._goes_on:
+                raise _Stopped
+            if is_last:
+                return
+
+    def _batch(self, version_id: str, badge_id: str) -> tuple[bool, tuple[store.NewAward, ...]]:
+        """Award some; whether they were the last, and the awards that are new. Place and awards are kept
+        together."""
+        for tries_left in reversed(range(_TRIES)):
+            with self.service.database.read() as reading:
+                batch = store.batch(
+                    reading,
+                    self.organisation_id,
+                    self.task["micromodule_id"],
+                    sure_products(),
+                    version_id=version_id,
+                    after=self.task["after"],
+                    limit=BATCH,
+                )
+            try:
+                return batch.is_last, self._keep(badge_id, batch)
+            except IntegrityError:
+                # Somebody was erased since they were read: the next reading does not find them.
+                if not tries_left:
+                    raise
+        raise AssertionError("the last try returns or raises")
+
+    def _keep(self, badge_id: str, batch: store.Batch) -> tuple[store.NewAward, ...]:
+        now = self.service.clock()
+        task = dict(self.task)
+        withheld = dict(task["withheld"])
+        for row in batch.people:
+            if row.withheld is not None:
+                withheld[row.withheld] = withheld.get(row.withheld, 0) + 1
+        new = [store.new_award(row) for row in batch.people if row.withheld is None]
+        with self.service.database.write() as writing:
+            added = store.store_awards(writing, self.organisation_id, badge_id, new, now)
+            task |= {
+                "withheld": withheld,
+                "awarded": task["awarded"] + len(added),
+                "done": task["done"] + len(batch.people),
+                "after": batch.last,
+            }
+            if batch.is_last:
+                task |= {"at": task["at"] + 1, "after": ""}
+            self._goes_on = runs.save(writing, self.run_id, "awards", task["done"], task["total"], task)
+            self._goes_on &= _take(writing, self.run_id, self.holder, now)
+        self.task = task
+        return added
+
+    _goes_on: bool = True
+
+    def _sign(self, award_ids: Sequence[str]) -> None:
+        if not award_ids:
+            return
+        try:
+            self.service.issuing.issue_for(award_ids)
+        except CredentialInvalid as error:
+            # The award stays, nobody else's waits for it, and the reconcile pass offers it again.
+            log.warning("credential_not_issued", error=str(error))
+            self.task["error_code"] = error.code.value
+
+    def _sign_what_is_left(self) -> None:
+        """What a worker awarded that was killed before it signed."""
+        last = ""
+        badge_ids = [badge_id for _, badge_id in self.task["versions"]]
+        while True:
+            with self.service.database.read() as reading:
+                ids = store.unsigned(reading, self.organisation_id, badge_ids, last, BATCH)
+            if not ids:
+                return
+            self._sign(ids)
+            last = ids[-1]
+            with self.service.database.write() as writing:
+                goes_on = runs.save(
+                    writing, self.run_id, "credentials", self.task["done"], self.task["total"], self.task
+                )
+                goes_on &= _take(writing, self.run_id, self.holder, self.service.clock())
+            if not goes_on:
+                raise _Stopped
+
+    def _offer_scores(self) -> None:
+        if self.service.scoring is None:
+            return
+        with self.service.database.read() as reading:
+            context_ids = store.contexts(
+                reading, self.organisation_id, [version_id for version_id, _ in self.task["versions"]]
+            )
+        for context_id in context_ids:
+            self.service.scoring.offer_due(self.organisation_id, context_id)
+
+    def _finish(self) -> None:
+        now = self.service.clock()
+        counts = {"awarded": self.task["awarded"], "withheld": self.task["withheld"]}
+        micromodule_id = self.task["micromodule_id"]
+        with self.service.database.write() as writing:
+            runs.finish(
+                writing,
+                self.organisation_id,
+                self.run_id,
+                now,
+                counts,
+                error_code=self.task.get("error_code"),
+            )
+            # Not before: a reading awards those who are still there, paused or not.
+            placed = versions.placed(writing, self.organisation_id, micromodule_id)
+            for context_id in sorted({one.context_id for one in placed if one.status == "active"}):
+                schedule.schedule_sync(writing, self.organisation_id, context_id, now)
+            record(
+                writing,
+                self.organisation_id,
+                self.task["actor"],
+                "badge.awarded_retroactively",
+                micromodule_id,
+                now,
+                run=self.run_id,
+                **counts,
+            )
+
+
+class _Stopped(Exception):
+    """The run was paused, or another process took it over."""
+
+
+def open_run(
+    writing: Session,
+    organisation_id: str,
+    actor: str,
+    micromodule_id: str,
+    bound: Sequence[Sequence[str]],
+    now: datetime,
+) -> str:
+    """A run for (version, its badge) pairs, the newest first; its id."""
+    task = {
+        "micromodule_id": micromodule_id,
+        "versions": [list(pair) for pair in bound],
+        "actor": actor,
+        "at": 0,
+        "after": "",
+        "done": 0,
+        "awarded": 0,
+        "withheld": {},
+    }
+    return runs.open_task(writing, organisation_id, KIND, task, now)
+
+
+def _take(session: Session, run_id: str, holder: str, now: datetime) -> bool:
+    return runs.take_lease(session, runs.RUN_LEASE + run_id, holder, now, LEASE_SECONDS)
+
+
+def record(
+    session: Session,
+    organisation_id: str,
+    actor: str,
+    action: str,
+    micromodule_id: str,
+    now: datetime,
+    **detail: Any,
+) -> None:
+    """Into the audit log, beside the micromodule."""
+    audit.record(
+        session,
+        organisation_id,
+        at=now,
+        actor=actor,
+        action=action,
+        subject_kind="micromodule",
+        subject_id=micromodule_id,
+        detail=detail,
+    )
