@@ -152,7 +152,8 @@ class Keyring:
         self._keys_dir = keys_dir
         self._passphrase = passphrase
         self._lock = threading.Lock()
-        self._loaded: dict[Path, _Loaded] = {}
+        self._loaded: dict[Path, dict[Path, _Loaded]] = {}
+        """By folder and file; of files that are gone nothing is kept (:meth:`_forget_gone`)."""
 
     def signer(self, purpose: str, algorithm: Algorithm | None = None) -> Signer:
         """The active key of a purpose, the newest where there are several.
@@ -236,7 +237,7 @@ class Keyring:
         made = self.generate(purpose, before[0].algorithm if before else None)
         self._retire(before, now)
         for signer in self._signers(purpose, ("next",)):
-            self._path(signer).unlink(missing_ok=True)
+            self._unlink(self._path(signer))
         return made
 
     def compromise(self, purpose: str, kid: str, now: datetime) -> KeyView:
@@ -294,7 +295,7 @@ class Keyring:
             if retired_at is None:  # by a release that did not write it down: its time begins now
                 self._move(signer, "retired", retired_at=now)
             elif retired_at + OVERLAP <= now:
-                path.unlink(missing_ok=True)
+                self._unlink(path)
                 removed.append(signer.kid)
         return tuple(removed)
 
@@ -380,7 +381,7 @@ class Keyring:
         written_at = path.stat().st_mtime_ns
         self._write(signer, state, at=written_at, retired_at=retired_at, encrypted=encrypted)
         if state != signer.state:
-            path.unlink(missing_ok=True)
+            self._unlink(path)
 
     def _write(
         self,
@@ -414,10 +415,23 @@ class Keyring:
                         with contextlib.suppress(FileNotFoundError):  # retired between listing and looking
                             status = entry.stat(follow_symlinks=False)
                             entries.append((status.st_mtime_ns, Path(entry.path)))
+            self._forget_gone(folder, {path for _, path in entries})
             for _, path in sorted(entries, reverse=True):
                 with contextlib.suppress(FileNotFoundError):
                     found.setdefault(path.stem, Signer(purpose, path.stem, state, self._load(path).key))
         return tuple(found.values())
+
+    def _unlink(self, path: Path) -> None:
+        path.unlink(missing_ok=True)
+        with self._lock:
+            self._loaded.get(path.parent, {}).pop(path, None)
+
+    def _forget_gone(self, folder: Path, left: set[Path]) -> None:
+        """A key that was retired, removed or given up is not to be found in memory where it was used."""
+        with self._lock:
+            loaded = self._loaded.get(folder, {})
+            for path in loaded.keys() - left:
+                del loaded[path]
 
     def _check_folders(self, *folders: Path) -> None:
         """Whoever can write to a folder can put a key of their own there, which the tool would sign with."""
@@ -452,7 +466,7 @@ class Keyring:
         status = path.lstat()
         self._check_file(path, status)
         with self._lock:
-            loaded = self._loaded.get(path)
+            loaded = self._loaded.get(path.parent, {}).get(path)
         if loaded is not None and loaded.version == _version(status):
             return loaded
         try:
@@ -476,7 +490,7 @@ class Keyring:
             )
         loaded = _Loaded(_version(status), key, _ENCRYPTED in content, _retired_at(content))
         with self._lock:
-            self._loaded[path] = loaded
+            self._loaded.setdefault(path.parent, {})[path] = loaded
         return loaded
 
     def _opened(self, path: Path, content: bytes) -> object:

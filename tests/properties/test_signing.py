@@ -8,6 +8,7 @@ from typing import Any
 
 import pyoxigraph
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +19,7 @@ from lti_tool.credentials.errors import CredentialInvalid
 from lti_tool.credentials.jsonld import canonicalise
 from lti_tool.credentials.shapes import Shape, ShapeCache
 from lti_tool.credentials.signing import sign_credential
+from lti_tool.keyring import Signer as KeyringSigner
 from tests.unit.credentials.badges import NOW, RESULT_ID, Key, badge, full_badge
 
 HOSTILE = st.text(
@@ -135,6 +137,13 @@ def test_the_full_route_agrees_with_an_independent_one(text: str) -> None:
     document = of(narrative=text)
     document["name"] = text
     assert canonicalise(document) == by_pyoxigraph(document)
+
+
+@given(st.binary(min_size=32, max_size=32), st.binary(max_size=300))
+def test_signatures_are_the_bytes_that_another_library_makes(seed: bytes, message: bytes) -> None:
+    key = Ed25519PrivateKey.from_private_bytes(seed)
+    signer = KeyringSigner("issuers/1", "k", "active", key)
+    assert signer.sign(message) == signer.sign(message) == key.sign(message)
 
 
 def change(document: dict[str, Any], path: tuple[Any, ...], to: Any) -> dict[str, Any]:

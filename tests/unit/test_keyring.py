@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from lti_tool.keyring import (
     PUBLISHED_AHEAD,
     Algorithm,
     Keyring,
+    Signer,
     Tended,
     issuer_purpose,
     token_purpose,
@@ -53,6 +55,75 @@ def test_a_key_is_of_the_kind_its_purpose_asks_for_and_its_signatures_verify(key
     assert len(issuer.raw_public_key) == 32
     with pytest.raises(TypeError):
         _ = lti.raw_public_key
+
+
+# RFC 8032 §7.1: seed, message, signature
+RFC_8032 = {
+    "TEST 1": (
+        "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60",
+        "",
+        (
+            "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e06522490155"
+            "5fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b"
+        ),
+    ),
+    "TEST 2": (
+        "4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb",
+        "72",
+        (
+            "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da"
+            "085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00"
+        ),
+    ),
+    "TEST 3": (
+        "c5aa8df43f9f837bedb7442f31dcb7b166d38535076f094b85ce3a2e0b4458f7",
+        "af82",
+        (
+            "6291d657deec24024827e69c3abe01a30ce548a284743a445e3680d7db5ac3ac"
+            "18ff9b538d16f290ae67f760984dc6594a7c15e9716ed28dc027beceea1ec40a"
+        ),
+    ),
+    "TEST SHA(abc)": (
+        "833fe62409237b9d62ec77587520911e9a759cec1d19755b7da901b96dca3d42",
+        (
+            "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a"
+            "2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f"
+        ),
+        (
+            "dc2a4459e7369633a52b1bf277839a00201009a3efbf3ecb69bea2186c26b589"
+            "09351fc9ac90b3ecfdfbc7c66431e0303dca179c138ac17ad9bef1177331a704"
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("seed,message,signature", RFC_8032.values(), ids=RFC_8032)
+def test_ed25519_signatures_are_those_of_rfc_8032(seed: str, message: str, signature: str) -> None:
+    key = ed25519.Ed25519PrivateKey.from_private_bytes(bytes.fromhex(seed))
+    signer = Signer(ISSUER, "k", "active", key)
+    assert signer.sign(bytes.fromhex(message)).hex() == signature
+
+
+def test_a_signer_that_has_signed_shows_its_secret_to_nobody_who_prints_it(keyring: Keyring) -> None:
+    keyring.generate(ISSUER)
+    signer = keyring.signer(ISSUER)
+    signer.sign(b"message")
+    assert isinstance(signer.private_key, ed25519.Ed25519PrivateKey)
+    secret = signer.private_key.private_bytes_raw()
+    shown = f"{signer!r} {vars(signer)!r} {asdict(replace(signer, private_key=None))!r}"  # type: ignore[arg-type]
+    assert not any(form in shown for form in (repr(secret)[2:-1], secret.hex(), str(list(secret))[1:-1]))
+
+
+def test_a_key_that_is_used_no_more_is_not_kept_in_memory(keyring: Keyring, tmp_path: Path) -> None:
+    """Neither by the process that gives it up, nor by one that goes on signing beside it."""
+    other = Keyring(tmp_path / "keys")
+    seen = keyring.generate(ISSUER)
+    assert other.signer(ISSUER).kid == seen.kid
+    keyring.compromise(ISSUER, seen.kid, NOW)
+    (tmp_path / "keys" / ISSUER / "compromised" / f"{seen.kid}.pem").unlink()
+    for one in (keyring, other):
+        assert one.signer(ISSUER).kid != seen.kid
+        assert seen.kid not in repr(one.__dict__)
 
 
 def test_the_kid_is_the_thumbprint_that_another_implementation_computes(keyring: Keyring) -> None:

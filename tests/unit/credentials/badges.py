@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -29,6 +30,7 @@ from lti_tool.credentials.multikey import encode_ed25519
 from lti_tool.credentials.signing import sign_credential
 from lti_tool.credentials.status_list import StatusList, build_status_list_credential
 from lti_tool.credentials.verification import Report, verify
+from lti_tool.keyring import Signer
 
 NOW = datetime(2025, 11, 22, 9, 30, tzinfo=UTC)
 DID = "did:web:badges.example.edu"
@@ -73,7 +75,7 @@ ACHIEVEMENT = AchievementDocument(
 
 @dataclass
 class Key:
-    """An Ed25519 key that signs as one verification method."""
+    """An Ed25519 key that signs as one verification method, by the way that the tool's keys take."""
 
     verification_method: str = f"{DID}#key-1"
     private: Ed25519PrivateKey = field(
@@ -81,7 +83,11 @@ class Key:
     )
 
     def sign(self, data: bytes) -> bytes:
-        return self.private.sign(data)
+        return self._signer.sign(data)
+
+    @cached_property
+    def _signer(self) -> Signer:
+        return Signer("issuers/1", "key-1", "active", self.private)
 
     @property
     def public(self) -> str:
