@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import StrEnum
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy.orm import Session
 
@@ -38,6 +39,25 @@ class Looked:
 
     opened: int = 0
     settled: int = 0
+
+
+class Ground(StrEnum):
+    """What is left of the reason for which a badge is going to be revoked."""
+
+    HOLDS = "holds"
+    """It is as it was, or worse, or cannot be told."""
+    GONE = "gone"
+    """The facts are good again."""
+    OTHER = "other"
+    """It is gone, and something else is to be said against the badge, about which nobody has decided."""
+
+
+class Standing(NamedTuple):
+    """How things stand with a badge that is going to be revoked."""
+
+    ground: Ground
+    decision_id: str | None
+    """The latest about it."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +122,23 @@ class Doubting:
         REVIEWS.labels("settled").inc(settled)
         log.info("reviews_looked_over", context_id=context_id, opened=opened, settled=settled)
         return Looked(opened, settled)
+
+    def standing(
+        self, organisation_id: str, context_id: str, learner_id: str, review_id: str
+    ) -> Standing | None:
+        """Whether a revocation that somebody decided still has its reason, by what is known now.
+
+        :returns: ``None`` where none waits.
+        """
+        ids = [learner_id]
+        with self.database.read() as session:
+            review = doubts.pending(session, organisation_id, review_id)
+            if review is None:
+                return None
+            gates = doubts.doubted_gates(session, organisation_id, context_id)
+            known = {review.now.award_id: review}
+            found = self._found(session, organisation_id, context_id, ids, gates, known, self.clock())
+        return Standing(_ground(review, found), review.now.now_id)
 
     def _found(
         self,
@@ -209,6 +246,16 @@ def _changes(
     if digest != review.digest:
         cause = "reset" if review.cause == "reset" else _cause(why, is_reset=is_reset)
         yield review, {"digest": digest, "decision_now_id": doubt.now_id, "cause": cause}
+
+
+def _ground(review: doubts.OpenReview, found: _Found) -> Ground:
+    if review.now.award_id not in found:
+        # What is not known any more spares nobody: it was known when somebody decided.
+        return Ground.GONE if _is_over(review, found) else Ground.HOLDS
+    if review.cause == "left":
+        return Ground.OTHER if review.now.is_active else Ground.HOLDS
+    _, why = found[review.now.award_id]
+    return Ground.OTHER if why == "left" and review.cause != "reset" else Ground.HOLDS
 
 
 def _is_over(review: doubts.OpenReview, found: _Found) -> bool:

@@ -424,6 +424,7 @@ class _Acceptance:
                 "is_learner": rights.is_learner or (was_learner and not rights.is_staff),
                 "is_staff": rights.is_staff,
                 "is_active": True,
+                "left_at": None,
                 "seen_at": launches.touched(row.seen_at if row and row.is_active else None, self.now),
                 **proof,
             },

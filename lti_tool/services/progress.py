@@ -34,6 +34,7 @@ from lti_tool.platforms import ColumnGuidance, Platform, TotalOptOut, platform_f
 from lti_tool.services.awarding import Awarding, PlacementDecisions
 from lti_tool.services.freshness import Ages
 from lti_tool.services.launching import SessionView
+from lti_tool.services.reviews import SPARED_IS_NEWS
 from lti_tool.services.rights import viewed_course
 from lti_tool.store import (
     attestations,
@@ -180,6 +181,8 @@ class CourseProgressView:
     """How a teacher takes a column out of the course total here."""
     reviews: int = 0
     """Badges whose facts changed since the award, about which nobody has decided."""
+    spared: int = 0
+    """Badges that were to be revoked lately, and were not: their facts are good again."""
 
 
 @dataclass(frozen=True)
@@ -209,7 +212,9 @@ class CourseProgress:
                 reading, organisation_id, context_id, offset=(page - 1) * per_page, limit=per_page
             )
             run = runs.newest(reading, organisation_id, context_id)
-            waiting_reviews = reviews.count_undecided(reading, organisation_id, context_id)
+            waiting_reviews = reviews.waiting(
+                reading, organisation_id, context_id, self.awarding.clock() - SPARED_IS_NEWS
+            )
         learner_ids = [learner.learner_id for learner in learners]
         names = {learner.learner_id: learner.name for learner in learners}
         placed = self.awarding.preview(organisation_id, context_id, learner_ids, with_drafts=True)
@@ -286,7 +291,8 @@ class CourseProgress:
             total,
             self.ages.of(organisation_id, context_id, _oldest(course, shown)),
             platform.total_opt_out,
-            waiting_reviews,
+            waiting_reviews.undecided,
+            waiting_reviews.spared,
         )
 
 

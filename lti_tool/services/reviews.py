@@ -2,8 +2,8 @@
 
 A review opens when a grade was lowered or deleted, when somebody left, when a course was reset, and when a
 gate that a badge rests on let everybody through. It closes by itself when things are as they were. A
-revocation waits some hours in which it can be undone; the reconcile pass carries it out. Nothing is taken
-back by itself.
+revocation waits some hours in which it can be undone; then the reconcile pass carries it out, unless what was
+decided about is gone by then. Nothing is taken back by itself.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from lti_tool.domain.awarding import Candidate, decide_award
 from lti_tool.domain.criteria import Criterion, Finding
 from lti_tool.errors import Conflict, ErrorCode, NotAllowed, NotFound
 from lti_tool.services import Hints
-from lti_tool.services.doubting import Doubting, add_criteria, read_evidence
+from lti_tool.services.doubting import Doubting, Ground, Standing, add_criteria, read_evidence
 from lti_tool.services.form_problems import FormProblem, Problem, check_form, text_problems
 from lti_tool.services.launching import SessionView
 from lti_tool.services.overview import Page
@@ -28,7 +28,7 @@ from lti_tool.services.rights import configured_course, viewed_course
 from lti_tool.store import audit
 from lti_tool.store import reviews as store
 from lti_tool.store.database import Database
-from lti_tool.store.doubts import ASKED, KEPT, OPEN, REVOKED, Evidenced, evidence_of
+from lti_tool.store.doubts import ASKED, KEPT, OPEN, REVOKED, SETTLED, Evidenced, evidence_of
 from lti_tool.store.reviews import ReviewFilter, ReviewRow
 from lti_tool.telemetry import REVIEWS, get_logger
 
@@ -36,6 +36,8 @@ QUESTION_LENGTH: Final = 2000
 ANSWER_LENGTH: Final = 2000
 MOST_AT_ONCE: Final = 200
 """Reviews that are decided with one reason."""
+SPARED_IS_NEWS: Final = timedelta(days=14)
+"""For so long those who teach are told that a badge was not revoked after all."""
 
 log = get_logger(__name__)
 
@@ -48,6 +50,8 @@ class ReviewList:
     wanted: ReviewFilter
     undecided: int
     can_decide: bool
+    spared: int = 0
+    """Badges that were to be revoked lately, and were not: their facts are good again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,8 @@ class ReviewView:
     can_decide: bool
     can_undo: bool
     decided_by_name: str | None
+    is_good_again: bool = False
+    """It is to be revoked, and what was decided about is gone: it will not be, if that stays so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +123,7 @@ class Reviews:
         """
         organisation_id, context_id = viewed_course(session)
         with self.database.read() as reading:
-            undecided = store.count_undecided(reading, organisation_id, context_id)
+            waiting = store.waiting(reading, organisation_id, context_id, self.clock() - SPARED_IS_NEWS)
             total = store.count(reading, organisation_id, context_id, wanted)
             pages = max(1, -(-total // per_page))
             number = min(max(1, page), pages)
@@ -129,7 +135,8 @@ class Reviews:
                 offset=(number - 1) * per_page,
                 limit=per_page,
             )
-        return ReviewList(Page(rows, number, pages, total), wanted, undecided, _may_decide(session))
+        page_ = Page(rows, number, pages, total)
+        return ReviewList(page_, wanted, waiting.undecided, _may_decide(session), waiting.spared)
 
     def view(self, session: SessionView, review_id: str) -> ReviewView:
         """One review of the course.
@@ -140,7 +147,12 @@ class Reviews:
         organisation_id, context_id = viewed_course(session)
         with self.database.read() as reading:
             review = _own(store.some(reading, organisation_id, context_id, [review_id]))
-            then_id, now_id = review.decision_then_id, review.decision_now_id
+        standing = None
+        if review.is_pending:
+            standing = self.doubting.standing(organisation_id, context_id, review.learner_id, review_id)
+        then_id = review.decision_then_id
+        now_id = review.decision_now_id if standing is None else standing.decision_id
+        with self.database.read() as reading:
             made = evidence_of(reading, organisation_id, [id_ for id_ in (then_id, now_id) if id_])
             criteria: dict[str, Criterion | None] = {}
             add_criteria(reading, made.values(), criteria)
@@ -155,6 +167,7 @@ class Reviews:
             _may_decide(session),
             review.is_pending and review.takes_effect_at is not None and review.takes_effect_at > now,
             names.get(review.decided_by or ""),
+            standing is not None and standing.ground is not Ground.HOLDS,
         )
 
     # -- what they decide
@@ -346,11 +359,21 @@ class Reviews:
             return store.due(session, self.clock(), limit)
 
     def carry_out(self, review_id: str) -> bool:
-        """Revoke the badge, if its time has come and nobody has undone it; whether it was done now."""
+        """Revoke the badge, if its time has come and nobody has undone it; whether it was done now.
+
+        Where what was decided about is gone meanwhile (the grade is good again, who had left is back), the
+        badge stays and the review is closed; what else there is to be said against it opens another.
+        """
         now = self.clock()
         with self.database.read() as session:
             wanted = store.revocation(session, review_id, now)
         if wanted is None:
+            return False
+        standing = self.doubting.standing(
+            wanted.organisation_id, wanted.context_id, wanted.learner_id, review_id
+        )
+        if standing is not None and standing.ground is not Ground.HOLDS:
+            self._spare(wanted, review_id, standing, now)
             return False
 
         def claim(session: Session) -> None:
@@ -370,6 +393,35 @@ class Reviews:
             return False
         REVIEWS.labels("carried_out").inc()
         return True
+
+    def _spare(self, wanted: store.Revocation, review_id: str, standing: Standing, now: datetime) -> None:
+        with self.database.write() as session:
+            is_spared = store.change(
+                session,
+                wanted.organisation_id,
+                review_id,
+                store.can_be_carried_out(now),
+                status=SETTLED,
+                spared_at=now,
+                decision_now_id=standing.decision_id,
+            )
+            if is_spared:
+                audit.record(
+                    session,
+                    wanted.organisation_id,
+                    at=now,
+                    actor="rule",
+                    action="review.spared",
+                    subject_kind="review",
+                    subject_id=review_id,
+                    detail={
+                        "placement": wanted.placement_id,
+                        "credential": wanted.credential_id,
+                        "cause": wanted.cause,
+                    },
+                )
+        REVIEWS.labels("spared").inc(is_spared)
+        self.doubting.look(wanted.organisation_id, wanted.context_id, [wanted.learner_id])
 
 
 def _may_decide(session: SessionView) -> bool:

@@ -51,7 +51,7 @@ class DoubtedGate(NamedTuple):
 
 
 class OpenReview(NamedTuple):
-    """A review nobody has decided, beside how things stand."""
+    """A review that nobody has decided, or whose badge is not revoked yet, beside how things stand."""
 
     id: str
     cause: str
@@ -144,7 +144,7 @@ def resting_on(
 def left(
     session: Session, organisation_id: str, context_id: str, learner_ids: Sequence[str] | None, now: datetime
 ) -> tuple[Doubt, ...]:
-    """Badges earned in a course by those who are gone from it, as a whole roster said."""
+    """Badges earned in a course by those who went from it since, as a whole roster said."""
     query = (
         select(*_DOUBT)
         .select_from(Membership)
@@ -159,6 +159,8 @@ def left(
             Membership.is_active.is_(False),
             Membership.is_learner.is_(True),
             Membership.is_staff.is_(False),
+            # A badge may be switched on for those who finished long ago: that they have gone is no news then.
+            Membership.left_at > Award.awarded_at,
             Award.organisation_id == organisation_id,
             Placement.status == "active",
             _in_force(now),
@@ -211,6 +213,22 @@ def undecided(
     session: Session, organisation_id: str, context_id: str, learner_ids: Sequence[str] | None
 ) -> tuple[OpenReview, ...]:
     """The reviews of a course that nobody has decided, with how things stand now."""
+    query = _reviews(organisation_id).where(Review.context_id == context_id, Review.status.in_(UNDECIDED))
+    if learner_ids is not None:
+        query = query.where(Review.learner_id.in_(learner_ids))
+    return tuple(_review(row) for row in session.execute(query))
+
+
+def pending(session: Session, organisation_id: str, review_id: str) -> OpenReview | None:
+    """A review whose badge is going to be revoked, with how things stand now; ``None`` for any other."""
+    query = _reviews(organisation_id).where(
+        Review.id == review_id, Review.status == REVOKED, Review.carried_out_at.is_(None)
+    )
+    row = session.execute(query).one_or_none()
+    return None if row is None else _review(row)
+
+
+def _reviews(organisation_id: str) -> Select[Any]:
     query = (
         select(
             Review.id.label("review_id"),
@@ -226,20 +244,16 @@ def undecided(
         .join(_Then, _Then.id == Review.decision_then_id)
         .join(
             Membership,
-            sa.and_(Membership.context_id == context_id, Membership.learner_id == Review.learner_id),
+            sa.and_(Membership.context_id == Review.context_id, Membership.learner_id == Review.learner_id),
         )
         .outerjoin(_Now, _IS_SAME_MATTER)
-        .where(
-            Review.organisation_id == organisation_id,
-            Review.context_id == context_id,
-            Review.status.in_(UNDECIDED),
-        )
+        .where(Review.organisation_id == organisation_id)
     )
-    if learner_ids is not None:
-        query = query.where(Review.learner_id.in_(learner_ids))
-    return tuple(
-        OpenReview(*row[:3], bool(row[3]), row[4], _doubt(row[5:])) for row in session.execute(query)
-    )
+    return cast("Select[Any]", query)
+
+
+def _review(row: Sequence[Any]) -> OpenReview:
+    return OpenReview(row[0], row[1], row[2], bool(row[3]), row[4], _doubt(row[5:]))
 
 
 def kept_digests(

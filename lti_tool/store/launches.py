@@ -138,6 +138,7 @@ class KnownMembership(NamedTuple):
     is_learner: bool
     is_staff: bool
     is_active: bool
+    left_at: datetime | None
     seen_at: datetime
     learner_proof: str
     proved_at: datetime | None

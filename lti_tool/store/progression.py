@@ -179,6 +179,8 @@ class VersionDraft(Base):
         UniqueConstraint("micromodule_id", "kind"),
         CheckConstraint("kind IN ('version', 'correction', 'badge')", name="kind"),
     )
+    spared_at: Mapped[datetime | None]
+    """When it was not revoked though that was decided: what had been decided about was gone by then."""
     id: Mapped[str] = key_column()
     organisation_id: Mapped[str] = owned_by("organisations", index=True)
     micromodule_id: Mapped[str] = owned_by("micromodules")

@@ -113,7 +113,11 @@ class Revocation(NamedTuple):
     """A revocation that somebody decided."""
 
     organisation_id: str
+    context_id: str
+    learner_id: str
+    placement_id: str
     credential_id: str
+    cause: str
     reason: str
     decided_by: str
 
@@ -121,11 +125,20 @@ class Revocation(NamedTuple):
 def revocation(session: Session, review_id: str, now: datetime) -> Revocation | None:
     """A revocation whose time has come; ``None`` where it was undone or is done."""
     row = session.execute(
-        select(Review.organisation_id, Credential.id, Review.reason, Review.decided_by)
+        select(
+            Review.organisation_id,
+            Review.context_id,
+            Review.learner_id,
+            Review.placement_id,
+            Credential.id,
+            Review.cause,
+            func.coalesce(Review.reason, ""),
+            func.coalesce(Review.decided_by, ""),
+        )
         .join(Credential, Credential.award_id == Review.award_id)
         .where(Review.id == review_id, can_be_carried_out(now))
     ).one_or_none()
-    return None if row is None else Revocation(row[0], row[1], row[2] or "", row[3] or "")
+    return None if row is None else Revocation(*row)
 
 
 # -- what people see
@@ -172,6 +185,7 @@ class ReviewRow:
     reason: str | None
     takes_effect_at: datetime | None
     carried_out_at: datetime | None
+    spared_at: datetime | None = None
 
     @property
     def is_undecided(self) -> bool:
@@ -213,6 +227,7 @@ def _rows() -> Select[Any]:
             Review.reason,
             Review.takes_effect_at,
             Review.carried_out_at,
+            Review.spared_at,
         )
         .select_from(Review)
         .join(Award, Award.id == Review.award_id)
@@ -314,15 +329,23 @@ def question_of(award_id: Any) -> Any:
     )
 
 
-def count_undecided(session: Session, organisation_id: str, context_id: str) -> int:
-    """How many reviews of a course wait for a person."""
-    query = (
-        select(func.count())
-        .select_from(Review)
-        .where(
+class Waiting(NamedTuple):
+    """What those who teach in a course have to know about its reviews."""
+
+    undecided: int
+    """Reviews that wait for a person."""
+    spared: int
+    """Badges that were to be revoked lately, and were not."""
+
+
+def waiting(session: Session, organisation_id: str, context_id: str, since: datetime) -> Waiting:
+    """How many reviews of a course wait, and how many revocations came to nothing since then."""
+    was_spared = sa.and_(Review.status == SETTLED, Review.spared_at > since)
+    row = session.execute(
+        select(func.count().filter(Review.status.in_(UNDECIDED)), func.count().filter(was_spared)).where(
             Review.organisation_id == organisation_id,
             Review.context_id == context_id,
-            Review.status.in_(UNDECIDED),
+            sa.or_(Review.status.in_(UNDECIDED), was_spared),
         )
-    )
-    return session.scalar(query) or 0
+    ).one()
+    return Waiting(*row)

@@ -240,7 +240,14 @@ def store_members(
 def _membership_changes(old: Any, new: Any) -> Changes:
     staff = sa.or_(old.is_staff, new.is_staff)
     is_learner = sa.and_(new.is_learner, sa.not_(staff))
-    values = {"is_learner": is_learner, "is_staff": staff, "is_active": new.is_active, "seen_at": new.seen_at}
+    left_at = sa.case((new.is_active, sa.null()), (old.is_active, new.seen_at), else_=old.left_at)
+    values = {
+        "is_learner": is_learner,
+        "is_staff": staff,
+        "is_active": new.is_active,
+        "seen_at": new.seen_at,
+        "left_at": left_at,
+    }
     differs = sa.or_(old.is_learner != is_learner, old.is_staff != staff, old.is_active != new.is_active)
     return values, differs
 
@@ -327,7 +334,7 @@ def deactivate_missing(
                 Membership.learner_id.in_(chunk),
                 Membership.seen_at < before,
             )
-            .values(is_active=False)
+            .values(is_active=False, left_at=read_started_at)
             .execution_options(synchronize_session=False)
         )
     return len(missing)
@@ -357,7 +364,7 @@ def deactivate_listed(
                     )
                 ),
             )
-            .values(is_active=False)
+            .values(is_active=False, left_at=read_started_at)
             .returning(Membership.id)
             .execution_options(synchronize_session=False)
         )

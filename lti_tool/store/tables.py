@@ -42,6 +42,7 @@ from lti_tool.store.participation import Gate as Gate
 from lti_tool.store.participation import GatePass as GatePass
 from lti_tool.store.participation import Submission as Submission
 from lti_tool.store.participation import SubmissionFile as SubmissionFile
+from lti_tool.store.progression import AchievementCare as AchievementCare
 from lti_tool.store.progression import CategoryChange as CategoryChange
 from lti_tool.store.progression import Milestone as Milestone
 from lti_tool.store.progression import MilestoneDecision as MilestoneDecision
@@ -281,6 +282,8 @@ class Membership(Base):
     """Sticky: once launched or listed as staff of this context, never awarded in it."""
     is_active: Mapped[bool] = mapped_column(default=True)
     """False only after a complete roster left the person out."""
+    left_at: Mapped[datetime | None]
+    """When that was noted; null for who is active, and where an earlier release noted it."""
     learner_proof: Mapped[str] = mapped_column(String(10), default="none")
     """What shows that the person is a learner here, where the roster alone does not: a launch as one, a
     score the platform took, the word of staff; or that the platform refused the score: not a student."""

@@ -60,6 +60,8 @@ def review_state(review: ReviewRow) -> str:
         return _("Answered") if review.answered_at is not None else _("Asked the learner")
     if review.status == "revoked":
         return _("To be revoked") if review.is_pending else _("Revoked")
+    if review.spared_at is not None:
+        return _("Not revoked after all")
     return {
         "open": _("To be decided"),
         "kept": _("Kept"),

@@ -59,8 +59,19 @@ class Class:
             tables.Membership,
             tables.Membership.learner_id == self.learners[number],
             is_active=is_active,
+            left_at=None if is_active else self.school.clock(),
         )
         self.decide()
+
+    def revoke(self) -> str:
+        """Decide the only review that waits; its id."""
+        review = next(one for one in self.all() if one.status in ("open", "asked"))
+        self.reviews.revoke(self.teacher(), review.id, "Not their own work.", review.digest)
+        return str(review.id)
+
+    def later(self) -> None:
+        """The time for undoing is over."""
+        self.school.clock.forward(hours=25)
 
     def all(self) -> list[Any]:
         return sorted(self.school.rows(tables.Review), key=lambda one: one.opened_at)
@@ -163,6 +174,23 @@ def test_who_left_is_reviewed_and_settles_with_coming_back(school: School) -> No
     assert [one.cause for one in of.all()] == ["left", "left"]
 
 
+def test_who_had_gone_before_the_award_is_no_news(school: School) -> None:
+    """A badge was switched on for those who had finished long ago."""
+    of = a_class(school)
+    school.change(
+        tables.Membership,
+        tables.Membership.learner_id == of.learners[0],
+        is_active=False,
+        left_at=school.clock.now - timedelta(days=30),
+    )
+    # The time is not known where an earlier release noted the leaving.
+    school.change(
+        tables.Membership, tables.Membership.learner_id == of.learners[1], is_active=False, left_at=None
+    )
+    of.decide()
+    assert of.all() == []
+
+
 def test_of_a_reset_course_the_reviews_say_so(school: School) -> None:
     of = a_class(school)
     school.change(tables.Context, tables.Context.id == of.course.context_id, emptied_at=school.clock())
@@ -263,6 +291,86 @@ def test_a_revocation_waits_can_be_undone_and_is_carried_out_in_time(school: Sch
         of.reviews.take_back(of.teacher(), review.id)
     of.decide()
     assert len(of.all()) == 1
+
+
+def test_nothing_is_revoked_once_the_facts_are_good_again(school: School) -> None:
+    of = a_class(school)
+    of.lower()
+    id_ = of.revoke()
+    of.lower(score=90)
+    of.later()
+    assert of.reviews.due(10) == (id_,)
+    assert not of.reviews.carry_out(id_)
+    assert not of.is_revoked()
+    assert of.reviews.due(10) == (), "it is not looked at again"
+    review = of.only()
+    assert (review.status, review.spared_at, review.carried_out_at) == ("settled", school.clock(), None)
+    assert review.reason == "Not their own work.", "what was decided stays on record"
+    assert of.actions() == ["review.revoked", "review.spared"]
+    (event,) = school.rows(tables.AuditEvent, tables.AuditEvent.action == "review.spared")
+    assert (event.actor, event.subject_id) == ("rule", id_)
+    assert not of.reviews.carry_out(id_), "a message that comes twice does nothing"
+
+
+def test_who_is_back_is_not_revoked_for_having_left(school: School) -> None:
+    of = a_class(school)
+    of.leave()
+    id_ = of.revoke()
+    of.leave(is_active=True)
+    of.later()
+    assert not of.reviews.carry_out(id_)
+    assert (of.only().status, of.is_revoked()) == ("settled", False)
+
+
+def test_a_revocation_for_a_reason_that_is_gone_is_asked_about_anew_where_there_is_another(
+    school: School,
+) -> None:
+    of = a_class(school)
+    of.leave()
+    id_ = of.revoke()
+    of.leave(is_active=True)
+    of.lower()
+    of.later()
+    assert not of.reviews.carry_out(id_)
+    assert not of.is_revoked()
+    first, second = of.all()
+    assert (first.status, second.status, second.cause) == ("settled", "open", "facts")
+
+
+def test_facts_that_are_worse_still_or_not_known_spare_nobody(school: School) -> None:
+    of = a_class(school)
+    of.lower()
+    worse = of.revoke()
+    of.lower(score=0)
+    of.later()
+    assert of.reviews.carry_out(worse)
+    of.lower(1)
+    unknown = of.revoke()
+    school.change(
+        tables.LineItem,
+        tables.LineItem.id == of.placed.line_item_id,
+        is_complete=False,
+        trouble="platform_unavailable",
+    )
+    of.decide()
+    of.later()
+    assert of.reviews.carry_out(unknown)
+
+
+def test_those_who_teach_are_told_what_was_not_revoked(school: School) -> None:
+    of = a_class(school)
+    of.lower()
+    id_ = of.revoke()
+    of.lower(score=90)
+    waits = of.reviews.view(of.teacher(), id_)
+    assert waits.is_good_again
+    assert waits.now is not None
+    assert waits.now.finding.state is State.MET, "the page does not show what is over"
+    of.later()
+    of.reviews.carry_out(id_)
+    assert of.reviews.listed(of.teacher(), ALL).spared == 1
+    school.clock.forward(days=15)
+    assert of.reviews.listed(of.teacher(), ALL).spared == 0, "it is news for a fortnight"
 
 
 def test_without_time_to_undo_the_queue_is_told_at_once(school: School) -> None:

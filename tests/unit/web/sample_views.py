@@ -450,7 +450,7 @@ def mixed(
 
 ATTEST = column("waiting", line_item_id="column-2", evidence_key="essay", tag=Channel.ATTEST, label="Essay")
 COURSES = {
-    "reviews": course(placement(column()), reviews=12),
+    "reviews": course(placement(column()), reviews=12, spared=2),
     "usual": course(),
     "first-run": course(placement(column("not_created"), rows=(), counts={}), roster_read_at=None),
     "waiting": course(placement(column("waiting"), ATTEST, rows=LEARNERS[1:3])),

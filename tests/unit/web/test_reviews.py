@@ -123,3 +123,18 @@ def test_the_wallet_and_the_course_lead_there(member: FlaskClient, tool: Sample)
     assert "/wallet/questions/review-2" in member.get("/l/session-1/wallet").text
     tool.wallet_view = replace(WALLETS["asked"], is_read_only=True)
     assert "/wallet/questions/" not in member.get("/l/session-1/wallet").text
+
+
+def test_what_was_not_revoked_after_all_is_told(member: FlaskClient, tool: Sample) -> None:
+    tool.course_view = COURSES["reviews"]
+    assert "2 badges were not revoked after all" in member.get("/l/session-1/course").text
+    tool.reviews.listed = lambda *_, **__: LISTS["spared"]
+    listed = member.get(f"{REVIEWS}?state=settled").text
+    assert "1 badge was not revoked after all" in listed
+    assert "Not revoked after all" in listed
+    tool.reviews.view = lambda *_: VIEWS["spared"]
+    shown = member.get(REVIEW).text
+    assert "It was to be revoked, and was not" in shown
+    assert "Somebody else sat the quiz." in shown
+    tool.reviews.view = lambda *_: VIEWS["good-again"]
+    assert "If that stays so, the badge is not revoked." in member.get(REVIEW).text

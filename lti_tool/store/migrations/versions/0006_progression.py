@@ -56,6 +56,7 @@ def _create_persons() -> None:
         _key(),
         _of("organisation_id", "organisations"),
         sa.Column("created_at", MOMENT, nullable=False),
+    op.add_column("memberships", sa.Column("left_at", MOMENT))
     )
     _index("persons", "organisation_id")
     with op.batch_alter_table("learners") as altered:
@@ -189,6 +190,7 @@ def _create_reviews() -> None:
         sqlite_where=sa.text("status = 'revoked' AND carried_out_at IS NULL"),
         postgresql_where=sa.text("status = 'revoked' AND carried_out_at IS NULL"),
     )
+        sa.Column("spared_at", MOMENT),
     op.create_index(
         "uq_reviews_open",
         "reviews",
@@ -281,3 +283,5 @@ def downgrade() -> None:
     for table in ("micromodule_categories", "categories"):
         with op.batch_alter_table(table) as altered:
             altered.drop_column("position")
+    with op.batch_alter_table("memberships") as altered:
+        altered.drop_column("left_at")
