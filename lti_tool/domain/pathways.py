@@ -182,6 +182,25 @@ def circle(graph: Graph, step: str) -> tuple[str, ...]:
     return ()
 
 
+def closed(before: Graph, after: Graph) -> tuple[str, ...]:
+    """The shortest circle through a step that a change of the graph made; empty where it made none.
+
+    What stood in a circle before the change is taken as given: that is not what was changed.
+    """
+    stuck = _steps(before).keys() - set(attainable(before))
+    given = {step: needs for step, needs in after.items() if step not in stuck}
+    reachable = set(attainable(given))
+    step = next((one for one in given if one not in reachable), None)
+    if step is None:
+        return ()
+    seen: set[str] = set()
+    while step not in seen:
+        # What cannot be reached needs something that cannot: following it leads round sooner or later.
+        seen.add(step)
+        step = next(one for need in given[step] for one in need.of if one not in reachable)
+    return circle(given, step)
+
+
 def way_to(graph: Graph, step: str) -> tuple[str, ...]:
     """``step`` and everything that it needs, and that these need, in an order to take them.
 

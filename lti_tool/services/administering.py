@@ -17,11 +17,21 @@ from lti_tool.domain.registrations import RegistrationStatus
 from lti_tool.domain.staff import Permission, StaffRole
 from lti_tool.errors import Conflict, ErrorCode, NotAllowed, NotFound
 from lti_tool.lti.claims import origin_of
+from lti_tool.services.circles import refuse_new_circles
 from lti_tool.services.form_problems import FormProblem, Problem, check_form, text_problems
 from lti_tool.services.registration import Registrations
 from lti_tool.services.revoking import Revoking
 from lti_tool.services.staffing import Acting
-from lti_tool.store import audit, catalogue, categories, credentials, milestones, organisations, oversight
+from lti_tool.store import (
+    audit,
+    catalogue,
+    categories,
+    credentials,
+    milestone_dues,
+    milestones,
+    organisations,
+    oversight,
+)
 from lti_tool.store import registrations as store
 from lti_tool.store.audit import ACTION_LENGTH, ACTOR_LENGTH, EventFilter
 from lti_tool.store.credentials import CredentialView
@@ -253,14 +263,15 @@ class Administering:
 
         :raises NotAllowed: without the right.
         :raises NotFound: NOT_FOUND, also for a category that is not there any more.
+        :raises Conflict: PATHWAY_CIRCLE where a milestone would ask for what asks for it.
         """
         staff.require(Permission.EDIT_MICROMODULES)
-        with self.database.write() as session:
-            organisations.lock(session, staff.organisation_id)
+        with self.database.write() as session, refuse_new_circles(session, staff.organisation_id):
             self._own_micromodule(session, staff, micromodule_id)
             known = {one.id for one in catalogue.categories(session, staff.organisation_id)}
             if not known.issuperset(category_ids):
                 raise NotFound(ErrorCode.NOT_FOUND)
+            milestone_dues.unsettle(session, staff.organisation_id)
             added, removed = catalogue.set_categories(
                 session, staff.organisation_id, micromodule_id, category_ids
             )
@@ -314,11 +325,15 @@ class Administering:
         """Offer a micromodule to no further course, or offer it again; where it stands, it stays.
 
         :raises NotAllowed: without the right. :raises NotFound: NOT_FOUND.
+        :raises Conflict: PATHWAY_CIRCLE where a milestone would ask for what asks for it: what is taken back
+            belongs to its categories again, and what is put aside may have been the other choice.
         """
         staff.require(Permission.EDIT_MICROMODULES)
-        now = self.clock()
-        with self.database.write() as session:
+        with self.database.write() as session, refuse_new_circles(session, staff.organisation_id):
             self._own_micromodule(session, staff, micromodule_id)
+            milestone_dues.unsettle(session, staff.organisation_id)
+            # Not before: whoever decided about milestones meanwhile did so before it.
+            now = self.clock()
             catalogue.set_archived(
                 session, staff.organisation_id, micromodule_id, now if is_archived else None
             )

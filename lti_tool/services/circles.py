@@ -1,19 +1,21 @@
 """Nobody publishes badges that ask for each other: circles are found where criteria are saved.
 
 The newest criteria of every step of an organisation, drafts included, have no circle. Whoever changes one of
-them asks here, inside the transaction that changes it and under one lock for the organisation, so that of two
-who would make a circle together the second is refused.
+them, or what a category or the organisation has of which some ask for all, asks here: inside the transaction
+that changes it and under one lock for the organisation, so that of two who would make a circle together the
+second is refused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 from sqlalchemy.orm import Session
 
 from lti_tool.domain.criteria import Criterion, HoldsAchievement, MicromodulesCompleted, leaves
-from lti_tool.domain.pathways import Graph, Need, circle, needs_of
+from lti_tool.domain.pathways import Graph, Need, circle, closed, needs_of
 from lti_tool.errors import Conflict, ErrorCode
 from lti_tool.services.criteria_format import parse_criteria
 from lti_tool.services.criteria_rows import RowKind
@@ -75,7 +77,12 @@ def circle_of(
     :param criterion: what it is to ask for; what is stored where nothing is said.
     """
     graph = read_graph(session, organisation_id, None if criterion is None else {step: criterion})
-    around = circle(graph, step)
+    return _called(session, organisation_id, graph, circle(graph, step))
+
+
+def _called(
+    session: Session, organisation_id: str, graph: Graph, around: Sequence[str]
+) -> tuple[tuple[str, str], ...]:
     if not around:
         return ()
     names = store.named(session, organisation_id, around)
@@ -102,8 +109,7 @@ def check_circle(
         following = around[1 % len(around)][0]
         if form is not None:
             field = _row_of(session, organisation_id, form, following) or field
-        names = tuple(name for _step, name in around)
-        check_form([Problem(field, FormProblem.ASKS_IN_CIRCLE, {"names": names[:NAMED]})])
+        check_form([Problem(field, FormProblem.ASKS_IN_CIRCLE, {"names": _names(around)})])
 
 
 def check_saved(session: Session, organisation_id: str, step: str, criterion: Criterion) -> None:
@@ -118,13 +124,42 @@ def check_saved(session: Session, organisation_id: str, step: str, criterion: Cr
 def refuse_published_circle(session: Session, organisation_id: str, step: str) -> None:
     """Refuse to publish what stands in a circle that was saved before circles were refused.
 
-    :raises Conflict: ``pathway_circle``.
+    :raises Conflict: ``pathway_circle``; ``names`` are the steps around.
     """
     organisations.lock(session, organisation_id)
-    around = circle_of(session, organisation_id, step)
+    _refuse(circle_of(session, organisation_id, step))
+
+
+@contextmanager
+def refuse_new_circles(session: Session, organisation_id: str, *, field: str | None = None) -> Iterator[None]:
+    """Refuse what the block writes, under the lock, if anything goes round in a circle by it that did not.
+
+    For changes of what sets have, by which several steps need others than before: sorting, putting aside and
+    taking back, and what is new. The caller's transaction is to end with the error.
+
+    :param field: of the form by which it is done, if there is one.
+    :raises RequestInvalid: ``form_invalid`` where there is a ``field``.
+    :raises Conflict: ``pathway_circle`` where there is none; ``names`` are the steps around.
+    """
+    organisations.lock(session, organisation_id)
+    before = read_graph(session, organisation_id)
+    yield
+    session.flush()
+    after = read_graph(session, organisation_id)
+    around = _called(session, organisation_id, after, closed(before, after))
+    if around and field is not None:
+        check_form([Problem(field, FormProblem.ASKS_IN_CIRCLE, {"names": _names(around)})])
+    _refuse(around)
+
+
+def _refuse(around: Sequence[tuple[str, str]]) -> None:
     if around:
-        names = tuple(name for _step, name in around)
-        raise Conflict(ErrorCode.PATHWAY_CIRCLE, " > ".join(step for step, _name in around), names=names)
+        detail = " > ".join(step for step, _name in around[:NAMED])
+        raise Conflict(ErrorCode.PATHWAY_CIRCLE, detail, names=_names(around))
+
+
+def _names(around: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+    return tuple(name for _step, name in around[:NAMED])
 
 
 def _row_of(session: Session, organisation_id: str, form: MicromoduleForm, step: str) -> str | None:

@@ -45,6 +45,7 @@ from lti_tool.services.choosing import (
     gates_of,
     read_picker,
 )
+from lti_tool.services.circles import refuse_new_circles
 from lti_tool.services.criteria_format import parse_criteria
 from lti_tool.services.describing import describe_form, draw, evidence_columns, of_badge
 from lti_tool.services.launching import SessionView
@@ -166,14 +167,15 @@ class Configuring:
             issuer_id = micromodules.default_issuer_id(writing, session.organisation_id)
             if issuer_id is None:
                 raise NotFound(ErrorCode.NOT_FOUND, "the organisation has no issuer")
-            version = micromodules.add_micromodule(
-                writing,
-                session.organisation_id,
-                issuer_id,
-                new,
-                now,
-                micromodule_id=micromodule_id,
-            )
+            with refuse_new_circles(writing, session.organisation_id, field="criteria"):
+                version = micromodules.add_micromodule(
+                    writing,
+                    session.organisation_id,
+                    issuer_id,
+                    new,
+                    now,
+                    micromodule_id=micromodule_id,
+                )
             if version is not None:
                 audit.record(
                     writing,
@@ -459,11 +461,12 @@ class Configuring:
         :returns: the category's id.
         :raises NotFound: ``micromodule_not_found``, also for another organisation's; nothing is changed then.
         :raises RequestInvalid: ``form_invalid`` for an empty or overlong name, or no micromodule.
+        :raises Conflict: ``pathway_circle`` where a milestone would ask for what asks for it.
         """
         name = " ".join(name.split())
         if not 1 <= len(name) <= CATEGORY_LENGTH or not micromodule_version_ids:
             raise RequestInvalid(ErrorCode.FORM_INVALID, "a category needs a name and a micromodule")
-        with self.database.write() as writing:
+        with self.database.write() as writing, refuse_new_circles(writing, organisation_id):
             for version_id in micromodule_version_ids:
                 version = micromodules.version(writing, organisation_id, version_id)
                 if version is None:

@@ -525,7 +525,7 @@ TEXTS: dict[ErrorCode, ErrorText] = {
     ErrorCode.PATHWAY_CIRCLE: ErrorText(
         _("These badges ask for each other"),
         _("It asks for something that needs this one first, so that nobody could ever earn either."),
-        _("Change its rules: saving them names every badge of the circle. Then publish it."),
+        _("Nothing was changed. Let one of them ask for something else first, then try again."),
     ),
     ErrorCode.BADGE_IS_ON: ErrorText(
         _("It issues a badge already"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from flask import Flask, Response, g, jsonify, make_response, render_template, request
 from flask_babel import refresh
@@ -10,7 +12,9 @@ from werkzeug.exceptions import HTTPException
 
 from lti_tool.errors import Busy, ErrorCode, LaunchRefused, ToolError
 from lti_tool.telemetry import LAUNCHES, get_logger
+from lti_tool.web.error_sentences import ErrorText
 from lti_tool.web.error_texts import text_of
+from lti_tool.web.form_words import circle_sentence
 from lti_tool.web.headers import frame_by_anybody, origin_of
 from lti_tool.web.returning import back_to_course, note_refused
 from lti_tool.web.session import current_tool, remember_session
@@ -60,7 +64,15 @@ def answer_tool_error(error: ToolError) -> Response:
         event, error_code=error.code.value, detail=error.detail, status=error.status
     )
     fresh = error.fresh_launch_url if isinstance(error, LaunchRefused) else None
-    return with_retry_after(_answer(error.code, error.status, fresh_launch_url=fresh), error)
+    answer = _answer(error.code, error.status, fresh_launch_url=fresh, params=error.params)
+    return with_retry_after(answer, error)
+
+
+def _happened(code: ErrorCode, text: ErrorText, params: Mapping[str, object]) -> str:
+    """What happened: of this one case, where there is more to say than of its code."""
+    if code is ErrorCode.PATHWAY_CIRCLE and params.get("names"):
+        return circle_sentence(params["names"])
+    return str(text.happened)
 
 
 def with_retry_after(response: Response, error: ToolError) -> Response:
@@ -110,19 +122,25 @@ def preferred_to_page(*types: str) -> str | None:
 
 
 def _answer(
-    code: ErrorCode, status: int, *, fresh_launch_url: str | None = None, incident: str | None = None
+    code: ErrorCode,
+    status: int,
+    *,
+    fresh_launch_url: str | None = None,
+    incident: str | None = None,
+    params: Mapping[str, object] = MappingProxyType({}),
 ) -> Response:
     remember_session()
     # The language may have been chosen before it was known whose page this is.
     refresh()  # type: ignore[no-untyped-call]
     text = text_of(code)
+    happened = _happened(code, text, params)
     if wants_json():
         response = jsonify(
             {
                 "type": "about:blank",
                 "title": str(text.title),
                 "status": status,
-                "detail": str(text.happened),
+                "detail": happened,
                 "code": code.value,
                 **({"incident": incident} if incident else {}),
             }
@@ -146,11 +164,12 @@ def _answer(
         "pages/error.html",
         layout=layout,
         text=text,
+        happened=happened,
         code=code.value,
         incident=incident,
         fresh_launch_url=fresh_launch_url if fresh_launch_url and origin_of(fresh_launch_url) else None,
         back_url=back_to_course(
-            error=f"{text.title}. {text.happened}", error_log=" ".join(filter(None, (code.value, incident)))
+            error=f"{text.title}. {happened}", error_log=" ".join(filter(None, (code.value, incident)))
         ),
         is_staff_page=request.path.startswith("/staff/"),
     )

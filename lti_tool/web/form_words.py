@@ -59,7 +59,8 @@ def builder_problem(code: str, params: Mapping[str, object]) -> str | None:
 
 def circle_sentence(names: object) -> str:
     """Which badges ask for each other, all the way round."""
-    around = [str(name) for name in names] if isinstance(names, tuple) else []
+    # Names of two writings in one sentence: each is set apart, or what asks for what would read backwards.
+    around = [f"\u2068{name}\u2069" for name in names] if isinstance(names, tuple) else []
     if not around:
         return _("Nobody could ever earn this: it asks for itself.")
     steps = [

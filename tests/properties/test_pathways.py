@@ -13,6 +13,7 @@ from lti_tool.domain.pathways import (
     Standing,
     attainable,
     circle,
+    closed,
     levels,
     met,
     opened_by,
@@ -64,6 +65,23 @@ def test_a_change_of_a_sound_graph_makes_a_circle_exactly_where_one_is_found(
     changed = {**graph, step: needs}
     found = circle(changed, step)
     assert (not found) == _is_sound(changed)
+
+
+@given(graphs, graphs)
+def test_any_change_of_a_sound_graph_closes_a_circle_exactly_where_one_is_found(
+    before: Graph, after: Graph
+) -> None:
+    assume(_is_sound(before))
+    found = closed(before, after)
+    assert (not found) == _is_sound(after)
+    for one, next_one in pairwise([*found, *found[:1]]):
+        assert any(next_one in need.of for need in after[one])
+
+
+@given(graphs)
+def test_a_circle_from_before_is_nobody_s_change(graph: Graph) -> None:
+    assert closed(graph, graph) == ()
+    assert closed(graph, {**graph, "behind": (Need(("a",)),)}) == ()
 
 
 @given(graphs, st.sampled_from(STEPS))

@@ -8,7 +8,7 @@ from bs4 import BeautifulSoup
 from flask import Flask
 from flask.testing import FlaskClient
 
-from lti_tool.errors import ErrorCode, NotFound
+from lti_tool.errors import Conflict, ErrorCode, NotFound
 from lti_tool.web.form_words import circle_sentence
 from lti_tool.web.pathway_map import HEIGHT, LINE, WIDTH, draw, in_lines
 from tests.unit.web.pathway_views import AROUND, PATHS, USUAL, WALLETS
@@ -110,6 +110,22 @@ def test_names_are_cut_to_two_lines() -> None:
 
 def test_a_circle_is_told_all_the_way_round(app: Flask) -> None:
     with app.test_request_context():
-        said = circle_sentence(("Maps", "Atlases"))
+        said = circle_sentence(("Maps", "Atlases")).replace("\u2068", "").replace("\u2069", "")
         assert "“Maps” asks for “Atlases”; “Atlases” asks for “Maps”" in said
         assert "itself" in circle_sentence(("Maps",)[1:])
+
+
+def test_what_closes_a_circle_is_refused_with_the_circle(member: FlaskClient, tool: Sample) -> None:
+    names = ("Maps", "أطلس", "<b>Bold</b>")
+
+    def refuse(*_: object) -> None:
+        raise Conflict(ErrorCode.PATHWAY_CIRCLE, "ids", names=names)
+
+    tool.pathways.path = refuse
+    answer = member.get(PATH)
+    assert answer.status_code == 409
+    said = BeautifulSoup(answer.text, "html.parser").select_one(".lead")
+    assert said is not None
+    for name in names:
+        assert f"“\u2068{name}\u2069”" in said.get_text()
+    assert not said.select("b")
