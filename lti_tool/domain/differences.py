@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from lti_tool.domain.criteria import LEAVES, AtLeast, Criterion, Leaf, Within
+from lti_tool.domain.criteria import LEAVES, AtLeast, Criterion, Leaf, Within, parts_needed
 
 MEANINGFUL: Final = frozenset({"achievement_type", "credits", "validity", "alignments"})
 """Fields whose change is another thing to hold, and no correction."""
@@ -152,9 +152,31 @@ def _dated(
 
 
 def _is_combined_anew(before: Criterion, after: Criterion) -> bool:
+    # A rule that was asked of everybody and is one of several now, or the other way round, counts otherwise
+    # also where nothing else was kept that it could be seen beside.
+    choices = dict(_choices(before))
+    if any(choices.get(name, way) != way for name, way in _choices(after)):
+        return True
     both = {name for name, _ in _rules(before)} & {name for name, _ in _rules(after)}
     kinds = Counter(name[:2] for name in both)
     return bool(_shape(before, kinds) != _shape(after, kinds))
+
+
+def _choices(criterion: Criterion) -> Iterator[tuple[_Name, tuple[int, ...]]]:
+    """Each rule with the choices that it stands in: of how many parts so many are enough."""
+    seen: Counter[tuple[type, str]] = Counter()
+
+    def of(one: Criterion, way: tuple[int, ...]) -> Iterator[tuple[_Name, tuple[int, ...]]]:
+        if isinstance(one, LEAVES):
+            kind = (type(one), one.key)
+            yield (*kind, seen[kind]), way
+            seen[kind] += 1
+            return
+        needed = len(one.parts) if isinstance(one, Within) else parts_needed(one)
+        for part in one.parts:
+            yield from of(part, (*way, needed) if needed < len(one.parts) else way)
+
+    yield from of(criterion, ())
 
 
 def _shape(criterion: Criterion, kept: Counter[tuple[type, str]]) -> Any:

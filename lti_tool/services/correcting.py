@@ -26,7 +26,7 @@ from lti_tool.services.form_problems import FormProblem, Problem, check_form, te
 from lti_tool.services.micromodule_form import ALT_LENGTH, MicromoduleForm
 from lti_tool.services.reissuing import REASON_LENGTH
 from lti_tool.services.staffing import Acting
-from lti_tool.store import audit, corrections, micromodules, pictures, reissues
+from lti_tool.store import audit, corrections, micromodules, pictures, reissues, versions
 from lti_tool.store.corrections import Carried, Words
 from lti_tool.store.database import Database
 from lti_tool.store.micromodules import AchievementVersionView
@@ -149,6 +149,10 @@ class Correcting:
             change = _change(session, organisation_id, version_id, typed)
         now = self.clock()
         with self.database.write() as session:
+            micromodule_id = corrections.micromodule_of(session, version_id)
+            if micromodule_id is not None:
+                # In everybody's order: whoever publishes its next version locks these before the badge's.
+                versions.lock(session, organisation_id, micromodule_id)
             former = corrections.words(session, organisation_id, version_id, for_change=True)
             if former is None or _mark(former) != mark:
                 raise _changed(version_id)

@@ -32,7 +32,8 @@ WHATS_NEW_LENGTH: Final = 2000
 LAST_END: Final = timedelta(days=365 * 20)
 """Later ends are typing errors."""
 
-Narrate = Callable[[Criterion], str]
+Narrate = Callable[[Criterion, str], str]
+"""Criteria in words, in a language (BCP 47)."""
 
 
 class Policy(StrEnum):
@@ -103,7 +104,7 @@ class VersionForm:
     """Of the version that is prepared."""
     form: MicromoduleForm
     revision: str
-    """The published version that this begins from."""
+    """Of what is published: of a next version after it, and of any correction, it is another."""
     micromodule_choices: Choices
     achievement_choices: Choices
     supports_mirror: bool
@@ -113,7 +114,13 @@ class VersionForm:
     is_unsaved: bool = False
     """The form is what somebody typed before."""
     is_outdated: bool = False
-    """What was typed before began from a version that is no longer the newest."""
+    """What was typed began from what is published no more: a version followed, or something was corrected."""
+    beside: Differences | None = None
+    """Where what was typed is outdated: what it says otherwise than what is published now."""
+    achievement_version_id: str | None = None
+    """Of what is published."""
+    language: str = ""
+    """Of the badge (BCP 47), and of its next version; empty where it issues none."""
     issuer_choices: Choices = ()
     """None: whoever signed badges of the versions before signs those of the next."""
 

@@ -18,14 +18,14 @@ from typing import Final, Protocol
 from sqlalchemy.orm import Session
 
 from lti_tool.domain.criteria import Attested, Criterion, GatePassed, leaves
-from lti_tool.domain.differences import Differences, differences
+from lti_tool.domain.differences import Differences
 from lti_tool.domain.renaming import renamed
 from lti_tool.errors import Conflict, ErrorCode, NotAllowed, NotFound
 from lti_tool.platforms import GateKind, platform_for
 from lti_tool.services import Hints
 from lti_tool.services.awarding import PlacementDecisions
 from lti_tool.services.circles import check_circle, check_saved
-from lti_tool.services.comparing import said, said_by
+from lti_tool.services.comparing import alt_of, carried_on, changes, form_changes, revision_of
 from lti_tool.services.configuring import gate_link_key
 from lti_tool.services.criteria_format import parse_criteria
 from lti_tool.services.describing import describe_form, evidence_columns
@@ -45,7 +45,17 @@ from lti_tool.services.next_version import (
     prospect,
 )
 from lti_tool.services.publishing import AT_ONCE, DecidingPort
-from lti_tool.store import audit, bindings, decisions, gates, micromodules, placements, runs, schedule
+from lti_tool.store import (
+    audit,
+    bindings,
+    currency,
+    decisions,
+    gates,
+    micromodules,
+    placements,
+    runs,
+    schedule,
+)
 from lti_tool.store import versions as store
 from lti_tool.store.bindings import DescribedVersion
 from lti_tool.store.database import Database
@@ -101,24 +111,32 @@ class Versions:
             course = (
                 placements.course(reading, organisation_id, author.context_id) if author.context_id else None
             )
-        form = _form_of(published)
+        form = form_of(published, {})
+        revision = revision_of(published)
         typed = None if kept is None or discards else MicromoduleForm.from_fields(kept.content["fields"])
+        is_outdated = kept is not None and typed is not None and kept.content.get("revision") != revision
+        has_badge = published.achievement_version_id is not None
         platform = None if author.product is None else platform_for(author.product)
         return VersionForm(
             micromodule_id,
             published.name,
             published.number + 1,
             form if typed is None else typed,
-            published.version_id,
+            revision,
             tuple((one.micromodule_id, one.name) for one in versions if one.micromodule_id != micromodule_id),
             tuple((id_, name) for id_, name in achievements if id_ != published.achievement_id),
             # Staff prepare for courses of any platform.
             platform is None or platform.supports_mirror,
             platform is None or platform.gate_kind is not GateKind.UNKNOWN,
             course is not None and course.roster_read_at is not None,
-            published.achievement_version_id is not None,
+            has_badge,
             is_unsaved=typed is not None and typed != form,
-            is_outdated=kept is not None and typed is not None and kept.based_on_id != published.version_id,
+            is_outdated=is_outdated,
+            beside=form_changes(form, typed, has_badge=has_badge)
+            if typed is not None and is_outdated
+            else None,
+            achievement_version_id=published.achievement_version_id,
+            language=published.language or "",
         )
 
     def save(
@@ -153,12 +171,10 @@ class Versions:
             published = _published(writing, author, micromodule_id)
             kept = store.draft(writing, organisation_id, micromodule_id, store.KIND)
             content = {} if kept is None else dict(kept.content)
-            based_on_id = published.version_id if kept is None else kept.based_on_id
             if fields is not None:
                 content["fields"] = MicromoduleForm.from_fields(fields).to_fields()
-                # Only an id that is one: what a request sends is no key of another micromodule.
-                if revision in ("", published.version_id):
-                    based_on_id = published.version_id
+                # What these fields began from, also where another tab has seen what came later.
+                content["revision"] = revision or revision_of(published)
             if answer is not None:
                 if "fields" not in content:
                     raise _changed(micromodule_id)
@@ -168,7 +184,7 @@ class Versions:
                 organisation_id,
                 micromodule_id,
                 store.KIND,
-                based_on_id=based_on_id,
+                based_on_id=published.version_id,
                 context_id=author.context_id,
                 content=content,
                 actor=author.actor,
@@ -237,10 +253,18 @@ class Versions:
         form = replace(form, details=replace(form.details, issuer_id=""), no_badge=no_badge)
         refuse_itself(form, published)
         refuse_unreachable(form, maxima)
+        form = replace(form, image_alt=alt_of(form, published))
+        # A badge goes on in its language, whoever writes its next version.
+        language = published.language or language
         new = describe_form(
-            self.database, organisation_id, form, narrate, language, signed_by=published.issuer_id
+            self.database,
+            organisation_id,
+            form,
+            carried_on(published, narrate, language),
+            language,
+            signed_by=published.issuer_id,
         )
-        found = differences(said(published), said_by(new))
+        found = changes(published, new, narrate)
         if found.is_empty:
             check_form([Problem("criteria", FormProblem.NOTHING_NEW)])
         with self.database.read() as reading:
@@ -376,6 +400,14 @@ class Versions:
                 actor=author.actor,
                 now=now,
             )
+            currency.count_as_review(
+                writing,
+                organisation_id,
+                actor=author.actor,
+                now=now,
+                kind=currency.MICROMODULE,
+                id_=micromodule_id,
+            )
             for one in placed:
                 self._follow(writing, organisation_id, one, new, criterion, now)
             store.rebind(writing, organisation_id, [one.placement_id for one in placed], version.version_id)
@@ -482,7 +514,7 @@ class Versions:
 
 def mark_of(kept: VersionDraftView) -> str:
     """A mark of what is prepared: another as soon as anything of the form changes, or what it begins from."""
-    said = [kept.based_on_id, kept.content.get("fields")]
+    said = [kept.content.get("revision"), kept.content.get("fields")]
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:32]
 
 
@@ -502,7 +534,8 @@ def _published(reading: Session, author: Author, micromodule_id: str) -> Describ
 
 def _prepared(reading: Session, organisation_id: str, published: DescribedVersion) -> VersionDraftView:
     kept = store.draft(reading, organisation_id, published.micromodule_id, store.KIND)
-    if kept is None or "fields" not in kept.content or kept.based_on_id != published.version_id:
+    is_there = kept is not None and "fields" in kept.content
+    if kept is None or not is_there or kept.content.get("revision") != revision_of(published):
         raise _changed(published.micromodule_id)
     return kept
 
@@ -514,10 +547,6 @@ def _changed(micromodule_id: str) -> Conflict:
 def _published_in(placed: Sequence[store.PlacedView]) -> tuple[str, ...]:
     """The courses in which it is published, each once."""
     return tuple(dict.fromkeys(one.context_id for one in placed if one.status == "active"))
-
-
-def _form_of(published: DescribedVersion) -> MicromoduleForm:
-    return form_of(published, {})
 
 
 def _column_maxima(

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from lti_tool.store import step_needs
 from lti_tool.store.copies import is_unconfirmed
 from lti_tool.store.micromodules import (
     AchievementDetails,
@@ -53,6 +54,8 @@ class DescribedVersion(AchievementDetails):
     image_alt: str
     issuer_id: str | None = None
     """Who signs its badges; null where it issues none."""
+    language: str | None = None
+    """In which its badge is described (BCP 47); null where it issues none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,9 +103,12 @@ def placed(session: Session, organisation_id: str, context_id: str, placement_id
 
 
 def newest(session: Session, organisation_id: str, micromodule_id: str) -> DescribedVersion | None:
-    """The newest version of a micromodule of this organisation."""
+    """The newest version of a micromodule of this organisation.
+
+    Where it has a badge, in the badge's words: those are what people hold, and what a correction puts right.
+    """
     query: Any = (
-        select(*_described_columns())
+        select(*_described_columns(), *(column.label(f"badge_{column.key}") for column in _BADGE_WORDS))
         .outerjoin(AchievementVersion, AchievementVersion.id == MicromoduleVersion.achievement_version_id)
         .outerjoin(Achievement, Achievement.id == AchievementVersion.achievement_id)
         .where(
@@ -113,7 +119,16 @@ def newest(session: Session, organisation_id: str, micromodule_id: str) -> Descr
         .limit(1)
     )
     row = session.execute(query).one_or_none()
-    return None if row is None else DescribedVersion.from_columns(_described(row))
+    if row is None:
+        return None
+    values = _described(row)
+    words = {column.key: values.pop(f"badge_{column.key}") for column in _BADGE_WORDS}
+    if values["achievement_version_id"] is not None:
+        values |= {**words, "skills": tuple(words["skills"])}
+    return DescribedVersion.from_columns(values)
+
+
+_BADGE_WORDS = (AchievementVersion.name, AchievementVersion.description, AchievementVersion.skills)
 
 
 def _described_columns() -> tuple[Any, ...]:
@@ -132,6 +147,7 @@ def _described_columns() -> tuple[Any, ...]:
         AchievementVersion.artwork,
         AchievementVersion.image_alt,
         Achievement.issuer_id,
+        AchievementVersion.language,
         *details_columns(),
     )
 
@@ -250,6 +266,7 @@ def rewrite(
             achievement_version_id=version_id,
         )
     )
+    step_needs.note(session, organisation_id, draft.micromodule_id, new.criteria)
     # Decided by the rules of before: they would be shown as the reasons of these.
     session.execute(
         sa.delete(Decision)

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from decimal import ROUND_FLOOR, Decimal
 
 from flask import Flask
-from flask_babel import format_datetime, ngettext
+from flask_babel import force_locale, format_datetime, ngettext
 from flask_babel import gettext as _
 
 from lti_tool.domain.criteria import (
@@ -108,6 +108,12 @@ def narrate(criterion: Criterion) -> str:
         return [own, *(text for part in (*line.parts, *line.details) for text in lines(part, depth + 1))]
 
     return "\n".join(lines(describe(criterion), 0))
+
+
+def narrate_in(criterion: Criterion, language: str) -> str:
+    """The same in a language (BCP 47), whatever the reader's is."""
+    with force_locale(language.replace("-", "_")):
+        return narrate(criterion)
 
 
 def narrative(text: str) -> list[tuple[int, str]]:

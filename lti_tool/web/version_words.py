@@ -31,6 +31,7 @@ def changed_field(name: str) -> str:
         "name": _("Name"),
         "description": _("Description"),
         "image_alt": _("Description of the picture"),
+        "criteria_narrative": _("Criteria in words"),
         "skills": _("Skills"),
         "alignments": _("Skills of frameworks"),
         "achievement_type": _("Kind of achievement"),
@@ -109,7 +110,7 @@ def _lines(found: Differences) -> Iterator[str]:
     if found.is_combined_anew:
         yield _("The rules count together in another way.")
     for text in found.texts:
-        if text.field not in ("image_alt", "status_purpose"):
+        if text.field not in ("image_alt", "status_purpose", "criteria_narrative"):
             yield _line(text)
     for one in found.lists:
         yield from _listed(one)

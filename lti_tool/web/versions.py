@@ -6,22 +6,26 @@ whose they are.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from flask import Response, make_response, redirect, render_template, request, url_for
+from flask_babel import force_locale
 from werkzeug.wrappers import Response as AnyResponse
 
 from lti_tool.errors import Conflict, ErrorCode, NotAllowed, RequestInvalid
+from lti_tool.services.comparing import form_changes
 from lti_tool.services.editing import Refusal
 from lti_tool.services.form_problems import FormProblem, Problem
+from lti_tool.services.micromodule_form import MicromoduleForm
 from lti_tool.services.next_version import WHATS_NEW_LENGTH, Answer, Comparison, VersionForm
 from lti_tool.services.versions import Versions
 from lti_tool.web import composing, describing, desks, writing
-from lti_tool.web.criteria_words import narrate
+from lti_tool.web.criteria_words import narrate_in
 from lti_tool.web.desks import Desk
 from lti_tool.web.form_words import not_editable_sentence
-from lti_tool.web.forms import LIMITS, FormView, named_choices, with_alt, without_alt
+from lti_tool.web.forms import LIMITS, FormView, named_choices, without_alt
 from lti_tool.web.i18n import language_tag
 from lti_tool.web.recipes import advice, kind_word, kinds, recipes
 from lti_tool.web.session import SessionBlueprint, current_session, current_tool
@@ -85,11 +89,17 @@ def show_form(desk: Desk) -> AnyResponse:
     except (NotAllowed, Conflict) as error:
         return _refused(desk, error)
     shown = FormView(
-        composing.with_artwork(without_alt(view.form), describing.palette()),
+        composing.with_artwork(_without_alt(view), describing.palette()),
         revision=view.revision,
         is_unsaved=view.is_unsaved,
     )
     return make_response(_form(desk, shown, view))
+
+
+def _without_alt(view: VersionForm) -> MicromoduleForm:
+    """The form without the picture's words that follow the name, in whichever language they do."""
+    with force_locale((view.language or language_tag()).replace("-", "_")):
+        return without_alt(view.form)
 
 
 def press_button(desk: Desk) -> AnyResponse:
@@ -115,11 +125,13 @@ def press_button(desk: Desk) -> AnyResponse:
     if refused:
         answer = replace(shown, form=form, problems=refused)
     elif action == "compare":
-        keep(replace(shown, form=with_alt(form)))
+        keep(replace(shown, form=form))
         if revision not in ("", view.revision):
-            # Nothing typed is lost: who goes on has seen that somebody published meanwhile.
+            # Nothing typed is lost: who goes on has seen what somebody published or corrected meanwhile.
             problem = Problem("criteria", FormProblem.CHANGED_MEANWHILE)
             answer = replace(shown, form=form, problems=(problem,), revision=view.revision)
+            beside = form_changes(view.form, form, has_badge=view.has_badge)
+            view = replace(view, is_outdated=True, beside=beside)
             return make_response(_form(desk, answer, view), 409)
         try:
             _compare(desk)
@@ -148,8 +160,16 @@ def _form(desk: Desk, form: FormView, view: VersionForm) -> str:
         recipes=recipes(supports_mirror=view.supports_mirror, supports_gates=view.supports_gates),
         advice=advice,
         kind_word=kind_word,
+        before_picture={"version_id": view.achievement_version_id, "alt": view.name},
+        after_picture={"src": _picture(form.form.artwork()), "alt": form.form.image_alt or form.form.name},
         **composing.composer(form.form, describing.palette()),
     )
+
+
+def _picture(artwork: Mapping[str, Any]) -> str:
+    """Where a picture is drawn that nothing shows yet."""
+    look = {name: str(value) for name, value in artwork.items() if value and name != "alt"}
+    return writing.preview_address(**look)
 
 
 def show_review(desk: Desk) -> AnyResponse:
@@ -186,7 +206,7 @@ def answer_review(desk: Desk) -> AnyResponse:
             desk.author,
             desk.micromodule_id,
             answer,
-            narrate,
+            narrate_in,
             language=language_tag(),
             seen=request.form.get("mark", "")[:KEY_LENGTH],
         )
@@ -215,7 +235,6 @@ def _with_problems(desk: Desk, error: RequestInvalid) -> AnyResponse:
 
 
 def _review(desk: Desk, compared: Comparison, answer: Answer, problems: tuple[Problem, ...] = ()) -> str:
-    artwork = {name: str(value) for name, value in compared.after.artwork.items() if value and name != "alt"}
     sentences = {one.field: problem_sentence(one.code, dict(one.params)) for one in problems}
     return render_template(
         "pages/versions/review.html",
@@ -223,7 +242,7 @@ def _review(desk: Desk, compared: Comparison, answer: Answer, problems: tuple[Pr
         desk=desk,
         view=compared,
         answer=answer,
-        new_picture=writing.preview_address(**artwork),
+        new_picture=_picture(compared.after.artwork),
         form={"sentences": sentences, "focus": next(iter(sentences), ""), "problems": problems},
         most=WHATS_NEW_LENGTH,
     )
@@ -235,7 +254,7 @@ def show_holders(desk: Desk) -> AnyResponse:
         view = _versions().holders(
             desk.author,
             desk.micromodule_id,
-            narrate,
+            narrate_in,
             language=language_tag(),
             page=request.args.get("page", 1, type=int),
         )
@@ -271,4 +290,4 @@ def _versions() -> Versions:
 
 
 def _compare(desk: Desk) -> Comparison:
-    return _versions().compare(desk.author, desk.micromodule_id, narrate, language=language_tag())
+    return _versions().compare(desk.author, desk.micromodule_id, narrate_in, language=language_tag())

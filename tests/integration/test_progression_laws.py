@@ -55,7 +55,7 @@ THRESHOLDS: Final = ("50", "70", "90")
 TEACHER: Final = {"can_view_progress": True, "can_configure": True, "is_learner": False}
 
 
-def narrate(_criterion: Criterion) -> str:
+def narrate(_criterion: Criterion, _language: str) -> str:
     return "What is asked."
 
 

@@ -46,8 +46,8 @@ class Deciding:
         self.asked.append(about)
 
 
-def narrate(criterion: Criterion) -> str:
-    return f"What is asked: {criterion!r}"
+def narrate(criterion: Criterion, language: str) -> str:
+    return f"What is asked ({language}): {criterion!r}"
 
 
 def problems_of(error: RequestInvalid) -> list[tuple[str, FormProblem]]:
@@ -104,7 +104,15 @@ class Desk:
 
 def desk(school: School, criterion: Criterion | None = None, **placed: Any) -> Desk:
     course = school.course()
-    made = factories.placed(school.database, course, criterion=criterion or AllOf((quiz(),)), **placed)
+    criterion = criterion or AllOf((quiz(),))
+    made = factories.placed(school.database, course, criterion=criterion, **placed)
+    if made.achievement_version_id is not None:
+        words = narrate(criterion, "en")
+        school.change(
+            tables.AchievementVersion,
+            tables.AchievementVersion.id == made.achievement_version_id,
+            criteria_narrative=words,
+        )
     school.change(tables.LineItem, tables.LineItem.id == made.line_item_id, evidence_key="quiz-1")
     (version,) = school.rows(
         tables.MicromoduleVersion, tables.MicromoduleVersion.id == made.micromodule_version_id

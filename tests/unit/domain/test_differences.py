@@ -75,6 +75,19 @@ def test_rules_that_count_together_otherwise_are_a_change_of_criteria() -> None:
     assert fewer.is_combined_anew
 
 
+def test_a_rule_that_becomes_one_of_several_counts_otherwise() -> None:
+    """Also where it is the only one that was kept."""
+    one_of = AnyOf((GATE, quiz(60)))
+    for before, after in ((AllOf((GATE, TALK)), one_of), (GATE, one_of), (one_of, AllOf((GATE, TALK)))):
+        assert differences(said(before), said(after)).is_combined_anew
+    for before, after in (
+        (AllOf((GATE, TALK)), GATE),
+        (AnyOf((GATE, TALK)), AnyOf((GATE, quiz(60)))),
+        (AllOf((GATE, TALK)), AtLeast(2, (GATE, quiz(60)))),
+    ):
+        assert not differences(said(before), said(after)).is_combined_anew
+
+
 def test_one_rule_more_does_not_combine_the_others_anew() -> None:
     found = differences(said(AllOf((GATE, TALK))), said(AllOf((GATE, quiz(60), TALK))))
     assert not found.is_combined_anew
