@@ -32,6 +32,7 @@ from lti_tool.services.columns import Columns
 from lti_tool.services.configuring import Configuring
 from lti_tool.services.copying import Copying
 from lti_tool.services.correcting import Correcting
+from lti_tool.services.currency import Currency
 from lti_tool.services.deciding import Deciding
 from lti_tool.services.doubting import Doubting
 from lti_tool.services.editing import Editing
@@ -155,6 +156,7 @@ class Tool:
     reissuing: Reissuing
     expiring: Expiring
     ending_soon: EndingSoon
+    currency: Currency
     renewing: Renewing
     correcting: Correcting
     health: Health
@@ -341,6 +343,7 @@ def build_tool(
         correcting=Correcting(database, clock, queue),
         expiring=Expiring(database, issuer_keys, clock, urls),
         ending_soon=EndingSoon(database, clock),
+        currency=Currency(database, clock),
         renewing=Renewing(database, issuer_keys, clock, urls),
         inviting=Inviting(database, clock, outbound, registrations, secret, settings.base_url),
         health=health,

@@ -87,6 +87,11 @@ CONNECTIONS_UNWELL: Final = Gauge(
     "Registrations of which a service fails, a permission is missing or the clock differs",
     multiprocess_mode="livemostrecent",
 )
+ACHIEVEMENTS_STALE: Final = Gauge(
+    "lti_tool_achievements_stale",
+    "Micromodules and milestones whose review is overdue",
+    multiprocess_mode="livemostrecent",
+)
 
 METRICS: Final = (
     LAUNCHES,
@@ -104,6 +109,7 @@ METRICS: Final = (
     BUDGET_LEFT,
     PLATFORMS_RESTING,
     CONNECTIONS_UNWELL,
+    ACHIEVEMENTS_STALE,
 )
 _MULTIPROCESS: Final = "PROMETHEUS_MULTIPROC_DIR"
 

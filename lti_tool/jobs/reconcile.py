@@ -95,6 +95,8 @@ class Reconcile:
         self._tool.health.flush_quietly()
         if is_search_due:
             self._tool.health.measure()
+        if is_counting_due:
+            self._tool.currency.measure()
         if is_tending_due:
             self._tend_keys(now)
         # Both ways: after a clock was set back, nothing waits for it to come there again.

@@ -81,6 +81,7 @@ class FormProblem(StrEnum):
     ENDORSEMENT_NOT_OURS = "endorsement_not_ours"
     """Of something that this organisation has not."""
     ENDORSEMENT_NOT_EMBEDDABLE = "endorsement_not_embeddable"
+    NOTHING_CHOSEN = "nothing_chosen"
     CHANGES_MEANING = "changes_meaning"
     """A correction that would change what a badge stands for: that is a new version's."""
     NOTHING_CHANGED = "nothing_changed"

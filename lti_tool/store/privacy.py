@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from lti_tool.store import persons, status_lists
 from lti_tool.store.audit import LEARNER
 from lti_tool.store.tables import (
+    AchievementCare,
     AchievementVersion,
     Attestation,
     Award,
@@ -177,6 +178,14 @@ KINDS = (
         is_actor=True,
     ),
     Kind("reviews_decided", Review, "decided_by", ("decided_at", "status"), is_kept=True, is_actor=True),
+    Kind(
+        "currency_reviewed",
+        AchievementCare,
+        "reviewed_by",
+        ("reviewed_at", "note"),
+        is_kept=True,
+        is_actor=True,
+    ),
     Kind("pictures", Picture, "uploaded_by", ("id", "created_at"), is_kept=True, is_actor=True),
     Kind("frameworks", Framework, "imported_by", ("name", "imported_at"), is_kept=True, is_actor=True),
     Kind("endorsements", Endorsement, "offered_by", ("comment", "offered_at"), is_kept=True, is_actor=True),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import CheckConstraint, Index, String, UniqueConstraint, text
@@ -222,3 +222,38 @@ class Renewal(Base):
     """The new end."""
     signed_at: Mapped[datetime | None]
     """When the badge was signed anew with it; null while that is owed."""
+
+
+class AchievementCare(Base):
+    """Who answers for a badge's being up to date, and when somebody looks at it again: of a micromodule, also
+    one that issues no badge yet, or of a milestone. No row as long as nobody said anything."""
+
+    __tablename__ = "achievement_care"
+    __table_args__ = (
+        UniqueConstraint("micromodule_id"),
+        UniqueConstraint("milestone_id"),
+        CheckConstraint("(micromodule_id IS NULL) <> (milestone_id IS NULL)", name="of_one"),
+        CheckConstraint("review_every_months > 0", name="review_every_months"),
+        Index("ix_achievement_care_review_on", "organisation_id", "review_on"),
+    )
+    id: Mapped[str] = key_column()
+    organisation_id: Mapped[str] = owned_by("organisations")
+    micromodule_id: Mapped[str | None] = owned_by("micromodules", nullable=True)
+    milestone_id: Mapped[str | None] = owned_by("milestones", nullable=True)
+    answerable_id: Mapped[str | None] = owned_by(
+        "staff_members", ondelete="SET NULL", nullable=True, index=True
+    )
+    """Of the organisation's staff. One who is disabled answers for nothing."""
+    contact: Mapped[str] = mapped_column(String(200), default="")
+    """Who answers without an account here: a name, an address, an office."""
+    review_every_months: Mapped[int | None]
+    review_on: Mapped[date | None]
+    """The last day, in UTC, on which the next review is in time."""
+    reviewed_at: Mapped[datetime | None]
+    """When somebody said last that it is still right, or published its next version."""
+    reviewed_by: Mapped[str | None] = mapped_column(String(80))
+    """Actor, as in the audit log."""
+    note: Mapped[str] = mapped_column(String(500), default="")
+    """What they found."""
+    revision: Mapped[int] = mapped_column(default=0)
+    """Counts the changes: nobody writes over one that they did not see."""

@@ -51,6 +51,7 @@ def kind_words() -> dict[str, str]:
         "versions_prepared": _("Next versions of badges prepared"),
         "versions_published": _("Next versions of badges published"),
         "reviews_decided": _("Badges of others looked at again, as a teacher"),
+        "currency_reviewed": _("Badges looked at and found up to date, for an institution"),
         "pictures": _("Pictures brought for badges"),
         "frameworks": _("Skills frameworks imported"),
         "endorsements": _("Endorsements given, for an institution"),

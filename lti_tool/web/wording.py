@@ -131,6 +131,7 @@ def problem_sentence(code: str, params: Mapping[str, object]) -> str:
             "Enter a number from %(low)s to %(high)s.", low=params.get("low", ""), high=params.get("high", "")
         ),
         "unknown_choice": _("Choose one of the list."),
+        "nothing_chosen": _("Tick at least one of the list."),
         "category_empty": _(
             "There is no published micromodule in this category yet, so nobody could complete it."
         ),
@@ -204,6 +205,13 @@ def field_label(name: str) -> str:
         "category_id": _("Category"),
         "addition_policy": _("A micromodule that joins the category later"),
         "design": _("Picture"),
+        "answerable_id": _("Who answers for it"),
+        "contact": _("Somebody without an account here"),
+        "review_every_months": _("Months between reviews"),
+        "review_on": _("Next review"),
+        "next_on": _("Next review"),
+        "note": _("What you found"),
+        "chosen": _("What is ticked"),
     }
     if name in labels:
         return labels[name]

@@ -1,5 +1,5 @@
 """Beyond one course, and after the award: people, milestones, order and history of categories, reviews,
-later versions, renewals, work that can be paused.
+later versions, renewals, review dates, work that can be paused.
 
 Revision: 0006
 Follows: 0005
@@ -25,6 +25,7 @@ TABLES = (
     "reviews",
     "version_drafts",
     "renewals",
+    "achievement_care",
 )
 
 
@@ -47,6 +48,7 @@ def upgrade() -> None:
     _create_milestones()
     _create_reviews()
     _create_versions()
+    _create_care()
     op.add_column("runs", sa.Column("paused_at", MOMENT))
 
 
@@ -256,6 +258,30 @@ def _create_versions() -> None:
         sqlite_where=sa.text("signed_at IS NULL"),
         postgresql_where=sa.text("signed_at IS NULL"),
     )
+
+
+def _create_care() -> None:
+    op.create_table(
+        "achievement_care",
+        _key(),
+        _of("organisation_id", "organisations"),
+        _of("micromodule_id", "micromodules", nullable=True),
+        _of("milestone_id", "milestones", nullable=True),
+        _of("answerable_id", "staff_members", ondelete="SET NULL", nullable=True),
+        sa.Column("contact", sa.String(200), nullable=False),
+        sa.Column("review_every_months", sa.Integer()),
+        sa.Column("review_on", sa.Date()),
+        sa.Column("reviewed_at", MOMENT),
+        sa.Column("reviewed_by", sa.String(80)),
+        sa.Column("note", sa.String(500), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.UniqueConstraint("micromodule_id"),
+        sa.UniqueConstraint("milestone_id"),
+        sa.CheckConstraint("(micromodule_id IS NULL) <> (milestone_id IS NULL)", name="of_one"),
+        sa.CheckConstraint("review_every_months > 0", name="review_every_months"),
+    )
+    _index("achievement_care", "answerable_id")
+    op.create_index("ix_achievement_care_review_on", "achievement_care", ["organisation_id", "review_on"])
 
 
 def downgrade() -> None:
