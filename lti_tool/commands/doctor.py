@@ -44,7 +44,7 @@ class Finding:
 def doctor(call: Call) -> Answer:
     """Check this installation; fails where something must be mended."""
     findings: list[Finding] = []
-    for check in (_settings, _database, _queue, _keys, _disk, _outbound, _registrations, _schedule, _staff):
+    for check in CHECKS:
         call.progress.say(f"checking{check.__name__.replace('_', ' ')}")
         findings += check(call.tool)
     call.progress.clear()
@@ -257,6 +257,25 @@ def _schedule(tool: Tool) -> Iterator[Finding]:
         )
 
 
+def _renewals(tool: Tool) -> Iterator[Finding]:
+    """Whether badges that were earned again are signed anew; that takes a minute."""
+    try:
+        tool.database.require_migrated()
+    except ConfigurationInvalid:
+        return
+    now, owed = tool.clock(), tool.renewing.arrears()
+    text = f"{owed.renewals} renewed badges wait for their signature"
+    if owed.oldest_at is None or (now - owed.oldest_at).total_seconds() <= LATE_SECONDS:
+        yield Finding("renewals", "ok", text)
+    else:
+        yield Finding(
+            "renewals",
+            "warn",
+            f"{text}, the first since {since(owed.oldest_at, now, '')}",
+            "see that a worker runs, and which issuer the log calls issuer_key_unusable: lti-tool keys list",
+        )
+
+
 def _key_set(tool: Tool, registration: RegistrationView, part: str) -> Finding:
     """Read the platform's key set as a launch does, and compare its clock with ours on the way."""
     compare = f"compare its address with the LMS's own page: {registration.jwks_url}"
@@ -292,3 +311,18 @@ def _key_set(tool: Tool, registration: RegistrationView, part: str) -> Finding:
             "let both machines keep time by NTP: launches live for a minute only",
         )
     return Finding(part, "ok", "approved, its key set can be read, the clocks agree")
+
+
+CHECKS = (
+    _settings,
+    _database,
+    _queue,
+    _keys,
+    _disk,
+    _outbound,
+    _registrations,
+    _schedule,
+    _renewals,
+    _staff,
+)
+"""In the order in which a reader mends what they find."""

@@ -11,18 +11,15 @@ is found by a last look some minutes later; only then the end is noted as signed
 
 from __future__ import annotations
 
-import contextlib
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy.orm import Session
-
 from lti_tool.credentials.documents import format_time
 from lti_tool.domain.validity import no_later_than
 from lti_tool.services.addresses import PublicUrls
+from lti_tool.services.leases import Hold, LeaseLost, held
 from lti_tool.services.signing_anew import (
     LAST_LOOK_AFTER,
     ActiveKeys,
@@ -31,18 +28,14 @@ from lti_tool.services.signing_anew import (
     sign_anew,
     start_of,
 )
-from lti_tool.store import audit, reissues, runs
+from lti_tool.store import audit, reissues
 from lti_tool.store import endings as store
 from lti_tool.store.database import Database
 from lti_tool.store.endings import VersionEnd
-from lti_tool.telemetry import CREDENTIALS_SIGNED, get_logger
-
-log = get_logger(__name__)
+from lti_tool.telemetry import CREDENTIALS_SIGNED
 
 BATCH: Final = 500
 """Badges per transaction: short enough that nobody waits for the write lock."""
-LEASE_SECONDS: Final = 120.0
-"""For one batch; whoever works renews it with each."""
 
 
 @dataclass(frozen=True)
@@ -68,47 +61,43 @@ class Expiring:
         """Sign the end of a version into its badges; how many were signed. Repeating it is a no-op.
 
         :param say: told how many are done, after each batch.
-        :raises ConfigurationInvalid: ``key_…`` where a key cannot be used; what is owed stays owed.
+        What cannot be signed, for want of its issuer's key for instance, stays owed.
         """
-        holder = uuid.uuid4().hex
-        with self.database.write() as session:
-            end = store.version_end(session, version_id)
-            if end is None or not self._take(session, version_id, holder):
-                return 0
-        try:
-            with contextlib.suppress(_LeaseLost):
-                return self._sign_all(version_id, end, holder, say)
-        finally:
-            with self.database.write() as session:
-                runs.release_lease(session, store.LEASE + version_id, holder)
-        return 0
+        done = 0
+        with held(self.database, self.clock, store.LEASE + version_id) as lease:
+            with self.database.read() as session:
+                end = store.version_end(session, version_id)
+            if lease is not None and end is not None:
+                done = self._sign_all(version_id, end, lease, say)
+        return done
 
     def _sign_all(
-        self, version_id: str, end: VersionEnd, holder: str, say: Callable[[int], None] | None
+        self, version_id: str, end: VersionEnd, lease: Hold, say: Callable[[int], None] | None
     ) -> int:
         # Taken before the look: what is signed with another end from now on had read this one.
         is_last_look = end.set_at + LAST_LOOK_AFTER <= self.clock()
         done, after, is_whole = 0, "", True
+        keyless: set[str] = set()
         while True:
             with self.database.read() as session:
-                rows = store.ending_later(session, version_id, end.expires_at, after, BATCH)
+                rows = store.ending_later(session, version_id, end.expires_at, after, BATCH, keyless)
             if not rows:
                 break
             now = self.clock()
             signed = sign_anew(self.keys, self.urls, rows, _ending(end.expires_at), now)
-            for id_, error in signed.refused.items():
-                log.warning("credential_not_signed_anew", credential_id=id_, error=str(error))
+            keyless.update(signed.keyless)
             with self.database.write() as session:
                 count = reissues.replace(session, signed.renewed, now)
-                is_ours = self._take(session, version_id, holder)
+                is_ours = lease.renew(session)
             CREDENTIALS_SIGNED.labels("credential").inc(count)
             # One that somebody else signed meanwhile may say what they had read before.
-            is_whole = is_whole and not signed.refused and count == len(signed.renewed)
+            is_signed = not signed.refused and not signed.waiting and count == len(signed.renewed)
+            is_whole = is_whole and is_signed
             done, after = done + count, rows[-1].place
             if say is not None:
                 say(done)
             if not is_ours:
-                raise _LeaseLost
+                raise LeaseLost
         if is_last_look and is_whole:
             self._settle(version_id, end)
         return done
@@ -127,13 +116,6 @@ class Expiring:
                 subject_id=version_id,
                 detail={"expires_at": end.expires_at.isoformat()},
             )
-
-    def _take(self, session: Session, version_id: str, holder: str) -> bool:
-        return runs.take_lease(session, store.LEASE + version_id, holder, self.clock(), LEASE_SECONDS)
-
-
-class _LeaseLost(Exception):
-    """Another process took the work over."""
 
 
 def _ending(expires_at: datetime) -> Callable[[Document], Document | None]:

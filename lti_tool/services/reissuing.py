@@ -11,11 +11,9 @@ the key at that very moment is caught by a last look some minutes later.
 
 from __future__ import annotations
 
-import contextlib
 import json
-import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Protocol
 
@@ -23,9 +21,10 @@ from sqlalchemy.orm import Session
 
 from lti_tool.credentials.signing import Signer
 from lti_tool.domain.staff import Permission
-from lti_tool.errors import ErrorCode, NotFound, RequestInvalid
+from lti_tool.errors import ConfigurationInvalid, ErrorCode, NotFound, RequestInvalid
 from lti_tool.services import Hints
 from lti_tool.services.addresses import PublicUrls
+from lti_tool.services.leases import Hold, LeaseLost, held
 from lti_tool.services.signing_anew import LAST_LOOK_AFTER, Document, sign_anew
 from lti_tool.services.staffing import Acting
 from lti_tool.store import audit, corrections, issuers, organisations, runs, status_lists
@@ -38,8 +37,6 @@ from lti_tool.telemetry import CREDENTIALS_SIGNED
 
 BATCH: Final = 500
 """Credentials per transaction: short enough that nobody waits for the write lock."""
-LEASE_SECONDS: Final = 120.0
-"""For one batch; whoever works renews it with each."""
 REASON_LENGTH: Final = 500
 MOST: Final = 10_000
 """Credentials that one run is asked for by their ids."""
@@ -192,21 +189,19 @@ class Reissuing:
         whoever works on it :data:`LAST_LOOK_AFTER` later.
 
         :param say: told how many of how many credentials are done.
-        :raises ConfigurationInvalid: ``key_…`` where a key cannot be used; the run stays as it is.
+        :raises ConfigurationInvalid: ``key_…`` where an issuer's key cannot be used; what is others' is
+            signed, and the run stays open for the rest.
         """
-        holder = uuid.uuid4().hex
-        with self.database.write() as session:
-            found = store.task(session, run_id)
-            if found is None or not _take(session, run_id, holder, self.clock()):
+        with held(self.database, self.clock, store.LEASE + run_id) as lease:
+            if lease is None:
                 return
-            organisation_id, task = found
-            runs.begin(session, organisation_id, run_id, self.clock())
-        try:
-            with contextlib.suppress(_LeaseLost):
-                _Work(self, organisation_id, run_id, holder, task, say or _say_nothing).do()
-        finally:
             with self.database.write() as session:
-                runs.release_lease(session, store.LEASE + run_id, holder)
+                found = store.task(session, run_id)
+                if found is None:
+                    return
+                organisation_id, task = found
+                runs.begin(session, organisation_id, run_id, self.clock())
+            _Work(self, organisation_id, run_id, lease, task, say or _say_nothing).do()
 
     def _own(self, acting: Acting, issuer_id: str) -> None:
         with self.database.read() as session:
@@ -233,13 +228,20 @@ class _Work:
     service: Reissuing
     organisation_id: str
     run_id: str
-    holder: str
+    lease: Hold
     task: dict[str, Any]
     say: Say
+    keyless: list[ConfigurationInvalid] = field(default_factory=list)
+    """Why keys cannot be used."""
+    waiting: list[str] = field(default_factory=list)
+    """Ids of what waits for them."""
+    resume_after: str | None = None
+    """Where the first of these is found again."""
 
     def do(self) -> None:
         if "ids" in self.task:
             self._sign_listed(self.task["ids"])
+            self._require_keys()
             self._finish()
             return
         sign_all = self._sign_all_of_version if "version_id" in self.task else self._sign_all_of_key
@@ -249,13 +251,26 @@ class _Work:
             self._enter("first", "credentials")
         if self.task["phase"] == "first":
             sign_all()
+            self._require_keys()
             self._enter("wait", store.LAST_LOOK)
         if self.task["phase"] == "wait" and _is_ripe(self.task, self.service.clock()):
             self.task |= {"failed": 0, "failures": []}  # those are tried once more
             self._enter("last", store.LAST_LOOK)
         if self.task["phase"] == "last":
             sign_all()
+            self._require_keys()
             self._finish()
+
+    def _require_keys(self) -> None:
+        """Everything is signed that can be; what waits for a key is what is left of the run."""
+        if not self.keyless:
+            return
+        self.task |= {"after": self.resume_after or "", "failed": 0, "failures": []}
+        if "ids" in self.task:
+            self.task |= {"after": "", "ids": sorted(self.waiting)}
+        with self.service.database.write() as session:
+            store.save(session, self.run_id, "credentials", self._done, self._total, self.task)
+        raise self.keyless[0]
 
     def _enter(self, phase: str, step: str) -> None:
         self.task |= {"phase": phase, "after": ""}
@@ -303,8 +318,8 @@ class _Work:
                 return
 
     def _sign_listed(self, ids: Sequence[str]) -> None:
-        self.task["total"] = len(ids)
         left = [id_ for id_ in ids if id_ > self.task.get("after", "")]
+        self.task["total"] = self._done + len(left)
         for start in range(0, len(left), BATCH):
             due: Sequence[str] = left[start : start + BATCH]
             while due:
@@ -343,11 +358,11 @@ class _Work:
             self.task["reissued"] = self._done + count
             store.save(session, self.run_id, "credentials", self._done, self._total, self.task)
             # Whoever finds the lease in other hands stops: that one goes on from here.
-            is_ours = _take(session, self.run_id, self.holder, service.clock())
+            is_ours = self.lease.renew(session)
         CREDENTIALS_SIGNED.labels("credential").inc(count)
         self.say(self._done, self._total)
         if not is_ours:
-            raise _LeaseLost
+            raise LeaseLost
         return missed
 
     def _as_recorded(self, rows: Sequence[Signed]) -> Callable[[Document], Document]:
@@ -412,6 +427,11 @@ class _Work:
             self.task["failed"] = self.task.get("failed", 0) + 1
             self.task["failures"] = [*self.task.get("failures", ()), id_][:REMEMBERED]
             self.task["error_code"] = error.code.value
+        if signed.waiting:
+            if self.resume_after is None:
+                self.resume_after = self.task.get("after", "")
+            self.keyless += signed.keyless.values()
+            self.waiting += signed.waiting
         return signed.renewed
 
     @property
@@ -453,14 +473,6 @@ class _Work:
             if name in self.task:
                 return {"subject_kind": kind, "subject_id": self.task[name]}
         return {"subject_kind": "organisation", "subject_id": self.organisation_id}
-
-
-class _LeaseLost(Exception):
-    """Another process took the run over."""
-
-
-def _take(session: Session, run_id: str, holder: str, now: datetime) -> bool:
-    return runs.take_lease(session, store.LEASE + run_id, holder, now, LEASE_SECONDS)
 
 
 def _as_it_is(document: Document) -> Document:

@@ -8,8 +8,6 @@ renewal that is not noted as signed is offered again.
 
 from __future__ import annotations
 
-import contextlib
-import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -34,22 +32,19 @@ from lti_tool.domain.renewal import (
 from lti_tool.domain.validity import no_later_than
 from lti_tool.services.addresses import PublicUrls
 from lti_tool.services.criteria_format import dump_evidence, dump_finding, parse_evidence
+from lti_tool.services.leases import Hold, LeaseLost, held
 from lti_tool.services.signing_anew import ActiveKeys, Document, end_of, sign_anew, start_of
-from lti_tool.store import audit, decisions, reissues, runs
+from lti_tool.store import audit, decisions, reissues
 from lti_tool.store import renewals as store
 from lti_tool.store.database import Database
 from lti_tool.store.placements import PlacementView
 from lti_tool.store.renewals import Owed
 from lti_tool.store.staging import IDS_AT_ONCE
 from lti_tool.store.tables import new_id
-from lti_tool.telemetry import CREDENTIALS_SIGNED, get_logger
-
-log = get_logger(__name__)
+from lti_tool.telemetry import CREDENTIALS_SIGNED
 
 BATCH: Final = 500
 """Badges per transaction: short enough that nobody waits for the write lock."""
-LEASE_SECONDS: Final = 120.0
-"""For one batch; whoever works renews it with each."""
 
 
 # -- deciding
@@ -218,39 +213,39 @@ class Renewing:
         with self.database.read() as session:
             return store.owing(session, self.clock(), limit)
 
+    def arrears(self) -> store.Arrears:
+        """What waits to be signed, whoever owns it."""
+        with self.database.read() as session:
+            return store.arrears(session)
+
     def work(self, organisation_id: str) -> int:
         """Sign an organisation's renewed badges anew; how many were. Repeating it is a no-op.
 
-        :raises ConfigurationInvalid: ``key_…`` where a key cannot be used; what is owed stays owed.
+        What cannot be signed, for want of its issuer's key for instance, stays owed.
         """
-        holder = uuid.uuid4().hex
-        with self.database.write() as session:
-            if not self._take(session, organisation_id, holder):
-                return 0
         done = 0
-        try:
-            with contextlib.suppress(_LeaseLost):
-                for count in self._sign_all(organisation_id, holder):
+        with held(self.database, self.clock, store.LEASE + organisation_id) as lease:
+            if lease is not None:
+                for count in self._sign_all(organisation_id, lease):
                     done += count
-        finally:
-            with self.database.write() as session:
-                runs.release_lease(session, store.LEASE + organisation_id, holder)
         return done
 
-    def _sign_all(self, organisation_id: str, holder: str) -> Iterator[int]:
-        after = ""
+    def _sign_all(self, organisation_id: str, lease: Hold) -> Iterator[int]:
+        after, keyless = "", set[str]()
         while True:
             with self.database.read() as session:
-                rows = store.owed(session, organisation_id, after, BATCH)
+                rows = store.owed(session, organisation_id, after, BATCH, keyless)
             if not rows:
                 return
-            count, is_ours = self._sign_batch(organisation_id, rows, holder)
+            count, is_ours = self._sign_batch(organisation_id, rows, lease, keyless)
             yield count
             if not is_ours:
-                raise _LeaseLost
+                raise LeaseLost
             after = rows[-1].id
 
-    def _sign_batch(self, organisation_id: str, rows: Sequence[Owed], holder: str) -> tuple[int, bool]:
+    def _sign_batch(
+        self, organisation_id: str, rows: Sequence[Owed], lease: Hold, keyless: set[str]
+    ) -> tuple[int, bool]:
         now = self.clock()
         wanted = {self.urls.credential(row.signed.id): row for row in rows}
         signed = sign_anew(
@@ -260,11 +255,10 @@ class Renewing:
             lambda document: _going_on(document, wanted[document["id"]]),
             now,
         )
-        for id_, error in signed.refused.items():
-            log.warning("credential_not_signed_anew", credential_id=id_, error=str(error))
+        keyless.update(signed.keyless)
         with self.database.write() as session:
             count = reissues.replace(session, signed.renewed, now)
-            missed = set(signed.refused)
+            missed = signed.waiting | set(signed.refused)
             if count < len(signed.renewed):
                 missed.update(reissues.others(session, organisation_id, signed.renewed))
             settled = [row.id for row in wanted.values() if row.signed.id not in missed]
@@ -281,16 +275,9 @@ class Renewing:
                         subject_id=row.signed.id,
                         detail={"valid_until": row.valid_until.isoformat()},
                     )
-            is_ours = self._take(session, organisation_id, holder)
+            is_ours = lease.renew(session)
         CREDENTIALS_SIGNED.labels("credential").inc(count)
         return count, is_ours
-
-    def _take(self, session: Session, organisation_id: str, holder: str) -> bool:
-        return runs.take_lease(session, store.LEASE + organisation_id, holder, self.clock(), LEASE_SECONDS)
-
-
-class _LeaseLost(Exception):
-    """Another process took the work over."""
 
 
 def _going_on(document: Document, owed: Owed) -> Document | None:

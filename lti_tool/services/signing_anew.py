@@ -15,9 +15,12 @@ from typing import Any, Final, Protocol
 
 from lti_tool.credentials.documents import format_time
 from lti_tool.credentials.signing import Signer, sign_credential
-from lti_tool.errors import CredentialInvalid
+from lti_tool.errors import ConfigurationInvalid, CredentialInvalid
 from lti_tool.services.addresses import PublicUrls
 from lti_tool.store.reissues import Renewed, Signed
+from lti_tool.telemetry import get_logger
+
+log = get_logger(__name__)
 
 Document = dict[str, Any]
 
@@ -40,6 +43,10 @@ class SignedAnew:
     renewed: list[Renewed] = field(default_factory=list)
     refused: dict[str, CredentialInvalid] = field(default_factory=dict)
     """Why a text could not be signed, by id; it stays as it was."""
+    keyless: dict[str, ConfigurationInvalid] = field(default_factory=dict)
+    """Why issuers' keys cannot be used, by issuer; all that is theirs waits."""
+    waiting: set[str] = field(default_factory=set)
+    """Ids of what waits for such a key."""
 
 
 def sign_anew(
@@ -51,8 +58,9 @@ def sign_anew(
 ) -> SignedAnew:
     """Sign texts anew with their issuers' active keys; nothing is stored.
 
+    One issuer's key that cannot be used keeps nobody else's badges from being signed.
+
     :param change: what each is to say; it stays as it is where that is ``None``.
-    :raises ConfigurationInvalid: ``key_…`` where a key cannot be used.
     """
     signers: dict[str, Signer] = {}
     found = SignedAnew()
@@ -60,14 +68,24 @@ def sign_anew(
         document = change(json.loads(row.document))
         if document is None:
             continue
-        if row.issuer_id not in signers:
-            signers[row.issuer_id] = keys.signer(row.issuer_id, urls.did(row.issuer_id))
+        if row.issuer_id not in signers and row.issuer_id not in found.keyless:
+            try:
+                signers[row.issuer_id] = keys.signer(row.issuer_id, urls.did(row.issuer_id))
+            except ConfigurationInvalid as error:
+                found.keyless[row.issuer_id] = error
+        if row.issuer_id in found.keyless:
+            found.waiting.add(row.id)
+            continue
         try:
             text = sign_credential(later(document, now), signers[row.issuer_id], now).text
         except CredentialInvalid as error:
             found.refused[row.id] = error
         else:
             found.renewed.append(Renewed(row.id, row.document, text, end_of(document)))
+    for id_, refusal in found.refused.items():
+        log.warning("credential_not_signed_anew", credential_id=id_, error=str(refusal))
+    for issuer_id, trouble in found.keyless.items():
+        log.error("issuer_key_unusable", issuer_id=issuer_id, error=str(trouble), waiting=len(found.waiting))
     return found
 
 

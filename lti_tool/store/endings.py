@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -80,15 +81,24 @@ def _is_later(expires_at: datetime) -> sa.ColumnElement[bool]:
 
 
 def ending_later(
-    session: Session, version_id: str, expires_at: datetime, after: str, limit: int
+    session: Session,
+    version_id: str,
+    expires_at: datetime,
+    after: str,
+    limit: int,
+    without: Collection[str] = (),
 ) -> tuple[Signed, ...]:
-    """Badges of a version that end later than it does, or never, from the learner after ``after`` on."""
+    """Badges of a version that end later than it does, or never, from the learner after ``after`` on.
+
+    :param without: issuers whose badges are left out.
+    """
     rows = session.execute(
         sa.select(Credential.id, Credential.issuer_id, Credential.document, Award.learner_id)
         .join(Award, Award.id == Credential.award_id)
         .where(
             Award.achievement_version_id == version_id,
             Award.learner_id > after,
+            Credential.issuer_id.not_in(without),
             _is_later(expires_at),
         )
         .order_by(Award.learner_id)

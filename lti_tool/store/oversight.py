@@ -32,6 +32,7 @@ from lti_tool.store.tables import (
     MicromoduleVersion,
     Placement,
     Registration,
+    Renewal,
     Review,
     Score,
 )
@@ -56,6 +57,8 @@ class Counts:
     scores_refused: int
     unproved: int
     """Awards that wait until it is proved that somebody is a learner."""
+    renewals_unsigned: int = 0
+    """Badges that were earned again, and do not say so yet."""
     reviews: int = 0
     """Badges whose facts changed, about which no teacher has decided."""
 
@@ -259,6 +262,9 @@ def counts(session: Session, organisation_id: str) -> Counts:
             .where(Award.organisation_id == organisation_id, Credential.document.is_(None))
             .scalar_subquery()
             .label("awards_unsigned"),
+            number(Renewal, Renewal.signed_at.is_(None), Renewal.organisation_id == organisation_id).label(
+                "renewals_unsigned"
+            ),
             number(Score, Score.organisation_id == organisation_id, Score.state == "refused").label(
                 "scores_refused"
             ),

@@ -209,8 +209,28 @@ def owing(session: Session, now: datetime, limit: int) -> tuple[str, ...]:
     )
 
 
-def owed(session: Session, organisation_id: str, after: str, limit: int) -> tuple[Owed, ...]:
-    """Renewals of an organisation that have to be signed, by id from the one after ``after`` on."""
+class Arrears(NamedTuple):
+    """How much has to be signed, for all organisations."""
+
+    renewals: int
+    oldest_at: datetime | None
+
+
+def arrears(session: Session) -> Arrears:
+    """The renewals that do not stand in their badges yet."""
+    row = session.execute(
+        sa.select(sa.func.count(), sa.func.min(Renewal.renewed_at)).where(Renewal.signed_at.is_(None))
+    ).one()
+    return Arrears(*row)
+
+
+def owed(
+    session: Session, organisation_id: str, after: str, limit: int, without: Collection[str] = ()
+) -> tuple[Owed, ...]:
+    """Renewals of an organisation that have to be signed, by id from the one after ``after`` on.
+
+    :param without: issuers whose badges are left out.
+    """
     rows = session.execute(
         sa.select(
             Renewal.id,
@@ -229,6 +249,7 @@ def owed(session: Session, organisation_id: str, after: str, limit: int) -> tupl
             Renewal.signed_at.is_(None),
             Renewal.id > after,
             Credential.document.is_not(None),
+            Credential.issuer_id.not_in(without),
         )
         .order_by(Renewal.id)
         .limit(limit)

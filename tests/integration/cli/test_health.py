@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from lti_tool.bootstrap import Tool
 from lti_tool.domain.connection_health import FAILURES_UNWELL
 from lti_tool.errors import ErrorCode, LaunchRefused, PlatformFailed
 from lti_tool.lti.observing import Service
+from lti_tool.store import tables
 from tests import factories
 from tests.factories import Course
 from tests.integration.cli.conftest import CommandLine
@@ -89,3 +92,35 @@ def test_the_doctor_says_which_connection_is_unwell(lti_tool: CommandLine, tool:
     assert "roster does not work" in said
     assert "the LMS does not grant score" in said
     assert f"lti-tool registrations health {course.registration_id}" in said
+
+
+@pytest.mark.usefixtures("no_lms")
+def test_the_doctor_says_that_renewed_badges_wait_for_their_signature(
+    lti_tool: CommandLine, tool: Tool
+) -> None:
+    now = tool.clock()
+    course = factories.course(tool.database, now)
+    placed = factories.placed(tool.database, course)
+    (learner_id,) = factories.enrol(tool.database, course)
+    award_id = factories.award(tool.database, course, placed, learner_id)
+    with tool.database.write() as session:
+        renewal = tables.Renewal(
+            organisation_id=course.organisation_id,
+            award_id=award_id,
+            number=1,
+            finding={},
+            evidence={},
+            met_at=now,
+            renewed_at=now,
+            valid_until=now + timedelta(days=365),
+        )
+        session.add(renewal)
+        session.flush()
+        id_ = renewal.id
+    said = {one["part"]: one for one in lti_tool("doctor", "--json").json}["renewals"]
+    assert (said["state"], said["text"]) == ("ok", "1 renewed badges wait for their signature")
+    with tool.database.write() as session:
+        session.get_one(tables.Renewal, id_).renewed_at = now - timedelta(hours=2)
+    said = {one["part"]: one for one in lti_tool("doctor", "--json").json}["renewals"]
+    assert said["state"] == "warn"
+    assert "issuer_key_unusable" in said["mend"]

@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from lti_tool.bootstrap import IssuerKeyring
-from lti_tool.keyring import Keyring
+from lti_tool.keyring import Keyring, issuer_purpose
 from lti_tool.services.addresses import PublicUrls
 from lti_tool.services.awarding import Awarding
 from lti_tool.services.call_budgets import CallBudgets
@@ -113,6 +113,24 @@ class School:
         credential_id = self.issuing.issue_credential(award_id)
         assert credential_id is not None
         return credential_id
+
+    def another_issuer(self, organisation_id: str) -> str:
+        """Have new badges of an organisation signed by an issuer of its own from now on; its id."""
+        with self.database.write() as session:
+            issuer = tables.Issuer(organisation_id=organisation_id, name="Faculty", created_at=self.clock())
+            session.add(issuer)
+            session.flush()
+            issuer_id = issuer.id
+        of = tables.Achievement.organisation_id == organisation_id
+        self.change(tables.Achievement, of, issuer_id=issuer_id)
+        return issuer_id
+
+    def expose_key(self, issuer_id: str, *, is_exposed: bool = True) -> None:
+        """Let everybody on this machine read an issuer's key, so that it is used no more; or end that."""
+        found = list((self.keys_dir / issuer_purpose(issuer_id) / "active").glob("*.pem"))
+        assert found, "no key to expose"
+        for path in found:
+            path.chmod(0o644 if is_exposed else 0o600)
 
     def rows(self, table: type[tables.Base], *where: Any) -> Sequence[Any]:
         """Every row of a table."""

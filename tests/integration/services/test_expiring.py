@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from structlog.testing import capture_logs
 
 from lti_tool.bootstrap import IssuerKeyring
 from lti_tool.credentials.verification import Verdict, verify
@@ -268,6 +269,30 @@ def test_the_end_is_not_noted_as_signed_while_somebody_else_signs(
     assert held.school.expiring.due() == (held.version_id,)
     assert held.work() == 1
     assert held.school.expiring.due() == ()
+
+
+def test_an_issuer_without_a_usable_key_keeps_no_other_issuers_badges_waiting(
+    held: Held, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(expiring_module, "BATCH", 1)
+    school = held.school
+    issuer_id = school.another_issuer(held.course.organisation_id)
+    theirs = [
+        school.issued(held.course, held.placed, learner)
+        for learner in factories.enrol(school.database, held.course, 2)
+    ]
+    school.expose_key(issuer_id)
+    held.end(DAY)
+    school.clock.now += LAST_LOOK_AFTER
+    with capture_logs() as logs:
+        assert held.work() == 3
+    assert [one["issuer_id"] for one in logs if one["event"] == "issuer_key_unusable"] == [issuer_id]
+    assert all(held.row(id_).valid_until is not None for id_ in held.ids)
+    assert all(held.row(id_).valid_until is None for id_ in theirs)
+    assert school.expiring.due() == (held.version_id,), "it is tried again"
+    school.expose_key(issuer_id, is_exposed=False)
+    assert held.work() == 2
+    assert school.expiring.due() == ()
 
 
 def test_a_learner_who_is_erased_meanwhile_stays_erased(held: Held, monkeypatch: pytest.MonkeyPatch) -> None:

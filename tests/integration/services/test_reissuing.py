@@ -528,6 +528,34 @@ def test_a_key_that_cannot_be_read_leaves_the_run_to_be_done_later(small_badges:
     assert small_badges.finish(run_id).status == "done"
 
 
+@pytest.mark.parametrize("batch", [1, 500])
+def test_an_issuer_without_a_usable_key_keeps_no_other_issuers_badges_waiting(
+    batch: int, small_badges: Badges, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reissuing_module, "BATCH", batch)
+    badges, school = small_badges, small_badges.school
+    issuer_id = school.another_issuer(badges.course.organisation_id)
+    learners = factories.enrol(school.database, badges.course, 2)
+    theirs = [school.issued(badges.course, badges.placed, learner) for learner in learners]
+    before = {id_: badges.text(id_) for id_ in (*badges.ids, *theirs)}
+    school.clock.now += SECOND
+    run = school.reissuing.reissue(badges.operator, list(before), "Signed by mistake.")
+    school.expose_key(issuer_id)
+    with pytest.raises(ConfigurationInvalid):
+        school.reissuing.work(run.id)
+    signed = {id_: badges.text(id_) for id_ in badges.ids}
+    assert all(signed[id_] != before[id_] for id_ in badges.ids)
+    assert all(badges.text(id_) == before[id_] for id_ in theirs)
+    assert school.reissuing.due(10) == (run.id,)
+    school.expose_key(issuer_id, is_exposed=False)
+    school.clock.now += SECOND
+    school.reissuing.work(run.id)
+    done = school.reissuing.run(badges.course.organisation_id, run.id)
+    assert (done.status, done.counts["reissued"]) == ("done", 5)
+    assert all(badges.text(id_) != before[id_] for id_ in theirs)
+    assert {id_: badges.text(id_) for id_ in badges.ids} == signed, "none is signed twice"
+
+
 # -- what verifiers read
 
 

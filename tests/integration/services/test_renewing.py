@@ -8,13 +8,15 @@ from typing import Any
 
 import pytest
 from sqlalchemy.exc import IntegrityError
+from structlog.testing import capture_logs
 
 from lti_tool.bootstrap import IssuerKeyring
 from lti_tool.credentials.verification import Verdict, verify
 from lti_tool.domain.validity import ends_after
+from lti_tool.services import renewing as renewing_module
 from lti_tool.services.renewing import Renewals
 from lti_tool.services.staffing import Operator
-from lti_tool.store import privacy, runs, tables
+from lti_tool.store import oversight, privacy, runs, tables
 from lti_tool.store import renewals as store
 from tests import factories
 from tests.integration.services.school import School
@@ -303,6 +305,37 @@ def test_a_worker_that_was_killed_loses_nothing(term: Term, monkeypatch: pytest.
     assert term.row.valid_until == term.end  # the text and the note are one step
     assert term.school.renewing.due() == (term.course.organisation_id,)
     assert term.sign() == 1
+
+
+def test_an_issuer_without_a_usable_key_keeps_no_other_issuers_badges_waiting(
+    term: Term, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(renewing_module, "BATCH", 1)
+    school, organisation_id = term.school, term.course.organisation_id
+    issuer_id = school.another_issuer(organisation_id)
+    learners = factories.enrol(school.database, term.course, 2)
+    factories.grade(school.database, term.course, term.placed, learners, 90)
+    school.change(tables.Result, tables.Result.learner_id.in_(learners), graded_at=school.clock())
+    term.decide()
+    awards = school.rows(tables.Award, tables.Award.learner_id.in_(learners))
+    theirs = [school.issuing.issue_credential(award.id) for award in awards]
+    school.expose_key(issuer_id)
+    school.change(tables.Result, tables.Result.learner_id.in_(learners), graded_at=term.end - DAY)
+    term.retake(term.end - DAY)
+    with capture_logs() as logs:
+        assert term.sign() == 1
+    assert [one["issuer_id"] for one in logs if one["event"] == "issuer_key_unusable"] == [issuer_id]
+    assert term.row.valid_until > term.end
+    assert school.renewing.due() == (organisation_id,), "it is tried again"
+    assert school.renewing.arrears() == (2, school.clock())
+    with school.database.read() as session:
+        assert oversight.counts(session, organisation_id).renewals_unsigned == 2
+        assert oversight.counts(session, school.course().organisation_id).renewals_unsigned == 0
+    school.expose_key(issuer_id, is_exposed=False)
+    assert term.sign() == 2
+    for row in school.rows(tables.Credential, tables.Credential.id.in_(theirs)):
+        assert row.valid_until > term.end
+    assert school.renewing.due() == ()
 
 
 def test_two_workers_do_not_do_the_same(term: Term) -> None:

@@ -121,6 +121,7 @@ EVERYTHING_WRONG = counts(
     courses_unread=1,
     oldest_read_at=NOW - timedelta(days=6),
     awards_unsigned=4,
+    renewals_unsigned=2,
     scores_refused=2,
     unproved=7,
 )
