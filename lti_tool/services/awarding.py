@@ -9,17 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from hashlib import sha256
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from lti_tool.domain.awarding import Decision, Exclusion, Proof, Verdict, decide_awards, is_proved
-from lti_tool.domain.criteria import Criterion, State
+from lti_tool.domain.awarding import Decision, Exclusion, Verdict, decide_awards
+from lti_tool.domain.criteria import Criterion
 from lti_tool.domain.evidence import Evidence, Fact, Score
 from lti_tool.errors import ErrorCode, NotFound
-from lti_tool.platforms import platform_for
-from lti_tool.services.criteria_format import dump_evidence, dump_finding
+from lti_tool.services.decision_rows import digest_of, to_store
 from lti_tool.services.evidence_sources import (
     Column,
     Source,
@@ -31,6 +29,7 @@ from lti_tool.services.evidence_sources import (
 )
 from lti_tool.services.facts import FactOf, read_facts
 from lti_tool.services.renewing import Renewals
+from lti_tool.services.standings import exclusions, unproved
 from lti_tool.store import decisions as store
 from lti_tool.store import facts, placements
 from lti_tool.store.database import Database
@@ -64,6 +63,8 @@ class AwardingReport:
     decided: int = 0
     changed: int = 0
     award_ids: tuple[str, ...] = ()
+    beyond: int = 0
+    """How many of these are of no course: milestones, which count them in the metrics themselves."""
     followers: frozenset[str] = frozenset()
     """Who earned something that other criteria of the course ask for, so that more may follow."""
     earners: frozenset[str] = frozenset()
@@ -248,8 +249,8 @@ class Awarding:
     ) -> Iterator[_Read]:
         standings = tuple(sorted(standings, key=lambda standing: standing.learner_id))
         everybody = tuple(standing.learner_id for standing in standings)
-        exclusions = _exclusions(standings)
-        unproved = _unproved(standings, groups[0][0].placement.product)
+        excluded = exclusions(standings)
+        strangers = unproved(standings, groups[0][0].placement.product)
         wanted = frozenset().union(*(source.criteria.records for group in groups for source in group))
         for group in groups:
             asked = {source.placement.id: asked_columns(source.criteria, source.columns) for source in group}
@@ -275,8 +276,8 @@ class Awarding:
                     source.criteria,
                     source.columns,
                     everybody,
-                    exclusions,
-                    unproved,
+                    excluded,
+                    strangers,
                     [(one, results[one.id]) for one in asked[placement.id] if not one.is_attest],
                     facts_of[placement.id],
                     holders.get(placement.id, frozenset()),
@@ -306,7 +307,7 @@ class Awarding:
             )
         if self.go_on is not None and report.earners:
             beyond = self.go_on(organisation_id, sorted(report.earners))
-            report = replace(report, award_ids=report.award_ids + beyond)
+            report = replace(report, award_ids=report.award_ids + beyond, beyond=len(beyond))
         return report
 
     def _decide(
@@ -332,14 +333,14 @@ class Awarding:
                 decided += len(decisions)
                 for decision in decisions:
                     evidence = known[decision.learner_id]
-                    digest = _digest(version_id, decision, evidence, is_dated=read.criteria.is_dated)
+                    digest = digest_of(version_id, decision, evidence, is_dated=read.criteria.is_dated)
                     _, before = read.latest.get(decision.learner_id, _NEVER)
                     # An award whose row was lost (a crash between two commits cannot do it, a restore of a
                     # backup can) is made again also when the decision itself is nothing new.
                     if renewals is not None and decision.verdict is _HELD:
                         renewals.look_at(decision)
                     if before != digest or decision.verdict is _AWARD:
-                        due.append((decision, _to_store(decision, evidence, digest)))
+                        due.append((decision, to_store(decision, evidence, digest)))
                         if decision.verdict in _HOLDING:
                             holders_changed.add(decision.learner_id)
                     if decision.verdict is _AWARD:
@@ -355,9 +356,9 @@ class Awarding:
             decided,
             changed,
             tuple(award_ids),
-            frozenset(followers),
-            frozenset(earners),
-            frozenset(holders_changed),
+            followers=frozenset(followers),
+            earners=frozenset(earners),
+            holders_changed=frozenset(holders_changed),
         )
 
     def _keep(
@@ -427,6 +428,9 @@ class Awarding:
             )
             if not earned:
                 return len(new), ()
+            # Not as of when the course was begun: a course of very many takes a while, and what came last
+            # is looked for by these dates.
+            now = self.clock()
             added = store.store_completions(
                 session, organisation_id, context_id, placement.micromodule_version_id, earned, now
             )
@@ -537,74 +541,6 @@ class _Read:
         return facts
 
 
-def _exclusions(standings: Iterable[store.Standing]) -> dict[str, Exclusion]:
-    """Who is never awarded in this context, and why; the gravest reason first."""
-    excluded = {}
-    for standing in standings:
-        if standing.is_test_user:
-            excluded[standing.learner_id] = Exclusion.TEST_USER
-        elif standing.is_staff:
-            excluded[standing.learner_id] = Exclusion.STAFF
-        elif not standing.is_learner:
-            excluded[standing.learner_id] = Exclusion.NOT_A_LEARNER
-        elif not standing.is_active:
-            excluded[standing.learner_id] = Exclusion.LEFT
-        elif standing.learner_proof == _REFUSED:
-            excluded[standing.learner_id] = Exclusion.NOT_A_STUDENT
-    return excluded
-
-
-def _unproved(standings: Iterable[store.Standing], product: str) -> frozenset[str]:
-    """Who is not proved to be a learner, on a platform whose roster does not say so well enough."""
-    roster_tells_staff = platform_for(product).roster_tells_staff
-    return frozenset(
-        standing.learner_id
-        for standing in standings
-        if not is_proved(standing.learner_proof, roster_tells_staff=roster_tells_staff)
-    )
-
-
-_LETTERS = {State.MET: "M", State.NOT_MET: "N", State.UNKNOWN: "U"}
-
-
-def _to_store(decision: Decision, evidence: Evidence, digest: str) -> store.NewDecision:
-    return store.NewDecision(
-        new_id(),
-        decision.learner_id,
-        decision.verdict.value,
-        decision.state.value,
-        "".join(_LETTERS[leaf.state] for leaf in decision.finding.leaves()),
-        dump_finding(decision.finding),
-        dump_evidence(evidence),
-        digest,
-        decision.met_at,
-    )
-
-
-RULES = "1"
-"""Counted up when a criterion comes to mean something else: what was decided before is then decided anew."""
-
-
-def _digest(version_id: str, decision: Decision, evidence: Evidence, *, is_dated: bool) -> str:
-    """Equal for two decisions about one version that say the same from the same values, whenever read.
-
-    The reasons follow from the version's criteria and the values. ``award`` turns into ``held`` by the award
-    itself, which is nothing new about the learner.
-    """
-    _, verdict, finding, _, _, exclusion = decision
-    said = [RULES, version_id, _HELD if verdict is _AWARD else verdict, exclusion or "", finding[1]]
-    for key, score in evidence.scores.items():
-        said += (key, str(score[0]), str(score[1]))
-    for key, fact in evidence.facts.items():
-        said += (key, "holds" if fact[0] else "fails", fact[3])
-    if is_dated:
-        # The same values may come to something else by their dates.
-        said += ["".join(_LETTERS[leaf.state] for leaf in finding.leaves())]
-    # None of the parts holds a control character.
-    return sha256("\n".join(said).encode()).hexdigest()
-
-
 # Looking a member up in its Enum runs Python code (3.11).
 _AWARD, _HELD = Verdict.AWARD, Verdict.HELD
 _HOLDING = frozenset({Verdict.HELD, Verdict.REVIEW})
-_REFUSED = Proof.REFUSED.value

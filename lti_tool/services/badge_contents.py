@@ -249,6 +249,8 @@ class Shown:
 
     results: tuple[Result, ...] = ()
     evidence: tuple[Evidence, ...] = ()
+    record: Evidence | None = None
+    """Of a milestone: what it rests on, in place of the course's record."""
 
 
 def shown_of(

@@ -25,6 +25,8 @@ class AwardingOutcome(Protocol):
     @property
     def award_ids(self) -> tuple[str, ...]: ...
     @property
+    def beyond(self) -> int: ...
+    @property
     def holders_changed(self) -> frozenset[str]: ...
 
 
@@ -89,14 +91,14 @@ class Deciding:
         """Decide about learners of a context, issue what they earned, and have it written back soon.
 
         :param learner_ids: whom the change is about; ``None`` for everybody.
-        :param cause: what the awards are counted under (``lti_tool_awards_total``).
+        :param cause: what the course's awards are counted under (``lti_tool_awards_total``).
         :param before_signing: told how many awards are going to be signed, where there are any.
         """
         if learner_ids is None:
             report = self.awarding.decide_context(organisation_id, context_id)
         else:
             report = self.awarding.decide_learners(organisation_id, context_id, learner_ids)
-        AWARDS.labels(cause).inc(len(report.award_ids))
+        AWARDS.labels(cause).inc(len(report.award_ids) - report.beyond)
         self._review(organisation_id, context_id, learner_ids, report.holders_changed)
         issued = 0
         refusal: CredentialInvalid | None = None

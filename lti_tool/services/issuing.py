@@ -42,6 +42,7 @@ from lti_tool.services.badge_contents import (
     profile_of,
     shown_of,
 )
+from lti_tool.services.milestone_evidence import records_of
 from lti_tool.store import credentials as store
 from lti_tool.store import endorsements, micromodules, renewals, status_lists
 from lti_tool.store.chains import VersionStep
@@ -255,6 +256,8 @@ class Issuing:
             )
             version_of = {award.award_id: versions[award.achievement_version_id] for award in awards}
             shown = shown_of(session, self.urls, version_of)
+            for award_id, record in records_of(session, list(version_of)).items():
+                shown[award_id] = replace(shown.get(award_id, _NOTHING_SHOWN), record=record)
             endorsed = endorsements.accepted(session, sorted(versions), sorted(issuer_ids))
         said = {id_: endorsements_of(views, self.clock()) for id_, views in endorsed.items()}
         kinds = {
@@ -301,7 +304,8 @@ class Issuing:
                 self.urls.status_list(award.status_list_id), award.status_index, award.status_purpose
             ),
             evidence=[
-                Evidence(
+                shown.record
+                or Evidence(
                     name="Course record",
                     narrative=(
                         "The criteria were met in a course of the learning management system "

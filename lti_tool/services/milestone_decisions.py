@@ -7,7 +7,7 @@ learners of several LMSs counts once. Nothing here calls an LMS, and nothing tak
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
 from typing import NamedTuple
@@ -24,7 +24,7 @@ from lti_tool.domain.criteria import (
 )
 from lti_tool.domain.evidence import Counted, Evidence, Fact
 from lti_tool.services.criteria_format import dump_evidence, dump_finding, parse_criteria
-from lti_tool.store import decisions, facts
+from lti_tool.store import decisions, facts, milestone_dues
 from lti_tool.store import milestone_decisions as store
 from lti_tool.store.milestones import ActiveVersion, lock
 from lti_tool.store.tables import new_id
@@ -40,6 +40,11 @@ class Asking(NamedTuple):
     version_id: str
     achievement_version_id: str
     criterion: Criterion
+
+
+def badges_asked(criterion: Criterion) -> frozenset[str]:
+    """The achievements whose badges criteria ask for."""
+    return frozenset(leaf.achievement_id for leaf in leaves(criterion) if isinstance(leaf, HoldsAchievement))
 
 
 def asking(version: ActiveVersion) -> Asking:
@@ -61,6 +66,8 @@ class Person:
     learner_ids: tuple[str, ...]
     known: Mapping[str, Known]
     """What holds, by evidence key."""
+    completions: Mapping[str, int] = field(default_factory=dict)
+    """How many each learner has."""
 
     def maker(self, evidence: Evidence, met_at: datetime | None) -> str:
         """The learner to whom the award goes: whose completion, or badge, made it."""
@@ -126,7 +133,9 @@ def read_people(
         if before is None or (fact.since, learner_id) < (before.fact.since, before.learner_id):
             of_person[key] = Known(fact, learner_id)
 
+    completed: dict[str, int] = {}
     for done in store.completions(session, organisation_id, everybody):
+        completed[done.learner_id] = completed.get(done.learner_id, 0) + done.rows
         learn(done.learner_id, f"{_COMPLETED}{done.micromodule_id}", Fact(holds=True, since=done.met_at))
     achievement_ids = sorted({leaf.achievement_id for leaf in asked if isinstance(leaf, HoldsAchievement)})
     held = facts.holdings(session, organisation_id, achievement_ids, everybody, now)
@@ -138,7 +147,10 @@ def read_people(
     for learner_id in everybody:
         learners_of.setdefault(person_of[learner_id], []).append(learner_id)
     return People(
-        tuple(Person(tuple(ids), known.get(person, {})) for person, ids in sorted(learners_of.items())),
+        tuple(
+            Person(tuple(ids), known.get(person, {}), completed)
+            for person, ids in sorted(learners_of.items())
+        ),
         sets,
         names,
     )
@@ -236,12 +248,8 @@ def decide(
         awarded = _decide_once(session, organisation_id, learner_ids, waiting, now)
         award_ids.extend(award.id for award in awarded)
         # A milestone may ask for another one's badge. That ends: nobody gets a badge twice.
-        waiting = [version for version in versions if awarded and _asks_for_badges(version.criterion)]
+        waiting = [version for version in versions if awarded and badges_asked(version.criterion)]
     return tuple(award_ids)
-
-
-def _asks_for_badges(criterion: Criterion) -> bool:
-    return any(isinstance(leaf, HoldsAchievement) for leaf in leaves(criterion))
 
 
 def _decide_once(
@@ -251,6 +259,9 @@ def _decide_once(
     versions: Sequence[Asking],
     now: datetime,
 ) -> list[store.NewAward]:
+    asked = {version.version_id: badges_asked(version.criterion) for version in versions}
+    # Before the badges themselves: one that comes in between is owed then, and not overlooked.
+    badges = _badges_seen(session, organisation_id, learner_ids, frozenset().union(*asked.values()))
     people = read_people(session, organisation_id, learner_ids, [one.criterion for one in versions], now)
     everybody = [id_ for person in people.persons for id_ in person.learner_ids]
     held = decisions.holders(
@@ -259,7 +270,7 @@ def _decide_once(
     latest = store.latest(session, organisation_id, [one.version_id for one in versions], everybody)
     new: list[store.NewDecision] = []
     replaced: list[str] = []
-    unchanged: list[str] = []
+    unchanged: dict[int, list[str]] = {}
     awards: list[store.NewAward] = []
     for version in versions:
         holders = held.get(version.achievement_version_id, frozenset())
@@ -275,12 +286,14 @@ def _decide_once(
                 )
             for learner_id in person.learner_ids:
                 before = latest.get((version.version_id, learner_id))
-                stored = _stored(version, judged, learner_id)
+                seen = person.completions.get(learner_id, 0)
+                seen += sum(badges.get(learner_id, {}).get(id_, 0) for id_ in asked[version.version_id])
+                stored = _stored(version, judged, learner_id, seen)
                 # Whoever has the badge keeps it: one completion more is nothing to decide about.
                 if before is not None and (
                     before.digest == stored.digest or (holds and before.verdict in _HAVING)
                 ):
-                    unchanged.append(before.id)
+                    unchanged.setdefault(seen, []).append(before.id)
                     continue
                 if before is not None:
                     replaced.append(before.id)
@@ -290,10 +303,19 @@ def _decide_once(
     return awards
 
 
+def _badges_seen(
+    session: Session, organisation_id: str, learner_ids: Sequence[str], achievement_ids: frozenset[str]
+) -> Mapping[str, Mapping[str, int]]:
+    if not achievement_ids:
+        return {}
+    everybody = sorted(store.people_of(session, organisation_id, learner_ids))
+    return milestone_dues.seen_awards(session, organisation_id, sorted(achievement_ids), everybody)
+
+
 _HAVING = (Verdict.AWARD.value, Verdict.HELD.value)
 
 
-def _stored(version: Asking, judged: Judged, learner_id: str) -> store.NewDecision:
+def _stored(version: Asking, judged: Judged, learner_id: str, facts_seen: int) -> store.NewDecision:
     decision, evidence = judged.decision, judged.evidence
     verdict = decision.verdict
     if verdict is Verdict.AWARD and learner_id != judged.learner_id:
@@ -309,4 +331,5 @@ def _stored(version: Asking, judged: Judged, learner_id: str) -> store.NewDecisi
         dump_finding(decision.finding),
         dump_evidence(evidence),
         sha256("\n".join(said).encode()).hexdigest(),
+        facts_seen,
     )

@@ -22,14 +22,23 @@ from lti_tool.errors import Conflict, CredentialInvalid, ErrorCode, NotFound
 from lti_tool.services import Hints
 from lti_tool.services.circles import check_saved
 from lti_tool.services.criteria_format import parse_criteria
-from lti_tool.services.milestone_decisions import Asking, asking, decide, judge, read_people
+from lti_tool.services.milestone_decisions import (
+    Asking,
+    asking,
+    badges_asked,
+    decide,
+    judge,
+    read_people,
+)
 from lti_tool.services.milestone_form import Described, MilestoneForm, describe, of_view
 from lti_tool.services.staffing import Acting
 from lti_tool.store import audit, micromodules, runs
 from lti_tool.store import milestone_decisions as decisions
+from lti_tool.store import milestone_dues as dues
 from lti_tool.store import milestones as store
 from lti_tool.store.database import Database
-from lti_tool.store.milestones import MilestoneView, Progress
+from lti_tool.store.milestone_dues import Mark
+from lti_tool.store.milestones import ActiveVersion, MilestoneView, Progress
 from lti_tool.telemetry import AWARDS, get_logger
 
 log = get_logger(__name__)
@@ -126,7 +135,7 @@ class Milestones:
 
         Where the organisation has no active milestone this is one small question.
 
-        :returns: ids of the new awards, which are to be issued.
+        :returns: ids of the new awards, which are to be issued; they are counted in the metrics here.
         """
         with self.database.read() as session:
             versions = [asking(version) for version in store.active(session, organisation_id)]
@@ -135,7 +144,6 @@ class Milestones:
         award_ids: list[str] = []
         for start in range(0, len(learner_ids), AT_ONCE):
             award_ids.extend(self._decide(organisation_id, learner_ids[start : start + AT_ONCE], versions))
-        AWARDS.labels("milestone").inc(len(award_ids))
         return tuple(award_ids)
 
     def _decide(
@@ -145,18 +153,29 @@ class Milestones:
             store.lock(session, organisation_id, [one.version_id for one in versions])
             standing = {one.id for one in store.active(session, organisation_id)}
             versions = [one for one in versions if one.version_id in standing]
-            return decide(session, organisation_id, learner_ids, versions, self.clock())
+            award_ids = decide(session, organisation_id, learner_ids, versions, self.clock())
+        AWARDS.labels("milestone").inc(len(award_ids))
+        return award_ids
 
     def due(self, limit: int) -> tuple[str, ...]:
         """Ids of active milestones with somebody about whom they are not decided, or not since something
-        changed."""
+        changed; and of those whose mark is to be moved on. What is looked at is what came since the mark.
+        """
+        now = self.clock()
         with self.database.read() as session:
             found = [
-                milestone_id
-                for organisation_id, milestone_id, version_id in store.active_everywhere(session)
-                if decisions.due_learners(session, organisation_id, version_id, limit=1)
+                version.milestone_id
+                for organisation_id, version in store.active_everywhere(session)
+                if self._is_due(session, organisation_id, version, now)
             ]
         return tuple(found[:limit])
+
+    def _is_due(self, session: Session, organisation_id: str, version: ActiveVersion, now: datetime) -> bool:
+        mark = _mark(version)
+        if not mark.is_settled or mark.settled_at is None or now - mark.settled_at > dues.LOOK_BACK:
+            return True
+        asked = badges_asked(parse_criteria(version.criteria))
+        return bool(dues.learners(session, organisation_id, mark, asked, limit=1))
 
     def work(self, milestone_id: str) -> int:
         """Decide about everybody about whom it is owed, some people after the other, and sign what they
@@ -170,23 +189,25 @@ class Milestones:
             return 0
         lease, holder = f"milestone:{milestone_id}", uuid.uuid4().hex
         awarded, after = 0, ""
+        mark: Mark | None = None
+        begun_at = self.clock()
         while self._take(lease, holder):
+            some: tuple[str, ...] = ()
             with self.database.read() as session:
-                versions = store.active(session, organisation_id)
-                version = next((one for one in versions if one.milestone_id == milestone_id), None)
-                some = (
-                    ()
-                    if version is None
-                    else decisions.due_learners(
-                        session, organisation_id, version.id, after=after, limit=AT_ONCE
-                    )
-                )
+                found = store.active(session, organisation_id)
+                version = next((one for one in found if one.milestone_id == milestone_id), None)
+                if version is not None:
+                    if mark is None or mark.version_id != version.id:
+                        mark, after, begun_at = _mark(version), "", self.clock()
+                    asked = badges_asked(parse_criteria(version.criteria))
+                    some = dues.learners(session, organisation_id, mark, asked, after=after, limit=AT_ONCE)
             if not some:
                 with self.database.write() as session:
+                    if version is not None and mark is not None:
+                        dues.settle(session, organisation_id, mark, begun_at)
                     runs.release_lease(session, lease, holder)
                 break
-            award_ids = self._decide(organisation_id, some, [asking(one) for one in versions])
-            AWARDS.labels("milestone").inc(len(award_ids))
+            award_ids = self._decide(organisation_id, some, [asking(one) for one in found])
             self._issue(award_ids)
             awarded += len(award_ids)
             after = some[-1]
@@ -451,6 +472,10 @@ class Milestones:
             subject_id=id_,
             detail=detail,
         )
+
+
+def _mark(version: ActiveVersion) -> Mark:
+    return Mark(version.id, version.changes, version.settled_changes, version.settled_at)
 
 
 def _own(session: Session, staff: Acting, milestone_id: str) -> MilestoneView:

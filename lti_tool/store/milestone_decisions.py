@@ -1,4 +1,4 @@
-"""What decisions about milestones read and leave: facts of whole persons, decisions, awards, what is owed.
+"""What decisions about milestones read and leave: facts of whole persons, decisions, awards.
 
 The number of queries depends on neither learners nor milestones. Whoever decides holds the lock of the
 milestones' versions (:func:`lti_tool.store.milestones.lock`) while reading facts: of two workers that decide
@@ -7,7 +7,7 @@ about one person the second sees what the first has kept.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -18,7 +18,6 @@ from lti_tool.store.dialects import insert_rows, is_of, one_of
 from lti_tool.store.staging import chunks
 from lti_tool.store.tables import (
     Award,
-    CategoryChange,
     Completion,
     Learner,
     Micromodule,
@@ -57,12 +56,19 @@ class Completed(NamedTuple):
     learner_id: str
     micromodule_id: str
     met_at: datetime
+    rows: int
+    """How many completions say so: one for each version that was completed."""
 
 
 def completions(session: Session, organisation_id: str, learner_ids: Sequence[str]) -> tuple[Completed, ...]:
     """Everything that some learners completed."""
     rows = session.execute(
-        sa.select(Completion.learner_id, MicromoduleVersion.micromodule_id, sa.func.min(Completion.met_at))
+        sa.select(
+            Completion.learner_id,
+            MicromoduleVersion.micromodule_id,
+            sa.func.min(Completion.met_at),
+            sa.func.count(),
+        )
         .join(MicromoduleVersion, MicromoduleVersion.id == Completion.micromodule_version_id)
         .where(
             is_of(Completion.organisation_id, organisation_id),
@@ -188,6 +194,7 @@ class NewDecision(NamedTuple):
     finding: dict[str, Any]
     evidence: dict[str, Any]
     digest: str
+    facts_seen: int
 
 
 def keep(
@@ -195,12 +202,17 @@ def keep(
     organisation_id: str,
     new: Sequence[NewDecision],
     replaced_ids: Sequence[str],
-    unchanged_ids: Sequence[str],
+    unchanged_ids: Mapping[int, Sequence[str]],
     now: datetime,
 ) -> None:
-    """Add decisions, mark those that they replace as no longer the latest, and date those that still stand:
-    by their dates is told what was decided since (:func:`due_learners`)."""
-    for ids, values in ((replaced_ids, {"is_latest": False}), (unchanged_ids, {"decided_at": now})):
+    """Add decisions, mark those that they replace as no longer the latest, and date those that still stand.
+    What is owed is told by their dates, and by how much they have seen.
+
+    :param unchanged_ids: by how much they have seen now.
+    """
+    changed: list[tuple[Sequence[str], dict[str, Any]]] = [(replaced_ids, {"is_latest": False})]
+    changed += [(ids, {"decided_at": now, "facts_seen": seen}) for seen, ids in unchanged_ids.items()]
+    for ids, values in changed:
         for chunk in chunks(ids):
             session.execute(
                 sa.update(MilestoneDecision)
@@ -241,55 +253,7 @@ def add_awards(session: Session, organisation_id: str, new: Sequence[NewAward], 
     )
 
 
-# -- what is owed
-
-
-def due_learners(
-    session: Session, organisation_id: str, version_id: str, *, after: str = "", limit: int
-) -> tuple[str, ...]:
-    """Learners with completions about whom this version is not decided, or not since something changed: a
-    completion was recorded, a micromodule was archived, or a category got another content.
-
-    In order of their ids, those after ``after``.
-    """
-    changed_at = _changed_at(session, organisation_id)
-    is_decided = sa.exists().where(
-        MilestoneDecision.milestone_version_id == version_id,
-        MilestoneDecision.learner_id == Completion.learner_id,
-        MilestoneDecision.is_latest.is_(True),
-        MilestoneDecision.decided_at >= Completion.recorded_at,
-    )
-    if changed_at is not None:
-        is_decided = is_decided.where(MilestoneDecision.decided_at >= changed_at)
-    rows = session.scalars(
-        sa.select(Completion.learner_id)
-        .join(Learner, Learner.id == Completion.learner_id)
-        .where(
-            is_of(Completion.organisation_id, organisation_id),
-            Completion.learner_id > after,
-            Learner.is_test_user.is_(False),
-            ~is_decided,
-        )
-        .distinct()
-        .order_by(Completion.learner_id)
-        .limit(limit)
-    )
-    return tuple(rows)
-
-
-def _changed_at(session: Session, organisation_id: str) -> datetime | None:
-    """When what milestones count changed last."""
-    dates = session.execute(
-        sa.select(
-            sa.select(sa.func.max(CategoryChange.at))
-            .where(CategoryChange.organisation_id == organisation_id)
-            .scalar_subquery(),
-            sa.select(sa.func.max(Micromodule.archived_at))
-            .where(Micromodule.organisation_id == organisation_id)
-            .scalar_subquery(),
-        )
-    ).one()
-    return max((at for at in dates if at is not None), default=None)
+# -- people
 
 
 def learners_with_completions(

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, cast
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
+from lti_tool.store import step_needs
 from lti_tool.store.micromodules import NewMicromodule, achievement_version_of
 from lti_tool.store.tables import (
     Achievement,
@@ -128,28 +129,39 @@ class ActiveVersion(NamedTuple):
     criteria: dict[str, Any]
     achievement_id: str
     achievement_version_id: str
+    changes: int
+    settled_changes: int | None
+    settled_at: datetime | None
 
 
-def active(session: Session, organisation_id: str) -> tuple[ActiveVersion, ...]:
-    """The newest version of every active milestone of an organisation; one quick question where none is."""
+def _active() -> sa.Select[Any]:
     later = aliased(MilestoneVersion)
-    rows = session.execute(
+    query = (
         sa.select(
             Milestone.id,
             MilestoneVersion.id,
             MilestoneVersion.criteria,
             Milestone.achievement_id,
             MilestoneVersion.achievement_version_id,
+            MilestoneVersion.changes,
+            MilestoneVersion.settled_changes,
+            MilestoneVersion.settled_at,
         )
         .join(MilestoneVersion, MilestoneVersion.milestone_id == Milestone.id)
         .where(
-            Milestone.organisation_id == organisation_id,
             Milestone.status == "active",
             ~sa.exists().where(
                 later.milestone_id == MilestoneVersion.milestone_id, later.number > MilestoneVersion.number
             ),
         )
-        .order_by(MilestoneVersion.id)
+    )
+    return cast("sa.Select[Any]", query)
+
+
+def active(session: Session, organisation_id: str) -> tuple[ActiveVersion, ...]:
+    """The newest version of every active milestone of an organisation; one quick question where none is."""
+    rows = session.execute(
+        _active().where(Milestone.organisation_id == organisation_id).order_by(MilestoneVersion.id)
     )
     return tuple(ActiveVersion(*row) for row in rows)
 
@@ -201,6 +213,7 @@ def rewrite_achievement(session: Session, achievement_version_id: str, new: NewM
 
 def remove_achievement(session: Session, organisation_id: str, achievement_id: str) -> None:
     """Forget the badge of a draft that is discarded."""
+    step_needs.forget(session, organisation_id, achievement_id)
     session.execute(
         sa.delete(Achievement).where(
             Achievement.organisation_id == organisation_id, Achievement.id == achievement_id
@@ -263,6 +276,18 @@ def add_version(
         )
     )
     session.flush()
+    _note_needs(session, organisation_id, Milestone.id == milestone_id, criteria)
+
+
+def _note_needs(
+    session: Session, organisation_id: str, of: sa.ColumnElement[bool], criteria: dict[str, Any]
+) -> None:
+    """Which steps a milestone asks for now."""
+    step = session.scalar(
+        sa.select(Milestone.achievement_id).where(Milestone.organisation_id == organisation_id, of)
+    )
+    if step is not None:
+        step_needs.note(session, organisation_id, step, criteria)
 
 
 def hold(session: Session, organisation_id: str, milestone_id: str) -> Milestone | None:
@@ -283,6 +308,8 @@ def rewrite_criteria(
         .where(MilestoneVersion.organisation_id == organisation_id, MilestoneVersion.id == version_id)
         .values(criteria=criteria)
     )
+    own = sa.select(MilestoneVersion.milestone_id).where(MilestoneVersion.id == version_id)
+    _note_needs(session, organisation_id, Milestone.id.in_(own), criteria)
 
 
 def category_name(session: Session, organisation_id: str, category_id: str) -> str | None:
@@ -344,21 +371,12 @@ def holders(session: Session, organisation_id: str) -> dict[str, int]:
     return {row[0]: row[1] for row in rows}
 
 
-def active_everywhere(session: Session) -> tuple[tuple[str, str, str], ...]:
-    """(organisation, milestone, version) of every active milestone's newest version."""
-    later = aliased(MilestoneVersion)
+def active_everywhere(session: Session) -> tuple[tuple[str, ActiveVersion], ...]:
+    """(organisation, newest version) of every active milestone of the installation."""
     rows = session.execute(
-        sa.select(Milestone.organisation_id, Milestone.id, MilestoneVersion.id)
-        .join(MilestoneVersion, MilestoneVersion.milestone_id == Milestone.id)
-        .where(
-            Milestone.status == "active",
-            ~sa.exists().where(
-                later.milestone_id == MilestoneVersion.milestone_id, later.number > MilestoneVersion.number
-            ),
-        )
-        .order_by(Milestone.organisation_id, Milestone.id)
+        _active().add_columns(Milestone.organisation_id).order_by(Milestone.organisation_id, Milestone.id)
     )
-    return tuple((row[0], row[1], row[2]) for row in rows)
+    return tuple((organisation_id, ActiveVersion(*version)) for *version, organisation_id in rows)
 
 
 def of_category(session: Session, organisation_id: str, category_id: str) -> bool:

@@ -52,9 +52,12 @@ class Completion(Base):
     """A learner met a micromodule version's criteria; recorded whether or not it issues a badge."""
 
     __tablename__ = "completions"
-    __table_args__ = (UniqueConstraint("micromodule_version_id", "learner_id"),)
+    __table_args__ = (
+        UniqueConstraint("micromodule_version_id", "learner_id"),
+        Index("ix_completions_recorded_at", "organisation_id", "recorded_at"),
+    )
     id: Mapped[str] = key_column()
-    organisation_id: Mapped[str] = owned_by("organisations", index=True)
+    organisation_id: Mapped[str] = owned_by("organisations")
     micromodule_version_id: Mapped[str] = owned_by("micromodule_versions", ondelete="RESTRICT")
     learner_id: Mapped[str] = owned_by("learners", index=True)
     context_id: Mapped[str | None] = owned_by("contexts", ondelete="SET NULL", nullable=True)
@@ -67,9 +70,12 @@ class Award(Base):
     """Our decision that a learner has an achievement version."""
 
     __tablename__ = "awards"
-    __table_args__ = (UniqueConstraint("achievement_version_id", "learner_id"),)
+    __table_args__ = (
+        UniqueConstraint("achievement_version_id", "learner_id"),
+        Index("ix_awards_awarded_at", "organisation_id", "awarded_at"),
+    )
     id: Mapped[str] = key_column()
-    organisation_id: Mapped[str] = owned_by("organisations", index=True)
+    organisation_id: Mapped[str] = owned_by("organisations")
     achievement_version_id: Mapped[str] = owned_by("achievement_versions", ondelete="RESTRICT")
     learner_id: Mapped[str] = owned_by("learners", index=True)
     context_id: Mapped[str | None] = owned_by("contexts", ondelete="SET NULL", nullable=True)

@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from lti_tool.store import milestones, organisations
+from lti_tool.store import milestone_dues, milestones, organisations
 from lti_tool.store.tables import (
     Award,
     Completion,
@@ -179,6 +179,7 @@ def _set_person(
 
 def decide_again(session: Session, organisation_id: str, learner_ids: Collection[str]) -> None:
     """Let milestones be decided anew about these learners: without a latest decision they are owed one."""
+    milestone_dues.unsettle(session, organisation_id)
     session.execute(
         sa.update(MilestoneDecision)
         .where(
@@ -195,6 +196,9 @@ def forget_with(session: Session, organisation_id: str, learner_id: str) -> None
     """Forget the reasons of milestones of everybody joined with a learner who is erased, which tell of both;
     they are decided about anew, by what is left. Under :func:`lock`."""
     others = [other_id for other_id, _platform in joined(session, organisation_id, learner_id)]
+    if not others:
+        return
+    milestone_dues.unsettle(session, organisation_id)
     session.execute(
         sa.delete(MilestoneDecision).where(
             MilestoneDecision.organisation_id == organisation_id, MilestoneDecision.learner_id.in_(others)

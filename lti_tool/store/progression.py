@@ -90,6 +90,13 @@ class MilestoneVersion(Base):
     criteria: Mapped[dict[str, Any]]
     achievement_version_id: Mapped[str] = owned_by("achievement_versions", ondelete="RESTRICT", index=True)
     created_at: Mapped[datetime]
+    changes: Mapped[int] = mapped_column(default=0)
+    """Counted up, under the lock, by whatever else than a completion or an award can make a decision due: a
+    category got another content, people were joined."""
+    settled_changes: Mapped[int | None]
+    """``changes`` as everybody was decided about last; null where that never was."""
+    settled_at: Mapped[datetime | None]
+    """When that began: only what came since, with some overlap, is looked at for what is owed."""
 
 
 class MilestoneDecision(Base):
@@ -115,6 +122,9 @@ class MilestoneDecision(Base):
     finding: Mapped[dict[str, Any]]
     evidence: Mapped[dict[str, Any]]
     digest: Mapped[str] = mapped_column(String(64))
+    facts_seen: Mapped[int] = mapped_column(default=0)
+    """How many of the learner's completions were there to be seen, and of their awards those that are asked
+    for: where there are more by now, it is owed anew."""
     decided_at: Mapped[datetime]
     is_latest: Mapped[bool] = mapped_column(default=True)
 
@@ -169,6 +179,8 @@ class Review(Base):
     """When a revocation is carried out; it can be undone until then."""
     carried_out_at: Mapped[datetime | None]
     """When the credential was revoked; nothing is undone from then on."""
+    spared_at: Mapped[datetime | None]
+    """When it was not revoked though that was decided: what had been decided about was gone by then."""
 
 
 class VersionDraft(Base):
@@ -179,8 +191,6 @@ class VersionDraft(Base):
         UniqueConstraint("micromodule_id", "kind"),
         CheckConstraint("kind IN ('version', 'correction', 'badge')", name="kind"),
     )
-    spared_at: Mapped[datetime | None]
-    """When it was not revoked though that was decided: what had been decided about was gone by then."""
     id: Mapped[str] = key_column()
     organisation_id: Mapped[str] = owned_by("organisations", index=True)
     micromodule_id: Mapped[str] = owned_by("micromodules")
@@ -207,9 +217,10 @@ class Renewal(Base):
             sqlite_where=text("signed_at IS NULL"),
             postgresql_where=text("signed_at IS NULL"),
         ),
+        Index("ix_renewals_signed_at", "organisation_id", "signed_at"),
     )
     id: Mapped[str] = key_column()
-    organisation_id: Mapped[str] = owned_by("organisations", index=True)
+    organisation_id: Mapped[str] = owned_by("organisations")
     award_id: Mapped[str] = owned_by("awards")
     number: Mapped[int]
     decision_id: Mapped[str | None] = owned_by("decisions", ondelete="SET NULL", nullable=True)
@@ -257,3 +268,13 @@ class AchievementCare(Base):
     """What they found."""
     revision: Mapped[int] = mapped_column(default=0)
     """Counts the changes: nobody writes over one that they did not see."""
+
+
+class StepNeed(Base):
+    """A step of a pathway asks for another by name, in its newest criteria."""
+
+    __tablename__ = "step_needs"
+    organisation_id: Mapped[str] = owned_by("organisations", index=True)
+    step: Mapped[str] = mapped_column(String(32), primary_key=True)
+    """A micromodule's id, or that of a milestone's achievement; so is the other."""
+    needs: Mapped[str] = mapped_column(String(32), primary_key=True, index=True)

@@ -8,12 +8,15 @@ from prometheus_client import Counter
 
 from lti_tool.services.awarding import Awarding
 from lti_tool.services.call_budgets import CallBudgets
+from lti_tool.services.deciding import Deciding
+from lti_tool.services.milestone_form import MilestoneForm
 from lti_tool.services.syncing import Syncing
 from lti_tool.store import tables
 from lti_tool.store.database import Database
 from lti_tool.telemetry import AWARDS, CREDENTIALS_SIGNED
 from tests import factories
 from tests.integration.gradebook import Clock, Hints, Issued, gradebook
+from tests.integration.services.milestone_campus import Campus
 from tests.integration.services.school import School, session_of
 
 
@@ -49,6 +52,24 @@ def test_awards_are_counted_by_what_decided_them(sqlite_database: Database) -> N
             run = syncing.start_sync(course.organisation_id, course.context_id)
             syncing.sync_context(course.context_id, run.id)
         assert (count(AWARDS, "launch"), count(AWARDS, "sync")) == (launches + 1, syncs + 1)
+
+
+def test_a_milestones_badge_is_counted_once_and_under_its_own_name(
+    sqlite_database: Database, tmp_path: Path
+) -> None:
+    school = School(sqlite_database, tmp_path / "keys")
+    campus = Campus(school, 1)
+    campus.active(MilestoneForm(name="Explorer", count="1"))
+    ada = campus.learner()
+    factories.grade(sqlite_database, campus.courses[0], campus.placed[0], [ada], 90)
+    deciding = Deciding(campus.awarding, school.issuing)
+    before = {origin: count(AWARDS, origin) for origin in ("launch", "milestone")}
+    decided = deciding.decide(campus.organisation_id, campus.courses[0].context_id, [ada], "launch")
+    assert decided.issued == 2
+    assert {origin: count(AWARDS, origin) - was for origin, was in before.items()} == {
+        "launch": 1,
+        "milestone": 1,
+    }
 
 
 def test_documents_are_counted_when_they_are_signed(sqlite_database: Database, tmp_path: Path) -> None:

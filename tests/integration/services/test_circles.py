@@ -16,9 +16,9 @@ from lti_tool.services.milestone_form import MilestoneForm
 from lti_tool.store import tables
 from tests import factories
 from tests.factories import Course, Placed
+from tests.integration.services.milestone_campus import Campus, plain
 from tests.integration.services.school import School
 from tests.integration.services.test_editing import drafted, save
-from tests.integration.services.test_milestones import Campus, plain
 from tests.integration.services.test_publishing import publish
 from tests.integration.services.test_versions import Desk, desk, quiz
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from threading import Thread
 from typing import Any
 
@@ -15,119 +14,17 @@ from lti_tool.domain.awarding import Verdict
 from lti_tool.domain.criteria import State
 from lti_tool.domain.staff import StaffRole
 from lti_tool.errors import Conflict, ErrorCode, NotAllowed, NotFound, RequestInvalid
-from lti_tool.services.administering import Administering
 from lti_tool.services.awarding import Awarding
-from lti_tool.services.form_problems import FormProblem, Problem
+from lti_tool.services.form_problems import FormProblem
 from lti_tool.services.milestone_form import MilestoneForm
 from lti_tool.services.milestones import Milestones
-from lti_tool.services.registration import Registrations
-from lti_tool.services.staffing import Operator, StaffView
+from lti_tool.services.staffing import StaffView
 from lti_tool.services.wallet import Wallet
-from lti_tool.store import privacy, tables
+from lti_tool.store import persons, privacy, tables
 from tests import factories
-from tests.factories import NOW, Course
+from tests.factories import NOW
+from tests.integration.services.milestone_campus import EXPLORER, Campus, office, plain, problems_of
 from tests.integration.services.school import School, session_of
-
-EXPLORER = MilestoneForm(name="Explorer", count="2")
-
-
-def plain(criterion: Any) -> str:
-    """Criteria in words, without a request."""
-    return str(type(criterion).__name__)
-
-
-def problems_of(refused: RequestInvalid) -> tuple[Problem, ...]:
-    """What was wrong with a form."""
-    found = refused.params["problems"]
-    assert isinstance(found, tuple)
-    return found
-
-
-class Campus:
-    """Courses of one organisation, each with a micromodule, and its milestones."""
-
-    def __init__(self, school: School, courses: int = 3) -> None:
-        self.school = school
-        first = school.course()
-        self.courses = [first, *factories.courses_beside(school.database, first, courses - 1)]
-        self.placed = [factories.placed(school.database, course) for course in self.courses]
-        self.staff = Operator(first.organisation_id)
-        self.milestones = Milestones(school.database, school.clock, school.issuing, school.hints)
-        self.awarding = Awarding(school.database, school.clock, self.milestones.decide)
-
-    @property
-    def organisation_id(self) -> str:
-        return self.courses[0].organisation_id
-
-    def learner(self, *, course: int = 0) -> str:
-        (learner_id,) = factories.enrol(self.school.database, self.courses[course])
-        for other in self.courses[:course] + self.courses[course + 1 :]:
-            self.school_join(other, learner_id)
-        return learner_id
-
-    def school_join(self, course: Course, learner_id: str) -> None:
-        with self.school.database.write() as session:
-            session.add(
-                tables.Membership(
-                    organisation_id=course.organisation_id,
-                    context_id=course.context_id,
-                    learner_id=learner_id,
-                    is_learner=True,
-                    learner_proof="launch",
-                    seen_at=NOW,
-                )
-            )
-
-    def complete(self, learner_id: str, number: int, at: datetime = NOW) -> tuple[str, ...]:
-        """The learner gets the grade, and is decided about; ids of the new awards."""
-        course, placed = self.courses[number], self.placed[number]
-        factories.grade(self.school.database, course, placed, [learner_id], 90, at)
-        return self.awarding.decide_learner(course.organisation_id, course.context_id, learner_id).award_ids
-
-    def active(self, form: MilestoneForm = EXPLORER) -> str:
-        milestone_id = self.milestones.create(self.staff, form, plain, "en")
-        self.milestones.activate(self.staff, milestone_id, plain)
-        return milestone_id
-
-    def micromodule(self, number: int) -> str:
-        with self.school.database.read() as session:
-            found = session.scalar(
-                sa.select(tables.MicromoduleVersion.micromodule_id).where(
-                    tables.MicromoduleVersion.id == self.placed[number].micromodule_version_id
-                )
-            )
-        assert found is not None
-        return found
-
-    def category(self, *numbers: int) -> str:
-        with self.school.database.write() as session:
-            row = tables.Category(organisation_id=self.organisation_id, name=f"Data {numbers}")
-            session.add(row)
-            session.flush()
-            for number in numbers:
-                self.put(session, row.id, number)
-            return row.id
-
-    def put(self, session: Any, category_id: str, number: int) -> None:
-        session.add(
-            tables.MicromoduleCategory(
-                micromodule_id=self.micromodule(number),
-                category_id=category_id,
-                organisation_id=self.organisation_id,
-            )
-        )
-
-    def awards(self) -> Sequence[Any]:
-        """Awards of milestones."""
-        return self.school.rows(tables.Award, tables.Award.context_id.is_(None))
-
-    def decision(self, learner_id: str) -> Any:
-        (row,) = self.school.rows(
-            tables.MilestoneDecision,
-            tables.MilestoneDecision.learner_id == learner_id,
-            tables.MilestoneDecision.is_latest.is_(True),
-        )
-        return row
 
 
 def test_the_completion_that_makes_it_gives_the_badge_of_that_date(school: School) -> None:
@@ -148,6 +45,62 @@ def test_the_completion_that_makes_it_gives_the_badge_of_that_date(school: Schoo
     signed = json.loads(credential.document)
     assert signed["credentialSubject"]["achievement"]["name"] == "Explorer"
     assert signed["awardedDate"].startswith((NOW - timedelta(days=2)).date().isoformat())
+
+
+def record_of(campus: Campus, award_id: str) -> str:
+    """What the signed badge says of how it was earned."""
+    campus.school.issuing.issue_for([award_id])
+    (credential,) = campus.school.rows(tables.Credential, tables.Credential.award_id == award_id)
+    (said,) = json.loads(credential.document)["evidence"]
+    assert said["name"] == "Milestone record"
+    narrative: str = said["narrative"]
+    return narrative
+
+
+def test_the_badge_says_what_it_rests_on_and_names_no_course(school: School) -> None:
+    campus = Campus(school, 4)
+    ada = campus.learner()
+    for number in range(3):
+        school.change(
+            tables.MicromoduleVersion,
+            tables.MicromoduleVersion.id == campus.placed[number].micromodule_version_id,
+            name=f"Part {number}",
+        )
+        campus.complete(ada, number, NOW - timedelta(days=9 - number))
+    milestone_id = campus.active()
+    campus.milestones.work(milestone_id)
+    (award,) = campus.awards()
+    (organisation,) = school.rows(tables.Organisation)
+    first, second = ((NOW - timedelta(days=ago)).date().isoformat() for ago in (9, 8))
+    assert record_of(campus, award.id) == (
+        f"The criteria were met across the courses of {organisation.name}: “Part 0” (completed {first}), "
+        f"“Part 1” (completed {second}). The decision is stored with the evidence it rests on."
+    )
+
+
+def test_what_another_account_did_is_counted_and_not_named(school: School) -> None:
+    campus = Campus(school)
+    milestone_id = campus.active()
+    ada, ada_elsewhere = campus.learner(), campus.learner()
+    with school.database.write() as session:
+        persons.join(session, campus.organisation_id, [ada, ada_elsewhere], NOW)
+    campus.complete(ada_elsewhere, 0, NOW - timedelta(days=2))
+    campus.complete(ada, 1)
+    (award,) = campus.awards()
+    assert award.learner_id == ada
+    said = record_of(campus, award.id)
+    assert "), and 1 that the learner has under another account they joined." in said
+    assert said.count("“") == 1
+    # Where the reasons were forgotten with the other account, nothing is made up.
+    with school.database.write() as session:
+        privacy.erase(session, ada_elsewhere, school.clock())
+    (credential_id,) = [
+        row.id for row in school.rows(tables.Credential, tables.Credential.award_id == award.id)
+    ]
+    (said_now,) = school.issuing.documents_now([credential_id])[credential_id]["evidence"]
+    assert "joined" not in said_now["narrative"]
+    assert "Data" not in said_now["narrative"]
+    assert campus.milestones.work(milestone_id) == 0
 
 
 def test_one_completion_more_changes_nothing(school: School) -> None:
@@ -238,9 +191,7 @@ def test_all_of_a_category_means_what_is_offered_in_it_now(school: School) -> No
     campus.complete(ada, 1, NOW - timedelta(days=1))
     assert not campus.awards()
     school.clock.forward(minutes=1)
-    school.change(
-        tables.Micromodule, tables.Micromodule.id == campus.micromodule(2), archived_at=school.clock()
-    )
+    office(school).archive_micromodule(campus.staff, campus.micromodule(2), is_archived=True)
     assert campus.milestones.due(10) == (milestone_id,)
     assert campus.milestones.work(milestone_id) == 1
     (award,) = campus.awards()
@@ -473,12 +424,10 @@ def test_a_category_that_a_milestone_asks_for_stays(small_school: School) -> Non
     category_id, other_id = campus.category(0), campus.category(1)
     form = MilestoneForm(kind="learner", name="Data", category_id=category_id)
     campus.milestones.create(campus.staff, form, plain, "en")
-    registrations = Registrations(small_school.database, small_school.clock)
-    office = Administering(small_school.database, small_school.clock, registrations, small_school.revoking)
     with pytest.raises(Conflict) as refused:
-        office.delete_category(campus.staff, category_id)
+        office(small_school).delete_category(campus.staff, category_id)
     assert refused.value.code is ErrorCode.CATEGORY_COUNTED
-    office.delete_category(campus.staff, other_id)
+    office(small_school).delete_category(campus.staff, other_id)
 
 
 def test_a_draft_is_changed_and_discarded_and_an_active_one_retired(school: School) -> None:

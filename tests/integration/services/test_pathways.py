@@ -21,14 +21,14 @@ from lti_tool.domain.pathways import Standing
 from lti_tool.errors import NotFound
 from lti_tool.services.criteria_format import dump_criteria
 from lti_tool.services.milestone_form import MilestoneForm
-from lti_tool.services.pathways import Pathways
+from lti_tool.services.pathways import SHOWN, Pathways
 from lti_tool.services.wallet import Wallet, WalletView
 from lti_tool.store import tables
 from tests import factories
 from tests.factories import NOW, Course, Placed
+from tests.integration.services.milestone_campus import Campus, plain
 from tests.integration.services.school import School, session_of
 from tests.integration.services.test_circles import achievement_of, module_of
-from tests.integration.services.test_milestones import Campus, plain
 from tests.integration.services.test_versions import quiz
 
 
@@ -102,6 +102,108 @@ def test_a_badge_that_is_over_or_revoked_is_no_step_done(ladder: Ladder) -> None
     for change in ({"valid_until": NOW - timedelta(days=1)}, {"valid_until": None, "revoked_at": NOW}):
         ladder.school.change(table, table.id == credential_id, **change)
         assert ladder.path().steps[0].standing is Standing.OPEN
+
+
+def test_a_badge_that_ended_is_to_be_regained_though_it_was_finished_once(ladder: Ladder) -> None:
+    """The second asks for the badge of the first, the third only that the second was finished."""
+    school = ladder.school
+    factories.grade(school.database, ladder.course, ladder.steps[0], [ladder.learner_id], 90)
+    school.change(tables.LineItem, tables.LineItem.id == ladder.steps[0].line_item_id, evidence_key="quiz-1")
+    school.awarding.decide_context(ladder.course.organisation_id, ladder.course.context_id)
+    (award,) = school.rows(tables.Award)
+    credential_id = school.issuing.issue_credential(award.id)
+    assert school.rows(tables.Completion)
+    assert [step.standing for step in ladder.path().steps][:2] == [Standing.DONE, Standing.OPEN]
+    table = tables.Credential
+    ended = {"valid_until": NOW - timedelta(days=1)}
+    for change in (ended, {"valid_until": None, "revoked_at": NOW}):
+        school.change(table, table.id == credential_id, **change)
+        way = ladder.path()
+        assert [step.standing for step in way.steps][:2] == [Standing.OPEN, Standing.LATER]
+        assert way.steps[0].is_lost
+        assert [need.is_met for need in way.steps[1].needs] == [False]
+    # Who only asks that it was finished has that still.
+    ladder.steps.append(placed(school, ladder.course, Completed(module_of(school, ladder.steps[0]), "First")))
+    assert [need.is_met for need in ladder.path(3).steps[-1].needs] == [True]
+
+
+def test_a_version_that_ended_is_over_as_decisions_see_it(ladder: Ladder) -> None:
+    ladder.earn(0)
+    table = tables.AchievementVersion
+    school, version_id = ladder.school, ladder.steps[0].achievement_version_id
+    school.change(table, table.id == version_id, expires_at=NOW - timedelta(days=1))
+    assert ladder.path().steps[0].standing is Standing.OPEN
+
+
+def test_what_was_done_in_another_account_counts_for_milestones_alone(school: School) -> None:
+    """Badges of courses are decided about one account: the way must not say more than the criteria do."""
+    campus = Campus(school)
+    milestone_id = campus.active(MilestoneForm(name="Explorer", count="2"))
+    badge = campus.milestones.one(campus.staff, milestone_id).view.achievement_id
+    first = Completed(campus.micromodule(0), "First")
+    goal = placed(school, campus.courses[0], AllOf((first, HoldsAchievement(badge, "Explorer"))))
+    here, elsewhere = campus.learner(), campus.learner(course=1)
+    with school.database.write() as session:
+        person = tables.Person(organisation_id=campus.organisation_id, created_at=NOW)
+        session.add(person)
+        session.flush()
+        person_id = person.id
+    for learner_id in (here, elsewhere):
+        school.change(tables.Learner, tables.Learner.id == learner_id, person_id=person_id)
+    campus.complete(elsewhere, 0)
+    pathways = Pathways(school.database, school.clock)
+    achievement_id = achievement_of(school, goal.achievement_version_id)
+    way = pathways.path(session_of(campus.courses[0], here), achievement_id)
+    by_name = {step.row.name: step for step in way.steps}
+    assert by_name["Explorer"].needs[0].reached == 1
+    (need,) = [one for one in way.steps[-1].needs if one.step == campus.micromodule(0)]
+    assert not need.is_met
+
+
+def test_nobody_else_s_progress_is_on_the_way(ladder: Ladder) -> None:
+    ladder.earn(0)
+    (other,) = factories.enrol(ladder.school.database, ladder.course)
+    way = ladder.pathways.path(session_of(ladder.course, other), ladder.achievement(2))
+    assert way.done == 0
+    assert not any(step.is_lost for step in way.steps)
+
+
+def test_what_is_not_offered_any_more_cannot_be_started(ladder: Ladder) -> None:
+    placement = tables.Placement
+    ladder.school.change(placement, placement.id == ladder.steps[0].placement_id, status="removed")
+    assert ladder.path().steps[0].standing is Standing.LATER
+
+
+def test_a_category_that_is_needed_whole_is_named_step_by_step(school: School) -> None:
+    campus = Campus(school)
+    category_id = campus.category(0, 1, 2)
+    # What is being prepared is no part of it yet.
+    school.change(tables.Placement, tables.Placement.id == campus.placed[2].placement_id, status="draft")
+    form = MilestoneForm(kind="learner", name="All of data", category_id=category_id)
+    milestone_id = campus.active(form)
+    badge = campus.milestones.one(campus.staff, milestone_id).view.achievement_id
+    learner_id = campus.learner()
+    campus.complete(learner_id, 1)
+    way = Pathways(school.database, school.clock).path(session_of(campus.courses[0], learner_id), badge)
+    assert {step.row.step for step in way.steps} == {badge, campus.micromodule(0), campus.micromodule(1)}
+    assert {need.step: need.is_met for need in way.steps[-1].needs} == {
+        campus.micromodule(0): False,
+        campus.micromodule(1): True,
+    }
+
+
+def test_a_long_way_is_named_in_part_and_what_can_be_started_first(small_school: School) -> None:
+    course = small_school.course()
+    (learner_id,) = factories.enrol(small_school.database, course)
+    last = placed(small_school, course, quiz())
+    for number in range(SHOWN + 20):
+        last = placed(small_school, course, Completed(module_of(small_school, last), f"Step {number}"))
+    way = Pathways(small_school.database, small_school.clock).path(
+        session_of(course, learner_id), achievement_of(small_school, last.achievement_version_id)
+    )
+    assert (len(way.steps), way.total) == (SHOWN, SHOWN + 21)
+    assert way.steps[0].standing is Standing.OPEN
+    assert way.steps[-1].is_goal
 
 
 def test_the_wallet_says_what_a_badge_opens_and_what_comes_first(ladder: Ladder) -> None:
@@ -219,4 +321,11 @@ def test_a_wallet_asks_the_same_number_of_questions_however_much_is_open(school:
         with school.database.statements() as on_the_way:
             assert len(one.path(size).steps) == 2
         counts.append((len(statements), len(on_the_way)))
+        assert not [one for one in on_the_way if " LIKE " in one]
+        with school.database.statements() as beside:
+            one.pathways.beside(course.organisation_id, [first.achievement_version_id], [])
+        # Begin, the steps of the badges, what is beside them, and the names of these.
+        asked = [each for each in beside if each.startswith("SELECT")]
+        assert len(asked) == 4
+        assert not [each for each in asked if "criteria" in each]
     assert counts[0] == counts[1]

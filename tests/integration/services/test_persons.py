@@ -29,8 +29,8 @@ from lti_tool.services.sharing import Sharing
 from lti_tool.store import privacy, runs, tables
 from tests import factories
 from tests.factories import NOW, Course
+from tests.integration.services.milestone_campus import Campus
 from tests.integration.services.school import School, session_of
-from tests.integration.services.test_milestones import Campus
 
 
 class Town:

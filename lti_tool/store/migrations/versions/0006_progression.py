@@ -5,6 +5,8 @@ Revision: 0006
 Follows: 0005
 """
 
+import json
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -25,8 +27,12 @@ TABLES = (
     "reviews",
     "version_drafts",
     "renewals",
+    "step_needs",
     "achievement_care",
 )
+
+RECORDED = (("completions", "recorded_at"), ("awards", "awarded_at"))
+"""What is looked through for what is new."""
 
 
 def _key() -> sa.Column[str]:
@@ -48,8 +54,13 @@ def upgrade() -> None:
     _create_milestones()
     _create_reviews()
     _create_versions()
+    _create_step_needs()
     _create_care()
+    for table, moment in RECORDED:
+        op.drop_index(f"ix_{table}_organisation_id", table)
+        op.create_index(f"ix_{table}_{moment}", table, ["organisation_id", moment])
     op.add_column("runs", sa.Column("paused_at", MOMENT))
+    op.add_column("memberships", sa.Column("left_at", MOMENT))
 
 
 def _create_persons() -> None:
@@ -58,7 +69,6 @@ def _create_persons() -> None:
         _key(),
         _of("organisation_id", "organisations"),
         sa.Column("created_at", MOMENT, nullable=False),
-    op.add_column("memberships", sa.Column("left_at", MOMENT))
     )
     _index("persons", "organisation_id")
     with op.batch_alter_table("learners") as altered:
@@ -128,6 +138,9 @@ def _create_milestones() -> None:
         sa.Column("criteria", sa.JSON(), nullable=False),
         _of("achievement_version_id", "achievement_versions", ondelete="RESTRICT"),
         sa.Column("created_at", MOMENT, nullable=False),
+        sa.Column("changes", sa.Integer(), nullable=False),
+        sa.Column("settled_changes", sa.Integer()),
+        sa.Column("settled_at", MOMENT),
         sa.UniqueConstraint("milestone_id", "number"),
     )
     _index("milestone_versions", "organisation_id", "achievement_version_id")
@@ -142,6 +155,7 @@ def _create_milestones() -> None:
         sa.Column("finding", sa.JSON(), nullable=False),
         sa.Column("evidence", sa.JSON(), nullable=False),
         sa.Column("digest", sa.String(64), nullable=False),
+        sa.Column("facts_seen", sa.Integer(), nullable=False),
         sa.Column("decided_at", MOMENT, nullable=False),
         sa.Column("is_latest", sa.Boolean(), nullable=False),
     )
@@ -180,6 +194,7 @@ def _create_reviews() -> None:
         sa.Column("reason", sa.String(500)),
         sa.Column("takes_effect_at", MOMENT),
         sa.Column("carried_out_at", MOMENT),
+        sa.Column("spared_at", MOMENT),
         sa.CheckConstraint("cause IN ('facts', 'left', 'reset', 'gate')", name="cause"),
         sa.CheckConstraint("status IN ('open', 'asked', 'kept', 'revoked', 'settled')", name="status"),
     )
@@ -192,7 +207,6 @@ def _create_reviews() -> None:
         sqlite_where=sa.text("status = 'revoked' AND carried_out_at IS NULL"),
         postgresql_where=sa.text("status = 'revoked' AND carried_out_at IS NULL"),
     )
-        sa.Column("spared_at", MOMENT),
     op.create_index(
         "uq_reviews_open",
         "reviews",
@@ -243,7 +257,7 @@ def _create_versions() -> None:
         sa.Column("signed_at", MOMENT),
         sa.UniqueConstraint("award_id", "number"),
     )
-    _index("renewals", "organisation_id")
+    op.create_index("ix_renewals_signed_at", "renewals", ["organisation_id", "signed_at"])
     op.create_index(
         "ix_credentials_valid_until",
         "credentials",
@@ -284,10 +298,76 @@ def _create_care() -> None:
     op.create_index("ix_achievement_care_review_on", "achievement_care", ["organisation_id", "review_on"])
 
 
+def _create_step_needs() -> None:
+    op.create_table(
+        "step_needs",
+        _of("organisation_id", "organisations"),
+        sa.Column("step", KEY, primary_key=True),
+        sa.Column("needs", KEY, primary_key=True),
+    )
+    _index("step_needs", "organisation_id", "needs")
+    _fill_step_needs()
+
+
+def _fill_step_needs() -> None:
+    """From the newest criteria of every micromodule that is there; no milestone is there yet."""
+    connection = op.get_bind()
+    versions, achievements, modules = (
+        sa.table(name, *(sa.column(column) for column in columns))
+        for name, columns in (
+            ("micromodule_versions", ("organisation_id", "micromodule_id", "number", "criteria")),
+            ("achievements", ("id", "organisation_id", "micromodule_id")),
+            ("micromodules", ("id", "organisation_id")),
+        )
+    )
+    steps: dict[tuple[object, object], tuple[str, str]] = {
+        ("holds", id_): (organisation_id, module or id_)
+        for id_, organisation_id, module in connection.execute(sa.select(*achievements.c))
+    }
+    steps |= {
+        ("completed", id_): (organisation_id, id_)
+        for id_, organisation_id in connection.execute(sa.select(*modules.c))
+    }
+    text = sa.cast(versions.c.criteria, sa.Text)
+    newer = versions.alias()
+    found = connection.execute(
+        sa.select(versions.c.organisation_id, versions.c.micromodule_id, text).where(
+            sa.or_(text.like('%"completed"%'), text.like('%"holds"%')),
+            ~sa.exists().where(
+                newer.c.micromodule_id == versions.c.micromodule_id, newer.c.number > versions.c.number
+            ),
+        )
+    ).all()
+    rows = set()
+    for organisation_id, step, criteria in found:
+        waiting = [json.loads(criteria)]
+        while waiting:
+            one = waiting.pop()
+            if isinstance(one, list):
+                waiting.extend(one)
+            elif isinstance(one, dict):
+                waiting.extend(one.values())
+                id_ = one.get("micromodule_id") or one.get("achievement_id")
+                owner, needs = steps.get((one.get("type"), id_), (None, None))
+                if owner == organisation_id:
+                    rows.add((organisation_id, step, needs))
+    if rows:
+        table = sa.table("step_needs", *(sa.column(name) for name in ("organisation_id", "step", "needs")))
+        op.bulk_insert(
+            table,
+            [dict(zip(("organisation_id", "step", "needs"), row, strict=True)) for row in sorted(rows)],
+        )
+
+
 def downgrade() -> None:
+    for table, moment in RECORDED:
+        op.drop_index(f"ix_{table}_{moment}", table)
+        op.create_index(f"ix_{table}_organisation_id", table, ["organisation_id"])
     op.drop_index("ix_credentials_valid_until", "credentials")
     with op.batch_alter_table("runs") as altered:
         altered.drop_column("paused_at")
+    with op.batch_alter_table("memberships") as altered:
+        altered.drop_column("left_at")
     with op.batch_alter_table("achievement_versions") as altered:
         for name in ("renewal_opens_days", "renewal_closes_days"):
             altered.drop_constraint(op.f(f"ck_achievement_versions_{name}"), type_="check")
@@ -309,5 +389,3 @@ def downgrade() -> None:
     for table in ("micromodule_categories", "categories"):
         with op.batch_alter_table(table) as altered:
             altered.drop_column("position")
-    with op.batch_alter_table("memberships") as altered:
-        altered.drop_column("left_at")
