@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from lti_tool.domain.criteria import Channel, Criterion, ScoreAtLeast
 from lti_tool.services.criteria_format import dump_criteria
-from lti_tool.store import tables
+from lti_tool.store import step_needs, tables
 from lti_tool.store.database import Database
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -175,6 +175,7 @@ def placed(
         )
         session.add(version)
         session.flush()
+        step_needs.note(session, course.organisation_id, module.id, version.criteria)
         placement = tables.Placement(
             organisation_id=course.organisation_id,
             context_id=course.context_id,

@@ -8,9 +8,10 @@ its achievement.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+from typing import Final
 
 from lti_tool.domain.criteria import (
     LEAVES,
@@ -39,7 +40,9 @@ class Need:
     is_optional: bool = False
     """The criteria can be met without any step: by a score instead, for example."""
     is_set: bool = False
-    """A set of micromodules to choose from, rather than one step."""
+    """A set of micromodules, rather than one step."""
+    is_badge: bool = False
+    """The step's badge has to be in force; else it is enough to have finished it once."""
 
     @property
     def least(self) -> int:
@@ -70,7 +73,7 @@ def needs_of(
     :param step_of: the step of an achievement id; ``None`` where it is not there any more.
     :param members: the micromodules of a set, as they are now.
     """
-    found: dict[tuple[tuple[str, ...], int], Need] = {}
+    found: dict[tuple[tuple[str, ...], int, bool], Need] = {}
     for leaf, way in _asked(criterion, _Way.ONLY):
         is_required, is_optional = way is _Way.ONLY, way is _Way.OPTIONAL
         if isinstance(leaf, Completed):
@@ -79,15 +82,16 @@ def needs_of(
             step = step_of(leaf.achievement_id)
             if step is None:
                 continue
-            need = Need((step,), 1, is_required, leaf.label, is_optional)
+            need = Need((step,), 1, is_required, leaf.label, is_optional, is_badge=True)
         elif isinstance(leaf, MicromodulesCompleted):
             of = tuple(members(leaf))
             need = Need(of, leaf.needed(len(of)), is_required, leaf.label, is_optional, is_set=True)
         else:
             continue
-        known = found.get((need.of, need.count))
+        same = need.of, need.count, need.is_badge
+        known = found.get(same)
         if known is None or _strength(need) > _strength(known):
-            found[need.of, need.count] = need
+            found[same] = need
     return tuple(found.values())
 
 
@@ -210,7 +214,7 @@ def way_to(graph: Graph, step: str) -> tuple[str, ...]:
     wanted = {step}
     queue = deque([step])
     while queue:
-        for one in singly(graph, queue.popleft()):
+        for one in followed(graph, queue.popleft()):
             if one not in wanted:
                 wanted.add(one)
                 queue.append(one)
@@ -224,6 +228,20 @@ def singly(graph: Graph, step: str) -> tuple[str, ...]:
     return tuple(
         dict.fromkeys(one for need in graph.get(step, ()) if not need.is_set for one in need.of if one)
     )
+
+
+def followed(graph: Graph, step: str) -> tuple[str, ...]:
+    """The steps that lead to ``step``: those it needs by name, and those of small sets that it needs whole."""
+    whole = (one for need in graph.get(step, ()) if is_whole(need) for one in need.of)
+    return tuple(dict.fromkeys((*singly(graph, step), *whole)))
+
+
+def is_whole(need: Need) -> bool:
+    """Whether there is nothing to choose in a set, and it is small enough to be named step by step."""
+    return need.is_set and need.is_required and need.least == len(need.of) <= WHOLE
+
+
+WHOLE: Final = 12
 
 
 def opened_by(graph: Graph) -> dict[str, tuple[str, ...]]:
@@ -242,17 +260,37 @@ def levels(graph: Graph, steps: Iterable[str]) -> dict[str, int]:
     """
     found: dict[str, int] = {}
     for step in steps:
-        before = [found[one] for one in singly(graph, step) if one in found]
+        before = [found[one] for one in followed(graph, step) if one in found]
         found[step] = max(before, default=-1) + 1
     return found
 
 
-def standing(graph: Graph, step: str, done: Collection[str]) -> Standing:
-    """How somebody stands towards ``step`` who has finished the steps ``done``.
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What somebody has of an organisation's steps.
+
+    A badge that ended, is paused or was revoked is not in force, and what it stood for is not done any more:
+    it can be earned again. That it was finished once stays so, and counts where no badge is asked for.
+    """
+
+    finished: frozenset[str] = frozenset()
+    """Steps that were finished once, or whose badge is in force."""
+    in_force: frozenset[str] = frozenset()
+    """Steps whose badge is in force, of any version."""
+    lost: frozenset[str] = frozenset()
+    """Steps whose badge was awarded, and no longer is in force."""
+
+    def has(self, step: str) -> bool:
+        """Whether nothing is left to be done there."""
+        return step in self.in_force or (step in self.finished and step not in self.lost)
+
+
+def standing(graph: Graph, step: str, done: Done) -> Standing:
+    """How somebody stands towards ``step``.
 
     Where there are several ways, one that is open opens it.
     """
-    if step in done:
+    if done.has(step):
         return Standing.DONE
     needs = graph.get(step, ())
     required = all(met(need, done) for need in needs if need.is_required)
@@ -261,14 +299,15 @@ def standing(graph: Graph, step: str, done: Collection[str]) -> Standing:
     return Standing.OPEN if is_open else Standing.LATER
 
 
-def met(need: Need, done: Collection[str]) -> bool:
+def met(need: Need, done: Done) -> bool:
     """Whether enough of it is done; of nothing, nothing is."""
     return bool(need.of) and reached(need, done) >= need.least
 
 
-def reached(need: Need, done: Collection[str]) -> int:
+def reached(need: Need, done: Done) -> int:
     """How many of it are done, at most as many as it takes."""
-    return min(need.least, sum(one in done for one in set(need.of)))
+    counted = done.in_force if need.is_badge else done.finished
+    return min(need.least, sum(one in counted for one in set(need.of)))
 
 
 def _steps(graph: Graph) -> dict[str, None]:

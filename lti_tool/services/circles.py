@@ -8,7 +8,7 @@ second is refused.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -28,38 +28,51 @@ NAMED: Final = 12
 """Steps of a circle that a sentence names."""
 
 
-def read_graph(session: Session, organisation_id: str, changed: dict[str, Criterion] | None = None) -> Graph:
+def read_graph(
+    session: Session,
+    organisation_id: str,
+    changed: dict[str, Criterion] | None = None,
+    *,
+    steps: Collection[str] | None = None,
+    is_offered: bool = False,
+) -> Graph:
     """What each step of an organisation needs; five queries at most, whatever there is.
 
     :param changed: what steps ask for that is not stored yet.
+    :param steps: only what these need; else what every step needs.
+    :param is_offered: of sets only what is published: what is being prepared is nobody's step yet.
     """
-    asked = {
-        row.step: parse_criteria(row.criteria) for row in store.asking_steps(session, organisation_id)
-    } | (changed or {})
+    stored = store.asking_steps(session, organisation_id, steps)
+    asked = {row.step: parse_criteria(row.criteria) for row in stored} | (changed or {})
     every = [leaf for criterion in asked.values() for leaf in leaves(criterion)]
-    steps = store.steps_of_achievements(
+    step_of = store.steps_of_achievements(
         session,
         organisation_id,
         {leaf.achievement_id for leaf in every if isinstance(leaf, HoldsAchievement)},
     )
     members = _members_of(
-        session, organisation_id, [leaf for leaf in every if isinstance(leaf, MicromodulesCompleted)]
+        session,
+        organisation_id,
+        [leaf for leaf in every if isinstance(leaf, MicromodulesCompleted)],
+        is_offered=is_offered,
     )
     graph: dict[str, tuple[Need, ...]] = {}
     for step, criterion in asked.items():
-        needs = needs_of(criterion, steps.get, members)
+        needs = needs_of(criterion, step_of.get, members)
         if needs:
             graph[step] = needs
     return graph
 
 
 def _members_of(
-    session: Session, organisation_id: str, sets: Sequence[MicromodulesCompleted]
+    session: Session, organisation_id: str, sets: Sequence[MicromodulesCompleted], *, is_offered: bool
 ) -> Callable[[MicromodulesCompleted], Sequence[str]]:
     categories = {leaf.category_id for leaf in sets if leaf.category_id is not None}
-    of_categories = store.members(session, organisation_id, categories)
+    of_categories = store.members(session, organisation_id, categories, is_offered=is_offered)
     is_everything = any(leaf.category_id is None and not leaf.micromodule_ids for leaf in sets)
-    everything = store.micromodules_in_use(session, organisation_id) if is_everything else ()
+    everything: Sequence[str] = ()
+    if is_everything:
+        everything = store.micromodules_in_use(session, organisation_id, is_offered=is_offered)
 
     def members(leaf: MicromodulesCompleted) -> Sequence[str]:
         if leaf.category_id is not None:

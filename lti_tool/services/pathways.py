@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Final
 
 from sqlalchemy.orm import Session
 
 from lti_tool.domain import pathways as domain
-from lti_tool.domain.pathways import Graph, Standing
+from lti_tool.domain.pathways import Done, Graph, Need, Standing
 from lti_tool.errors import ErrorCode, NotFound
 from lti_tool.services.circles import read_graph
 from lti_tool.services.launching import SessionView
 from lti_tool.store import pathways as store
+from lti_tool.store import step_needs
 from lti_tool.store.database import Database
-from lti_tool.store.pathways import StepRow
+from lti_tool.store.pathways import Had, StepRow
+
+SHOWN: Final = 200
+"""Steps of a way that a page names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +42,13 @@ class StepNeed:
     is_required: bool
     """False for one of several ways."""
     step: str | None = None
-    """Null for a set."""
+    """Null for a set, and for what is not there any more."""
     reached: int = 0
     least: int = 1
+    is_set: bool = False
+    """A set to choose from."""
+    is_badge: bool = False
+    """The step's badge has to be in force; to have finished it once is not enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +60,8 @@ class PathStep:
     level: int
     needs: tuple[StepNeed, ...]
     is_goal: bool
+    is_lost: bool = False
+    """Its badge was awarded, and is not in force any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +74,10 @@ class PathView:
     opens: tuple[StepRow, ...]
     is_personal: bool
     """Whether it says how far somebody is: not to people who teach, and not where nobody is known."""
-
-    @property
-    def done(self) -> int:
-        """How many steps are finished."""
-        return sum(step.standing is Standing.DONE for step in self.steps)
+    total: int = 0
+    """Steps of the way, those that are not shown, too."""
+    done: int = 0
+    """How many of these are finished."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,29 +98,31 @@ class Pathways:
     def beside(
         self, organisation_id: str, version_ids: Collection[str], held: Collection[str]
     ) -> dict[str, Beside]:
-        """What each of some achievement versions opens; nothing where no step of the organisation needs any.
+        """What each of some achievement versions opens; only those that ask for something, or are asked for.
+
+        Four queries at most, all by index: they cost what the learner's own badges cost.
 
         :param held: versions of badges in the wallet that count: what they stand for is open already.
         """
         if not version_ids:
             return {}
         with self.database.read() as session:
-            asking = store.asking_steps(session, organisation_id)
-            if not asking:
-                return {}
-            graph = _light_graph(session, organisation_id, asking)
             steps = store.steps_of_versions(session, organisation_id, version_ids)
-            opened_by = domain.opened_by(graph)
+            edges = step_needs.around(session, organisation_id, {each.step for each in steps.values()})
             done = {steps[id_].step for id_ in held if id_ in steps}
-            opened = {one for each in steps.values() for one in opened_by.get(each.step, ())} - done
+            asking = {edge.step for edge in edges}
+            opened_by: dict[str, list[str]] = {}
+            for edge in edges:
+                if edge.step not in done:
+                    opened_by.setdefault(edge.needs, []).append(edge.step)
+            own = {each.step for each in steps.values()}
+            opened = {one for step in own for one in opened_by.get(step, ())}
             rows = store.named(session, organisation_id, opened)
+        between = asking | {edge.needs for edge in edges}
         return {
-            id_: Beside(
-                each.achievement_id,
-                _published(rows, (one for one in opened_by.get(each.step, ()) if one not in done)),
-            )
+            id_: Beside(each.achievement_id, _published(rows, opened_by.get(each.step, ())))
             for id_, each in steps.items()
-            if each.step in graph or each.step in opened_by
+            if each.step in between
         }
 
     def path(self, session: SessionView, achievement_id: str) -> PathView:
@@ -129,32 +140,43 @@ class Pathways:
             if found is None or found[0] != organisation_id:
                 raise NotFound(ErrorCode.NOT_FOUND, f"achievement {achievement_id}")
             goal = found[1]
-            graph = read_graph(reading, organisation_id)
+            edges = step_needs.every(reading, organisation_id)
+            graph = _graph_to(reading, organisation_id, goal, edges)
             way = domain.way_to(graph, goal)
-            opens = domain.opened_by(graph).get(goal, ())
+            opens = [edge.step for edge in edges if edge.needs == goal]
             rows = store.named(reading, organisation_id, [*way, *opens])
-            done: frozenset[str] = frozenset()
+            had: Sequence[Had] = ()
             if is_personal:
-                done = store.done(reading, organisation_id, session.learner_id, self.clock())
-        if goal not in rows or not (rows[goal].is_published or session.can_view_progress or goal in done):
+                had = store.had(reading, organisation_id, session.learner_id, self.clock())
+        own, of_person = _done(each for each in had if each.is_own), _done(had)
+
+        def done_for(step: str) -> Done:
+            # Milestones are decided about a person, badges of courses about one account.
+            return of_person if rows[step].step == rows[step].achievement_id else own
+
+        is_offered = goal in rows and rows[goal].is_published
+        if goal not in rows or not (is_offered or session.can_view_progress or done_for(goal).has(goal)):
             raise NotFound(ErrorCode.NOT_FOUND, f"achievement {achievement_id} is not offered")
         level = domain.levels(graph, way)
-        names = {one: row.name for one, row in rows.items()}
+        steps = [
+            PathStep(
+                rows[one],
+                _standing(graph, rows[one], done_for(one)),
+                level[one],
+                tuple(_needs(graph, one, done_for(one), rows)),
+                one == goal,
+                one in done_for(one).lost,
+            )
+            for one in way
+            if one in rows
+        ]
         return PathView(
             rows[goal],
-            tuple(
-                PathStep(
-                    rows[one],
-                    domain.standing(graph, one, done),
-                    level[one],
-                    tuple(_needs(graph, one, done, names)),
-                    one == goal,
-                )
-                for one in way
-                if one in rows
-            ),
+            _shown(steps),
             _published(rows, opens),
             is_personal,
+            len(steps),
+            sum(step.standing is Standing.DONE for step in steps),
         )
 
     def public(self, achievement_id: str) -> PublicSteps:
@@ -167,44 +189,68 @@ class Pathways:
             if found is None:
                 return PublicSteps()
             organisation_id, step = found
-            asking = store.asking_steps(session, organisation_id)
-            if not asking:
-                return PublicSteps()
-            graph = _light_graph(session, organisation_id, asking)
-            requires, opens = domain.singly(graph, step), domain.opened_by(graph).get(step, ())
-            rows = store.named(session, organisation_id, [*requires, *opens])
-        return PublicSteps(_published(rows, requires), _published(rows, opens))
+            edges = step_needs.around(session, organisation_id, [step])
+            rows = store.named(session, organisation_id, {one for edge in edges for one in edge})
+        return PublicSteps(
+            _published(rows, (edge.needs for edge in edges if edge.step == step)),
+            _published(rows, (edge.step for edge in edges if edge.needs == step)),
+        )
 
 
-def _light_graph(session: Session, organisation_id: str, asking: Iterable[store.AskingStep]) -> Graph:
-    """The steps that are asked for by name only, read from what is stored without checking it: a wallet is
-    looked at a thousand times as often as criteria are saved."""
-    asked = {row.step: tuple(_named_in(row.criteria)) for row in asking}
-    held = {id_ for pairs in asked.values() for kind, id_ in pairs if kind == "holds"}
-    steps = store.steps_of_achievements(session, organisation_id, held)
-    graph: dict[str, tuple[domain.Need, ...]] = {}
-    for step, pairs in asked.items():
-        before = [steps.get(id_) if kind == "holds" else id_ for kind, id_ in pairs]
-        needs = tuple(domain.Need((one,)) for one in dict.fromkeys(before) if one is not None)
-        if needs:
-            graph[step] = needs
+def _graph_to(
+    session: Session, organisation_id: str, goal: str, edges: Iterable[step_needs.Edge]
+) -> dict[str, tuple[Need, ...]]:
+    """What the steps on the way to ``goal`` need: only their criteria are read.
+
+    Once as a rule; once more for each milestone below a milestone that is asked for by a set.
+    """
+    before: dict[str, list[str]] = {}
+    for edge in edges:
+        before.setdefault(edge.step, []).append(edge.needs)
+    graph: dict[str, tuple[Need, ...]] = {}
+    read: set[str] = set()
+    new = {goal}
+    while new:
+        waiting = list(new)
+        while waiting:
+            more = set(before.get(waiting.pop(), ())) - read - new
+            new |= more
+            waiting.extend(more)
+        read |= new
+        found = read_graph(session, organisation_id, steps=new, is_offered=True)
+        graph |= found
+        new = {one for step in found for one in domain.followed(graph, step)} - read
     return graph
 
 
-def _named_in(stored: Any) -> Iterator[tuple[str, str]]:
-    """(kind, id) of every completion and badge that stored criteria ask for."""
-    if isinstance(stored, Mapping):
-        kind = stored.get("type")
-        if kind == "completed":
-            yield kind, str(stored.get("micromodule_id"))
-        elif kind == "holds":
-            yield kind, str(stored.get("achievement_id"))
+def _done(had: Iterable[Had]) -> Done:
+    finished, in_force, awarded = set(), set(), set()
+    for each in had:
+        if not each.is_badge:
+            finished.add(each.step)
+        elif each.is_in_force:
+            in_force.add(each.step)
         else:
-            for value in stored.values():
-                yield from _named_in(value)
-    elif isinstance(stored, list):
-        for value in stored:
-            yield from _named_in(value)
+            awarded.add(each.step)
+    return Done(frozenset(finished | in_force), frozenset(in_force), frozenset(awarded - in_force))
+
+
+def _standing(graph: Graph, row: StepRow, done: Done) -> Standing:
+    found = domain.standing(graph, row.step, done)
+    # A retired milestone, or a micromodule that no course has any more, cannot be begun.
+    return found if row.is_published or found is Standing.DONE else Standing.LATER
+
+
+def _shown(steps: Sequence[PathStep]) -> tuple[PathStep, ...]:
+    """As many as a page can name: the goal, what can be started now, then the others in their order."""
+    if len(steps) <= SHOWN:
+        return tuple(steps)
+
+    def rank(number: int) -> tuple[bool, bool, int]:
+        return not steps[number].is_goal, steps[number].standing is not Standing.OPEN, number
+
+    kept = sorted(range(len(steps)), key=rank)[:SHOWN]
+    return tuple(steps[number] for number in sorted(kept))
 
 
 def _published(rows: Mapping[str, StepRow], steps: Iterable[str]) -> tuple[StepRow, ...]:
@@ -212,14 +258,21 @@ def _published(rows: Mapping[str, StepRow], steps: Iterable[str]) -> tuple[StepR
     return tuple(sorted(found, key=lambda row: (row.name.casefold(), row.step)))
 
 
-def _needs(graph: Graph, step: str, done: Collection[str], names: Mapping[str, str]) -> Iterator[StepNeed]:
+def _needs(graph: Graph, step: str, done: Done, rows: Mapping[str, StepRow]) -> Iterator[StepNeed]:
     for need in graph.get(step, ()):
-        one = None if need.is_set else need.of[0]
+        if need.is_set and domain.is_whole(need):
+            for one in need.of:
+                if one in rows:
+                    yield StepNeed(rows[one].name, is_met=one in done.finished, is_required=True, step=one)
+            continue
+        row = None if need.is_set else rows.get(need.of[0])
         yield StepNeed(
-            names.get(one or "", need.label),
+            need.label if row is None else row.name,
             domain.met(need, done),
             need.is_required,
-            one,
+            None if row is None else row.step,
             domain.reached(need, done),
             need.least,
+            need.is_set,
+            need.is_badge,
         )

@@ -11,6 +11,7 @@ from typing import Any, Self
 from sqlalchemy import Connection, Select, func, select, update
 from sqlalchemy.orm import Session, aliased
 
+from lti_tool.store import step_needs
 from lti_tool.store.categories import last_position, note
 from lti_tool.store.dialects import insert_if_absent
 from lti_tool.store.tables import (
@@ -492,6 +493,7 @@ def add_micromodule(
     )
     session.add(micromodule_version)
     session.flush()
+    step_needs.note(session, organisation_id, micromodule_id, new.criteria)
     return MicromoduleVersionView(
         micromodule_version.id,
         organisation_id,

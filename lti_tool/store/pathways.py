@@ -46,22 +46,19 @@ class StepRow(NamedTuple):
     """Somebody can earn it: it is published in a course, or an active milestone."""
 
 
-def asking_steps(session: Session, organisation_id: str) -> tuple[AskingStep, ...]:
-    """Every step that may need others: drafts too, retired milestones not. Two queries.
+def asking_steps(
+    session: Session, organisation_id: str, steps: Collection[str] | None = None
+) -> tuple[AskingStep, ...]:
+    """Every step that may need others, or some of them: drafts too, retired milestones not. Two queries.
 
     A text that looks like such a rule brings more than needs others, never less.
     """
     later = aliased(MicromoduleVersion)
-    modules = session.execute(
+    newer = aliased(MilestoneVersion)
+    modules = (
         sa.select(MicromoduleVersion.micromodule_id, MicromoduleVersion.criteria)
         .where(
             is_of(MicromoduleVersion.organisation_id, organisation_id),
-            sa.or_(
-                *(
-                    sa.cast(MicromoduleVersion.criteria, sa.Text).contains(f'"{kind}"', autoescape=True)
-                    for kind in ("completed", "holds", "micromodules")
-                )
-            ),
             ~sa.exists().where(
                 later.micromodule_id == MicromoduleVersion.micromodule_id,
                 later.number > MicromoduleVersion.number,
@@ -69,8 +66,7 @@ def asking_steps(session: Session, organisation_id: str) -> tuple[AskingStep, ..
         )
         .order_by(MicromoduleVersion.micromodule_id)
     )
-    newer = aliased(MilestoneVersion)
-    milestones = session.execute(
+    milestones = (
         sa.select(Milestone.achievement_id, MilestoneVersion.criteria)
         .join(MilestoneVersion, MilestoneVersion.milestone_id == Milestone.id)
         .where(
@@ -82,7 +78,16 @@ def asking_steps(session: Session, organisation_id: str) -> tuple[AskingStep, ..
         )
         .order_by(Milestone.achievement_id)
     )
-    return (*(AskingStep(*row) for row in modules), *(AskingStep(*row) for row in milestones))
+    if steps is None:
+        text = sa.cast(MicromoduleVersion.criteria, sa.Text)
+        kinds = ("completed", "holds", "micromodules")
+        modules = modules.where(sa.or_(*(text.contains(f'"{kind}"', autoescape=True) for kind in kinds)))
+    else:
+        some = sorted(steps)
+        modules = modules.where(one_of(session, MicromoduleVersion.micromodule_id, some))
+        milestones = milestones.where(one_of(session, Milestone.achievement_id, some))
+    rows = (*session.execute(modules), *session.execute(milestones))
+    return tuple(AskingStep(*row) for row in rows)
 
 
 def steps_of_achievements(
@@ -124,22 +129,31 @@ def steps_of_versions(
     }
 
 
-def micromodules_in_use(session: Session, organisation_id: str) -> tuple[str, ...]:
-    """Every micromodule that is not archived."""
-    return tuple(
-        session.scalars(
-            sa.select(Micromodule.id)
-            .where(Micromodule.organisation_id == organisation_id, Micromodule.archived_at.is_(None))
-            .order_by(Micromodule.id)
-        )
+def micromodules_in_use(
+    session: Session, organisation_id: str, *, is_offered: bool = False
+) -> tuple[str, ...]:
+    """Every micromodule that is not archived.
+
+    :param is_offered: only those that were published somewhere, as milestones count them.
+    """
+    query = (
+        sa.select(Micromodule.id)
+        .where(Micromodule.organisation_id == organisation_id, Micromodule.archived_at.is_(None))
+        .order_by(Micromodule.id)
     )
+    return tuple(session.scalars(query.where(_was_published()) if is_offered else query))
 
 
-def members(session: Session, organisation_id: str, category_ids: Collection[str]) -> dict[str, list[str]]:
-    """The micromodules of some categories that are not archived."""
+def members(
+    session: Session, organisation_id: str, category_ids: Collection[str], *, is_offered: bool = False
+) -> dict[str, list[str]]:
+    """The micromodules of some categories that are not archived.
+
+    :param is_offered: as of :func:`micromodules_in_use`.
+    """
     found: dict[str, list[str]] = {}
     if category_ids:
-        rows = session.execute(
+        query = (
             sa.select(MicromoduleCategory.category_id, MicromoduleCategory.micromodule_id)
             .join(Micromodule, Micromodule.id == MicromoduleCategory.micromodule_id)
             .where(
@@ -149,9 +163,24 @@ def members(session: Session, organisation_id: str, category_ids: Collection[str
             )
             .order_by(MicromoduleCategory.micromodule_id)
         )
-        for category_id, micromodule_id in rows:
+        for category_id, micromodule_id in session.execute(
+            query.where(_was_published()) if is_offered else query
+        ):
             found.setdefault(category_id, []).append(micromodule_id)
     return found
+
+
+def _was_published() -> sa.ColumnElement[bool]:
+    version = aliased(MicromoduleVersion)
+    return (
+        sa.exists()
+        .where(
+            Placement.micromodule_version_id == version.id,
+            version.micromodule_id == Micromodule.id,
+            Placement.status != "draft",
+        )
+        .correlate(Micromodule)
+    )
 
 
 def named(session: Session, organisation_id: str, steps: Iterable[str]) -> dict[str, StepRow]:
@@ -220,11 +249,20 @@ def step_of(session: Session, achievement_id: str) -> tuple[str, str] | None:
     return None if row is None else (row.organisation_id, row.micromodule_id or row.id)
 
 
-def done(session: Session, organisation_id: str, learner_id: str, now: datetime) -> frozenset[str]:
-    """The steps that a learner has finished; those of one person count together, as milestones count them.
+class Had(NamedTuple):
+    """Something that a learner, or the same person elsewhere, has or had of a step."""
 
-    A badge that ended or was revoked is none; what was completed stays so.
-    """
+    step: str
+    is_own: bool
+    """The learner's, and not that of another account of the same person."""
+    is_badge: bool
+    """Else it was finished."""
+    is_in_force: bool
+    """Of a badge, as decisions see it: neither revoked nor over."""
+
+
+def had(session: Session, organisation_id: str, learner_id: str, now: datetime) -> tuple[Had, ...]:
+    """What somebody finished, and the badges that they were awarded. Two queries."""
     person = sa.select(Learner.person_id).where(
         Learner.organisation_id == organisation_id,
         Learner.id == learner_id,
@@ -234,23 +272,31 @@ def done(session: Session, organisation_id: str, learner_id: str, now: datetime)
         Learner.organisation_id == organisation_id,
         sa.or_(Learner.id == learner_id, Learner.person_id.in_(person)),
     )
-    completed = session.scalars(
-        sa.select(MicromoduleVersion.micromodule_id)
+    finished = session.execute(
+        sa.select(MicromoduleVersion.micromodule_id, Completion.learner_id)
         .distinct()
         .join(Completion, Completion.micromodule_version_id == MicromoduleVersion.id)
         .where(is_of(Completion.organisation_id, organisation_id), Completion.learner_id.in_(same))
     )
-    held = session.execute(
-        sa.select(Achievement.id, Achievement.micromodule_id)
+    awarded = session.execute(
+        sa.select(
+            sa.func.coalesce(Achievement.micromodule_id, Achievement.id),
+            Award.learner_id,
+            sa.and_(
+                Credential.revoked_at.is_(None),
+                sa.or_(Credential.valid_until.is_(None), Credential.valid_until > now),
+                sa.or_(AchievementVersion.expires_at.is_(None), AchievementVersion.expires_at > now),
+            ),
+        )
         .join(AchievementVersion, AchievementVersion.achievement_id == Achievement.id)
         .join(Award, Award.achievement_version_id == AchievementVersion.id)
         .outerjoin(Credential, Credential.award_id == Award.id)
-        .where(
-            is_of(Award.organisation_id, organisation_id),
-            Award.learner_id.in_(same),
-            Credential.revoked_at.is_(None),
-            Credential.suspended_at.is_(None),
-            sa.or_(Credential.valid_until.is_(None), Credential.valid_until > now),
-        )
+        .where(is_of(Award.organisation_id, organisation_id), Award.learner_id.in_(same))
     )
-    return frozenset((*completed, *(module or id_ for id_, module in held)))
+    return (
+        *(Had(step, owner == learner_id, is_badge=False, is_in_force=False) for step, owner in finished),
+        *(
+            Had(step, owner == learner_id, is_badge=True, is_in_force=bool(is_in_force))
+            for step, owner, is_in_force in awarded
+        ),
+    )

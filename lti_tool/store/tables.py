@@ -51,6 +51,7 @@ from lti_tool.store.progression import Person as Person
 from lti_tool.store.progression import PersonCode as PersonCode
 from lti_tool.store.progression import Renewal as Renewal
 from lti_tool.store.progression import Review as Review
+from lti_tool.store.progression import StepNeed as StepNeed
 from lti_tool.store.progression import VersionDraft as VersionDraft
 from lti_tool.store.workings import OPEN_RUN as OPEN_RUN
 from lti_tool.store.workings import STAFF_ROLES as STAFF_ROLES

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
+from lti_tool.store import step_needs
 from lti_tool.store.bindings import DescribedVersion
 from lti_tool.store.dialects import upsert
 from lti_tool.store.micromodules import NewMicromodule, achievement_version_of
@@ -276,6 +277,7 @@ def add(
     session.flush()
     return NewVersion(version.id, achievement_version_id, version.number)
 
+    step_needs.note(session, organisation_id, before.micromodule_id, new.criteria)
 
 def rebind(session: Session, organisation_id: str, placement_ids: Sequence[str], version_id: str) -> None:
     """Let placements stand for another version.

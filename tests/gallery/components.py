@@ -90,7 +90,7 @@ def show() -> str:
         ),
         standings=[standing.value for standing in Standing],
         beside=Beside("achievement-1", (pathway_views.row(LONG_WORD, has_badge=False),)),
-        drawn=draw(pathway_views.USUAL),
+        drawn=draw(pathway_views.USUAL, lambda need: f"2 of 3: {need.name}"),
         around=pathway_views.AROUND.opens,
         reissues=REISSUES.values(),
         given=(ACCEPTED, IMPORTED, replace(OFFERED, comment=RIGHT_TO_LEFT)),

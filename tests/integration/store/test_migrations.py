@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,14 @@ import sqlalchemy as sa
 from alembic.script import ScriptDirectory
 from sqlalchemy.exc import IntegrityError
 
+from lti_tool.domain.criteria import AllOf, AnyOf, Completed, HoldsAchievement, ScoreAtLeast
 from lti_tool.errors import ConfigurationInvalid, ErrorCode
 from lti_tool.queue import Queue
+from lti_tool.services.criteria_format import dump_criteria
+from lti_tool.store import step_needs
 from lti_tool.store.database import Database, alembic_config, head_revision
 from lti_tool.store.tables import (
+    AchievementVersion,
     Attestation,
     AuditEvent,
     Base,
@@ -28,6 +33,7 @@ from lti_tool.store.tables import (
     LaunchSession,
     Learner,
     Membership,
+    MicromoduleVersion,
     Organisation,
     Placement,
     Registration,
@@ -454,6 +460,46 @@ def test_decisions_of_the_release_before_get_a_letter_for_each_leaf(empty_databa
             )
         )
         assert {tuple(row) for row in found} == {(True, "MUN", 1025), (False, "", 1025)}
+
+
+def test_what_badges_ask_for_is_written_down_from_what_is_there(empty_database: Database) -> None:
+    """Of the newest version of each, of this organisation, and of rules: not of a label that says so."""
+    empty_database.upgrade()
+    course, other = factories.course(empty_database, NOW), factories.course(empty_database, NOW)
+    quiz = ScoreAtLeast("completed", '"completed" "holds"', Decimal(1))
+    placed = [factories.placed(empty_database, course, criterion=quiz) for _ in range(2)]
+    theirs = factories.placed(empty_database, other, criterion=quiz)
+
+    def version_of(one: factories.Placed) -> MicromoduleVersion:
+        with empty_database.read() as session:
+            return session.get_one(MicromoduleVersion, one.micromodule_version_id)
+
+    def achievement_of(one: factories.Placed) -> str:
+        with empty_database.read() as session:
+            return session.get_one(AchievementVersion, one.achievement_version_id).achievement_id
+
+    first, second, foreign = (version_of(one).micromodule_id for one in (*placed, theirs))
+    asked = AllOf(
+        (
+            quiz,
+            AnyOf((Completed(first, "First"), Completed(foreign, "Theirs"))),
+            HoldsAchievement(achievement_of(placed[1]), "Second"),
+            HoldsAchievement("0" * 32, "Nobody's"),
+        )
+    )
+    asking = factories.placed(empty_database, course, criterion=asked)
+    former = version_of(factories.placed(empty_database, course, criterion=Completed(first, "First")))
+    with empty_database.write() as session:
+        newer = {"number": 2, "name": "Now", "criteria": dump_criteria(Completed(second, "Second"))}
+        said = {name: getattr(former, name) for name in ("organisation_id", "micromodule_id", "description")}
+        session.add(MicromoduleVersion(**said, **newer, skills=[], created_at=NOW))
+    empty_database.downgrade("0005")
+    empty_database.upgrade()
+    with empty_database.read() as session:
+        found = {tuple(edge) for edge in step_needs.every(session, course.organisation_id)}
+        assert step_needs.every(session, other.organisation_id) == ()
+    asks = version_of(asking).micromodule_id
+    assert found == {(asks, first), (asks, second), (former.micromodule_id, second)}
 
 
 def test_what_belongs_to_a_learner_goes_with_the_learner(database: Database) -> None:

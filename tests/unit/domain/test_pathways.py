@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from itertools import pairwise
 
 from lti_tool.domain.criteria import (
     AllOf,
@@ -14,7 +15,19 @@ from lti_tool.domain.criteria import (
     ScoreAtLeast,
     Within,
 )
-from lti_tool.domain.pathways import Need, Standing, circle, needs_of, reached, standing
+from lti_tool.domain.pathways import (
+    WHOLE,
+    Done,
+    Need,
+    Standing,
+    circle,
+    closed,
+    levels,
+    needs_of,
+    reached,
+    standing,
+    way_to,
+)
 
 SCORE = ScoreAtLeast("quiz", "Quiz", Decimal(60))
 
@@ -29,7 +42,7 @@ def _needs(criterion: object) -> tuple[Need, ...]:
 
 def test_a_badge_stands_for_its_micromodule() -> None:
     assert _needs(AllOf((SCORE, HoldsAchievement("badge", "B"), Completed("m1", "M")))) == (
-        Need(("module",), label="B"),
+        Need(("module",), label="B", is_badge=True),
         Need(("m1",), label="M"),
     )
 
@@ -74,9 +87,46 @@ def test_more_asked_for_than_there_is_nobody_s_circle() -> None:
 
 def test_one_open_way_opens_a_step() -> None:
     graph = {"end": (Need(("a",), is_required=False), Need(("b",), is_required=False))}
-    assert standing(graph, "end", ()) is Standing.LATER
-    assert standing(graph, "end", {"b"}) is Standing.OPEN
+    assert standing(graph, "end", Done()) is Standing.LATER
+    assert standing(graph, "end", Done(frozenset("b"))) is Standing.OPEN
     around = {"end": (Need(("a",), is_required=False, is_optional=True),)}
-    assert standing(around, "end", ()) is Standing.OPEN, "a score would do"
-    assert standing(graph, "end", {"end"}) is Standing.DONE
-    assert reached(Need(("a", "b", "c"), 2), {"a", "b", "c"}) == 2
+    assert standing(around, "end", Done()) is Standing.OPEN, "a score would do"
+    assert standing(graph, "end", Done(frozenset({"end"}))) is Standing.DONE
+    assert reached(Need(("a", "b", "c"), 2), Done(frozenset("abc"))) == 2
+
+
+def test_a_badge_that_is_over_is_to_be_regained_and_its_completion_counts_on() -> None:
+    graph = {
+        "asks-completion": (Need(("a",)),),
+        "asks-badge": (Need(("a",), is_badge=True),),
+    }
+    over = Done(finished=frozenset("a"), lost=frozenset("a"))
+    assert standing(graph, "a", over) is Standing.OPEN
+    assert standing(graph, "asks-completion", over) is Standing.OPEN
+    assert standing(graph, "asks-badge", over) is Standing.LATER
+    regained = Done(finished=frozenset("a"), in_force=frozenset("a"))
+    assert standing(graph, "a", regained) is Standing.DONE
+    assert standing(graph, "asks-badge", regained) is Standing.OPEN
+    without_badge = Done(finished=frozenset("a"))
+    assert standing(graph, "a", without_badge) is Standing.DONE
+    assert standing(graph, "asks-badge", without_badge) is Standing.LATER
+
+
+def test_a_small_set_that_is_needed_whole_is_followed_step_by_step() -> None:
+    whole = Need(("a", "b"), 2, is_set=True)
+    graph = {"goal": (whole,), "b": (Need(("c",)),)}
+    assert set(way_to(graph, "goal")) == {"a", "b", "c", "goal"}
+    assert levels(graph, way_to(graph, "goal")) == {"a": 0, "c": 0, "b": 1, "goal": 2}
+    chosen = {"goal": (Need(("a", "b"), 1, is_set=True),)}
+    assert way_to(chosen, "goal") == ("goal",)
+    many = tuple(f"m{number}" for number in range(WHOLE + 1))
+    assert way_to({"goal": (Need(many, len(many), is_set=True),)}, "goal") == ("goal",)
+
+
+def test_a_chain_of_ten_thousand_steps_is_no_deeper_than_one_of_ten() -> None:
+    steps = [str(number) for number in range(10_000)]
+    graph = {one: (Need((before,)),) for before, one in pairwise(steps)}
+    assert way_to(graph, steps[-1]) == tuple(steps)
+    assert levels(graph, steps)[steps[-1]] == 9_999
+    assert circle({**graph, steps[0]: (Need((steps[-1],)),)}, steps[0])[1] == steps[-1]
+    assert len(closed(graph, {**graph, steps[0]: (Need((steps[-1],)),)})) == 10_000

@@ -42,15 +42,20 @@ USUAL = PathView(
             Standing.LATER,
             2,
             need(CARE),
-            StepNeed("Statistics", is_met=False, is_required=True, reached=1, least=3),
+            StepNeed("Statistics", is_met=False, is_required=True, reached=1, least=3, is_set=True),
             is_goal=True,
         ),
     ),
     (row("Head of Data"), row("Archives", has_badge=False)),
     is_personal=True,
+    total=4,
+    done=1,
 )
 _LONG = row(f"{LONG_WORD} {LONG_WORD} at last")
 _MANY = [row(f"Part {number} of a long way") for number in range(1, 7)]
+_CROWD = [row(f"Part {number} of a crowd") for number in range(1, 9)]
+_LAST = row("The end of the crowd")
+_GONE = StepNeed("What was deleted", is_met=False, is_required=False)
 PATHS = {
     "usual": USUAL,
     "teacher": replace(
@@ -58,7 +63,9 @@ PATHS = {
         steps=tuple(replace(one, standing=Standing.LATER) for one in USUAL.steps),
         is_personal=False,
     ),
-    "alone": PathView(BASICS, (step(BASICS, Standing.OPEN, 0, is_goal=True),), (CARE,), is_personal=True),
+    "alone": PathView(
+        BASICS, (step(BASICS, Standing.OPEN, 0, is_goal=True),), (CARE,), is_personal=True, total=1
+    ),
     "long": PathView(
         _LONG,
         (
@@ -73,9 +80,29 @@ PATHS = {
         ),
         (),
         is_personal=True,
+        total=7,
+        done=6,
     ),
     "not-offered": replace(
-        USUAL, steps=(step(row("An old one", is_published=False), Standing.LATER, 0), *USUAL.steps)
+        USUAL, steps=(step(row("An old one", is_published=False), Standing.LATER, 0), *USUAL.steps), total=5
+    ),
+    "lost": replace(
+        USUAL,
+        steps=(
+            replace(USUAL.steps[0], standing=Standing.OPEN, is_lost=True),
+            USUAL.steps[1],
+            step(CARE, Standing.LATER, 1, replace(need(BASICS), is_badge=True), _GONE),
+            USUAL.steps[3],
+        ),
+        done=0,
+    ),
+    "many": PathView(
+        _LAST,
+        (*(step(one, Standing.OPEN, 0) for one in _CROWD), step(_LAST, Standing.LATER, 1, is_goal=True)),
+        (),
+        is_personal=True,
+        total=500,
+        done=3,
     ),
 }
 AROUND = PublicSteps((BASICS, CARE), (row("Head of Data"), row("Archives", has_badge=False)))

@@ -9,8 +9,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from lti_tool.errors import Conflict, ErrorCode, NotFound
+from lti_tool.services.pathways import StepNeed
 from lti_tool.web.form_words import circle_sentence
-from lti_tool.web.pathway_map import HEIGHT, LINE, WIDTH, draw, in_lines
+from lti_tool.web.pathway_map import ABREAST, HEIGHT, LINE, WIDTH, draw, in_lines
 from tests.unit.web.pathway_views import AROUND, PATHS, USUAL, WALLETS
 from tests.unit.web.samples import Sample
 
@@ -73,10 +74,14 @@ def test_everybody_is_told_what_it_asks_for_and_opens(member: FlaskClient, tool:
     ]
 
 
+def called(need: StepNeed) -> str:
+    return f"set {need.name}"
+
+
 def test_boxes_do_not_overlap_and_stand_within_the_map() -> None:
     for view in PATHS.values():
         for is_rtl in (False, True):
-            drawn = draw(view, is_rtl=is_rtl)
+            drawn = draw(view, called, is_rtl=is_rtl)
             if drawn is None:
                 continue
             corners = [(box.x, box.y) for box in drawn.boxes]
@@ -87,7 +92,7 @@ def test_boxes_do_not_overlap_and_stand_within_the_map() -> None:
 
 
 def test_where_people_read_from_the_right_rows_begin_there() -> None:
-    left, right = draw(USUAL), draw(USUAL, is_rtl=True)
+    left, right = draw(USUAL, called), draw(USUAL, called, is_rtl=True)
     assert left is not None
     assert right is not None
     assert left.boxes[0].x == right.boxes[1].x != left.boxes[1].x
@@ -96,8 +101,8 @@ def test_where_people_read_from_the_right_rows_begin_there() -> None:
 
 def test_what_was_in_a_circle_before_is_drawn_all_the_same() -> None:
     first, second = USUAL.steps[0], USUAL.steps[2]
-    around = replace(USUAL, steps=(replace(first, needs=second.needs), second))
-    assert draw(around) is not None
+    around = replace(USUAL, steps=(replace(first, needs=second.needs), second), total=2)
+    assert draw(around, called) is not None
 
 
 def test_names_are_cut_to_two_lines() -> None:
@@ -129,3 +134,52 @@ def test_what_closes_a_circle_is_refused_with_the_circle(member: FlaskClient, to
     for name in names:
         assert f"“\u2068{name}\u2069”" in said.get_text()
     assert not said.select("b")
+
+
+def test_the_drawing_says_nothing_that_the_list_does_not_say_and_all_of_it(
+    member: FlaskClient, tool: Sample
+) -> None:
+    tool.path_view = USUAL
+    shown = page(member, PATH)
+    drawn = [one.get_text(" ", strip=True) for one in shown.select("svg .map-step")]
+    assert len(drawn) == len(USUAL.steps) + 1, "a set to choose from has a box, too"
+    assert any("micromodules:" in one for one in drawn)
+    needs = sum(len(step.needs) for step in USUAL.steps)
+    assert len(shown.select("path.map-line")) == needs == len(shown.select(".pathway-needs > li"))
+    assert "A dashed line is one of several ways." in shown.get_text()
+
+
+def test_too_many_steps_are_listed_and_not_drawn(member: FlaskClient, tool: Sample) -> None:
+    tool.path_view = PATHS["many"]
+    shown = page(member, PATH)
+    assert not shown.select(".pathway-map")
+    assert "There are too many steps to draw them." in shown.get_text()
+    assert "491 more steps come before it." in shown.get_text()
+    assert "3 of 500 steps are done." in shown.get_text()
+
+
+def test_a_badge_that_is_over_is_said_to_be_and_what_is_gone_leads_nowhere(
+    member: FlaskClient, tool: Sample
+) -> None:
+    tool.path_view = PATHS["lost"]
+    shown = page(member, PATH)
+    assert "You had this badge; it is not in force any more." in shown.get_text()
+    assert "(the badge)" in shown.get_text()
+    (gone,) = [one for one in shown.select(".pathway-needs > li") if "What was deleted" in one.get_text()]
+    assert not gone.select("a")
+    ids = {one["id"] for one in shown.select("[id]")}
+    assert all(str(link["href"])[1:] in ids for link in shown.select(".pathway-needs a"))
+
+
+def test_rows_are_no_wider_than_a_page() -> None:
+    crowd = replace(PATHS["many"], total=len(PATHS["many"].steps))
+    drawn = draw(crowd, called)
+    assert drawn is not None
+    rows = [box.y for box in drawn.boxes]
+    assert max(rows.count(y) for y in rows) <= ABREAST
+
+
+def test_wide_letters_take_more_of_a_line() -> None:
+    assert in_lines("情報リテラシー入門とデータ管理の基礎")[0] == "情報リテラシー入門…"
+    (capitals,) = in_lines("M" * 40)
+    assert len(capitals) < LINE

@@ -1,0 +1,32 @@
+"""Sentences of pathways that the map and the list share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from flask_babel import gettext as _
+from flask_babel import ngettext
+
+from lti_tool.services.pathways import PathView, StepNeed
+from lti_tool.web.i18n import number
+
+
+def set_words(view: PathView) -> Callable[[StepNeed], str]:
+    """What is said of a need that is no step of the way: of a set to choose from how much of it is done,
+    where the page is somebody's; of what is not there any more its name."""
+
+    def called(need: StepNeed) -> str:
+        if not need.is_set:
+            return need.name
+        if view.is_personal:
+            return _(
+                "%(done)s of %(least)s micromodules: %(name)s",
+                done=number(need.reached),
+                least=number(need.least),
+                name=need.name,
+            )
+        return ngettext(
+            "%(num)s micromodule: %(name)s", "%(num)s micromodules: %(name)s", need.least, name=need.name
+        )
+
+    return called
