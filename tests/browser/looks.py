@@ -68,6 +68,8 @@ def look_at(browser: Browser, site: Site, look: str, samples: Iterable[SamplePag
     """Open every page in one look; everything that is wrong with them, a line each."""
     context = browser.new_context(**{"locale": "en", "reduced_motion": "reduce", **LOOKS[look]})
     site.admit(context)
+    # What is looked at here is the page, not how busy the machine is.
+    context.set_default_timeout(180_000)
     page = context.new_page()
     failures = []
     seen = 0
