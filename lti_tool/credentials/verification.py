@@ -3,14 +3,14 @@
 Every check is a step with its own outcome; ``could_not_check`` is told apart from ``failed``. ``invalid``
 means that something was checked and is false (or there is no proof), ``inconclusive`` that something could
 not be checked, ``valid`` that everything that applies passed. OB 3.0 "Verification", VCDM 2.0 §7.1, Bitstring
-Status List §3.2. Nothing is looked up in our own tables: our badges are judged like anybody's.
+Status List §3.2. Nothing is looked up in our own tables here: our badges are judged like anybody's.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -200,12 +200,14 @@ def verify(
     fetch: Fetcher,
     now: datetime,
     canonicaliser: Canonicaliser = _default_canonicaliser,
+    end_known: EndKnown | None = None,
 ) -> Report:
     """Judge a credential.
 
     :param data: the file, baked picture or token as bytes, or a credential that is JSON already.
     :param fetch: gets controller documents and status lists; nothing else is ever asked of it.
     :param now: aware.
+    :param end_known: asked of what is genuine and says that it is valid: when its issuer says that it ended.
     :raises NotACredential: if ``data`` is no credential at all.
     """
     try:
@@ -219,7 +221,12 @@ def verify(
         return _report([Step("read", outcome, reason)], None)
     remembering = _Remembering(fetch, canonicaliser.canonicalise)
     context = ProofContext(remembering, remembering.canonicalise, now)
-    return _Verification(found, context).report()
+    return _Verification(found, context, end_known=end_known).report()
+
+
+EndKnown = Callable[[str, str], datetime | None]
+"""When the badges of an issuer (by id) for an achievement (by id) end at the latest, as far as that is known
+beside the badge; aware."""
 
 
 class _Remembering:
@@ -259,12 +266,20 @@ class _Remembering:
 class _Verification:
     """One run over one document; each step appends itself."""
 
-    def __init__(self, found: Found, context: ProofContext, ends: float | None = None) -> None:
+    def __init__(
+        self,
+        found: Found,
+        context: ProofContext,
+        ends: float | None = None,
+        end_known: EndKnown | None = None,
+    ) -> None:
         """:param ends: by :func:`time.monotonic`, where it is one of the credentials of a record."""
         self._found = found
         self._document = found.document
         self._context = context
         self._ends = ends
+        self._end_known = end_known
+        self._is_genuine = False
         self._steps: list[Step] = []
 
     def report(self) -> Report:
@@ -278,6 +293,7 @@ class _Verification:
             genuine = False
             missing = not self._found.jwt and not self._document.get("proof")
             self._skip_or_fail_proof(missing)
+        self._is_genuine = genuine
         self._step("validity", self._validity)
         if genuine:
             self._step("status", self._status)
@@ -316,7 +332,7 @@ class _Verification:
             if found is None:
                 reports.append(_report([Step("read", Outcome.FAILED, "not_a_credential")], None))
             else:
-                reports.append(_Verification(found, self._context, ends).report())
+                reports.append(_Verification(found, self._context, ends, self._end_known).report())
         return tuple(reports)
 
     def _skip_or_fail_proof(self, missing: bool) -> None:
@@ -388,7 +404,13 @@ class _Verification:
         return "signature_right", {"suite": suite, "method": method}
 
     def _validity(self) -> tuple[str, dict[str, str]]:
-        return check_validity(self._document, self._context.now)
+        said = check_validity(self._document, self._context.now)
+        issuer, summary = issuer_id(self._document), _summary(self._document)
+        if self._is_genuine and self._end_known is not None and issuer and summary.achievement_id:
+            ended_at = self._end_known(issuer, summary.achievement_id)
+            if ended_at is not None and ended_at <= self._context.now:
+                raise Refuted("expired", date=ended_at.isoformat())
+        return said
 
     def _status(self) -> tuple[str, dict[str, str]]:
         entries = as_list(self._document.get("credentialStatus"))

@@ -10,6 +10,7 @@ from lti_tool.credentials import open_badges_2
 from lti_tool.credentials.baking import OPEN_BADGES_2, bake_png, bake_svg
 from lti_tool.services.addresses import PublicUrls
 from lti_tool.services.issuing import Issuing
+from lti_tool.services.public import ending
 from lti_tool.store import chains, micromodules
 from lti_tool.store import credentials as store
 from lti_tool.store.credentials import CredentialView
@@ -103,7 +104,7 @@ class Hosting:
     def _assertion(self, view: CredentialView) -> dict[str, Any]:
         where = self.urls.hosted("assertions", view.id)
         return open_badges_2.build_assertion(
-            _signed(view),
+            ending(_signed(view), view.valid_until),
             id_=where,
             badge=self.urls.hosted("badges", view.achievement_version_id),
             image=f"{where}.png",

@@ -9,13 +9,16 @@ from datetime import datetime
 from typing import Any
 
 from lti_tool.credentials.baking import bake_png, bake_svg
+from lti_tool.credentials.documents import format_time
 from lti_tool.credentials.open_badges_2 import has_recipient
 from lti_tool.domain.badge_states import BadgeState
+from lti_tool.domain.validity import no_later_than
 from lti_tool.services.achievement_details import is_web_address
 from lti_tool.services.addresses import PublicUrls
 from lti_tool.services.describing import own_description
 from lti_tool.services.issuer_keys import IssuerKey, KeyViews, keys_of
 from lti_tool.services.issuing import Issuing, PublishedDocument
+from lti_tool.services.signing_anew import end_of, start_of
 from lti_tool.store import chains, endorsements, micromodules
 from lti_tool.store import credentials as store
 from lti_tool.store.chains import Place
@@ -186,6 +189,12 @@ class PublicRecords:
             place,
         )
 
+    def version_ends_at(self, version_id: str) -> datetime | None:
+        """When all badges of an achievement version end, which its page tells everybody."""
+        with self.database.read_rows() as connection:
+            place = chains.place(connection, version_id)
+        return None if place is None else place.version.expires_at
+
     def endorsement(self, endorsement_id: str) -> bytes | None:
         """The signed text of an accepted endorsement; ``None`` for any other just as for none at all."""
         with self.database.read() as session:
@@ -247,6 +256,16 @@ class PublicRecords:
         document = self.issuing.issuer_document(view, endorsed)
         keys = keys_of(self.keys, issuer_id) or ()
         return PublicIssuer(view, self.urls.did(issuer_id), achievements, document, endorsed, keys)
+
+
+def ending(document: dict[str, Any], ends_at: datetime | None) -> dict[str, Any]:
+    """What is signed, with the end that is recorded where that is earlier: it is signed into the badge only
+    later."""
+    had = end_of(document)
+    if ends_at is None or (had is not None and had <= ends_at):
+        return document
+    end = no_later_than(had, ends_at, start_of(document))
+    return {**document, "validUntil": format_time(end, "/validUntil")}
 
 
 def shown_results(document: Mapping[str, Any]) -> tuple[ShownResult, ...]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from lti_tool.credentials.tokens import TokenSigner, as_token, issue_token
 from lti_tool.errors import ErrorCode, NotFound
 from lti_tool.services.addresses import PublicUrls
 from lti_tool.services.launching import SessionView
-from lti_tool.services.public import SignedDocument
+from lti_tool.services.public import SignedDocument, ending
 from lti_tool.services.sharing import Sharing
 from lti_tool.store import credentials, transcripts
 from lti_tool.store.database import Database
@@ -45,15 +46,17 @@ class Tokens:
         if found is None or issuer is None:
             return None
         signer = self.signer(issuer)
-        text = self._token(credential_id, found.document.encode(), signer)
-        return SignedDocument(text, _etag(found.etag, signer))
+        text = self._token(credential_id, found.document.encode(), signer, issuer.badge_ends_at)
+        return SignedDocument(text, self._etag(found.etag, signer, issuer))
 
     def etag(self, credential_id: str) -> str | None:
         """The ETag of :meth:`public`, for which nothing is signed."""
         with self.database.read() as session:
             found = credentials.public_state(session.connection(), credential_id)
             issuer = transcripts.issuer_of(session, credential_id)
-        return None if found is None or issuer is None else _etag(found.etag, self.signer(issuer))
+        if found is None or issuer is None:
+            return None
+        return self._etag(found.etag, self.signer(issuer), issuer)
 
     def own(self, session: SessionView, credential_id: str) -> bytes:
         """One's own badge as a token, shared or not.
@@ -66,16 +69,18 @@ class Tokens:
             issuer = transcripts.issuer_of(reading, credential_id)
         if issuer is None:
             raise NotFound(ErrorCode.CREDENTIAL_NOT_FOUND)
-        return self._token(credential_id, document, self.signer(issuer))
+        return self._token(credential_id, document, self.signer(issuer), issuer.badge_ends_at)
 
     def signer(self, issuer: TokenIssuer) -> TokenSigner:
         """The key that an issuer's tokens are signed with from now on."""
         return self.keys.token_signer(issuer.id, self.urls.did(issuer.id), issuer.algorithm)
 
-    def _token(self, credential_id: str, document: bytes, signer: TokenSigner) -> bytes:
+    def _token(
+        self, credential_id: str, document: bytes, signer: TokenSigner, ends_at: datetime | None
+    ) -> bytes:
         where = self.urls.credential(f"{credential_id}.jwt")
-        return issue_token(as_token(json.loads(document), where), signer).encode()
+        return issue_token(as_token(ending(json.loads(document), ends_at), where), signer).encode()
 
-
-def _etag(etag: str, signer: TokenSigner) -> str:
-    return f"{etag}-{signer.verification_method.rpartition('#')[2][:16]}"
+    def _etag(self, etag: str, signer: TokenSigner, issuer: TokenIssuer) -> str:
+        ends = "" if issuer.badge_ends_at is None else f"-{issuer.badge_ends_at.timestamp():.0f}"
+        return f"{etag}-{signer.verification_method.rpartition('#')[2][:16]}{ends}"

@@ -1,8 +1,9 @@
 """Verifying anybody's badge: the bytes decide, and what could not be checked is said.
 
 The only thing read from this installation is what everybody else would read over HTTP: DID documents and
-status lists, and the bytes of a shared badge where a visitor names its address. They are judged like
-anybody's; no award or credential is ever looked up.
+status lists, the bytes of a shared badge where a visitor names its address, and of a genuine badge of ours
+when its version ended, which is public. They are judged like anybody's; no award or credential is ever looked
+up.
 
 Anybody may ask, and each question takes seconds if a stranger wants it to. So a process answers one at a
 time, lets one more wait, and refuses the rest at once: the other threads belong to launches.
@@ -29,6 +30,7 @@ from lti_tool.errors import (
     RequestTooLarge,
 )
 from lti_tool.outbound import Outbound
+from lti_tool.services.addresses import PublicUrls
 from lti_tool.services.own_documents import OwnDocuments
 from lti_tool.services.public import PublicRecords
 from lti_tool.services.tokens import Tokens
@@ -145,7 +147,15 @@ class Verifying:
             return self._judge(data, ends)
 
     def _judge(self, data: bytes, ends: float) -> Report:
-        return verify(data, fetch=_Reading(self, ends), now=self.clock())
+        return verify(data, fetch=_Reading(self, ends), now=self.clock(), end_known=self._end_of)
+
+    def _end_of(self, issuer: str, achievement: str) -> datetime | None:
+        """When badges of ours end with their version, as the version's page says: a copy from before does not
+        say it, nor does one that is yet to be signed anew."""
+        urls = PublicUrls(self.base_url.rstrip("/"))
+        version_id = achievement.removeprefix(urls.achievement(""))
+        is_ours = issuer.startswith(urls.did("") + ":") and achievement == urls.achievement(version_id)
+        return self.records.version_ends_at(version_id) if is_ours else None
 
     def fetch(self, url: str, accept: str, seconds: float = FETCH_SECONDS) -> bytes:
         """What a verification reads: our own published documents in process, everything else by the policy

@@ -29,9 +29,10 @@ from lti_tool.services.freshness import Ages
 from lti_tool.services.launching import SessionView
 from lti_tool.services.milestones import MilestoneCard
 from lti_tool.services.pathways import Beside
-from lti_tool.store import chains, credentials, micromodules, submissions
+from lti_tool.store import chains, credentials, finished, micromodules, submissions
 from lti_tool.store.chains import Place
 from lti_tool.store.database import Database
+from lti_tool.store.finished import FinishedRow
 from lti_tool.store.micromodules import AchievementDetails
 from lti_tool.store.results import EvidenceColumn
 
@@ -72,7 +73,9 @@ class EarnedBadge:
     place: Place | None = None
     """Where its version stands among those of the achievement."""
     replaced_by: str | None = None
-    """The learner's award of a later version; not of one that was revoked."""
+    """The learner's award of a later version in whose place it stands; none that is worth less than this."""
+    has_later: bool = False
+    """Whether the learner was given a badge of a later version, whatever became of it."""
     regained_by: str | None = None
     """The placement of this course that gives a later version."""
 
@@ -138,6 +141,8 @@ class WalletView:
     """Of the organisation that the learner has not got yet."""
     pathways: Mapping[str, Beside] = field(default_factory=dict)
     """What achievement versions open, by id; only those that stand in a pathway."""
+    finished: tuple[FinishedRow, ...] = ()
+    """What the learner finished for which there was no badge, the newest first."""
 
 
 def _no_milestones(_organisation_id: str, _learner_id: str) -> tuple[MilestoneCard, ...]:
@@ -165,6 +170,7 @@ class Wallet:
         """The wallet of the person of this session, in the course of this session."""
         with self.database.read() as reading:
             earned = credentials.earned_by(reading, session.organisation_id, session.learner_id)
+            done = finished.without_badge(reading, session.organisation_id, session.learner_id)
         placed = (
             self.awarding.preview(
                 session.organisation_id,
@@ -230,6 +236,7 @@ class Wallet:
             freshness=self._freshness(session, in_progress),
             milestones=self._milestones(session),
             pathways=self.pathways_of(session.organisation_id, list(details), held),
+            finished=() if session.is_anonymous else done,
         )
 
     def _milestones(self, session: SessionView) -> tuple[MilestoneCard, ...]:
@@ -253,7 +260,7 @@ class Wallet:
             return tuple(earned)
         with self.database.read_rows() as connection:
             places = chains.places(connection, of_several)
-        awards = {badge.achievement_version_id: badge.award_id for badge in earned if not badge.is_revoked}
+        awards = {badge.achievement_version_id: badge for badge in earned if not badge.is_revoked}
         offered = {
             card.achievement_version_id: card.placement_id for card in in_progress if not card.is_draft
         }
@@ -268,7 +275,15 @@ class Wallet:
                 replace(
                     badge,
                     place=place,
-                    replaced_by=next((awards[id_] for id_ in newer if id_ in awards), None),
+                    replaced_by=next(
+                        (
+                            awards[id_].award_id
+                            for id_ in newer
+                            if id_ in awards and _stands_for(awards[id_], badge)
+                        ),
+                        None,
+                    ),
+                    has_later=any(id_ in awards for id_ in newer),
                     regained_by=next((offered[id_] for id_ in newer if id_ in offered), None),
                 )
             )
@@ -303,6 +318,15 @@ class Wallet:
         return self.ages.of(
             session.organisation_id, session.context_id, _oldest(card.read_at for card in read)
         )
+
+
+def _stands_for(later: EarnedBadge, badge: EarnedBadge) -> bool:
+    """Whether a badge of a later version takes the place of one: not of one in force, where it is itself
+    over or paused."""
+    return later.state in _HOLDS or badge.state not in _HOLDS
+
+
+_HOLDS = (BadgeState.ACTIVE, BadgeState.UNSIGNED)
 
 
 def _renewals(placed: Iterable[PlacementDecisions]) -> dict[str | None, Finding]:

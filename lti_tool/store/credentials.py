@@ -29,6 +29,7 @@ from lti_tool.store.tables import (
     Registration,
     StatusList,
 )
+from lti_tool.store.validity import ends_at
 
 
 class _Stateful:
@@ -187,7 +188,7 @@ def _earned(organisation_id: str) -> Select[Any]:
             Credential.revocation_reason,
             Credential.suspended_at,
             Credential.suspension_reason,
-            Credential.valid_until,
+            ends_at().label("valid_until"),
             Credential.reissued_at,
             AchievementVersion.status_purpose,
             AchievementVersion.expires_at.label("version_ends_at"),
@@ -413,7 +414,7 @@ def _credentials() -> Select[Any]:
             Credential.revocation_reason,
             Credential.suspended_at,
             Credential.suspension_reason,
-            Credential.valid_until,
+            ends_at().label("valid_until"),
             Credential.reissued_at,
             StatusList.purpose.label("status_purpose"),
             Credential.is_public,

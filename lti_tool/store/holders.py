@@ -23,6 +23,7 @@ from lti_tool.store.tables import (
     Placement,
     Registration,
 )
+from lti_tool.store.validity import is_over
 
 STATES = ("unsigned", "expired", "suspended", "revoked")
 """What a list of holders can be narrowed to, beside everybody."""
@@ -124,7 +125,7 @@ def _is_suspended() -> ColumnElement[bool]:
 
 def _has_expired(now: datetime) -> ColumnElement[bool]:
     is_in_force = sa.and_(Credential.suspended_at.is_(None), Credential.revoked_at.is_(None))
-    return sa.and_(Credential.valid_until <= now, is_in_force)
+    return sa.and_(is_over(now), is_in_force)
 
 
 def _number_of(what: ColumnElement[bool]) -> ColumnElement[int]:

@@ -25,6 +25,7 @@ from lti_tool.store.tables import (
     Placement,
     Registration,
 )
+from lti_tool.store.validity import ends_at
 
 Listed = Mapping[str, Any]
 
@@ -157,6 +158,7 @@ def credentials(
 
     :param ending_until: only those in force that end until then, the first before the others.
     """
+    ends = ends_at()
     statement = (
         sa.select(
             Credential.id,
@@ -164,7 +166,7 @@ def credentials(
                 (Credential.revoked_at.is_not(None), "revoked"),
                 (Credential.suspended_at.is_not(None), "suspended"),
                 (Credential.document.is_(None), "unsigned"),
-                (Credential.valid_until <= now, "expired"),
+                (ends <= now, "expired"),
                 else_="issued",
             ).label("status"),
             Credential.is_public,
@@ -173,17 +175,17 @@ def credentials(
             Award.learner_id,
             Credential.organisation_id,
             Credential.issued_at,
-            Credential.valid_until,
+            ends.label("valid_until"),
             Credential.revoked_at,
         )
         .join(Award, Award.id == Credential.award_id)
         .join(AchievementVersion, AchievementVersion.id == Award.achievement_version_id)
-        .order_by(Credential.valid_until if ending_until else Award.awarded_at.desc(), Credential.id)
+        .order_by(ends if ending_until else Award.awarded_at.desc(), Credential.id)
     )
     if ending_until is not None:
         statement = statement.where(
-            Credential.valid_until > now,
-            Credential.valid_until <= ending_until,
+            ends > now,
+            ends <= ending_until,
             Credential.document.is_not(None),
             Credential.revoked_at.is_(None),
             Credential.suspended_at.is_(None),

@@ -22,6 +22,7 @@ from lti_tool.store.tables import (
     MicromoduleVersion,
     Registration,
 )
+from lti_tool.store.validity import ends_at
 
 _WHO: Final = (
     Learner.id.label("learner_id"),
@@ -54,7 +55,7 @@ def _awards(organisation_id: str, since: datetime | None, now: datetime) -> Sele
             Credential.issued_at,
             Credential.revoked_at,
             Credential.revocation_reason,
-            Credential.valid_until,
+            ends_at().label("valid_until"),
             Credential.suspended_at,
             Credential.suspension_reason,
             Credential.reissued_at,
@@ -83,7 +84,7 @@ def _awards(organisation_id: str, since: datetime | None, now: datetime) -> Sele
         Credential.suspended_at,
         Credential.reissued_at,
     )
-    expired = and_(Credential.valid_until >= since, Credential.valid_until <= now)
+    expired = and_(ends_at() >= since, ends_at() <= now)
     # A pause that is over leaves no date with the credential; who was told of it has to hear that it ended.
     resumed = Credential.id.in_(
         select(AuditEvent.subject_id).where(

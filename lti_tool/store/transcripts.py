@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from lti_tool.store.tables import AchievementVersion, Award, Credential, Issuer, Learner
+from lti_tool.store.validity import is_not_over
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,13 +18,17 @@ class TokenIssuer:
 
     id: str
     algorithm: str
+    badge_ends_at: datetime | None = None
+    """Of the credential that was asked about, with all badges of its version."""
 
 
 def issuer_of(session: Session, credential_id: str) -> TokenIssuer | None:
     """The issuer of a credential; public, as the issuer itself is."""
     row = session.execute(
-        select(Issuer.id, Issuer.token_algorithm)
+        select(Issuer.id, Issuer.token_algorithm, AchievementVersion.expires_at)
         .join(Credential, Credential.issuer_id == Issuer.id)
+        .join(Award, Award.id == Credential.award_id)
+        .join(AchievementVersion, AchievementVersion.id == Award.achievement_version_id)
         .where(Credential.id == credential_id)
     ).one_or_none()
     return None if row is None else TokenIssuer(*row)
@@ -89,7 +94,7 @@ def held_badges(
             Credential.document.is_not(None),
             Credential.revoked_at.is_(None),
             Credential.suspended_at.is_(None),
-            Credential.valid_until.is_(None) | (Credential.valid_until > now),
+            is_not_over(now),
         )
         .order_by(Award.awarded_at.desc(), Credential.id)
         .limit(limit)

@@ -33,6 +33,8 @@ from lti_tool.store.tables import (
     VersionDraft,
     new_id,
 )
+from lti_tool.store.validity import ends_at as badge_ends_at
+from lti_tool.store.validity import is_not_over
 
 KIND = "version"
 """Of a draft: the next version."""
@@ -275,9 +277,9 @@ def add(
     )
     session.add(version)
     session.flush()
+    step_needs.note(session, organisation_id, before.micromodule_id, new.criteria)
     return NewVersion(version.id, achievement_version_id, version.number)
 
-    step_needs.note(session, organisation_id, before.micromodule_id, new.criteria)
 
 def rebind(session: Session, organisation_id: str, placement_ids: Sequence[str], version_id: str) -> None:
     """Let placements stand for another version.
@@ -331,19 +333,12 @@ def expire_before(
 # -- holders
 
 
-def _ends_at() -> ColumnElement[datetime | None]:
-    """When a badge ends: by its own signature, or with its version, whichever comes first."""
-    own, whole = Credential.valid_until, AchievementVersion.expires_at
-    return sa.case((own.is_(None), whole), (whole.is_(None), own), (whole < own, whole), else_=own)
-
-
 def _in_force(organisation_id: str, achievement_id: str, now: datetime) -> tuple[ColumnElement[bool], ...]:
     return (
         Award.organisation_id == organisation_id,
         AchievementVersion.achievement_id == achievement_id,
         Credential.revoked_at.is_(None),
-        or_(Credential.valid_until.is_(None), Credential.valid_until > now),
-        or_(AchievementVersion.expires_at.is_(None), AchievementVersion.expires_at > now),
+        is_not_over(now),
     )
 
 
@@ -360,7 +355,7 @@ def holder_counts(
 
     :param context_id: only those that were awarded in this course.
     """
-    ends = _ends_at()
+    ends = badge_ends_at()
     is_longer = ends.is_(None) if ends_at is None else or_(ends.is_(None), ends > ends_at)
     query = (
         select(func.count(), func.coalesce(func.sum(sa.case((is_longer, 1), else_=0)), 0))
@@ -398,7 +393,7 @@ def holders(
             Context.title,
             Award.awarded_at,
             AchievementVersion.number,
-            _ends_at(),
+            badge_ends_at(),
         )
         .join(AchievementVersion, AchievementVersion.id == Award.achievement_version_id)
         .join(Learner, Learner.id == Award.learner_id)

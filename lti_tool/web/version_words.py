@@ -8,6 +8,7 @@ from decimal import Decimal
 from flask import Flask
 from flask_babel import gettext as _
 
+from lti_tool.domain.criteria import Criterion, EvidenceAccepted, EvidenceKind, Within
 from lti_tool.domain.differences import Differences, ListChange, TextChange
 from lti_tool.services.next_version import Fate, Prospect
 from lti_tool.web.badge_details import achievement_type_word, credit_words, duration_words
@@ -22,6 +23,7 @@ def register(app: Flask) -> None:
         fate_word=fate_word,
         fate_kind=fate_kind,
         prospect_sentence=prospect_sentence,
+        unsaid=unsaid,
     )
 
 
@@ -64,6 +66,23 @@ def changed_text(name: str, value: str) -> str:
     return value or _("nothing")
 
 
+def unsaid(rule: Criterion, other: Criterion | None) -> list[tuple[str, str]]:
+    """What a rule has beside its sentence, as (name, text), as far as ``other`` has something else there."""
+    rule = rule.part if isinstance(rule, Within) else rule
+    other = other.part if isinstance(other, Within) else other
+    if not isinstance(rule, EvidenceAccepted) or not isinstance(other, EvidenceAccepted):
+        return []
+    kinds = {EvidenceKind.TEXT: _("text"), EvidenceKind.LINK: _("link"), EvidenceKind.FILE: _("file")}
+    found = []
+    if rule.instructions != other.instructions:
+        found.append((_("Instructions"), rule.instructions or _("nothing")))
+    if rule.checklist != other.checklist:
+        found.append((_("Checklist"), "\n".join(rule.checklist) or _("nothing")))
+    if set(rule.accepts) != set(other.accepts):
+        found.append((_("Can be handed in"), ", ".join(kinds[kind] for kind in rule.accepts)))
+    return found
+
+
 def fate_word(fate: Fate | str) -> str:
     """What becomes of a badge."""
     words: dict[str, str] = {
@@ -102,11 +121,11 @@ def _lines(found: Differences) -> Iterator[str]:
         elif rule.after is None and rule.before is not None:
             yield _("No longer asked for: %(rule)s", rule=describe(rule.before).sentence)
         elif rule.before is not None and rule.after is not None:
-            yield _(
-                "%(rule)s (until now: %(before)s)",
-                rule=describe(rule.after).sentence,
-                before=describe(rule.before).sentence,
-            )
+            before, after = (describe(one).sentence for one in (rule.before, rule.after))
+            if before != after:
+                yield _("%(rule)s (until now: %(before)s)", rule=after, before=before)
+            elif unsaid(rule.after, rule.before):
+                yield _("%(rule)s: what to hand in is described otherwise.", rule=after)
     if found.is_combined_anew:
         yield _("The rules count together in another way.")
     for text in found.texts:

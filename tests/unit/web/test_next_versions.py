@@ -10,6 +10,8 @@ from bs4 import BeautifulSoup
 from flask import Flask
 from flask.testing import FlaskClient
 
+from lti_tool.domain.criteria import EvidenceAccepted, EvidenceKind
+from lti_tool.domain.differences import Said, differences
 from lti_tool.domain.staff import StaffRole
 from lti_tool.errors import ErrorCode, RequestInvalid
 from lti_tool.services.form_problems import FormProblem, Problem
@@ -135,3 +137,41 @@ def test_the_text_for_holders_begins_with_every_difference(app: Flask) -> None:
     assert "Skills, no longer: FAIR principles" in lines
     assert "It has a new picture." in lines
     assert any(line.startswith("Credits: 2 ECTS") for line in lines)
+
+
+def test_what_a_rule_does_not_say_in_its_sentence_is_shown_where_it_changes(
+    teacher: FlaskClient, tool: Sample
+) -> None:
+    before = EvidenceAccepted("evidence:report", "Report", "Write two pages.", ("Sources",))
+    after = replace(before, instructions="Write three pages.", accepts=(EvidenceKind.FILE,))
+    found = differences(Said({}, {}, "", before), Said({}, {}, "", after))
+    tool.versions.compared = replace(views.COMPARISON, differences=found)
+    page = BeautifulSoup(teacher.get(f"{COURSE}/review").text, "html5lib")
+    cells = [cell.get_text(" ", strip=True) for cell in page.select("#criteria ~ * td")]
+    assert "Instructions: Write two pages." in cells[0]
+    assert "Can be handed in: text, link, file" in cells[0]
+    assert "Instructions: Write three pages." in cells[1]
+    assert "Can be handed in: file" in cells[1]
+    assert "Checklist" not in " ".join(cells)
+    (text,) = page.select("textarea")
+    assert (
+        text.text.strip()
+        == "Report: evidence handed in and accepted: what to hand in is described otherwise."
+    )
+
+
+def test_what_was_typed_stands_beside_what_was_corrected_meanwhile(
+    teacher: FlaskClient, tool: Sample
+) -> None:
+    """Nobody undoes somebody's correction without having read it."""
+    stale = {**FORM, "name": "Reserch Data", "revision": "before-the-correction", "action": "compare"}
+    answer = teacher.post(COURSE, data=stale)
+    assert answer.status_code == 409
+    page = BeautifulSoup(answer.text, "html5lib")
+    assert [cell.get_text(strip=True) for cell in page.select("section:has(#beside) td")] == [
+        "Research Data",
+        "Reserch Data",
+    ]
+    (revision,) = page.select("input[name='revision']")
+    assert revision["value"] == views.PLAIN_FORM.revision, "who goes on has seen both"
+    assert names(tool) == ["save_version"]
