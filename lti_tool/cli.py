@@ -36,6 +36,7 @@ from lti_tool.commands import (
     people,
     records,
     serving,
+    reviews,
     staff,
     to_json,
 )
@@ -46,6 +47,7 @@ from lti_tool.services.inviting import LONGEST, USUAL
 from lti_tool.services.issuers import TOKEN_ALGORITHMS
 from lti_tool.settings import load_settings
 from lti_tool.web.record_files import FORMATS
+from lti_tool.store.reviews import CAUSES, STATUSES
 
 STAFF_ROLES = tuple(role.value for role in StaffRole)
 
@@ -468,9 +470,35 @@ def _add_badges(commands: Any) -> None:
     _add_frameworks(commands)
     _add_milestones(commands)
     _add(commands, "verify", badges.verify).add_argument("source", metavar="FILE|URL|-")
+    _add_reviews(commands)
+    _add_currency(commands)
 
 
 def _add_frameworks(commands: Any) -> None:
+def _add_currency(commands: Any) -> None:
+    group = _Group(commands, "achievements", "When badges are looked at again, and who answers for them")
+    stale = group.add("stale", currency.stale)
+    stale.add_argument("organisation", metavar="ORGANISATION", help="its id or exact name")
+    which = stale.add_mutually_exclusive_group()
+    which.add_argument(
+        "--within", metavar="DAYS", type=_span, help="also those that are due within so many days"
+    )
+    which.add_argument("--all", action="store_true", help="also those without a date, and those in order")
+    stale.add_argument("--format", choices=("table", "csv"), default="table", help="default: %(default)s")
+    assign = group.add("assign", currency.assign)
+    assign.add_argument("organisation", metavar="ORGANISATION", help="its id or exact name")
+    assign.add_argument("id", nargs="+", metavar="ID", help="of micromodules and milestones, as in the list")
+    assign.add_argument("--answers", metavar="MEMBER", help="id of a member of the staff, or none")
+    assign.add_argument("--contact", metavar="TEXT", help="who answers without an account here")
+    assign.add_argument("--every", metavar="MONTHS", help="between reviews, from the last one on")
+    assign.add_argument("--on", metavar="DAY", help="the next review, such as 2027-03-31")
+    reviewed = group.add("reviewed", currency.reviewed)
+    reviewed.add_argument("organisation", metavar="ORGANISATION", help="its id or exact name")
+    reviewed.add_argument("id", metavar="ID", help="of a micromodule or milestone, as in the list")
+    reviewed.add_argument("--note", metavar="TEXT", help="what was found; in the audit log, too")
+    reviewed.add_argument("--next", metavar="DAY", help="the next review (default: after its interval)")
+
+
     group = _Group(commands, "frameworks", "Skills that badges can be aligned to")
     take = group.add("import", frameworks.import_)
     listed = group.add("list", frameworks.list_)
@@ -484,6 +512,28 @@ def _add_frameworks(commands: Any) -> None:
 
 
 def _add_milestones(commands: Any) -> None:
+def _add_reviews(commands: Any) -> None:
+    group = _Group(commands, "reviews", "Badges whose facts changed after the award")
+    listed = group.add("list", reviews.list_)
+    decided = group.add("decide", reviews.decide)
+    undone = group.add("undo", reviews.undo)
+    for parser in (listed, decided, undone):
+        parser.add_argument("organisation", metavar="ORGANISATION", help="its id or exact name")
+    listed.add_argument("--course", metavar="CONTEXT", help="of one course (default: all)")
+    listed.add_argument("--state", choices=STATUSES, help="(default: what nobody has decided)")
+    listed.add_argument(
+        "--cause", choices=CAUSES, help="why they are looked at again (default: every reason)"
+    )
+    decided.add_argument("what", choices=("keep", "revoke"))
+    decided.add_argument("review", nargs="*", metavar="REVIEW", help="ids, as in the list")
+    decided.add_argument("--file", metavar="FILE", help="ids of reviews, one a line; - reads standard input")
+    decided.add_argument(
+        "--reason", required=True, metavar="TEXT", help="whose badge is revoked reads it, and the public"
+    )
+    decided.add_argument("--yes", action="store_true", help="do it; without this nothing is decided")
+    undone.add_argument("review", metavar="REVIEW", help="an id, as in the list")
+
+
     group = _Group(commands, "milestones", "Badges for what people completed in a whole organisation")
     listed = group.add("list", milestones.list_)
     decided = group.add("decide", milestones.decide)

@@ -469,8 +469,8 @@ GUARDS: Final = (
         (
             (
                 "lti_tool/store/reviews.py",
-                "Review.context_id == context_id,\n            Review.id.in_(review_ids),",
-                "Review.id.in_(review_ids),",
+                "query = query.where(Review.context_id == context_id)\n",
+                "query = query.where(Review.id.in_(review_ids))\n",
             ),
         ),
     ),

@@ -81,7 +81,7 @@ class Doubting:
             # Before what was kept: what is decided between the two readings is in one of them.
             known = {
                 one.now.award_id: one
-                for one in doubts.undecided(session, organisation_id, context_id, learner_ids)
+                for one in doubts.undecided(session, organisation_id, context_id, learner_ids, now)
             }
             gates = doubts.doubted_gates(session, organisation_id, context_id)
             found = self._found(session, organisation_id, context_id, learner_ids, gates, known, now)
@@ -130,14 +130,14 @@ class Doubting:
 
         :returns: ``None`` where none waits.
         """
-        ids = [learner_id]
+        ids, now = [learner_id], self.clock()
         with self.database.read() as session:
-            review = doubts.pending(session, organisation_id, review_id)
+            review = doubts.pending(session, organisation_id, review_id, now)
             if review is None:
                 return None
             gates = doubts.doubted_gates(session, organisation_id, context_id)
             known = {review.now.award_id: review}
-            found = self._found(session, organisation_id, context_id, ids, gates, known, self.clock())
+            found = self._found(session, organisation_id, context_id, ids, gates, known, now)
         return Standing(_ground(review, found), review.now.now_id)
 
     def _found(
@@ -162,7 +162,12 @@ class Doubting:
                     found[doubt.award_id] = (doubt, "gate")
         for doubt in doubts.left(session, organisation_id, context_id, learner_ids, now):
             found[doubt.award_id] = (doubt, "left")
-        changed = doubts.changed(session, organisation_id, context_id, learner_ids, now)
+        changed = [
+            one
+            for one in doubts.changed(session, organisation_id, context_id, learner_ids, now)
+            # Some platforms delete the grades of who is unenrolled: that they are gone says nothing but this.
+            if one.is_active or one.verdict == "review"
+        ]
         # Of one that waits already, it was seen before that a grade is gone: it stays until it is back.
         unseen = [
             one
@@ -251,17 +256,18 @@ def _changes(
 def _ground(review: doubts.OpenReview, found: _Found) -> Ground:
     if review.now.award_id not in found:
         # What is not known any more spares nobody: it was known when somebody decided.
-        return Ground.GONE if _is_over(review, found) else Ground.HOLDS
+        return Ground.GONE if not review.is_over and _is_over(review, found) else Ground.HOLDS
     if review.cause == "left":
         return Ground.OTHER if review.now.is_active else Ground.HOLDS
     _, why = found[review.now.award_id]
-    return Ground.OTHER if why == "left" and review.cause != "reset" else Ground.HOLDS
+    is_good = why == "left" and review.cause != "reset" and review.now.state == State.MET.value
+    return Ground.OTHER if is_good else Ground.HOLDS
 
 
 def _is_over(review: doubts.OpenReview, found: _Found) -> bool:
-    """Whether nobody has to decide any more: the badge was revoked in another way, the criteria are met
-    again, or who had left is back."""
-    if review.is_revoked:
+    """Whether nobody has to decide any more: the badge was revoked in another way, or has ended; the criteria
+    are met again, or who had left is back."""
+    if review.is_revoked or review.is_over:
         return True
     if review.now.award_id in found or not review.now.is_active:
         return False

@@ -98,6 +98,28 @@ class Question:
     can_answer: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Where somebody decides, and who."""
+
+    organisation_id: str
+    actor: str
+    """As the audit log names them."""
+    context_id: str | None = None
+    """The only course they decide about; ``None`` for every course of the organisation."""
+    learner_id: str | None = None
+    """About whom they do not decide: themselves."""
+
+    @classmethod
+    def of_teacher(cls, session: SessionView) -> Desk:
+        """Where the person of a session decides.
+
+        :raises NotAllowed: unless they may configure the course's badges.
+        """
+        organisation_id, context_id = configured_course(session)
+        return cls(organisation_id, _actor(session), context_id, session.learner_id)
+
+
 @dataclass(frozen=True)
 class Reviews:
     """Shows reviews to those who teach, who decide them, and asks learners."""
@@ -137,6 +159,15 @@ class Reviews:
             )
         page_ = Page(rows, number, pages, total)
         return ReviewList(page_, wanted, waiting.undecided, _may_decide(session), waiting.spared)
+
+    def listed_at(
+        self, desk: Desk, wanted: ReviewFilter, *, after: ReviewRow | None = None, limit: int = MOST_AT_ONCE
+    ) -> tuple[ReviewRow, ...]:
+        """Some reviews of a desk's courses, by when they were opened; those that follow ``after``."""
+        with self.database.read() as reading:
+            return store.following(
+                reading, desk.organisation_id, desk.context_id, wanted, after=after, limit=limit
+            )
 
     def view(self, session: SessionView, review_id: str) -> ReviewView:
         """One review of the course.
@@ -204,11 +235,14 @@ class Reviews:
         :raises NotAllowed, NotFound: as :meth:`keep`.
         :raises RequestInvalid: FORM_INVALID with ``problems``: ``review_id`` for none, or too many.
         """
-        organisation_id, context_id = configured_course(session)
+        return self.plan_at(Desk.of_teacher(session), review_ids)
+
+    def plan_at(self, desk: Desk, review_ids: Collection[str]) -> Plan:
+        """As :meth:`plan`, for whoever decides somewhere else."""
         _require_some(review_ids)
         with self.database.read() as reading:
-            rows = store.some(reading, organisation_id, context_id, review_ids)
-        _require_all(session, rows, review_ids)
+            rows = store.some(reading, desk.organisation_id, desk.context_id, review_ids)
+        _require_all(desk, rows, review_ids)
         return Plan(
             tuple(row for row in rows if row.is_undecided),
             tuple(row for row in rows if not row.is_undecided),
@@ -225,29 +259,38 @@ class Reviews:
         :param seen: the digests of the facts that the person saw, by review.
         :raises NotAllowed, NotFound, RequestInvalid: as :meth:`keep` and :meth:`plan`; then none is decided.
         """
-        organisation_id, context_id = configured_course(session)
+        return self.decide_at(Desk.of_teacher(session), seen, reason, is_kept=is_kept)
+
+    def decide_at(
+        self, desk: Desk, seen: Mapping[str, str], reason: str, *, is_kept: bool
+    ) -> tuple[str, ...]:
+        """As :meth:`decide_many`, for whoever decides somewhere else."""
         reason = " ".join(reason.split())
         check_form(text_problems("reason", reason, REASON_LENGTH))
         _require_some(seen)
         now = self.clock()
         values: dict[str, Any] = {
             "status": KEPT if is_kept else REVOKED,
-            "decided_by": _actor(session),
+            "decided_by": desk.actor,
             "decided_at": now,
             "reason": reason,
             "takes_effect_at": None if is_kept else now + self.undo,
         }
         decided: list[str] = []
         with self.database.write() as writing:
-            rows = store.some(writing, organisation_id, context_id, seen.keys())
-            _require_all(session, rows, seen)
+            rows = store.some(writing, desk.organisation_id, desk.context_id, seen.keys())
+            _require_all(desk, rows, seen)
             # In one order, so that two who decide about the same ones do not wait for each other.
             for row in sorted(rows, key=lambda row: row.id):
-                still = store.is_undecided(seen[row.id])
-                if store.change(writing, organisation_id, row.id, still, **values):
+                still = (store.is_undecided(seen[row.id]), store.is_not_revoked())
+                if store.change(writing, desk.organisation_id, row.id, *still, **values):
                     decided.append(row.id)
-                    _record(writing, session, now, "kept" if is_kept else "revoked", row)
+                    _record(writing, desk, now, "kept" if is_kept else "revoked", row)
         REVIEWS.labels("kept" if is_kept else "revoked").inc(len(decided))
+        # Of those that were not, some badge may have been revoked in another way: it says so at once.
+        for context_id in {row.context_id for row in rows if row.id not in decided}:
+            left = [row.learner_id for row in rows if row.id not in decided and row.context_id == context_id]
+            self.doubting.look(desk.organisation_id, context_id, left)
         if not is_kept and not self.undo:
             for review_id in decided:
                 self.hints.offer("carry_out_review", review_id=review_id)
@@ -259,17 +302,21 @@ class Reviews:
         :raises NotAllowed, NotFound: as :meth:`keep`.
         :raises Conflict: its time is over, or somebody else has undone it.
         """
-        organisation_id, context_id = configured_course(session)
+        self.take_back_at(Desk.of_teacher(session), review_id)
+
+    def take_back_at(self, desk: Desk, review_id: str) -> None:
+        """As :meth:`take_back`, for whoever decides somewhere else."""
         now = self.clock()
         with self.database.write() as writing:
-            rows = store.some(writing, organisation_id, context_id, [review_id])
-            _require_all(session, rows, [review_id])
+            rows = store.some(writing, desk.organisation_id, desk.context_id, [review_id])
+            _require_all(desk, rows, [review_id])
             (row,) = rows
             undone = store.change(
                 writing,
-                organisation_id,
+                desk.organisation_id,
                 review_id,
                 store.can_be_undone(now),
+                store.is_not_revoked(),
                 status=OPEN if row.asked_at is None else ASKED,
                 decided_by=None,
                 decided_at=None,
@@ -278,8 +325,8 @@ class Reviews:
             )
             if not undone:
                 raise Conflict(ErrorCode.CONFLICT, f"review {review_id}")
-            _record(writing, session, now, "undone", row)
-        self.doubting.look(organisation_id, context_id, [row.learner_id])
+            _record(writing, desk, now, "undone", row)
+        self.doubting.look(desk.organisation_id, row.context_id, [row.learner_id])
 
     def ask(self, session: SessionView, review_id: str, question: str) -> None:
         """Ask the learner; the question stands in their wallet, and they answer once.
@@ -289,16 +336,16 @@ class Reviews:
         :raises RequestInvalid: FORM_INVALID with ``problems``: ``question``.
         :raises Conflict: somebody asked already, or decided.
         """
-        organisation_id, context_id = configured_course(session)
+        desk = Desk.of_teacher(session)
         question = question.replace("\r\n", "\n").strip()
         check_form(text_problems("question", question, QUESTION_LENGTH))
         now = self.clock()
         with self.database.write() as writing:
-            rows = store.some(writing, organisation_id, context_id, [review_id])
-            _require_all(session, rows, [review_id])
+            rows = store.some(writing, desk.organisation_id, desk.context_id, [review_id])
+            _require_all(desk, rows, [review_id])
             asked = store.change(
                 writing,
-                organisation_id,
+                desk.organisation_id,
                 review_id,
                 store.is_open(),
                 status=ASKED,
@@ -307,7 +354,7 @@ class Reviews:
             )
             if not asked:
                 raise Conflict(ErrorCode.CONFLICT, f"review {review_id}")
-            _record(writing, session, now, "asked", rows[0])
+            _record(writing, desk, now, "asked", rows[0])
 
     # -- what the learner says
 
@@ -349,7 +396,8 @@ class Reviews:
             )
             if not answered:
                 raise Conflict(ErrorCode.CONFLICT, f"review {review_id}")
-            _record(writing, session, now, "answered", asked.review)
+            desk = Desk(session.organisation_id, _actor(session))
+            _record(writing, desk, now, "answered", asked.review)
 
     # -- carrying out
 
@@ -445,23 +493,23 @@ def _require_some(review_ids: Collection[str]) -> None:
         check_form([Problem("review_id", FormProblem.TOO_MANY, {"most": MOST_AT_ONCE})])
 
 
-def _require_all(session: SessionView, rows: Sequence[ReviewRow], wanted: Collection[str]) -> None:
-    """Every one is a review of this course, and about somebody else.
+def _require_all(desk: Desk, rows: Sequence[ReviewRow], wanted: Collection[str]) -> None:
+    """Every one is a review of this course, or organisation, and about somebody else.
 
     :raises NotFound: NOT_FOUND. :raises NotAllowed: about oneself.
     """
     if len(rows) != len(set(wanted)):
         raise NotFound(ErrorCode.NOT_FOUND, "no review of this course")
-    if any(row.learner_id == session.learner_id for row in rows):
+    if any(row.learner_id == desk.learner_id for row in rows):
         raise NotAllowed(ErrorCode.NOT_ALLOWED, "nobody decides about themselves")
 
 
-def _record(writing: Session, session: SessionView, at: datetime, what: str, row: ReviewRow) -> None:
+def _record(writing: Session, desk: Desk, at: datetime, what: str, row: ReviewRow) -> None:
     audit.record(
         writing,
-        session.organisation_id,
+        desk.organisation_id,
         at=at,
-        actor=_actor(session),
+        actor=desk.actor,
         action=f"review.{what}",
         subject_kind="review",
         subject_id=row.id,

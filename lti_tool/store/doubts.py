@@ -15,7 +15,17 @@ from sqlalchemy.orm import Session, aliased
 
 from lti_tool.domain.gates import GateState
 from lti_tool.store.staging import chunks
-from lti_tool.store.tables import Award, Context, Credential, Decision, Gate, Membership, Placement, Review
+from lti_tool.store.tables import (
+    AchievementVersion,
+    Award,
+    Context,
+    Credential,
+    Decision,
+    Gate,
+    Membership,
+    Placement,
+    Review,
+)
 
 OPEN, ASKED, KEPT, REVOKED, SETTLED = "open", "asked", "kept", "revoked", "settled"
 UNDECIDED = (OPEN, ASKED)
@@ -59,6 +69,8 @@ class OpenReview(NamedTuple):
     is_revoked: bool
     """Its badge was revoked in another way."""
     revocation_reason: str | None
+    is_over: bool
+    """Its badge has ended."""
     now: Doubt
 
 
@@ -105,10 +117,16 @@ _IS_SAME_MATTER = sa.and_(
 
 
 def _in_force(now: datetime) -> ColumnElement[bool]:
-    return sa.and_(
-        Credential.revoked_at.is_(None),
-        sa.or_(Credential.valid_until.is_(None), Credential.valid_until > now),
+    return sa.and_(Credential.revoked_at.is_(None), sa.not_(_is_over(now)))
+
+
+def _is_over(now: datetime) -> ColumnElement[bool]:
+    """Whether a badge has ended, also where its version's end is not signed into it yet; never null."""
+    with_version = sa.exists().where(
+        AchievementVersion.id == Award.achievement_version_id, AchievementVersion.expires_at <= now
     )
+    own = sa.func.coalesce(Credential.valid_until <= now, sa.false())
+    return sa.or_(own, with_version.correlate(Award))
 
 
 def changed(
@@ -210,25 +228,27 @@ def _doubt(row: Sequence[Any]) -> Doubt:
 
 
 def undecided(
-    session: Session, organisation_id: str, context_id: str, learner_ids: Sequence[str] | None
+    session: Session, organisation_id: str, context_id: str, learner_ids: Sequence[str] | None, now: datetime
 ) -> tuple[OpenReview, ...]:
     """The reviews of a course that nobody has decided, with how things stand now."""
-    query = _reviews(organisation_id).where(Review.context_id == context_id, Review.status.in_(UNDECIDED))
+    query = _reviews(organisation_id, now).where(
+        Review.context_id == context_id, Review.status.in_(UNDECIDED)
+    )
     if learner_ids is not None:
         query = query.where(Review.learner_id.in_(learner_ids))
     return tuple(_review(row) for row in session.execute(query))
 
 
-def pending(session: Session, organisation_id: str, review_id: str) -> OpenReview | None:
+def pending(session: Session, organisation_id: str, review_id: str, now: datetime) -> OpenReview | None:
     """A review whose badge is going to be revoked, with how things stand now; ``None`` for any other."""
-    query = _reviews(organisation_id).where(
+    query = _reviews(organisation_id, now).where(
         Review.id == review_id, Review.status == REVOKED, Review.carried_out_at.is_(None)
     )
     row = session.execute(query).one_or_none()
     return None if row is None else _review(row)
 
 
-def _reviews(organisation_id: str) -> Select[Any]:
+def _reviews(organisation_id: str, now: datetime) -> Select[Any]:
     query = (
         select(
             Review.id.label("review_id"),
@@ -236,6 +256,7 @@ def _reviews(organisation_id: str) -> Select[Any]:
             Review.digest,
             Credential.revoked_at.is_not(None),
             Credential.revocation_reason,
+            _is_over(now),
             *_DOUBT,
         )
         .select_from(Review)
@@ -253,7 +274,7 @@ def _reviews(organisation_id: str) -> Select[Any]:
 
 
 def _review(row: Sequence[Any]) -> OpenReview:
-    return OpenReview(row[0], row[1], row[2], bool(row[3]), row[4], _doubt(row[5:]))
+    return OpenReview(row[0], row[1], row[2], bool(row[3]), row[4], bool(row[5]), _doubt(row[6:]))
 
 
 def kept_digests(

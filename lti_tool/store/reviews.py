@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from lti_tool.store.dialects import contains_text, insert_if_absent
 from lti_tool.store.doubts import ASKED, KEPT, OPEN, REVOKED, SETTLED, UNDECIDED, Doubt
 from lti_tool.store.tables import (
+    AchievementVersion,
     Award,
     Credential,
     Learner,
@@ -78,6 +79,11 @@ def is_undecided(digest: str | None = None) -> ColumnElement[bool]:
     """Nobody decided a review; and, where given, it is about the facts that a person saw."""
     still = Review.status.in_(UNDECIDED)
     return still if digest is None else sa.and_(still, Review.digest == digest)
+
+
+def is_not_revoked() -> ColumnElement[bool]:
+    """Its badge was not revoked in another way."""
+    return sa.exists().where(Credential.award_id == Review.award_id, Credential.revoked_at.is_(None))
 
 
 def is_unanswered() -> ColumnElement[bool]:
@@ -186,6 +192,18 @@ class ReviewRow:
     takes_effect_at: datetime | None
     carried_out_at: datetime | None
     spared_at: datetime | None = None
+    ended_at: datetime | None = None
+    """Of the badge, where it ends."""
+
+    @property
+    def has_ended(self) -> bool:
+        """Nobody had to decide any more, since the badge was over."""
+        return (
+            self.status == SETTLED
+            and self.ended_at is not None
+            and self.decided_at is not None
+            and self.ended_at <= self.decided_at
+        )
 
     @property
     def is_undecided(self) -> bool:
@@ -228,9 +246,11 @@ def _rows() -> Select[Any]:
             Review.takes_effect_at,
             Review.carried_out_at,
             Review.spared_at,
+            _ended_at().label("ended_at"),
         )
         .select_from(Review)
         .join(Award, Award.id == Review.award_id)
+        .join(AchievementVersion, AchievementVersion.id == Award.achievement_version_id)
         .join(Credential, Credential.award_id == Review.award_id)
         .join(Learner, Learner.id == Review.learner_id)
         .join(Placement, Placement.id == Review.placement_id)
@@ -244,12 +264,19 @@ def _rows() -> Select[Any]:
     return cast("Select[Any]", query)
 
 
+def _ended_at() -> ColumnElement[datetime | None]:
+    own, whole = Credential.valid_until, AchievementVersion.expires_at
+    return sa.case((own.is_(None), whole), (whole.is_(None), own), (whole < own, whole), else_=own)
+
+
 def _row(row: Any) -> ReviewRow:
     return ReviewRow(**{**row._mapping, "is_active": bool(row.is_active)})
 
 
-def _wanted(organisation_id: str, context_id: str, wanted: ReviewFilter) -> list[ColumnElement[bool]]:
-    where = [Review.organisation_id == organisation_id, Review.context_id == context_id]
+def _wanted(organisation_id: str, context_id: str | None, wanted: ReviewFilter) -> list[ColumnElement[bool]]:
+    where = [Review.organisation_id == organisation_id]
+    if context_id is not None:
+        where.append(Review.context_id == context_id)
     where.append(Review.status.in_(UNDECIDED) if wanted.status is None else Review.status == wanted.status)
     if wanted.cause is not None:
         where.append(Review.cause == wanted.cause)
@@ -290,19 +317,35 @@ def page(
     return tuple(_row(row) for row in rows)
 
 
-def some(
-    session: Session, organisation_id: str, context_id: str, review_ids: Collection[str]
+def following(
+    session: Session,
+    organisation_id: str,
+    context_id: str | None,
+    wanted: ReviewFilter,
+    *,
+    after: ReviewRow | None,
+    limit: int,
 ) -> tuple[ReviewRow, ...]:
-    """Those of these ids that are reviews of this course, by the learner's name."""
-    rows = session.execute(
-        _rows()
-        .where(
-            Review.organisation_id == organisation_id,
-            Review.context_id == context_id,
-            Review.id.in_(review_ids),
-        )
-        .order_by(func.lower(func.coalesce(Learner.name, "")), Review.id)
-    )
+    """Reviews of a course, or of all of an organisation, by when they were opened, from one on.
+
+    :param after: the last of those before.
+    """
+    query = _rows().where(*_wanted(organisation_id, context_id, wanted))
+    if after is not None:
+        is_later = sa.and_(Review.opened_at == after.opened_at, Review.id > after.id)
+        query = query.where(sa.or_(Review.opened_at > after.opened_at, is_later))
+    rows = session.execute(query.order_by(Review.opened_at, Review.id).limit(limit))
+    return tuple(_row(row) for row in rows)
+
+
+def some(
+    session: Session, organisation_id: str, context_id: str | None, review_ids: Collection[str]
+) -> tuple[ReviewRow, ...]:
+    """Those of these ids that are reviews of this course, or of this organisation, by the learner's name."""
+    query = _rows().where(Review.organisation_id == organisation_id, Review.id.in_(review_ids))
+    if context_id is not None:
+        query = query.where(Review.context_id == context_id)
+    rows = session.execute(query.order_by(func.lower(func.coalesce(Learner.name, "")), Review.id))
     return tuple(_row(row) for row in rows)
 
 

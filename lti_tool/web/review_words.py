@@ -62,6 +62,8 @@ def review_state(review: ReviewRow) -> str:
         return _("To be revoked") if review.is_pending else _("Revoked")
     if review.spared_at is not None:
         return _("Not revoked after all")
+    if review.has_ended:
+        return _("The badge had ended")
     return {
         "open": _("To be decided"),
         "kept": _("Kept"),

@@ -191,6 +191,34 @@ def test_who_had_gone_before_the_award_is_no_news(school: School) -> None:
     assert of.all() == []
 
 
+def test_a_grade_that_went_along_with_its_learner_is_no_reason_of_its_own(school: School) -> None:
+    """Moodle deletes the grades of who is unenrolled."""
+    of = a_class(school, learners=4)
+    school.change(tables.Result, tables.Result.line_item_id == of.placed.line_item_id, score=None)
+    school.change(
+        tables.Membership,
+        tables.Membership.learner_id == of.learners[1],
+        is_active=False,
+        left_at=school.clock.now - timedelta(days=30),
+    )
+    of.leave()
+    assert {one.learner_id: one.cause for one in of.all()} == {
+        of.learners[0]: "left",
+        of.learners[2]: "facts",
+        of.learners[3]: "facts",
+    }, "who had gone before the award is no news, whatever is left of them"
+    of.leave(2)
+    assert {one.learner_id: one.cause for one in of.all()} == {
+        of.learners[0]: "left",
+        of.learners[2]: "left",
+        of.learners[3]: "facts",
+    }, "grades are read more often than rosters"
+    of.leave(is_active=True)
+    assert {(one.cause, one.status) for one in of.all() if one.learner_id == of.learners[0]} == {
+        ("facts", "open")
+    }, "who is back has no grade"
+
+
 def test_of_a_reset_course_the_reviews_say_so(school: School) -> None:
     of = a_class(school)
     school.change(tables.Context, tables.Context.id == of.course.context_id, emptied_at=school.clock())
@@ -260,6 +288,26 @@ def test_a_review_closes_when_the_badge_is_revoked_in_another_way(school: School
     assert (of.only().status, of.only().reason) == ("revoked", "Given by mistake")
 
 
+@pytest.mark.parametrize("of_version", [False, True])
+def test_a_review_closes_when_its_badge_ends(school: School, of_version: bool) -> None:
+    of = a_class(school)
+    of.lower()
+    end = school.clock() + timedelta(hours=2)
+    if of_version:  # not signed into the badge yet
+        school.change(tables.AchievementVersion, tables.AchievementVersion.name != "", expires_at=end)
+    else:
+        school.change(tables.Credential, tables.Credential.revoked_at.is_(None), valid_until=end)
+    of.decide()
+    assert of.only().status == "open"
+    school.clock.forward(hours=3)
+    of.decide()
+    assert of.only().status == "settled"
+    view = of.reviews.view(of.teacher(), of.only().id)
+    assert view.review.has_ended
+    of.lower(1)
+    assert len(of.all()) == 1, "what is over is not doubted"
+
+
 # -- deciding
 
 
@@ -320,6 +368,18 @@ def test_who_is_back_is_not_revoked_for_having_left(school: School) -> None:
     of.later()
     assert not of.reviews.carry_out(id_)
     assert (of.only().status, of.is_revoked()) == ("settled", False)
+
+
+def test_leaving_with_the_grades_spares_nobody(school: School) -> None:
+    """Moodle deletes the grades of who is unenrolled: what they were is not known any more."""
+    of = a_class(school)
+    of.lower()
+    id_ = of.revoke()
+    school.change(tables.Result, tables.Result.learner_id == of.learners[0], score=None)
+    of.leave()
+    of.later()
+    assert of.reviews.carry_out(id_)
+    assert of.is_revoked()
 
 
 def test_a_revocation_for_a_reason_that_is_gone_is_asked_about_anew_where_there_is_another(
@@ -401,6 +461,19 @@ def test_of_two_instructors_who_decide_at_once_the_second_is_told(school: School
     with pytest.raises(Conflict):
         of.reviews.revoke(of.teacher(learner_id="1" * 32), review.id, "Goes.", review.digest)
     assert (of.only().status, of.only().reason) == ("kept", "Stays.")
+
+
+def test_nobody_keeps_a_badge_that_was_revoked_meanwhile(school: School) -> None:
+    """The issuer's staff revoke at once, on their own pages."""
+    of = a_class(school)
+    of.lower()
+    review = of.only()
+    (award,) = school.rows(tables.Award, tables.Award.learner_id == of.learners[0])
+    (credential,) = school.rows(tables.Credential, tables.Credential.award_id == award.id)
+    school.revoking.revoke(credential.id, "Given by mistake", "staff:x")
+    with pytest.raises(Conflict):
+        of.reviews.keep(of.teacher(), review.id, "Stays.", review.digest)
+    assert (of.only().status, of.only().reason) == ("revoked", "Given by mistake"), "the page says why"
 
 
 def test_who_saw_other_facts_is_told_instead_of_deciding_about_these(school: School) -> None:

@@ -74,6 +74,7 @@ PENDING = review(
 CARRIED_OUT = replace(PENDING, id="review-5", carried_out_at=NOW + DAY)
 KEPT = review(6, cause="gate", status="kept", decided_at=NOW, reason="Seen in class.", decided_by="learner:1")
 SETTLED = review(7, status="settled", decided_at=NOW)
+ENDED = replace(SETTLED, id="review-9", ended_at=NOW - DAY)
 SPARED = replace(PENDING, id="review-8", cause="facts", status="settled", spared_at=NOW + DAY)
 
 
@@ -110,7 +111,7 @@ LISTS = {
     "usual": listed(review(), ASKED, LEFT),
     "many": replace(listed(review(), ANSWERED, LEFT), page=Page((review(), ANSWERED, LEFT), 2, 3, 103)),
     "decided": replace(listed(PENDING, CARRIED_OUT), wanted=ReviewFilter(status="revoked")),
-    "spared": replace(listed(SETTLED, SPARED), wanted=ReviewFilter(status="settled"), spared=1),
+    "spared": replace(listed(SETTLED, SPARED, ENDED), wanted=ReviewFilter(status="settled"), spared=1),
     "grader": listed(review(), LEFT, can_decide=False),
     "nothing": listed(),
     "nothing-like-that": listed(wanted=ReviewFilter(query="zz", cause="gate")),
@@ -123,6 +124,7 @@ VIEWS = {
     "pending": view(PENDING),
     "good-again": view(PENDING, now=Facts(findings("90"), NOW), is_good_again=True),
     "spared": view(SPARED, now=Facts(findings("90"), NOW)),
+    "ended": view(ENDED),
     "carried-out": view(CARRIED_OUT),
     "kept": view(KEPT),
     "settled": view(SETTLED),
