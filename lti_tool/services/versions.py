@@ -426,7 +426,7 @@ class Versions:
                 organisation_id,
                 at=now,
                 actor=author.actor,
-                action="micromodule.version_published",
+                action=store.PUBLISHED,
                 subject_kind="micromodule",
                 subject_id=micromodule_id,
                 detail={
@@ -436,6 +436,7 @@ class Versions:
                     "courses": len(_published_in(placed)),
                     "holders": answer.policy if published.achievement_id else None,
                     "ends_at": ends_at.isoformat() if ends_at is not None else None,
+                    "seen": seen,
                     "changes": sorted({*found.fields, *(["criteria"] if found.changes_criteria else [])}),
                 },
             )
@@ -492,6 +493,16 @@ class Versions:
         gates.ensure(writing, organisation_id, one.context_id, one.placement_id, wanted.values())
 
     # -- afterwards
+
+    def was_published(self, author: Author, micromodule_id: str, seen: str) -> bool:
+        """Whether the newest version is what this author saw and published: the button was pressed twice.
+
+        :param seen: as :meth:`publish` was told.
+        """
+        with self.database.read() as reading:
+            return store.was_published(
+                reading, author.organisation_id, micromodule_id, actor=author.actor, seen=seen
+            )
 
     def news(self, organisation_id: str, context_id: str) -> tuple[NewsView, ...]:
         """New versions that a course's page tells its teachers of, the latest first."""
@@ -553,9 +564,5 @@ def _column_maxima(
     reading: Session, organisation_id: str, micromodule_id: str
 ) -> dict[tuple[str, str], Decimal]:
     """What the columns hold at most, in the course where they hold least."""
-    found: dict[tuple[str, str], Decimal] = {}
-    for one in store.placed(reading, organisation_id, micromodule_id):
-        maxima = bindings.column_maxima(reading, organisation_id, one.placement_id)
-        for name, maximum in maxima.items():
-            found[name] = min(maximum, found.get(name, maximum))
-    return found
+    placed = store.placed(reading, organisation_id, micromodule_id)
+    return bindings.column_maxima(reading, organisation_id, *(one.placement_id for one in placed))

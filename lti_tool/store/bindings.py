@@ -22,6 +22,7 @@ from lti_tool.store.micromodules import (
     details_columns,
     next_number,
 )
+from lti_tool.store.staging import chunks
 from lti_tool.store.tables import (
     Achievement,
     AchievementVersion,
@@ -287,30 +288,36 @@ def _version_of(organisation_id: str, draft: DraftView) -> Any:
 
 
 def column_maxima(
-    session: Session, organisation_id: str, placement_id: str
+    session: Session, organisation_id: str, *placement_ids: str
 ) -> dict[tuple[str, str], Decimal]:
-    """What the gradebook columns of a placement hold at most that are made: by (tag, evidence key).
+    """What the gradebook columns of placements hold at most that are made, of each where it holds least: by
+    (tag, evidence key).
 
     As the grades say that were read from it, since a teacher may have changed it in the LMS; before the first
     as it was made.
     """
-    rows = session.execute(
-        select(
-            LineItem.tag,
-            LineItem.evidence_key,
-            LineItem.score_maximum,
-            sa.func.max(Result.maximum).label("read"),
+    found: dict[tuple[str, str], Decimal] = {}
+    for chunk in chunks(placement_ids):
+        rows = session.execute(
+            select(
+                LineItem.tag,
+                LineItem.evidence_key,
+                LineItem.score_maximum,
+                sa.func.max(Result.maximum).label("read"),
+            )
+            .outerjoin(Result, Result.line_item_id == LineItem.id)
+            .where(
+                LineItem.organisation_id == organisation_id,
+                LineItem.placement_id.in_(chunk),
+                LineItem.id_on_platform.is_not(None),
+                LineItem.evidence_key.is_not(None),
+            )
+            .group_by(LineItem.id, LineItem.tag, LineItem.evidence_key, LineItem.score_maximum)
         )
-        .outerjoin(Result, Result.line_item_id == LineItem.id)
-        .where(
-            LineItem.organisation_id == organisation_id,
-            LineItem.placement_id == placement_id,
-            LineItem.id_on_platform.is_not(None),
-            LineItem.evidence_key.is_not(None),
-        )
-        .group_by(LineItem.id, LineItem.tag, LineItem.evidence_key, LineItem.score_maximum)
-    )
-    return {(row.tag, row.evidence_key): row.read or row.score_maximum for row in rows}
+        for row in rows:
+            name, maximum = (row.tag, row.evidence_key), row.read or row.score_maximum
+            found[name] = min(maximum, found.get(name, maximum))
+    return found
 
 
 def ask_for_columns(

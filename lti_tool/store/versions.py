@@ -22,6 +22,7 @@ from lti_tool.store.micromodules import NewMicromodule, achievement_version_of
 from lti_tool.store.staging import chunks
 from lti_tool.store.tables import (
     AchievementVersion,
+    AuditEvent,
     Award,
     Context,
     Credential,
@@ -38,6 +39,8 @@ from lti_tool.store.validity import is_not_over
 
 KIND = "version"
 """Of a draft: the next version."""
+PUBLISHED = "micromodule.version_published"
+"""What the audit log calls it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +224,28 @@ def is_newest(session: Session, organisation_id: str, version_id: str) -> bool:
             )
         )
     )
+
+
+def was_published(
+    session: Session, organisation_id: str, micromodule_id: str, *, actor: str, seen: str
+) -> bool:
+    """Whether the newest version is the one that somebody published from what they had seen."""
+    newest = (
+        select(MicromoduleVersion.id)
+        .where(_of(organisation_id, micromodule_id))
+        .order_by(MicromoduleVersion.number.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    event = select(AuditEvent.id).where(
+        AuditEvent.organisation_id == organisation_id,
+        AuditEvent.action == PUBLISHED,
+        AuditEvent.subject_id == micromodule_id,
+        AuditEvent.actor == actor,
+        AuditEvent.detail["seen"].as_string() == seen,
+        AuditEvent.detail["micromodule_version"].as_string() == newest,
+    )
+    return session.scalar(event.limit(1)) is not None
 
 
 def _of(organisation_id: str, micromodule_id: str) -> ColumnElement[bool]:

@@ -211,7 +211,11 @@ def answer_review(desk: Desk) -> AnyResponse:
             seen=request.form.get("mark", "")[:KEY_LENGTH],
         )
     except (NotAllowed, Conflict) as error:
-        return _refused(desk, error)
+        seen = request.form.get("mark", "")[:KEY_LENGTH]
+        # Pressed twice: the second press finds nothing that is left to publish, and nothing is wrong.
+        is_done = error.code is ErrorCode.CONFLICT and request.form.get("action") == "publish"
+        if not is_done or not versions.was_published(desk.author, desk.micromodule_id, seen):
+            return _refused(desk, error)
     except RequestInvalid as error:
         return _with_problems(desk, error)
     for placement_id in desk.values.values() if desk.author.context_id else ():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -16,10 +17,10 @@ from lti_tool.services.correcting import Correcting
 from lti_tool.services.form_problems import FormProblem
 from lti_tool.services.next_version import Answer
 from lti_tool.services.staffing import Operator
-from lti_tool.store import tables, versions
+from lti_tool.store import bindings, tables, versions
 from tests.factories import NOW
 from tests.integration.services.school import School
-from tests.integration.services.test_versions import ARTWORK, Desk, desk, narrate, problems_of
+from tests.integration.services.test_versions import ARTWORK, Desk, also_in, desk, narrate, problems_of
 
 NINETY = {"criteria-0-threshold": "90"}
 
@@ -246,3 +247,46 @@ def test_a_correction_during_a_publication_waits_and_holds_nothing_up(school: Sc
     correcting.join()
     assert (ended, failed) == (1, [])
     assert (badge(one, 1).name, badge(one, 1).expires_at) == ("Put right", NOW)
+
+
+def test_whoever_presses_twice_is_known_by_what_they_saw(school: School) -> None:
+    one = desk(school)
+    one.prepare(one.staff, NINETY)
+    seen = one.compare(one.staff).mark
+    one.publish(one.staff, seen=seen)
+    with pytest.raises(Conflict):
+        one.publish(one.staff, seen=seen)
+    known = one.versions.was_published
+    assert known(one.staff, one.micromodule_id, seen)
+    assert not known(one.staff, one.micromodule_id, "what somebody else saw")
+    assert not known(replace(one.staff, actor="staff:bert"), one.micromodule_id, seen)
+    assert not known(replace(one.staff, organisation_id="elsewhere"), one.micromodule_id, seen)
+    one.prepare(one.staff, {"criteria-0-threshold": "95"})
+    one.publish(one.staff)
+    assert not known(one.staff, one.micromodule_id, seen), "another version has followed since"
+
+
+def test_columns_are_as_large_as_the_smallest_of_all_courses(small_school: School) -> None:
+    """In one question, however many courses have it."""
+    one = desk(small_school)
+    for number in range(3):
+        beside, placement_id = also_in(small_school, one, key=f"elsewhere-{number}")
+        with small_school.database.write() as session:
+            session.add(
+                tables.LineItem(
+                    organisation_id=beside.organisation_id,
+                    context_id=beside.context_id,
+                    placement_id=placement_id,
+                    tag="mirror",
+                    evidence_key="quiz-1",
+                    label="Quiz 1",
+                    score_maximum=100 - 10 * number,
+                    created_at=NOW,
+                    id_on_platform=f"https://lms.example/columns/{number}",
+                )
+            )
+    with small_school.database.read() as session:
+        placed = versions.placed(session, one.course.organisation_id, one.micromodule_id)
+        ids = [row.placement_id for row in placed]
+        found = bindings.column_maxima(session, one.course.organisation_id, *ids)
+    assert (len(ids), found["mirror", "quiz-1"]) == (4, 80)

@@ -120,14 +120,16 @@ def desk(school: School, criterion: Criterion | None = None, **placed: Any) -> D
     return Desk(school, course, made, version.micromodule_id)
 
 
-def also_in(school: School, one: Desk, *, status: str = "active") -> tuple[Course, str]:
+def also_in(
+    school: School, one: Desk, *, status: str = "active", key: str = "elsewhere"
+) -> tuple[Course, str]:
     """The same micromodule in another course of the organisation; the course and its placement's id."""
     (beside,) = factories.courses_beside(school.database, one.course, 1)
     with school.database.write() as session:
         row = tables.Placement(
             organisation_id=beside.organisation_id,
             context_id=beside.context_id,
-            badge_link_key="elsewhere",
+            badge_link_key=key,
             micromodule_version_id=one.placed.micromodule_version_id,
             status=status,
             created_at=NOW,

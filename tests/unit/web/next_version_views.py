@@ -230,9 +230,13 @@ class SampleVersions:
         self.answer = called("answer_version")
         self.discard = called("discard_version")
         self.publish = called("publish_version")
+        self.published: set[str] = set()
 
     def begin(self, author: Any, micromodule_id: str, *, discards: bool = False) -> VersionForm:
         return self.form
+
+    def was_published(self, author: Any, micromodule_id: str, seen: str) -> bool:
+        return seen in self.published
 
     def compare(self, *_: Any, **__: Any) -> Comparison:
         return self.compared

@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from lti_tool.domain.criteria import EvidenceAccepted, EvidenceKind
 from lti_tool.domain.differences import Said, differences
 from lti_tool.domain.staff import StaffRole
-from lti_tool.errors import ErrorCode, RequestInvalid
+from lti_tool.errors import Conflict, ErrorCode, RequestInvalid
 from lti_tool.services.form_problems import FormProblem, Problem
 from lti_tool.services.next_version import Answer
 from lti_tool.web.version_words import whats_new
@@ -175,3 +175,14 @@ def test_what_was_typed_stands_beside_what_was_corrected_meanwhile(
     (revision,) = page.select("input[name='revision']")
     assert revision["value"] == views.PLAIN_FORM.revision, "who goes on has seen both"
     assert names(tool) == ["save_version"]
+
+
+def test_a_button_that_was_pressed_twice_tells_of_no_conflict(teacher: FlaskClient, tool: Sample) -> None:
+    def gone(*_: Any, **__: Any) -> Any:
+        raise Conflict(ErrorCode.CONFLICT)
+
+    tool.versions.answer = gone  # type: ignore[method-assign]
+    assert teacher.post(f"{COURSE}/review", data=ANSWER).status_code == 409
+    tool.versions.published = {views.MARK}
+    assert teacher.post(f"{COURSE}/review", data=ANSWER).status_code == 303
+    assert teacher.post(f"{COURSE}/review", data={**ANSWER, "mark": "another"}).status_code == 409
