@@ -1,9 +1,9 @@
 """What may not be signed.
 
 A signature is for years, so whatever one verifier reads differently from another is refused before it is
-made: members that no context covers, characters that canonicalisers escape differently, dates without a zone,
-nulls and empty values (OB 3.0 "Document Formats": omit them), and texts that Node sorts in another order than
-the standard does.
+made: members that no context covers, characters that canonicalisers escape and numbers that they write
+differently, dates without a zone, nulls and empty values (OB 3.0 "Document Formats": omit them), and texts
+that Node sorts in another order than the standard does.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Final
 
@@ -94,8 +95,20 @@ def lint_values(document: Mapping[str, Any]) -> None:
                 _lint_array(value, pointer)
         elif isinstance(value, float) and value.is_integer():
             raise text_invalid(pointer, "write_as_integer")
+        elif isinstance(value, float) and not is_written_alike(value):
+            raise text_invalid(pointer, "written_differently")
         elif not isinstance(value, bool | int | float):
             raise text_invalid(pointer, "not_json")
+
+
+def is_written_alike(number: float) -> bool:
+    """Whether every verifier signs the same digits of ``number``.
+
+    JSON-LD 1.1 (API §8.6) writes sixteen digits, and so do npm's jsonld and PyLD: 8.3 becomes
+    ``8.300000000000001E0``. Java's Titanium, on which 1EdTech's validator stands, and Oxigraph write the
+    digits of the JSON text, ``8.3E0``.
+    """
+    return Decimal(f"{number:.15e}") == Decimal(repr(number))
 
 
 def lint_text(text: str, pointer: str) -> None:

@@ -26,7 +26,7 @@ from lti_tool.credentials.documents import (
     Result,
     ResultDescription,
 )
-from lti_tool.credentials.linting import parse_date
+from lti_tool.credentials.linting import is_written_alike, parse_date
 from lti_tool.domain.criteria import Criterion, EvidenceAccepted, MeanAtLeast, leaves
 from lti_tool.domain.evaluation import evaluate
 from lti_tool.domain.evidence import Evidence as Facts
@@ -61,11 +61,19 @@ def tags_of(version: AchievementVersionView) -> tuple[str, ...]:
     """The skills in free words, and what credits are counted in: ``creditsAvailable`` is a bare number, and
     Open Badges 2.0 knows no credits at all. Each once, as RDF is a set."""
     unit = _UNITS.get(version.credit_unit or "")
+    if unit is None and version.credits is not None and _signed_number(version.credits) is None:
+        unit = "credits"
     worth = (f"{number_of(version.credits)} {unit}",) if unit and version.credits is not None else ()
     return tuple(dict.fromkeys((*version.skills, *worth)))
 
 
 _UNITS: Final = {"ects": "ECTS", "hours": "h"}
+
+
+def _signed_number(amount: Decimal | None) -> int | float | None:
+    """Credits as a number that all verifiers read alike; the others (8.3) are said among the tags alone."""
+    number = number_of(amount)
+    return None if isinstance(number, float) and not is_written_alike(number) else number
 
 
 def result_id(urls: PublicUrls, version_id: str, place: int) -> str:
@@ -105,7 +113,7 @@ def achievement_of(
         in_language=version.language,
         result_descriptions=_described(urls, version) if version.shows_results else (),
         related=related,
-        credits_available=number_of(version.credits),
+        credits_available=_signed_number(version.credits),
         human_code=version.human_code,
         field_of_study=version.field_of_study,
         endorsements=tuple(endorsements),

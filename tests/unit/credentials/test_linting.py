@@ -76,6 +76,11 @@ REFUSED: list[tuple[Change, str, str]] = [
         f"{AT}/creditsAvailable",
     ),
     (
+        in_achievement("creditsAvailable", to=8.3),
+        "written_differently",
+        f"{AT}/creditsAvailable",
+    ),
+    (
         in_achievement("creditsAvailable", to=b"1"),
         "not_json",
         f"{AT}/creditsAvailable",
@@ -109,6 +114,13 @@ def test_texts_that_node_sorts_differently_are_refused() -> None:
         lint_order(lines)
     assert refused.value.params["reason"] == "sorted_differently_by_node"
     lint_order('<a:b> <a:p> "\U0001f600" .\n<a:b> <a:q> "\uff21" .\n')
+
+
+@pytest.mark.parametrize("number", [0, 3, 0.5, 2.25, 0.1, 9.99, 1e-7, 2.5e-10, 1234567.875])
+def test_numbers_that_everybody_writes_alike_may_be_signed(number: float) -> None:
+    document = copy.deepcopy(badge())
+    document["credentialSubject"]["achievement"]["creditsAvailable"] = number
+    lint_credential(document)
 
 
 @pytest.mark.parametrize("tag", ["en", "pt-BR", "zh-Hant", "zh-Hant-TW", "es-419"])

@@ -248,6 +248,9 @@ def test_the_achievement_says_what_is_known_of_it() -> None:
         (Decimal(3), "hours", 3, "3 h"),
         (Decimal("3.00000000"), "other", 3, None),
         (Decimal("0.1"), "ects", 0.1, "0.1 ECTS"),
+        # of which some verifiers make 8.300000000000001
+        (Decimal("8.3"), "ects", None, "8.3 ECTS"),
+        (Decimal("0.07"), "other", None, "0.07 credits"),
         (None, None, None, None),
     ],
 )
