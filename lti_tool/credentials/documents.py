@@ -425,4 +425,9 @@ def _plain_number(number: int | float | None) -> int | float | None:
 
 def _present(members: Document) -> Document:
     """``members`` without those that say nothing; OB 3.0 wants them left out."""
-    return {key: value for key, value in members.items() if value is not None and value != [] and value != ""}
+    # what is true is decided first: most is, and comparing takes longer
+    return {
+        key: value
+        for key, value in members.items()
+        if value or (value is not None and value != [] and value != "")
+    }

@@ -72,7 +72,7 @@ def sign_credential(document: Mapping[str, Any], signer: Signer, created: dateti
     filled = _fill(document)
     moment = format_time(created, "/proof/created")
     hashed, written = _proof(signer.verification_method, tuple(document["@context"]), moment)
-    signature = signer.sign(hashed + sha256(filled.canonical.encode()).digest())
+    signature = signer.sign(hashed + filled.digest)
     return SignedCredential(f'{filled.text[:-1]}{written}"z{encode_base58(signature)}"}}]}}')
 
 
@@ -94,7 +94,8 @@ def _fill_in_full(document: Mapping[str, Any]) -> Filled:
     lint_credential(document)
     canonical = canonicalise(document)
     lint_order(canonical)
-    return Filled(canonical, json.dumps(document, ensure_ascii=False, separators=(",", ":")))
+    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    return Filled(text, sha256(canonical.encode()).digest(), [canonical])
 
 
 @lru_cache(maxsize=64)

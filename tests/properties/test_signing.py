@@ -17,6 +17,7 @@ from lti_tool.credentials.contexts import load_context
 from lti_tool.credentials.documents import Evidence, Result, StatusEntry, SubjectIdentity
 from lti_tool.credentials.errors import CredentialInvalid
 from lti_tool.credentials.jsonld import canonicalise
+from lti_tool.credentials.linting import is_written_alike
 from lti_tool.credentials.shapes import Shape, ShapeCache
 from lti_tool.credentials.signing import sign_credential
 from lti_tool.keyring import Signer as KeyringSigner
@@ -238,7 +239,7 @@ def test_a_shape_that_errs_is_found_out_and_dropped(
     right = [sign_credential(badge(number), Key(), NOW).text for number in range(3)]
     (shape,) = signing._shapes._shapes.values()
     assert shape is not None
-    shape._constant_lines[0] = shape._constant_lines[0].replace("<", "<x", 1)
+    shape._constant_pieces[0] = shape._constant_pieces[0].replace("<", "<x", 1)
     assert sign_credential(badge(2), Key(), NOW).text == right[2]
     assert "signing_shape_differs" in caplog.text
     assert not signing._shapes._shapes
@@ -261,7 +262,10 @@ def test_the_cache_forgets_what_is_long_unused() -> None:
 ENDORSED = full_badge()
 NUMBERS = st.one_of(
     st.integers(0, 10**9),
-    st.integers(1, 10**7).map(lambda cents: cents / 100).filter(lambda number: not number.is_integer()),
+    # those that verifiers write differently are never signed (linting.py)
+    st.integers(1, 10**7)
+    .map(lambda cents: cents / 100)
+    .filter(lambda number: not number.is_integer() and is_written_alike(number)),
     st.sampled_from([0.5, 0.1, 1e-7, 1e21, 2.5e-10, 1234567.875]).filter(
         lambda number: not float(number).is_integer()
     ),
