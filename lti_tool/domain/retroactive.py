@@ -6,7 +6,6 @@ it, too. They finished while they learned there.
 
 from __future__ import annotations
 
-from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
@@ -18,6 +17,8 @@ class Withheld(StrEnum):
 
     HELD = "held"
     """They hold a badge of it already."""
+    ENDED = "ended"
+    """The badges of the version that they completed are over; a newer version has one."""
     TEST_USER = "test_user"
     STAFF = "staff"
     NOT_A_LEARNER = "not_a_learner"
@@ -34,13 +35,8 @@ class DateSource(StrEnum):
     TOLD = "told"
     """The platform dated the result, or a person their word."""
     SEEN = "seen"
-    """Nobody told a date: it is when the tool saw that the criteria were met."""
+    """Nobody told a date: it is when the tool saw that the criteria were met, or that a gate was open."""
 
 
 PROVING: Final = (Proof.LAUNCH, Proof.SCORE, Proof.STAFF)
 """What proves somebody to be a learner where the roster cannot tell."""
-
-
-def date_source(met_at: datetime, recorded_at: datetime) -> DateSource:
-    """Where a completion's date is from: without any dated fact it is the moment of the decision itself."""
-    return DateSource.SEEN if met_at >= recorded_at else DateSource.TOLD

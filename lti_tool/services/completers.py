@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from lti_tool.domain.criteria import Criterion, Finding
 from lti_tool.domain.evaluation import evaluate
-from lti_tool.domain.retroactive import DateSource, Withheld, date_source
+from lti_tool.domain.retroactive import DateSource, Withheld
 from lti_tool.errors import ToolError
 from lti_tool.platforms import PLATFORMS
 from lti_tool.services.criteria_format import parse_criteria, parse_evidence
@@ -24,9 +24,13 @@ class Completer:
     """Somebody who completed it, with what led to it."""
 
     row: CompleterRow
-    source: DateSource
     finding: Finding | None
     """Made again from the evidence that was stored then; ``None`` where that is gone or cannot be read."""
+
+    @property
+    def source(self) -> DateSource:
+        """Where the date of the completion is from."""
+        return DateSource.SEEN if self.row.is_seen else DateSource.TOLD
 
     @property
     def withheld(self) -> Withheld | None:
@@ -96,7 +100,6 @@ def with_findings(reading: Session, author: Author, rows: Sequence[CompleterRow]
     return tuple(
         Completer(
             row,
-            date_source(row.met_at, row.recorded_at),
             _finding(asked.get(row.version_id), stored.get(row.decision_id or "")),
         )
         for row in rows

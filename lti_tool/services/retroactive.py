@@ -130,7 +130,7 @@ class Retroactive:
             published = _published(reading, author, micromodule_id)
             kept = versions.draft(reading, organisation_id, micromodule_id, DRAFT)
             issuers = micromodules.issuer_choices(reading, organisation_id)
-            found = store.tallies(reading, organisation_id, micromodule_id, sure_products())
+            completed = store.count(reading, organisation_id, micromodule_id)
         _require_bare(published)
         blank = MicromoduleForm(
             name=published.name, description=published.description, skills="\n".join(published.skills)
@@ -143,7 +143,7 @@ class Retroactive:
             parse_criteria(published.criteria),
             issuers,
             typed is not None,
-            sum(one.people for one in found),
+            completed,
         )
 
     def save(self, author: Author, micromodule_id: str, form: MicromoduleForm) -> None:
@@ -196,11 +196,11 @@ class Retroactive:
         :raises NotFound: :raises NotAllowed: :raises Conflict: as :meth:`begin`.
         :raises RequestInvalid: ``form_invalid`` with ``problems`` of the badge.
         """
-        organisation_id = author.organisation_id
+        organisation_id, now = author.organisation_id, self.clock()
         with self.database.read() as reading:
             published = _published(reading, author, micromodule_id)
             kept = versions.draft(reading, organisation_id, micromodule_id, DRAFT)
-            totals = totals_of(store.tallies(reading, organisation_id, micromodule_id, sure_products()))
+            totals = totals_of(store.tallies(reading, organisation_id, micromodule_id, sure_products(), now))
             pages = max(1, math.ceil(totals.completed / PAGE))
             number = min(max(1, page), pages)
             rows = store.page(
@@ -208,6 +208,7 @@ class Retroactive:
                 organisation_id,
                 micromodule_id,
                 sure_products(),
+                now,
                 offset=(number - 1) * PAGE,
                 limit=PAGE,
             )
@@ -243,6 +244,7 @@ class Retroactive:
                         organisation_id,
                         micromodule_id,
                         sure_products(),
+                        self.clock(),
                         version_id=version_id,
                         after=last,
                         limit=AT_ONCE,

@@ -1,7 +1,8 @@
 """A run that awards a badge to all who completed its micromodule, some at a time, from where it stopped.
 
-Place and awards are kept in one transaction, and signing comes after: whoever is killed in between leaves
-awards without a credential, which the run itself finds at its end.
+Place and awards are kept in one transaction; signing, and milestones that follow, come after. Whoever goes on
+after a worker that was killed begins with them for the last who were awarded: both are nothing new where they
+were done.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any, Final
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from lti_tool.errors import CredentialInvalid
+from lti_tool.errors import CredentialInvalid, ToolError
 from lti_tool.services.completers import sure_products
 from lti_tool.services.deciding import IssuingPort, ScoringPort
 from lti_tool.store import audit, runs, schedule, versions
@@ -27,7 +28,7 @@ from lti_tool.telemetry import AWARDS, get_logger
 log = get_logger(__name__)
 
 KIND: Final = "retroactive"
-BATCH: Final = 500
+BATCH: Final = 1000
 """Completions per transaction: short enough that nobody waits for the write lock."""
 LEASE_SECONDS: Final = 120.0
 """For one batch; whoever works renews it with each."""
@@ -53,8 +54,12 @@ class RetroactiveRuns:
         """As :meth:`Retroactive.work <lti_tool.services.retroactive.Retroactive.work>`."""
         holder = uuid.uuid4().hex
         with self.database.write() as session:
+            # First the lease: who had it until now may have gone on since.
+            if not _take(session, run_id, holder, self.clock()):
+                return
             found = runs.task(session, KIND, run_id)
-            if found is None or not _take(session, run_id, holder, self.clock()):
+            if found is None:
+                runs.release_lease(session, runs.RUN_LEASE + run_id, holder)
                 return
             organisation_id, task = found
             runs.begin(session, organisation_id, run_id, self.clock())
@@ -80,10 +85,8 @@ class _Work:
     def do(self) -> None:
         if "total" not in self.task:
             with self.service.database.read() as reading:
-                found = store.tallies(
-                    reading, self.organisation_id, self.task["micromodule_id"], sure_products()
-                )
-            self.task["total"] = sum(one.people for one in found)
+                self.task["total"] = store.count(reading, self.organisation_id, self.task["micromodule_id"])
+        self._follow_up()
         while self.task["at"] < len(self.task["versions"]):
             version_id, badge_id = self.task["versions"][self.task["at"]]
             self._award(version_id, badge_id)
@@ -96,16 +99,34 @@ class _Work:
         while True:
             is_last, awarded = self._batch(version_id, badge_id)
             AWARDS.labels(ORIGIN).inc(len(awarded))
-            self._sign([award.id for award in awarded])
-            if self.service.go_on is not None and awarded:
-                more = self.service.go_on(self.organisation_id, [award.learner_id for award in awarded])
-                self._sign(more)
+            self._follow([award.id for award in awarded], [award.learner_id for award in awarded])
             if self.say is not None:
                 self.say(self.task["done"], self.task["total"])
             if not self._goes_on:
                 raise _Stopped
             if is_last:
                 return
+
+    def _follow_up(self) -> None:
+        """What follows from the last awards: a worker that was killed may not have come to it."""
+        if "latest" not in self.task:
+            return
+        with self.service.database.read() as reading:
+            found = store.holders_between(reading, self.organisation_id, *self.task["latest"])
+        self._follow([award_id for award_id, _ in found], [learner_id for _, learner_id in found])
+
+    def _follow(self, award_ids: Sequence[str], learner_ids: Sequence[str]) -> None:
+        """Sign, and have decided what these badges bring with them."""
+        self._sign(award_ids)
+        if self.service.go_on is None or not learner_ids:
+            return
+        try:
+            more = self.service.go_on(self.organisation_id, learner_ids)
+        except ToolError as error:
+            # Nobody else's badge waits for it; the reconcile pass looks for milestones that are owed.
+            log.warning("milestones_not_decided", error=str(error))
+            return
+        self._sign(more)
 
     def _batch(self, version_id: str, badge_id: str) -> tuple[bool, tuple[store.NewAward, ...]]:
         """Award some; whether they were the last, and the awards that are new. Place and awards are kept
@@ -117,6 +138,7 @@ class _Work:
                     self.organisation_id,
                     self.task["micromodule_id"],
                     sure_products(),
+                    self.service.clock(),
                     version_id=version_id,
                     after=self.task["after"],
                     limit=BATCH,
@@ -138,17 +160,21 @@ class _Work:
                 withheld[row.withheld] = withheld.get(row.withheld, 0) + 1
         new = [store.new_award(row) for row in batch.people if row.withheld is None]
         with self.service.database.write() as writing:
+            if not _take(writing, self.run_id, self.holder, now):
+                raise _Stopped
             added = store.store_awards(writing, self.organisation_id, badge_id, new, now)
             task |= {
                 "withheld": withheld,
                 "awarded": task["awarded"] + len(added),
                 "done": task["done"] + len(batch.people),
                 "after": batch.last,
+                "latest": [badge_id, task["after"], batch.last],
             }
+            # Who completes it meanwhile is looked at, too.
+            task["total"] = max(task["total"], task["done"])
             if batch.is_last:
                 task |= {"at": task["at"] + 1, "after": ""}
             self._goes_on = runs.save(writing, self.run_id, "awards", task["done"], task["total"], task)
-            self._goes_on &= _take(writing, self.run_id, self.holder, now)
         self.task = task
         return added
 
@@ -176,10 +202,9 @@ class _Work:
             self._sign(ids)
             last = ids[-1]
             with self.service.database.write() as writing:
-                goes_on = runs.save(
+                goes_on = _take(writing, self.run_id, self.holder, self.service.clock()) and runs.save(
                     writing, self.run_id, "credentials", self.task["done"], self.task["total"], self.task
                 )
-                goes_on &= _take(writing, self.run_id, self.holder, self.service.clock())
             if not goes_on:
                 raise _Stopped
 
@@ -198,6 +223,12 @@ class _Work:
         counts = {"awarded": self.task["awarded"], "withheld": self.task["withheld"]}
         micromodule_id = self.task["micromodule_id"]
         with self.service.database.write() as writing:
+            if not _take(writing, self.run_id, self.holder, now):
+                raise _Stopped
+            # Who was erased meanwhile was counted, and is no longer to be looked at.
+            done = self.task["done"]
+            if not runs.save(writing, self.run_id, "credentials", done, done, self.task):
+                raise _Stopped
             runs.finish(
                 writing,
                 self.organisation_id,

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy import and_, case, exists, func, select
+from sqlalchemy import and_, case, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from lti_tool.domain.retroactive import PROVING, Withheld
@@ -26,6 +26,7 @@ from lti_tool.store.tables import (
     Context,
     Credential,
     Decision,
+    GatePass,
     Learner,
     Membership,
     Micromodule,
@@ -62,6 +63,8 @@ class CompleterRow:
     met_at: datetime
     recorded_at: datetime
     decision_id: str | None
+    is_seen: bool
+    """The date is when the tool saw it; nobody told another."""
     has_left: bool
     is_doubted: bool
     """Facts changed since: they would not complete it now."""
@@ -175,35 +178,51 @@ _other = aliased(Completion)
 _other_version = aliased(MicromoduleVersion)
 
 
-def _is_newest(micromodule_id: str) -> Any:
+def _is_newest(done: Any, micromodule_id: str) -> Any:
     """Nobody is listed twice: the newest version that they completed is the one that counts."""
     return ~exists(
         select(_other.id)
         .join(_other_version, _other_version.id == _other.micromodule_version_id)
         .where(
-            _other.learner_id == Completion.learner_id,
+            _other.learner_id == done.learner_id,
             _other_version.micromodule_id == micromodule_id,
             _other_version.number > MicromoduleVersion.number,
         )
-        .correlate(Completion, MicromoduleVersion)
+        .correlate(done, MicromoduleVersion)
     )
 
 
-def _holds(micromodule_id: str) -> Any:
+_held_version = aliased(AchievementVersion)
+_own_badge = aliased(AchievementVersion)
+"""The badge of the version that is completed, where it has one."""
+
+
+def _holds(done: Any, micromodule_id: str) -> Any:
+    """A badge of this version or a newer one: who has a former one's and met another's criteria since gets
+    that, too."""
     return exists(
         select(Award.id)
-        .join(AchievementVersion, AchievementVersion.id == Award.achievement_version_id)
-        .join(Achievement, Achievement.id == AchievementVersion.achievement_id)
-        .where(Award.learner_id == Completion.learner_id, Achievement.micromodule_id == micromodule_id)
-        .correlate(Completion)
+        .join(_held_version, _held_version.id == Award.achievement_version_id)
+        .join(Achievement, Achievement.id == _held_version.achievement_id)
+        .where(
+            Award.learner_id == done.learner_id,
+            Achievement.micromodule_id == micromodule_id,
+            or_(
+                _own_badge.id.is_(None),
+                _held_version.achievement_id != _own_badge.achievement_id,
+                _held_version.number >= _own_badge.number,
+            ),
+        )
+        .correlate(done, _own_badge)
     )
 
 
-def _withheld(micromodule_id: str, sure_products: Collection[str]) -> Any:
+def _withheld(done: Any, micromodule_id: str, sure_products: Collection[str], now: datetime) -> Any:
     """Why somebody gets none; null where they do. What is not known of somebody keeps nothing from them."""
     is_here = Membership.is_active.is_(True)
     return case(
-        (_holds(micromodule_id), Withheld.HELD.value),
+        (_holds(done, micromodule_id), Withheld.HELD.value),
+        (_own_badge.expires_at <= now, Withheld.ENDED.value),
         (Learner.is_test_user.is_(True), Withheld.TEST_USER.value),
         (Membership.is_staff.is_(True), Withheld.STAFF.value),
         (and_(is_here, Membership.is_learner.is_(False)), Withheld.NOT_A_LEARNER.value),
@@ -219,78 +238,110 @@ def _withheld(micromodule_id: str, sure_products: Collection[str]) -> Any:
     )
 
 
+def _is_seen(done: Any) -> Any:
+    """Whether nobody told the date: it is the decision's own, or that of a gate which was seen to be open."""
+    by_gate = exists(
+        select(GatePass.id)
+        .where(GatePass.learner_id == done.learner_id, GatePass.since == done.met_at)
+        .correlate(done)
+    )
+    decided_at = (
+        select(Decision.decided_at).where(Decision.id == done.decision_id).correlate(done).scalar_subquery()
+    )
+    return or_(done.met_at >= func.coalesce(decided_at, done.recorded_at), by_gate)
+
+
 def _has_left() -> Any:
     return func.coalesce(Membership.is_active, sa.false()).is_(sa.false())
 
 
-def _completers(query: Any, organisation_id: str, micromodule_id: str) -> Any:
+def _completers(query: Any, done: Any, organisation_id: str, micromodule_id: str) -> Any:
     return (
-        query.select_from(Completion)
-        .join(MicromoduleVersion, MicromoduleVersion.id == Completion.micromodule_version_id)
-        .join(Learner, Learner.id == Completion.learner_id)
+        query.select_from(done)
+        .join(MicromoduleVersion, MicromoduleVersion.id == done.micromodule_version_id)
+        .outerjoin(_own_badge, _own_badge.id == MicromoduleVersion.achievement_version_id)
+        .join(Learner, Learner.id == done.learner_id)
         .join(Registration, Registration.id == Learner.registration_id)
-        .outerjoin(Context, Context.id == Completion.context_id)
+        .outerjoin(Context, Context.id == done.context_id)
         .outerjoin(
             Membership,
             and_(
-                Membership.learner_id == Completion.learner_id,
-                Membership.context_id == Completion.context_id,
+                Membership.learner_id == done.learner_id,
+                Membership.context_id == done.context_id,
             ),
         )
         .where(
-            is_of(Completion.organisation_id, organisation_id),
+            is_of(done.organisation_id, organisation_id),
             MicromoduleVersion.organisation_id == organisation_id,
             MicromoduleVersion.micromodule_id == micromodule_id,
         )
     )
 
 
-def _rows(organisation_id: str, micromodule_id: str, sure_products: Collection[str]) -> Any:
+def _rows(
+    done: Any, organisation_id: str, micromodule_id: str, sure_products: Collection[str], now: datetime
+) -> Any:
     doubted = exists(
         select(Decision.id)
         .where(
-            Decision.learner_id == Completion.learner_id,
-            Decision.micromodule_version_id == Completion.micromodule_version_id,
+            Decision.learner_id == done.learner_id,
+            Decision.micromodule_version_id == done.micromodule_version_id,
             Decision.is_latest.is_(True),
             Decision.verdict == "review",
         )
-        .correlate(Completion)
+        .correlate(done)
     )
     query = select(
-        Completion.learner_id,
+        done.learner_id,
         Learner.name,
         Learner.sub.label("user_id"),
-        Completion.context_id,
+        done.context_id,
         Context.title.label("course"),
         MicromoduleVersion.number,
         MicromoduleVersion.id.label("version_id"),
-        Completion.met_at,
-        Completion.recorded_at,
-        Completion.decision_id,
+        done.met_at,
+        done.recorded_at,
+        done.decision_id,
+        _is_seen(done).label("is_seen"),
         _has_left().label("has_left"),
         doubted.label("is_doubted"),
-        _withheld(micromodule_id, sure_products).label("withheld"),
+        _withheld(done, micromodule_id, sure_products, now).label("withheld"),
     )
-    return _completers(query, organisation_id, micromodule_id).where(_is_newest(micromodule_id))
+    return _completers(query, done, organisation_id, micromodule_id)
 
 
 def tallies(
-    session: Session, organisation_id: str, micromodule_id: str, sure_products: Collection[str]
+    session: Session, organisation_id: str, micromodule_id: str, sure_products: Collection[str], now: datetime
 ) -> tuple[Tally, ...]:
     """How many completed it, by what becomes of them."""
     each = _completers(
         select(
-            _withheld(micromodule_id, sure_products).label("withheld"),
+            _withheld(Completion, micromodule_id, sure_products, now).label("withheld"),
             _has_left().label("has_left"),
-            (Completion.met_at >= Completion.recorded_at).label("is_seen"),
+            _is_seen(Completion).label("is_seen"),
         ),
+        Completion,
         organisation_id,
         micromodule_id,
     )
-    found = each.where(_is_newest(micromodule_id)).subquery()
+    found = each.where(_is_newest(Completion, micromodule_id)).subquery()
     columns = (found.c.withheld, found.c.has_left, found.c.is_seen)
     rows = session.execute(select(*columns, func.count()).group_by(*columns))
     return tuple(Tally(row[0], bool(row[1]), bool(row[2]), row[3]) for row in rows)
+
+
+def count(session: Session, organisation_id: str, micromodule_id: str) -> int:
+    """How many completed it: everybody of :func:`tallies`, without asking what becomes of them."""
+    found = (
+        select(func.count(Completion.learner_id.distinct()))
+        .join(MicromoduleVersion, MicromoduleVersion.id == Completion.micromodule_version_id)
+        .where(
+            is_of(Completion.organisation_id, organisation_id),
+            MicromoduleVersion.organisation_id == organisation_id,
+            MicromoduleVersion.micromodule_id == micromodule_id,
+        )
+    )
+    return session.scalar(found) or 0
 
 
 def page(
@@ -298,6 +349,7 @@ def page(
     organisation_id: str,
     micromodule_id: str,
     sure_products: Collection[str],
+    now: datetime,
     *,
     offset: int,
     limit: int,
@@ -305,7 +357,11 @@ def page(
     """Those who completed it, by name."""
     by_name = (func.lower(func.coalesce(Learner.name, Learner.sub)), Learner.id)
     rows = session.execute(
-        _rows(organisation_id, micromodule_id, sure_products).order_by(*by_name).offset(offset).limit(limit)
+        _rows(Completion, organisation_id, micromodule_id, sure_products, now)
+        .where(_is_newest(Completion, micromodule_id))
+        .order_by(*by_name)
+        .offset(offset)
+        .limit(limit)
     )
     return tuple(_completer(row) for row in rows)
 
@@ -315,6 +371,7 @@ def batch(
     organisation_id: str,
     micromodule_id: str,
     sure_products: Collection[str],
+    now: datetime,
     *,
     version_id: str,
     after: str,
@@ -322,23 +379,25 @@ def batch(
 ) -> Batch:
     """Those who completed one version, in the order of their ids: who follows the learner ``after``.
 
-    First whose turn it is, which the unique key alone answers; asked at once, PostgreSQL joined and sorted
-    all the fifty thousand that were left, each time.
+    Whose turn it is comes first, as a table of its own, which the unique key alone answers. Asked for
+    together with the rest, PostgreSQL looked at all the fifty thousand each time.
     """
-    found = session.execute(
-        select(Completion.id, Completion.learner_id)
+    turn = (
+        select(Completion)
         .where(Completion.micromodule_version_id == version_id, Completion.learner_id > after)
         .order_by(Completion.learner_id)
         .limit(limit)
+        .subquery("turn")
+    )
+    done = aliased(Completion, turn)
+    found = session.execute(
+        _rows(done, organisation_id, micromodule_id, sure_products, now)
+        .add_columns(_is_newest(done, micromodule_id).label("is_newest"))
+        .order_by(done.learner_id)
     ).all()
     if not found:
         return Batch((), "", is_last=True)
-    rows = session.execute(
-        _rows(organisation_id, micromodule_id, sure_products)
-        .where(Completion.id.in_([row.id for row in found]))
-        .order_by(Completion.learner_id)
-    )
-    people = tuple(_completer(row) for row in rows)
+    people = tuple(_completer(row) for row in found if row.is_newest)
     return Batch(people, found[-1].learner_id, is_last=len(found) < limit)
 
 
@@ -357,8 +416,9 @@ def version_ids(session: Session, organisation_id: str, micromodule_id: str) -> 
 
 
 def _completer(row: Any) -> CompleterRow:
-    values = dict(row._mapping)
-    values["has_left"], values["is_doubted"] = bool(values["has_left"]), bool(values["is_doubted"])
+    values = {name: value for name, value in row._mapping.items() if name != "is_newest"}
+    for name in ("is_seen", "has_left", "is_doubted"):
+        values[name] = bool(values[name])
     return CompleterRow(**values)
 
 
@@ -418,6 +478,23 @@ def store_awards(
         for id_ in session.scalars(select(Award.id).where(Award.id.in_(chunk)))
     }
     return tuple(award for award in new if award.id in kept)
+
+
+def holders_between(
+    session: Session, organisation_id: str, achievement_version_id: str, after: str, last: str
+) -> tuple[tuple[str, str], ...]:
+    """(award, learner) of those who have a badge, from the learner after ``after`` to ``last``."""
+    rows = session.execute(
+        select(Award.id, Award.learner_id)
+        .where(
+            is_of(Award.organisation_id, organisation_id),
+            Award.achievement_version_id == achievement_version_id,
+            Award.learner_id > after,
+            Award.learner_id <= last,
+        )
+        .order_by(Award.learner_id)
+    )
+    return tuple((row[0], row[1]) for row in rows)
 
 
 def unsigned(

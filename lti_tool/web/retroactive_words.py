@@ -26,6 +26,7 @@ def withheld_sentence(withheld: Withheld | str) -> str:
     """Why somebody gets no badge."""
     words: dict[str, str] = {
         Withheld.HELD: _("has a badge of it already"),
+        Withheld.ENDED: _("the badges of that version are over"),
         Withheld.TEST_USER: _("test user"),
         Withheld.STAFF: _("teaches the course"),
         Withheld.NOT_A_LEARNER: _("is not in the course as a learner"),

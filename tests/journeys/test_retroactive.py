@@ -100,8 +100,11 @@ def test_a_teacher_switches_the_badge_on_and_those_who_finished_have_it(
     # Paused before the worker comes, nothing goes on by itself; then it does.
     begun = teacher.submit(dry, form="/badge/people")
     assert "Awarding is about to begin." in begun.words
+    # It renews itself while it moves, and says so to those who cannot see it.
+    assert [one["id"] for one in begun.soup.find_all(attrs={"data-live": True})] == ["awarding", "steering"]
     paused = teacher.submit(begun, form="/badge/awarding", button="pause")
     assert "Paused." in paused.words
+    assert paused.soup.find(attrs={"data-live": True}) is None
     campus.run_jobs()
     assert set(awards(campus)) <= set(then)
     teacher.submit(paused, form="/badge/awarding", button="resume")

@@ -28,7 +28,9 @@ async function refresh(id, url) {
       for (const name of open) document.getElementById(name)?.setAttribute("open", "");
       for (const button of fresh.querySelectorAll("button[data-copy]")) button.hidden = false;
       const status = document.getElementById("live-message");
-      if (status) status.textContent = fresh.dataset.liveMessage ?? status.dataset.changed;
+      // Words that stand there already are not said again with every step of a bar.
+      const words = fresh.dataset.liveMessage;
+      if (status && status.textContent !== words) status.textContent = words ?? status.dataset.changed;
     }
     if (fresh.dataset.live) watch(document.getElementById(id));
   } catch {

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from structlog.testing import capture_logs
 
 from lti_tool.domain.criteria import Criterion
 from lti_tool.domain.retroactive import DateSource, Withheld
@@ -20,6 +22,7 @@ from lti_tool.services.next_version import Author
 from lti_tool.services.retroactive import DryRun, Retroactive
 from lti_tool.store import retroactive as people_store
 from lti_tool.store import runs, tables
+from lti_tool.store.database import Database
 from tests import factories
 from tests.factories import Course, Placed
 from tests.integration.services.school import School
@@ -298,6 +301,135 @@ def test_who_takes_over_from_a_killed_worker_loses_and_doubles_nothing(
     assert office.run(run.id).counts == {"awarded": 5, "withheld": {}}
 
 
+@dataclass
+class Mortal:
+    """A database whose process is killed as soon as it would begin one more transaction."""
+
+    database: Database
+    left: int
+
+    @contextmanager
+    def _until_killed(self, kind: str) -> Iterator[Any]:
+        if self.left <= 0:
+            raise Killed
+        self.left -= 1
+        with getattr(self.database, kind)() as session:
+            yield session
+
+    def read(self) -> AbstractContextManager[Any]:
+        return self._until_killed("read")
+
+    def write(self) -> AbstractContextManager[Any]:
+        return self._until_killed("write")
+
+
+def test_a_worker_that_is_killed_at_whatever_step_loses_and_doubles_nothing(
+    small_school: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever transaction is its last: each badge, each signature, and what follows from them, once."""
+    monkeypatch.setattr(retroactive_run, "BATCH", 2)
+    steps = 0
+    while True:
+        course = small_school.course()
+        office = Office(
+            small_school, course, factories.placed(small_school.database, course, has_badge=False)
+        )
+        ids = office.people(3)
+        run = office.switched_on()
+        followed: set[str] = set()
+
+        def go_on(
+            organisation_id: str, learner_ids: Sequence[str], told: set[str] = followed
+        ) -> tuple[str, ...]:
+            told.update(learner_ids)
+            return ()
+
+        whole = replace(office.service, go_on=go_on)
+        mortal: Any = Mortal(small_school.database, steps)
+
+        def dying(
+            organisation_id: str, learner_ids: Sequence[str], database: Any = mortal
+        ) -> tuple[str, ...]:
+            with database.read():
+                return go_on(organisation_id, learner_ids)
+
+        killed = replace(
+            whole,
+            database=mortal,
+            go_on=dying,
+            issuing=replace(small_school.issuing, database=mortal),
+        )
+        try:
+            killed.work(run.id)
+        except Killed:
+            steps += 1
+        else:
+            break
+        small_school.clock.now += timedelta(seconds=retroactive_run.LEASE_SECONDS + 1)
+        # Only who dies with nothing left but to give the lease back has finished it.
+        assert (run.id in whole.due(100)) is office.run(run.id).is_open, steps
+        whole.work(run.id)
+        done = office.run(run.id)
+        awards = small_school.rows(tables.Award, tables.Award.organisation_id == course.organisation_id)
+        signed = small_school.rows(
+            tables.Credential, tables.Credential.organisation_id == course.organisation_id
+        )
+        assert sorted(one.learner_id for one in awards) == sorted(ids), steps
+        assert sorted(str(one.award_id) for one in signed if one.document) == sorted(one.id for one in awards)
+        assert (done.status, done.counts, done.done, done.total) == (
+            "done",
+            {"awarded": 3, "withheld": {}},
+            3,
+            3,
+        ), steps
+        assert followed == set(ids), steps
+        assert set(office.offered) == {course.context_id}, steps
+    assert steps > 10
+
+
+def test_a_worker_whose_lease_another_one_took_awards_nothing_and_moves_no_place(
+    small_office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retroactive_run, "BATCH", 1)
+    small_office.people(3)
+    run = small_office.switched_on()
+    real = people_store.batch
+    slept: list[int] = []
+
+    def batch(*arguments: Any, **named: Any) -> Any:
+        rows = real(*arguments, **named)
+        if not slept:
+            slept.append(1)
+            # Its machine stood still, and somebody else did the whole run meanwhile.
+            small_office.school.clock.now += timedelta(seconds=retroactive_run.LEASE_SECONDS + 1)
+            small_office.service.work(run.id)
+        return rows
+
+    monkeypatch.setattr(people_store, "batch", batch)
+    small_office.service.work(run.id)
+    assert small_office.run(run.id).counts == {"awarded": 3, "withheld": {}}
+    assert len(small_office.awards()) == 3
+    actions = [one.action for one in small_office.school.rows(tables.AuditEvent)]
+    assert actions.count("badge.awarded_retroactively") == 1
+
+
+def test_a_milestone_that_cannot_be_decided_keeps_nobodys_badge_waiting(
+    small_office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retroactive_run, "BATCH", 1)
+    small_office.people(2)
+    run = small_office.switched_on()
+
+    def refuses(_organisation_id: str, _learner_ids: Sequence[str]) -> tuple[str, ...]:
+        raise RequestInvalid(ErrorCode.CRITERIA_INVALID, "of another release")
+
+    with capture_logs() as logs:
+        replace(small_office.service, go_on=refuses).work(run.id)
+    assert {one["event"] for one in logs} >= {"milestones_not_decided"}
+    done = small_office.run(run.id)
+    assert (done.status, done.counts["awarded"]) == ("done", 2)
+
+
 def test_somebody_who_is_erased_in_between_keeps_nobody_else_waiting(office: Office) -> None:
     gone, ada = office.people(2)
     run = office.switched_on()
@@ -320,8 +452,8 @@ def test_somebody_who_is_erased_in_between_keeps_nobody_else_waiting(office: Off
     assert office.run(run.id).counts == {"awarded": 1, "withheld": {}}
 
 
-def test_each_version_gets_a_badge_that_says_what_it_asked_for(office: Office) -> None:
-    (first, both) = office.people(2)
+def next_version(office: Office) -> None:
+    """It asks for another thing in the same column, and is in the place of the first one."""
     (version,) = office.school.rows(tables.MicromoduleVersion)
     with office.school.database.write() as session:
         later = tables.MicromoduleVersion(
@@ -341,6 +473,11 @@ def test_each_version_gets_a_badge_that_says_what_it_asked_for(office: Office) -
     office.school.change(
         tables.Placement, tables.Placement.id == office.placed.placement_id, micromodule_version_id=later_id
     )
+
+
+def test_each_version_gets_a_badge_that_says_what_it_asked_for(office: Office) -> None:
+    (first, both) = office.people(2)
+    next_version(office)
     office.school.change(tables.Membership, tables.Membership.learner_id == first, is_active=False)
     office.school.clock.now += timedelta(days=1)
     office.school.awarding.decide_context(office.course.organisation_id, office.course.context_id)
@@ -354,6 +491,121 @@ def test_each_version_gets_a_badge_that_says_what_it_asked_for(office: Office) -
     texts = {one.number: one.criteria_narrative for one in badges.values()}
     assert "Quiz 1" in texts[1]
     assert "Quiz 2" in texts[2]
+
+
+def test_the_badge_of_a_version_that_is_over_is_given_to_nobody_else(office: Office) -> None:
+    """A next version may have ended the badges of the one before: on a day, or at once."""
+    late, both = office.people(2)
+    next_version(office)
+    change, clock, membership = office.school.change, office.school.clock, tables.Membership
+    change(membership, membership.learner_id == late, is_active=False, learner_proof="none")
+    clock.now += timedelta(days=1)
+    office.school.awarding.decide_context(office.course.organisation_id, office.course.context_id)
+    office.service.work(office.switched_on().id)
+    assert [one.learner_id for one in office.awards()] == [both]
+    change(membership, membership.learner_id == late, learner_proof="staff")
+    version = tables.AchievementVersion
+    change(version, version.number == 1, expires_at=clock.now)
+    told = {
+        one.row.learner_id: one.withheld for one in office.service.people(office.staff, office.micromodule_id)
+    }
+    assert told == {late: Withheld.ENDED, both: Withheld.HELD}
+    again = office.service.again(office.course.organisation_id, "cli", office.micromodule_id)
+    office.service.work(again.id)
+    assert [one.learner_id for one in office.awards()] == [both]
+    assert office.run(again.id).counts == {"awarded": 0, "withheld": {"ended": 1, "held": 1}}
+    # Until its day it is given, and ends with all the others.
+    change(version, version.number == 1, expires_at=clock.now + timedelta(days=1))
+    office.service.work(office.service.again(office.course.organisation_id, "cli", office.micromodule_id).id)
+    assert {one.learner_id for one in office.awards()} == {late, both}
+
+
+def test_a_version_that_is_ended_while_the_run_rests_is_given_to_nobody_else(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retroactive_run, "BATCH", 1)
+    office.people(4)
+    run = office.switched_on()
+
+    def pause(_done: int, _total: int | None) -> None:
+        office.service.pause(office.author, office.micromodule_id)
+
+    office.service.work(run.id, pause)
+    assert len(office.awards()) == 2
+    office.school.change(
+        tables.AchievementVersion, tables.AchievementVersion.number == 1, expires_at=office.school.clock.now
+    )
+    office.service.resume(office.author, office.micromodule_id)
+    office.service.work(run.id)
+    assert len(office.awards()) == 2
+    assert office.run(run.id).counts == {"awarded": 2, "withheld": {"ended": 2}}
+
+
+def test_who_has_a_former_versions_badge_and_completed_a_newer_one_gets_that_too(office: Office) -> None:
+    """As every reading of the course would have it: a badge for the version that one completed."""
+    (ada,) = office.people(1)
+    office.service.work(office.switched_on().id)
+    next_version(office)
+    office.school.clock.now += timedelta(days=1)
+    office.school.awarding.decide_context(office.course.organisation_id, office.course.context_id)
+    (first,) = office.school.rows(tables.AchievementVersion)
+    with office.school.database.write() as session:
+        second = tables.AchievementVersion(
+            **{
+                column.name: getattr(first, column.name)
+                for column in tables.AchievementVersion.__table__.columns
+                if column.name not in ("id", "number")
+            },
+            number=2,
+        )
+        session.add(second)
+        session.flush()
+        session.execute(
+            sa.update(tables.MicromoduleVersion)
+            .where(tables.MicromoduleVersion.number == 2)
+            .values(achievement_version_id=second.id)
+        )
+    run = office.service.again(office.course.organisation_id, "cli", office.micromodule_id)
+    office.service.work(run.id)
+    assert [(one.learner_id, one.achievement_version_id) for one in office.awards()] == [
+        (ada, one.achievement_version_id) for one in office.awards()
+    ]
+    assert len(office.awards()) == 2
+    assert office.run(run.id).counts == {"awarded": 1, "withheld": {}}
+
+
+def test_a_date_that_is_only_when_a_gate_was_seen_to_open_is_called_so(office: Office) -> None:
+    (ada, bob) = office.people(2)
+    completions = {one.learner_id: one.met_at for one in office.school.rows(tables.Completion)}
+    with office.school.database.write() as session:
+        gate = tables.Gate(
+            organisation_id=office.course.organisation_id,
+            context_id=office.course.context_id,
+            placement_id=office.placed.placement_id,
+            evidence_key="gate",
+            label="Gate",
+            link_key="gate",
+            state="confirmed",
+        )
+        session.add(gate)
+        session.flush()
+        session.add(
+            tables.GatePass(
+                organisation_id=office.course.organisation_id,
+                gate_id=gate.id,
+                learner_id=ada,
+                is_passed=True,
+                since=completions[ada],
+                read_at=office.school.clock(),
+                source="roster",
+            )
+        )
+    dry = office.described()
+    assert {one.row.learner_id: one.source for one in dry.people} == {
+        ada: DateSource.SEEN,
+        bob: DateSource.TOLD,
+    }
+    assert dry.totals.seen == 1
 
 
 def test_only_what_was_looked_at_is_switched_on_and_only_once(office: Office) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from lti_tool.domain.criteria import AllOf, Attested, ScoreAtLeast
 from lti_tool.domain.evaluation import evaluate
 from lti_tool.domain.evidence import Evidence, Fact, Score
-from lti_tool.domain.retroactive import DateSource, Withheld
+from lti_tool.domain.retroactive import Withheld
 from lti_tool.services.completers import Completer, Totals
 from lti_tool.services.micromodule_form import MicromoduleForm
 from lti_tool.services.retroactive import BadgeForm, DryRun
@@ -59,20 +59,20 @@ ROW = CompleterRow(
     met_at=NOW - timedelta(days=80),
     recorded_at=NOW - timedelta(days=79),
     decision_id="decision-1",
+    is_seen=False,
     has_left=False,
     is_doubted=False,
     withheld=None,
 )
 PEOPLE = (
-    Completer(ROW, DateSource.TOLD, FINDING),
+    Completer(ROW, FINDING),
     Completer(
-        replace(ROW, learner_id="learner-2", name=None, course=None, has_left=True), DateSource.SEEN, None
+        replace(ROW, learner_id="learner-2", name=None, course=None, has_left=True, is_seen=True), None
     ),
-    Completer(replace(ROW, learner_id="learner-3", name="هدى", is_doubted=True), DateSource.TOLD, FINDING),
+    Completer(replace(ROW, learner_id="learner-3", name="هدى", is_doubted=True), FINDING),
     *(
         Completer(
             replace(ROW, learner_id=reason.value, name=f"{reason} {LONG_WORD}", withheld=reason.value),
-            DateSource.TOLD,
             FINDING,
         )
         for reason in Withheld
