@@ -125,6 +125,16 @@ class Pathways:
             if each.step in between
         }
 
+    def between(self, organisation_id: str, version_ids: Collection[str]) -> frozenset[str]:
+        """Which of some achievement versions ask for a step by name, or are asked for; two queries."""
+        if not version_ids:
+            return frozenset()
+        with self.database.read() as session:
+            steps = store.steps_of_versions(session, organisation_id, version_ids)
+            edges = step_needs.around(session, organisation_id, {each.step for each in steps.values()})
+        found = {one for edge in edges for one in edge}
+        return frozenset(id_ for id_, each in steps.items() if each.step in found)
+
     def path(self, session: SessionView, achievement_id: str) -> PathView:
         """The way to an achievement of the session's organisation, and how far the person of it is.
 

@@ -24,6 +24,7 @@ from lti_tool.store.tables import (
     MilestoneVersion,
     Placement,
 )
+from lti_tool.store.validity import is_not_over
 
 
 class AskingStep(NamedTuple):
@@ -284,8 +285,7 @@ def had(session: Session, organisation_id: str, learner_id: str, now: datetime) 
             Award.learner_id,
             sa.and_(
                 Credential.revoked_at.is_(None),
-                sa.or_(Credential.valid_until.is_(None), Credential.valid_until > now),
-                sa.or_(AchievementVersion.expires_at.is_(None), AchievementVersion.expires_at > now),
+                is_not_over(now),
             ),
         )
         .join(AchievementVersion, AchievementVersion.achievement_id == Achievement.id)

@@ -28,6 +28,7 @@ def show() -> str:
     view = current_tool().progress.view(session, page=max(1, page), per_page=PER_PAGE)
     placements = sorted(view.placements, key=lambda placement: placement.placement_id != session.placement_id)
     awards = current_tool().scoring.award_columns(session)
+    badges = [one.achievement_version_id for one in placements if one.achievement_version_id]
     copy = current_tool().copying.state(session)
     product, ungranted = current_tool().health.missing_in(session.organisation_id, session.context_id)
     return render_template(
@@ -41,6 +42,7 @@ def show() -> str:
         awarding=_awarding(session),
         news=current_tool().versions.news(session.organisation_id, session.context_id or ""),
         kept=_known_code(request.args.get("columns_kept", "")),
+        on_ways=current_tool().pathways.between(session.organisation_id, badges),
     )
 
 

@@ -97,9 +97,9 @@ def draw(view: PathView, called: Callable[[StepNeed], str], *, is_rtl: bool = Fa
         tuple(
             MapBox(
                 *corners[number],
-                in_lines(name),
+                in_lines(name, LINE - 3 if _is_goal(view, number) else LINE),
                 standings[number],
-                number < len(view.steps) and view.steps[number].is_goal,
+                _is_goal(view, number),
                 number >= len(view.steps),
             )
             for number, name in enumerate(names)
@@ -109,6 +109,10 @@ def draw(view: PathView, called: Callable[[StepNeed], str], *, is_rtl: bool = Fa
             for before, after, is_required in edges
         ),
     )
+
+
+def _is_goal(view: PathView, number: int) -> bool:
+    return number < len(view.steps) and view.steps[number].is_goal
 
 
 def _placed(levels: list[int], *, is_rtl: bool) -> tuple[dict[int, tuple[int, int]], int, int]:
@@ -134,25 +138,28 @@ def _line(below: tuple[int, int], above: tuple[int, int]) -> str:
     return f"M{x1} {y1}C{x1} {middle} {x2} {middle} {x2} {y2}"
 
 
-def in_lines(name: str) -> tuple[str, ...]:
-    """A name in two lines at most; what does not fit is cut off, the list has it whole."""
+def in_lines(name: str, fits: int = LINE) -> tuple[str, ...]:
+    """A name in two lines at most; what does not fit is cut off, the list has it whole.
+
+    :param fits: letters of usual width in a line; bold ones are wider.
+    """
     lines: list[str] = [""]
     for word in name.split():
         joined = f"{lines[-1]} {word}".strip()
-        if not lines[-1] or _wide(joined) <= LINE:
+        if not lines[-1] or _wide(joined) <= fits:
             lines[-1] = joined
         else:
             lines.append(word)
-    shown = [_cut(line) for line in lines[:2]]
+    shown = [_cut(line, fits) for line in lines[:2]]
     if len(lines) > 2 and not shown[1].endswith("…"):
-        shown[1] = _cut(shown[1], is_more=True)
+        shown[1] = _cut(shown[1], fits, is_more=True)
     return tuple(shown)
 
 
-def _cut(line: str, *, is_more: bool = False) -> str:
-    if not is_more and _wide(line) <= LINE:
+def _cut(line: str, fits: int, *, is_more: bool = False) -> str:
+    if not is_more and _wide(line) <= fits:
         return line
-    while line and _wide(line) > LINE - 1:
+    while line and _wide(line) > fits - 1:
         line = line[:-1]
     return f"{line.rstrip()}…"
 

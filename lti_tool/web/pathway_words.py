@@ -30,3 +30,17 @@ def set_words(view: PathView) -> Callable[[StepNeed], str]:
         )
 
     return called
+
+
+def map_words(view: PathView) -> Callable[[StepNeed], str]:
+    """The same, short enough for a box of the drawing."""
+
+    def called(need: StepNeed) -> str:
+        if not need.is_set:
+            return need.name
+        if view.is_personal:
+            done, least = number(need.reached), number(need.least)
+            return _("%(done)s of %(least)s: %(name)s", done=done, least=least, name=need.name)
+        return _("Any %(number)s: %(name)s", number=number(need.least), name=need.name)
+
+    return called

@@ -9,7 +9,7 @@ from flask_babel import get_locale
 from werkzeug.wrappers import Response
 
 from lti_tool.web.pathway_map import draw
-from lti_tool.web.pathway_words import set_words
+from lti_tool.web.pathway_words import map_words, set_words
 from lti_tool.web.session import SessionBlueprint, current_session, current_tool
 
 blueprint = SessionBlueprint("wallet", __name__)
@@ -46,7 +46,7 @@ def path(achievement_id: str) -> str:
     """The steps to a badge, as a map and as a list, and how far one is."""
     view = current_tool().pathways.path(current_session(), achievement_id)
     locale = get_locale()
-    drawn = draw(view, set_words(view), is_rtl=locale is not None and locale.text_direction == "rtl")
+    drawn = draw(view, map_words(view), is_rtl=locale is not None and locale.text_direction == "rtl")
     return render_template("pages/wallet/path.html", view=view, drawn=drawn, called=set_words(view))
 
 

@@ -24,7 +24,7 @@ from lti_tool.store.database import Database
 from tests import factories
 from tests.integration.services.school import School, session_of
 
-ANSWERED_BY = 7
+ANSWERED_BY = 8
 """Statements of the wallet at most (the page opens its session with one more)."""
 
 

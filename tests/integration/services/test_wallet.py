@@ -6,6 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+import sqlalchemy as sa
 
 from lti_tool.domain.awarding import Exclusion, Verdict
 from lti_tool.domain.criteria import AllOf, EvidenceAccepted, Reason, ScoreAtLeast, State
@@ -42,6 +43,42 @@ def test_what_is_earned_and_what_is_missing(school: School) -> None:
     assert (card.finding.state, card.finding.reason) == (State.NOT_MET, Reason.SCORE_BELOW)
     assert card.read_at == NOW
     assert shown.issues_badges_here
+
+
+def test_what_was_finished_without_a_badge_is_said(school: School) -> None:
+    course = school.course()
+    plain = factories.placed(school.database, course, has_badge=False)
+    badge = factories.placed(school.database, course)
+    learner, other = factories.enrol(school.database, course, 2)
+    for placed in (plain, badge):
+        factories.grade(school.database, course, placed, [learner], 90)
+    school.awarding.decide_context(course.organisation_id, course.context_id)
+    (done,) = view(school, course, learner).finished
+    assert done.met_at == NOW
+    assert done.context_title == view(school, course, learner).earned[0].context_title
+    assert view(school, course, other).finished == ()
+    assert view(school, course, learner, is_anonymous=True).finished == ()
+    # Its badge was switched on, and given for it: that stands for it now.
+    (version,) = school.rows(
+        tables.MicromoduleVersion, tables.MicromoduleVersion.id == plain.micromodule_version_id
+    )
+    achievements = school.rows(tables.Achievement)
+    school.change(
+        tables.Achievement, tables.Achievement.id == achievements[0].id, micromodule_id=version.micromodule_id
+    )
+    assert view(school, course, learner).finished == ()
+
+
+def test_what_came_after_a_version_with_a_badge_is_no_completion_without_one(small_school: School) -> None:
+    """Who finished it for a badge has that to look at, whatever a later version gives."""
+    course = small_school.course()
+    placed = factories.placed(small_school.database, course)
+    (learner,) = factories.enrol(small_school.database, course)
+    factories.grade(small_school.database, course, placed, [learner], 90)
+    small_school.awarding.decide_context(course.organisation_id, course.context_id)
+    with small_school.database.write() as session:
+        session.execute(sa.delete(tables.Award))
+    assert view(small_school, course, learner).finished == ()
 
 
 def test_a_badge_that_is_being_signed_is_shown_without_its_credential(small_school: School) -> None:

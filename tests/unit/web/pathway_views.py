@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 from lti_tool.domain.pathways import Standing
 from lti_tool.services.pathways import Beside, PathStep, PathView, PublicSteps, StepNeed
+from lti_tool.store.finished import FinishedRow
 from lti_tool.store.pathways import StepRow
+from tests.factories import NOW
 from tests.unit.web.sample_views import LONG_WORD, earned, progress_card, wallet
 
 
@@ -114,5 +117,11 @@ WALLETS = {
             _BADGE.achievement_version_id: Beside("achievement-1", tuple(_MANY)),
             str(progress_card().achievement_version_id): Beside("achievement-2"),
         },
-    )
+    ),
+    "finished": wallet(
+        finished=(
+            FinishedRow("one", "Data Ethics", NOW - timedelta(days=3), "Data for All"),
+            FinishedRow("two", f"{LONG_WORD} at last", NOW - timedelta(days=300), None),
+        )
+    ),
 }

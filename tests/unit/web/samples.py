@@ -234,7 +234,9 @@ class Sample:
         self.path_view = PATHS["usual"]
         self.public_steps = PublicSteps()
         self.pathways = SimpleNamespace(
-            path=lambda session, achievement_id: self.path_view, public=lambda id_: self.public_steps
+            path=lambda session, achievement_id: self.path_view,
+            public=lambda id_: self.public_steps,
+            between=lambda organisation_id, version_ids: frozenset(version_ids),
         )
         self.progress = SimpleNamespace(view=self._course)
         self.editing = SimpleNamespace(

@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 
 from lti_tool.web.i18n import best_match
 from tests.translations import write_pseudo_locale
-from tests.unit.web import ending_views
+from tests.unit.web import ending_views, pathway_views
 from tests.unit.web.conftest import LintingClient
 from tests.unit.web.form_views import PICKERS
 from tests.unit.web.sample_views import (
@@ -115,6 +115,34 @@ def test_the_wallet_speaks_one_language(state: str, member: FlaskClient, tool: S
     tool.launching.view = session(locale="ar")
     tool.wallet_view = WALLETS[state]
     assert plain_words(member.get("/l/session-1/wallet").text) == []
+
+
+_STEPS = re.compile(
+    r"Data (Basics|Ethics|for All)|Caring for( Research)?( Data)?"
+    r"|(Research Data )?Steward( of the( University)?)?"
+    r"|Part \d of a( long way| crowd| long)?|The end of the crowd|What was deleted|Head of Data|Archives"
+    r"|An old one|A badge|at last|^way$|^Data$|Donaudampf\w+"
+)
+
+
+def _without_steps(words: list[str]) -> list[str]:
+    return [text for text in words if re.search(r"[A-Za-z]{3}", _STEPS.sub("", _SAMPLE_TEXT.sub("", text)))]
+
+
+@pytest.mark.parametrize("state", pathway_views.PATHS)
+def test_ways_speak_one_language(state: str, member: FlaskClient, tool: Sample) -> None:
+    tool.launching.view = session(locale="ar")
+    tool.path_view = pathway_views.PATHS[state]
+    assert _without_steps(plain_words(member.get("/l/session-1/wallet/path/achievement-1").text)) == []
+
+
+@pytest.mark.parametrize("state", pathway_views.WALLETS)
+def test_what_badges_open_and_what_gave_none_speaks_one_language(
+    state: str, member: FlaskClient, tool: Sample
+) -> None:
+    tool.launching.view = session(locale="ar")
+    tool.wallet_view = pathway_views.WALLETS[state]
+    assert _without_steps(plain_words(member.get("/l/session-1/wallet").text)) == []
 
 
 @pytest.mark.parametrize("state", ending_views.WALLETS)

@@ -13,6 +13,7 @@ from lti_tool.services.pathways import StepNeed
 from lti_tool.web.form_words import circle_sentence
 from lti_tool.web.pathway_map import ABREAST, HEIGHT, LINE, WIDTH, draw, in_lines
 from tests.unit.web.pathway_views import AROUND, PATHS, USUAL, WALLETS
+from tests.unit.web.sample_views import visitor
 from tests.unit.web.samples import Sample
 
 PATH = "/l/session-1/wallet/path/achievement-1"
@@ -63,6 +64,23 @@ def test_the_wallet_leads_on(member: FlaskClient, tool: Sample) -> None:
     assert "Opens: Part 1 of a long way" in line.get_text()
     assert "and 1 more" in line.get_text()
     assert line.select("a")[0]["href"] == "/l/session-1/wallet/path/of-part-1-of-a-long-way"
+
+
+def test_what_gave_no_badge_is_said_to_be_finished(member: FlaskClient, tool: Sample) -> None:
+    assert not page(member, "/l/session-1/wallet").select("#finished")
+    tool.wallet_view = WALLETS["finished"]
+    first, _second = page(member, "/l/session-1/wallet").select("ul.finished > li")
+    assert "Data Ethics finished" in first.get_text(" ", strip=True)
+    assert "no badge" in first.get_text()
+    assert "Data for All" in first.get_text()
+
+
+def test_who_teaches_finds_the_way_from_the_course(member: FlaskClient, tool: Sample) -> None:
+    tool.launching.view = visitor("usual")
+    links = page(member, "/l/session-1/course").select("a[href*='/wallet/path/']")
+    assert links
+    tool.pathways.between = lambda *_: frozenset()
+    assert not page(member, "/l/session-1/course").select("a[href*='/wallet/path/']")
 
 
 def test_everybody_is_told_what_it_asks_for_and_opens(member: FlaskClient, tool: Sample) -> None:
@@ -143,10 +161,10 @@ def test_the_drawing_says_nothing_that_the_list_does_not_say_and_all_of_it(
     shown = page(member, PATH)
     drawn = [one.get_text(" ", strip=True) for one in shown.select("svg .map-step")]
     assert len(drawn) == len(USUAL.steps) + 1, "a set to choose from has a box, too"
-    assert any("micromodules:" in one for one in drawn)
+    assert "1 of 3: Statistics" in drawn
     needs = sum(len(step.needs) for step in USUAL.steps)
     assert len(shown.select("path.map-line")) == needs == len(shown.select(".pathway-needs > li"))
-    assert "A dashed line is one of several ways." in shown.get_text()
+    assert "A dashed line: one of several ways." in shown.get_text()
 
 
 def test_too_many_steps_are_listed_and_not_drawn(member: FlaskClient, tool: Sample) -> None:

@@ -1,0 +1,66 @@
+"""What learners finished for which there was no badge."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, aliased
+
+from lti_tool.store.dialects import is_of
+from lti_tool.store.tables import (
+    Achievement,
+    AchievementVersion,
+    Award,
+    Completion,
+    Context,
+    MicromoduleVersion,
+)
+
+
+class FinishedRow(NamedTuple):
+    """A micromodule that a learner finished, and that gave them no badge."""
+
+    micromodule_id: str
+    name: str
+    """As it was called when they finished it."""
+    met_at: datetime
+    context_title: str | None
+
+
+def without_badge(session: Session, organisation_id: str, learner_id: str) -> tuple[FinishedRow, ...]:
+    """What a learner finished first in a version that issued no badge, and has none for; the newest first.
+
+    One query. Where its badge was switched on and given later, that badge stands for it.
+    """
+    version = aliased(MicromoduleVersion)
+    rows = session.execute(
+        sa.select(
+            version.micromodule_id,
+            version.name,
+            Completion.met_at,
+            Context.title,
+            version.achievement_version_id,
+        )
+        .join(version, version.id == Completion.micromodule_version_id)
+        .outerjoin(Context, Context.id == Completion.context_id)
+        .where(
+            is_of(Completion.organisation_id, organisation_id),
+            Completion.learner_id == learner_id,
+            ~sa.exists()
+            .where(
+                Award.learner_id == Completion.learner_id,
+                AchievementVersion.id == Award.achievement_version_id,
+                Achievement.id == AchievementVersion.achievement_id,
+                Achievement.micromodule_id == version.micromodule_id,
+            )
+            .correlate(Completion, version),
+        )
+        .order_by(Completion.met_at, Completion.id)
+    )
+    first: dict[str, FinishedRow | None] = {}
+    for *said, achievement_version_id in rows:
+        row = FinishedRow(*said)
+        first.setdefault(row.micromodule_id, None if achievement_version_id else row)
+    return tuple(reversed([row for row in first.values() if row is not None]))
