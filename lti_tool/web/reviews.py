@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from lti_tool.errors import ErrorCode, RequestInvalid
 from lti_tool.services.form_problems import Problem
-from lti_tool.services.reviews import ANSWER_LENGTH, QUESTION_LENGTH
+from lti_tool.services.reviews import ANSWER_LENGTH, MOST_AT_ONCE, QUESTION_LENGTH
 from lti_tool.services.revoking import REASON_LENGTH
 from lti_tool.store.reviews import CAUSES, STATUSES, ReviewFilter
 from lti_tool.web.people import Sent
@@ -32,7 +32,7 @@ def show() -> str:
 
 def _list_page(form: Sent) -> str:
     view = current_tool().reviews.listed(
-        current_session(), _wanted(), page=_number_of_page(), per_page=PER_PAGE
+        current_session(), _wanted(), page=_number_of_page(), per_page=_per_page()
     )
     return render_template(
         "pages/reviews/list.html",
@@ -41,6 +41,9 @@ def _list_page(form: Sent) -> str:
         chooses_all=request.args.get("chosen") == "page",
         statuses=STATUSES,
         causes=CAUSES,
+        per=_per_page(),
+        PER_PAGE=PER_PAGE,
+        MOST_AT_ONCE=MOST_AT_ONCE,
     )
 
 
@@ -161,6 +164,11 @@ def _as_sent(error: RequestInvalid) -> Sent:
     }
     values = {name: request.form.get(name, "") for name in ("reason", "question", "answer")}
     return Sent(values, frozenset(request.form.getlist("review_id")), sentences)
+
+
+def _per_page() -> int:
+    """As many as are decided at once, for whoever has thousands; else few."""
+    return MOST_AT_ONCE if request.args.get("per", type=int) == MOST_AT_ONCE else PER_PAGE
 
 
 def _number_of_page() -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lti_tool.store.tables import AuditEvent, Credential, Review
 from tests.journeys.campus import Campus, credential_of
+from tests.journeys.test_gates import Gated
 from tests.simulator.browser import Form, Page
 from tests.simulator.client import Person
 from tests.simulator.lms import Activity
@@ -147,7 +148,9 @@ def test_who_leaves_keeps_the_badge_until_many_are_decided_together_and_one_is_u
     assert status_of(campus) == ["open", "open"]
 
     teacher, listed = look(campus, badge)
-    assert "No longer in the course" in listed.words
+    only_left = teacher.submit(listed, {"cause": "left"}, form=form_with(listed, "cause"))
+    assert "Ada Learner" in only_left.words
+    assert "Ben Learner" in only_left.words
     chosen = teacher.follow(listed, "Choose all on this page")
     plan = teacher.submit(chosen, form=form_with(chosen, "review_id"), button="revoke")
     assert "Nothing has happened yet." in plan.words
@@ -157,7 +160,7 @@ def test_who_leaves_keeps_the_badge_until_many_are_decided_together_and_one_is_u
     done = teacher.submit(plan, {"reason": "Were never enrolled."}, form="/course/reviews/decide")
     assert "2 badges are going to be revoked." in done.words
 
-    pending = teacher.submit(done, {"state": "revoked"}, form=form_with(done, "state"))
+    pending = teacher.follow(done, "Look again, or undo")
     review = teacher.follow(pending, "Ada Learner")
     undone = teacher.submit(review, form=form_with(review, "csrf_token"), button="undo")
     assert "Undone. The badge was not revoked." in undone.words
@@ -168,8 +171,57 @@ def test_who_leaves_keeps_the_badge_until_many_are_decided_together_and_one_is_u
     assert actions(campus) == ["review.revoked", "review.revoked", "review.undone"]
 
 
-def test_a_deleted_grade_is_shown_as_what_it_is(sqlite_campus: Campus) -> None:
-    campus = sqlite_campus
+def test_nothing_is_revoked_once_the_grade_is_good_again(campus: Campus) -> None:
+    badge = earn(campus, "ada", "ben")
+    regrade(campus, "ada", 20)
+    campus.pass_time(seconds=200)
+    teacher, listed = look(campus, badge)
+    review = teacher.follow(listed, "Ada Learner")
+    teacher.submit(review, {"reason": "Copied."}, form=form_with(review, "reason"), button="revoke")
+    campus.clock.move(minutes=20)
+    regrade(campus, "ada", 85)
+    campus.read_now()
+    pending = teacher.get(review.url, page=review)
+    assert "If that stays so, the badge is not revoked." in pending.words
+    campus.clock.move(hours=24)
+    campus.pass_time(seconds=60)
+    assert revoked(campus) == []
+    assert status_of(campus) == ["settled"]
+    assert actions(campus) == ["review.revoked", "review.spared"]
+    course = campus.browser(campus.teacher)
+    told = course.launch(badge.id)
+    assert "1 badge was not revoked after all" in told.words
+    settled = course.follow(course.follow(told, "Look at what settled"), "Ada Learner")
+    assert "It was to be revoked, and was not" in settled.words
+    assert "Copied." in settled.words
+
+
+def test_a_gate_that_opens_is_looked_at_and_settles_with_its_confirmation(campus: Campus) -> None:
+    gated = Gated(campus)
+    gated.post("ada")
+    gated.live()
+    assert gated.holders() == ["ada"]
+    restriction, gated.gate.availability = gated.gate.availability, None
+    campus.browser(campus.teacher).launch(gated.badge.id)
+    campus.pass_time(seconds=300)
+    assert gated.state() == "doubted"
+    teacher, listed = look(campus, gated.badge)
+    assert "An activity was open to everybody" in listed.words
+    review = teacher.follow(listed, "Ada Learner")
+    assert "confirm it again: then this settles by itself" in review.words
+    assert revoked(campus) == []
+
+    gated.gate.availability = restriction
+    campus.clock.move(minutes=2)
+    gated.open_gate()
+    assert gated.press_confirm().status == 200
+    campus.browser(campus.teacher).launch(gated.badge.id)
+    campus.pass_time(seconds=300)
+    assert status_of(campus) == ["settled"]
+    assert revoked(campus) == []
+
+
+def test_a_deleted_grade_is_shown_as_what_it_is(campus: Campus) -> None:
     badge = earn(campus, "ada", "ben")
     regrade(campus, "ada", None)
     campus.pass_time(seconds=200)
@@ -178,10 +230,12 @@ def test_a_deleted_grade_is_shown_as_what_it_is(sqlite_campus: Campus) -> None:
     assert "Results changed" in review.words
     assert "85 of 100 points" in review.words
     assert revoked(campus) == []
+    regrade(campus, "ada", 85)
+    campus.pass_time(seconds=200)
+    assert status_of(campus) == ["settled"], "it was put in again"
 
 
-def test_a_reset_course_says_so_and_takes_nothing(sqlite_campus: Campus) -> None:
-    campus = sqlite_campus
+def test_a_reset_course_says_so_and_takes_nothing(campus: Campus) -> None:
     usernames = [f"learner{number}" for number in range(12)]
     badge = earn(campus, *usernames)
     reset_course(campus.lms, campus.course)

@@ -77,6 +77,15 @@ def test_the_ticked_are_shown_before_anything_happens_and_then_decided_as_seen(
         assert part in answer.location
 
 
+def test_after_a_revocation_there_is_a_way_to_undo_it(member: FlaskClient, tool: Sample) -> None:
+    done = member.post(REVIEW, data={**CSRF, "action": "revoke", "reason": "Copied.", "seen": DIGEST})
+    assert f'href="{REVIEW}">Look again, or undo' in member.get(done.location).text
+    assert f'href="{REVIEWS}?state=revoked">Look again' in member.get(f"{REVIEWS}?done=revoked&count=2").text
+    for harmless in ("done=kept&last=review-1", "last=review-1"):
+        assert "Look again" not in member.get(f"{REVIEWS}?{harmless}").text
+    assert member.get(f"{REVIEWS}?done=revoked&last=..%2F..%2F%22%3E").status_code == 200
+
+
 def test_somebody_elses_decision_is_told(member: FlaskClient, tool: Sample) -> None:
     def refused(*_: object) -> None:
         raise Conflict(ErrorCode.CONFLICT)
@@ -98,6 +107,25 @@ def test_the_filter_is_understood_and_nonsense_is_not(member: FlaskClient, tool:
     member.get(f"{REVIEWS}?q=+ada+&state=kept&cause=left&page=3")
     member.get(f"{REVIEWS}?state=everything&cause=%27&page=-1")
     assert asked == [(ReviewFilter("ada", "kept", "left"), 3), (ReviewFilter(), 1)]
+
+
+def test_who_has_thousands_sees_as_many_as_are_decided_at_once(member: FlaskClient, tool: Sample) -> None:
+    asked: list[int] = []
+
+    def listed(*_: object, per_page: int, **__: object) -> object:
+        asked.append(per_page)
+        return LISTS["many"]
+
+    tool.reviews.listed = listed
+    few = BeautifulSoup(member.get(REVIEWS).text, "html.parser")
+    (link,) = few.select("a[href*='per=200']")
+    many = BeautifulSoup(member.get(str(link["href"])).text, "html.parser")
+    member.get(f"{REVIEWS}?per=100000")
+    assert asked == [50, 200, 50]
+    # What is chosen, filtered or leafed through from there keeps it.
+    assert many.select("a[rel=next][href*='per=200']")
+    assert many.select("form.filter input[name=per][value='200']")
+    assert many.select("form.attest[action*='per=200']")
 
 
 def test_a_learners_answer_is_text_and_nothing_else(member: FlaskClient, tool: Sample) -> None:
