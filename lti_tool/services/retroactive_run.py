@@ -17,6 +17,7 @@ from typing import Any, Final
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from lti_tool.domain.retroactive import Withheld
 from lti_tool.errors import CredentialInvalid, ToolError
 from lti_tool.services.completers import sure_products
 from lti_tool.services.deciding import IssuingPort, ScoringPort
@@ -163,6 +164,10 @@ class _Work:
             if not _take(writing, self.run_id, self.holder, now):
                 raise _Stopped
             added = store.store_awards(writing, self.organisation_id, badge_id, new, now)
+            if len(added) < len(new):
+                # A reading of their course came first.
+                held = Withheld.HELD.value
+                withheld[held] = withheld.get(held, 0) + len(new) - len(added)
             task |= {
                 "withheld": withheld,
                 "awarded": task["awarded"] + len(added),

@@ -191,6 +191,10 @@ def test_who_is_not_awarded_is_said_and_who_left_is_awarded(office: Office) -> N
     assert told[nobody] is Withheld.UNPROVED
     run = office.switched_on()
     office.service.work(run.id)
+    # What was looked at is what is awarded, with the same dates.
+    assert {(one.learner_id, one.met_at) for one in office.awards()} == {
+        (one.row.learner_id, one.row.met_at) for one in seen.people if one.withheld is None
+    }
     assert {one.learner_id for one in office.awards()} == {plain, left}
     assert office.run(run.id).counts == {
         "awarded": 2,
@@ -473,6 +477,40 @@ def next_version(office: Office) -> None:
     office.school.change(
         tables.Placement, tables.Placement.id == office.placed.placement_id, micromodule_version_id=later_id
     )
+
+
+def test_somebody_whom_a_reading_awards_at_that_very_moment_is_counted_once(
+    small_office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_office.people(2)
+    run = small_office.switched_on()
+    real, course = people_store.batch, small_office.course
+
+    def batch(*arguments: Any, **named: Any) -> Any:
+        rows = real(*arguments, **named)
+        small_office.school.awarding.decide_context(course.organisation_id, course.context_id)
+        return rows
+
+    monkeypatch.setattr(people_store, "batch", batch)
+    small_office.service.work(run.id)
+    assert len(small_office.awards()) == 2
+    done = small_office.run(run.id)
+    assert (done.counts, done.done) == ({"awarded": 0, "withheld": {"held": 2}}, 2)
+
+
+def test_looking_at_many_asks_no_more_than_looking_at_few(small_school: School) -> None:
+    asked = {}
+    for size in (2, 49):
+        course = small_school.course()
+        placed = factories.placed(small_school.database, course, has_badge=False)
+        office = Office(small_school, course, placed)
+        office.people(size)
+        office.described()
+        with small_school.database.statements() as statements:
+            dry = office.service.dry_run(office.author, office.micromodule_id, narrate)
+        assert len(dry.people) == size
+        asked[size] = len([one for one in statements if not one.startswith("BEGIN")])
+    assert asked[2] == asked[49] <= 12
 
 
 def test_each_version_gets_a_badge_that_says_what_it_asked_for(office: Office) -> None:
