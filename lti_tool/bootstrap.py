@@ -51,6 +51,7 @@ from lti_tool.services.issuers import Issuers
 from lti_tool.services.issuing import Issuing
 from lti_tool.services.launching import Launching
 from lti_tool.services.matrix import Matrix
+from lti_tool.services.milestone_versions import MilestoneVersions
 from lti_tool.services.milestones import Milestones
 from lti_tool.services.notifying import NOTICES_PATH, Notices
 from lti_tool.services.overview import Overview
@@ -135,6 +136,7 @@ class Tool:
     explaining: Explaining
     matrix: Matrix
     milestones: Milestones
+    milestone_versions: MilestoneVersions
     pathways: Pathways
     retroactive: Retroactive
     replaying: Replaying
@@ -275,7 +277,10 @@ def build_tool(
     verifying = Verifying(outbound, own_documents, public, tokens, clock, settings.base_url)
     columns = Columns(database, connector, clock)
     copying = Copying(database, clock, columns)
-    syncing = Syncing(database, connector, clock, queue, awarding, issuing, call_budgets, scoring, doubting)
+    own_columns = OwnColumns(database, connector, clock)
+    syncing = Syncing(
+        database, connector, clock, queue, awarding, issuing, call_budgets, scoring, doubting, own_columns
+    )
     return Tool(
         settings=settings,
         clock=clock,
@@ -292,7 +297,7 @@ def build_tool(
         configuring=Configuring(database, clock, lambda: keyring.signer(LTI), settings.base_url),
         columns=columns,
         copying=copying,
-        own_columns=OwnColumns(database, connector, clock),
+        own_columns=own_columns,
         syncing=syncing,
         awarding=awarding,
         deciding=deciding,
@@ -315,6 +320,7 @@ def build_tool(
         replaying=Replaying(database),
         matrix=Matrix(database, awarding, ages),
         milestones=milestones,
+        milestone_versions=MilestoneVersions(database, clock, queue),
         pathways=pathways,
         retroactive=Retroactive(database, clock, queue, issuing, scoring, milestones.decide),
         sharing=sharing,

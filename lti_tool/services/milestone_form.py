@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
+from hashlib import sha256
 from typing import Any, Final
 
 from sqlalchemy.orm import Session
@@ -26,6 +27,7 @@ from lti_tool.services.describing import drawn, own_description, picture_problem
 from lti_tool.services.form_problems import FormProblem, Problem, check_form
 from lti_tool.services.micromodule_form import MicromoduleForm
 from lti_tool.services.milestone_decisions import ALLOWED
+from lti_tool.services.milestone_rules import NO_RULES, Rules, choices, criterion_of, rules_of
 from lti_tool.store import catalogue, micromodules
 from lti_tool.store import milestone_decisions as decisions
 from lti_tool.store import milestones as store
@@ -53,28 +55,32 @@ class MilestoneForm:
     """Of the template "Learner"."""
     addition_policy: str = KEEP
     criteria_json: str = ""
-    """Of one's own, as ``lti_tool.services.criteria_format`` reads it."""
+    """Of one's own, as ``lti_tool.services.criteria_format`` reads it; where it says anything it is taken."""
     design: str = "general"
+    rules: Rules = NO_RULES
+    """Of one's own, without JSON."""
 
     @classmethod
-    def from_fields(cls, fields: Mapping[str, str]) -> MilestoneForm:
+    def from_fields(cls, values: Mapping[str, str]) -> MilestoneForm:
         """Read the HTML fields of the page; missing ones are empty, unknown ones are ignored."""
-        kind = one_line(fields.get("kind", ""))
+        kind = one_line(values.get("kind", ""))
         return cls(
             kind,
-            one_line(fields.get("name", "")),
-            fields.get("description", "").replace("\r\n", "\n").strip(),
-            fields.get("skills", "").replace("\r\n", "\n").strip(),
-            one_line(fields.get("count", "")),
-            one_line(fields.get("category_id", "")),
-            one_line(fields.get("addition_policy", "")) or KEEP,
-            fields.get(FIELD, "").strip(),
-            one_line(fields.get("design", "")) or "general",
+            one_line(values.get("name", "")),
+            values.get("description", "").replace("\r\n", "\n").strip(),
+            values.get("skills", "").replace("\r\n", "\n").strip(),
+            one_line(values.get("count", "")),
+            one_line(values.get("category_id", "")),
+            one_line(values.get("addition_policy", "")) or KEEP,
+            values.get(FIELD, "").strip(),
+            one_line(values.get("design", "")) or "general",
+            Rules.from_fields(values),
         )
 
     def to_fields(self) -> dict[str, str]:
         """The same form as HTML fields."""
-        return {name: str(value) for name, value in asdict(self).items()}
+        said = {one.name: str(getattr(self, one.name)) for one in fields(self) if one.name != "rules"}
+        return said | self.rules.to_fields()
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +162,9 @@ def _criterion(
         return MicromodulesCompleted(label, int(form.count)), []
     if form.kind == LEARNER:
         return _of_category(session, organisation_id, form)
+    if form.kind == OWN and not form.criteria_json:
+        known = choices(session, organisation_id, achievement_id)
+        return criterion_of(form.rules, known)
     if form.kind == OWN:
         try:
             criterion = _parsed(form.criteria_json)
@@ -199,8 +208,6 @@ class _NotReadable(Exception):
 
 
 def _parsed(text: str) -> Criterion:
-    if not text:
-        raise _NotReadable(Problem(FIELD, FormProblem.IMPORT_EMPTY))
     if len(text.encode(errors="surrogatepass")) > LARGEST * 1024:
         raise _NotReadable(Problem(FIELD, FormProblem.IMPORT_TOO_LARGE, {"limit": LARGEST}))
     try:
@@ -239,6 +246,49 @@ def _unusable(
         yield Problem(FIELD, FormProblem.UNKNOWN_CHOICE)
 
 
+def asked_now(session: Session, organisation_id: str, view: MilestoneView) -> Criterion:
+    """What a milestone asks for; a draft what it would if it were activated now, since a category may have
+    got another content since it was described."""
+    if view.status == "draft":
+        criterion, _wrong = _criterion(session, organisation_id, of_view(view), view.achievement_id)
+        if criterion is not None:
+            return criterion
+    return parse_criteria(view.criteria)
+
+
+def mark_of(session: Session, organisation_id: str, said: Mapping[str, Any], criterion: Criterion) -> str:
+    """A mark of what somebody looked at: another as soon as a milestone says or asks something else, or a set
+    that it asks for has other micromodules.
+
+    :param said: everything else that counts, to be written as JSON.
+    """
+    asked = list(leaves(criterion))
+    listed = {
+        id_ for leaf in asked if isinstance(leaf, MicromodulesCompleted) for id_ in leaf.micromodule_ids
+    }
+    members = decisions.offered(session, organisation_id, sorted(listed), sorted(_categories(criterion)))
+    found = [dict(said), dump_criteria(criterion), sorted((*one[:1], *one[2:]) for one in members)]
+    return sha256(json.dumps(found, sort_keys=True, default=str).encode()).hexdigest()[:32]
+
+
+def names_asking_for(session: Session, organisation_id: str, category_id: str) -> tuple[str, ...]:
+    """What drafts and active milestones are called that ask for a category, by a template or otherwise."""
+    return tuple(
+        view.name
+        for view in store.milestones(session, organisation_id)
+        if view.status != "retired"
+        and (view.category_id == category_id or category_id in _categories(parse_criteria(view.criteria)))
+    )
+
+
+def _categories(criterion: Criterion) -> set[str]:
+    return {
+        leaf.category_id
+        for leaf in leaves(criterion)
+        if isinstance(leaf, MicromodulesCompleted) and leaf.category_id is not None
+    }
+
+
 def of_view(view: MilestoneView) -> MilestoneForm:
     """What the form says of a milestone that is there already."""
     criterion = parse_criteria(view.criteria)
@@ -255,6 +305,8 @@ def of_view(view: MilestoneView) -> MilestoneForm:
         ),
         "general",
     )
+    rules = rules_of(criterion) if view.kind == OWN else None
+    is_json = view.kind == OWN and rules is None
     return MilestoneForm(
         view.kind,
         view.name,
@@ -263,6 +315,7 @@ def of_view(view: MilestoneView) -> MilestoneForm:
         count,
         view.category_id or "",
         view.addition_policy,
-        json.dumps(view.criteria, ensure_ascii=False, indent=2) if view.kind == OWN else "",
+        json.dumps(view.criteria, ensure_ascii=False, indent=2) if is_json else "",
         design,
+        rules or NO_RULES,
     )

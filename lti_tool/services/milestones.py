@@ -30,9 +30,17 @@ from lti_tool.services.milestone_decisions import (
     judge,
     read_people,
 )
-from lti_tool.services.milestone_form import Described, MilestoneForm, describe, of_view
+from lti_tool.services.milestone_form import (
+    Described,
+    MilestoneForm,
+    asked_now,
+    describe,
+    mark_of,
+    of_view,
+)
+from lti_tool.services.milestone_rules import Choices, choices
 from lti_tool.services.staffing import Acting
-from lti_tool.store import audit, micromodules, runs
+from lti_tool.store import audit, micromodules, organisations, runs
 from lti_tool.store import milestone_decisions as decisions
 from lti_tool.store import milestone_dues as dues
 from lti_tool.store import milestones as store
@@ -78,6 +86,8 @@ class MilestonePage:
     criterion: Criterion
     progress: Progress
     form: MilestoneForm
+    mark: str = ""
+    """Of what is shown: nobody activates what they did not see."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +114,8 @@ class DryRun:
     """Who completed anything at all."""
     after: str | None
     """Where the next page begins; ``None`` on the last."""
+    mark: str = ""
+    """As :attr:`MilestonePage.mark`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,7 +304,18 @@ class Milestones:
         with self.database.read() as session:
             view = _own(session, staff, milestone_id)
             progress = store.progress(session, staff.organisation_id, view)
-        return MilestonePage(view, parse_criteria(view.criteria), progress, of_view(view))
+            criterion, mark = _seen(session, view)
+        return MilestonePage(view, criterion, progress, of_view(view), mark)
+
+    def choices(self, staff: Acting, milestone_id: str | None = None) -> Choices:
+        """What criteria of one's own can ask for, of a new milestone or of this one.
+
+        :raises NotAllowed: without the right. :raises NotFound: NOT_FOUND.
+        """
+        staff.require(Permission.EDIT_MICROMODULES)
+        with self.database.read() as session:
+            own = None if milestone_id is None else _own(session, staff, milestone_id).achievement_id
+            return choices(session, staff.organisation_id, own)
 
     def create(self, staff: Acting, form: MilestoneForm, narrate: Narrate, language: str) -> str:
         """A draft that says what the form says; its id.
@@ -347,14 +370,15 @@ class Milestones:
         store.rewrite_criteria(session, view.organisation_id, view.version_id, described.new.criteria)
         store.rewrite_achievement(session, view.achievement_version_id, described.new)
 
-    def activate(self, staff: Acting, milestone_id: str, narrate: Narrate) -> None:
+    def activate(self, staff: Acting, milestone_id: str, narrate: Narrate, *, seen: str) -> None:
         """Let a draft begin: whoever meets it gets it, from now on and for what was completed before.
 
         A second click changes nothing.
 
+        :param seen: ``mark`` of the :class:`MilestonePage` or :class:`DryRun` that the person looked at.
         :raises NotAllowed: without the right. :raises NotFound: NOT_FOUND.
         :raises RequestInvalid: FORM_INVALID, where its category is empty by now.
-        :raises Conflict: CONFLICT where it is retired.
+        :raises Conflict: CONFLICT where it is retired, or says or asks something else than what was seen.
         """
         staff.require(Permission.EDIT_MICROMODULES)
         now = self.clock()
@@ -362,6 +386,8 @@ class Milestones:
             row = _held(session, staff, milestone_id, "draft", "active")
             if row.status == "active":
                 return
+            # Nobody sorts micromodules before the end of the transaction.
+            organisations.lock(session, staff.organisation_id)
             view = _own(session, staff, milestone_id)
             # A category may have got another content since it was described.
             described = describe(
@@ -373,6 +399,8 @@ class Milestones:
                 achievement_id=view.achievement_id,
             )
             self._rewrite(session, view, described)
+            if _seen(session, view)[1] != seen:
+                raise Conflict(ErrorCode.CONFLICT, f"milestone {milestone_id} is not what was seen")
             row.status = "active"
             row.activated_at = now
             self._record(session, staff, "milestone.activated", milestone_id)
@@ -411,7 +439,7 @@ class Milestones:
         with self.database.read() as session:
             view = _own(session, staff, milestone_id)
             progress = store.progress(session, organisation_id, view)
-        criterion = parse_criteria(view.criteria)
+            criterion, mark = _seen(session, view)
         rows: list[WouldGet] = []
         looked_at = 0
         more: str | None = after
@@ -423,7 +451,7 @@ class Milestones:
                 rows.append(found)
         else:
             more = None
-        return DryRun(view, criterion, tuple(rows), looked_at, progress.learners, more)
+        return DryRun(view, criterion, tuple(rows), looked_at, progress.learners, more, mark)
 
     def _judged(
         self, organisation_id: str, view: MilestoneView, criterion: Criterion, after: str, now: datetime
@@ -476,6 +504,14 @@ class Milestones:
 
 def _mark(version: ActiveVersion) -> Mark:
     return Mark(version.id, version.changes, version.settled_changes, version.settled_at)
+
+
+def _seen(session: Session, view: MilestoneView) -> tuple[Criterion, str]:
+    """What a milestone asks, a draft as of now, and the mark of all that its pages show."""
+    criterion = asked_now(session, view.organisation_id, view)
+    said = (view.version_id, view.kind, view.name, view.description, view.skills, view.artwork)
+    rest = {"said": said, "category": view.category_id, "later": view.addition_policy}
+    return criterion, mark_of(session, view.organisation_id, rest, criterion)
 
 
 def _own(session: Session, staff: Acting, milestone_id: str) -> MilestoneView:

@@ -199,6 +199,43 @@ def add_achievement(
     return achievement.id, version.id
 
 
+def add_achievement_version(
+    session: Session, view: MilestoneView, new: NewMicromodule, *, whats_new: str, actor: str, now: datetime
+) -> str:
+    """Store what the badge says from now on; the id of its version. Who signs it stays."""
+    number = session.scalar(
+        sa.select(sa.func.max(AchievementVersion.number)).where(
+            AchievementVersion.organisation_id == view.organisation_id,
+            AchievementVersion.achievement_id == view.achievement_id,
+        )
+    )
+    version = achievement_version_of(
+        new, view.organisation_id, view.achievement_id, number=(number or 0) + 1, now=now
+    )
+    version.whats_new = whats_new
+    version.published_by = actor
+    session.add(version)
+    session.flush()
+    return version.id
+
+
+def holders_of_any(
+    session: Session, organisation_id: str, achievement_id: str, learner_ids: Iterable[str]
+) -> frozenset[str]:
+    """Which of some learners have an achievement, in any version."""
+    return frozenset(
+        session.scalars(
+            sa.select(Award.learner_id)
+            .join(AchievementVersion, AchievementVersion.id == Award.achievement_version_id)
+            .where(
+                Award.organisation_id == organisation_id,
+                AchievementVersion.achievement_id == achievement_id,
+                Award.learner_id.in_(list(learner_ids)),
+            )
+        )
+    )
+
+
 def rewrite_achievement(session: Session, achievement_version_id: str, new: NewMicromodule) -> None:
     """Let a draft's badge, which nobody has, say something else; who signs it stays."""
     row = session.get_one(AchievementVersion, achievement_version_id)
@@ -379,15 +416,16 @@ def active_everywhere(session: Session) -> tuple[tuple[str, ActiveVersion], ...]
     return tuple((organisation_id, ActiveVersion(*version)) for *version, organisation_id in rows)
 
 
-def of_category(session: Session, organisation_id: str, category_id: str) -> bool:
-    """Whether a milestone asks for this category."""
-    return (
-        session.scalar(
-            sa.select(Milestone.id)
-            .where(Milestone.organisation_id == organisation_id, Milestone.category_id == category_id)
-            .limit(1)
+def release_category(session: Session, organisation_id: str, category_id: str) -> None:
+    """Let retired milestones no longer name a category that is about to go: nobody gets them any more."""
+    session.execute(
+        sa.update(Milestone)
+        .where(
+            Milestone.organisation_id == organisation_id,
+            Milestone.category_id == category_id,
+            Milestone.status == "retired",
         )
-        is not None
+        .values(category_id=None)
     )
 
 

@@ -445,8 +445,8 @@ TEXTS: dict[ErrorCode, ErrorText] = {
     ),
     ErrorCode.CATEGORY_COUNTED: ErrorText(
         _("A milestone asks for this category"),
-        _("Its badge is given for everything in the category, so the category has to stay."),
-        _("Discard the milestone's draft first. A milestone that people have keeps its category for good."),
+        _("Its badge is given for micromodules in the category, so the category has to stay."),
+        _("Retire the milestone first, or discard its draft. Whoever has its badge keeps it."),
     ),
     ErrorCode.ENDORSEMENTS_TOO_MANY: ErrorText(
         _("No further endorsement can be accepted"),

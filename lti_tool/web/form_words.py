@@ -156,3 +156,14 @@ def code_problem(code: str) -> str | None:
             "platforms only: one of each."
         ),
     }.get(code)
+
+
+def counted_sentence(names: object) -> str:
+    """Which milestones ask for a category."""
+    quoted = [f"“\u2068{name}\u2069”" for name in names] if isinstance(names, tuple) else []
+    return ngettext(
+        "This milestone gives its badge for micromodules in the category: %(names)s. So it has to stay.",
+        "These milestones give their badges for micromodules in the category: %(names)s. So it has to stay.",
+        len(quoted),
+        names=", ".join(quoted),
+    )

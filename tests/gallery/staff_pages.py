@@ -14,6 +14,7 @@ from lti_tool.services.framework_files import FileProblem
 from lti_tool.services.health import ConnectionHealth
 from lti_tool.services.inviting import Standing
 from lti_tool.store.runs import RunView
+from tests.gallery.currency_pages import NO_CURRENCY_PAGES, currency_pages
 from tests.unit.web import (
     connection_views,
     correction_views,
@@ -86,6 +87,8 @@ def staff_pages() -> Iterator[StaffPage]:
     yield from _connections()
     yield from _catalogue()
     yield from _milestones()
+    for one in currency_pages():
+        yield StaffPage(one.name, one.path, one.set_up, one.fields, one.status)
     yield from _corrections()
     yield from _frameworks()
     yield from _endorsements()
@@ -271,6 +274,18 @@ def _milestones() -> Iterator[StaffPage]:
     for kind in ("explorer", "learner", "own"):
         yield StaffPage(f"staff/milestone-new-{kind}", f"/staff/milestones/new?kind={kind}", shows())
     yield StaffPage("staff/milestone-edit", f"{path}/edit", shows())
+    rows = {"kind": "own", "rule-0-what": "category:category-1", "rule-0-count": "2", "csrf_token": CSRF}
+    rows |= {"rule-1-what": "completed:gone", "way": "some", "needed": "9"}
+    yield StaffPage("staff/milestone-more-rules", "/staff/milestones", shows(), {**rows, "more": "yes"})
+    yield StaffPage("staff/milestone-edit-more", f"{path}/edit", shows(), {**rows, "more": "yes"})
+    of_rules = _raise(
+        _invalid(
+            Problem("rule-1-what", FormProblem.UNKNOWN_CHOICE),
+            Problem("needed", FormProblem.OUT_OF_RANGE, {"low": 1, "high": 2}),
+        )
+    )
+    yield StaffPage("staff/milestone-rule-problems", "/staff/milestones", shows(create=of_rules), rows, 422)
+    yield from _milestone_versions(path)
     fields = {"kind": "own", "name": "", "criteria_json": "{", "csrf_token": CSRF}
     wrong = _raise(
         _invalid(Problem("name", FormProblem.REQUIRED), Problem("criteria_json", FormProblem.IMPORT_NOT_JSON))
@@ -284,6 +299,29 @@ def _milestones() -> Iterator[StaffPage]:
         shows(activate=empty, page=milestone_views.MILESTONES["draft"]),
         {"csrf_token": CSRF},
         422,
+    )
+
+
+def _milestone_versions(path: str) -> Iterator[StaffPage]:
+    def shows(**parts: Any) -> Callable[[Sample], None]:
+        def put(tool: Sample) -> None:
+            _reads()(tool)
+            for name, view in parts.items():
+                setattr(tool.milestone_versions, name, view)
+
+        return put
+
+    fields = {"name": milestone_views.LONG_WORD, "csrf_token": CSRF}
+    yield StaffPage("staff/milestone-version", f"{path}/version", shows())
+    for state, view in milestone_views.COMPARED.items():
+        yield StaffPage(f"staff/milestone-changes-{state}", f"{path}/version", shows(compared=view), fields)
+    wrong = _raise(_invalid(Problem("name", FormProblem.REQUIRED)))
+    yield StaffPage("staff/milestone-version-problem", f"{path}/version", shows(compare=wrong), fields, 422)
+    unsaid = _raise(
+        _invalid(Problem("whats_new", FormProblem.REQUIRED), Problem("expires_on", FormProblem.NOT_IN_FUTURE))
+    )
+    yield StaffPage(
+        "staff/milestone-version-unsaid", f"{path}/version/publish", shows(publish=unsaid), fields, 422
     )
 
 
@@ -472,6 +510,7 @@ NO_STAFF_PAGES = frozenset(
         ("POST", "staff.catalogue.move_category"),
         ("POST", "staff.catalogue.move_micromodule"),
         ("POST", "staff.milestones.retire"),
+        *NO_CURRENCY_PAGES,
     }
 )
 """As ``NO_PAGES``: what answers with a redirect or a file."""

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, request
+from typing import Any
+
+from flask import Blueprint, Response, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from lti_tool.credentials.designs import DESIGNS
 from lti_tool.domain.staff import Permission
 from lti_tool.errors import RequestInvalid
 from lti_tool.services.micromodule_form import DESCRIPTION_LENGTH, NAME_LENGTH
-from lti_tool.services.milestone_form import MOST, MilestoneForm
+from lti_tool.services.milestone_form import MOST, OWN, MilestoneForm
+from lti_tool.services.milestone_rules import FIRST_ROWS, ROWS
+from lti_tool.services.milestone_versions import MilestoneComparison
+from lti_tool.services.next_version import WHATS_NEW_LENGTH, Answer
+from lti_tool.store.milestones import MilestoneView
 from lti_tool.web.criteria_words import narrate
 from lti_tool.web.i18n import language_tag
 from lti_tool.web.picture_words import design_word
@@ -18,6 +24,7 @@ from lti_tool.web.staff.gate import Typed, current_staff, done, page, problems_o
 
 blueprint = Blueprint("milestones", __name__)
 
+MARK_LENGTH = 64
 READY = {"explorer": "leadership", "learner": "teaching", "own": "general"}
 """The design that each kind begins with."""
 
@@ -37,12 +44,18 @@ def ask() -> Response:
     return _form(Typed(form.to_fields() | {"design": READY[form.kind]}))
 
 
-def _form(form: Typed, status: int = 200, milestone_id: str | None = None) -> Response:
+def _form(
+    form: Typed, status: int = 200, milestone_id: str | None = None, version: MilestoneView | None = None
+) -> Response:
+    is_own = form["kind"] == OWN
     return page(
         "milestone_form",
         status,
         form=form,
         milestone_id=milestone_id,
+        version=version,
+        choices=current_tool().milestones.choices(current_staff(), milestone_id) if is_own else None,
+        rows=_rows(form),
         categories=current_tool().overview.categories(current_staff().organisation_id),
         designs=[(name, design_word(name)) for name in DESIGNS],
         most=MOST,
@@ -50,10 +63,18 @@ def _form(form: Typed, status: int = 200, milestone_id: str | None = None) -> Re
     )
 
 
+def _rows(form: Typed) -> int:
+    """Lines for rules: those that say something, and at least one more."""
+    said = [number for number in range(ROWS) if form[f"rule-{number}-what"]]
+    return min(ROWS, max(FIRST_ROWS, (said[-1] + 2 if said else 0) + (2 if form["more"] else 0)))
+
+
 @blueprint.post("/milestones")
 def create() -> AnyResponse:
     """Make a draft."""
     values = typed()
+    if "more" in values:
+        return _form(Typed(values))
     try:
         milestone_id = current_tool().milestones.create(
             current_staff(), MilestoneForm.from_fields(values), narrate, language_tag()
@@ -66,7 +87,14 @@ def create() -> AnyResponse:
 @blueprint.get("/milestones/<milestone_id>")
 def milestone(milestone_id: str) -> Response:
     """One milestone: what it asks, how far it is, and what can be done with it."""
-    return page("milestone", view=current_tool().milestones.one(current_staff(), milestone_id))
+    view = current_tool().milestones.one(current_staff(), milestone_id)
+    # Nobody has a draft yet: there is nothing to keep up to date.
+    care = (
+        None
+        if view.view.status == "draft"
+        else current_tool().currency.one(current_staff(), "milestone", milestone_id)
+    )
+    return page("milestone", view=view, care=care)
 
 
 @blueprint.get("/milestones/<milestone_id>/edit")
@@ -81,6 +109,8 @@ def ask_change(milestone_id: str) -> Response:
 def change(milestone_id: str) -> AnyResponse:
     """Let a draft say something else."""
     values = typed()
+    if "more" in values:
+        return _form(Typed(values), milestone_id=milestone_id)
     try:
         current_tool().milestones.change(
             current_staff(), milestone_id, MilestoneForm.from_fields(values), narrate, language_tag()
@@ -101,7 +131,9 @@ def dry_run(milestone_id: str) -> Response:
 def activate(milestone_id: str) -> AnyResponse:
     """Let it begin."""
     try:
-        current_tool().milestones.activate(current_staff(), milestone_id, narrate)
+        current_tool().milestones.activate(
+            current_staff(), milestone_id, narrate, seen=request.form.get("mark", "")[:MARK_LENGTH]
+        )
     except RequestInvalid as error:
         found = current_tool().milestones.one(current_staff(), milestone_id)
         return _form(Typed(found.form.to_fields(), problems_of(error)), 422, milestone_id)
@@ -113,3 +145,65 @@ def retire(milestone_id: str) -> AnyResponse:
     """Award it no more, or discard a draft."""
     current_tool().milestones.retire(current_staff(), milestone_id)
     return done("staff.milestones.show", "milestone_retired")
+
+
+@blueprint.get("/milestones/<milestone_id>/version")
+def begin_version(milestone_id: str) -> Response:
+    """The form of the next version."""
+    view, form = current_tool().milestone_versions.begin(current_staff(), milestone_id)
+    return _form(Typed(form.to_fields()), milestone_id=milestone_id, version=view)
+
+
+@blueprint.post("/milestones/<milestone_id>/version")
+def review_version(milestone_id: str) -> AnyResponse:
+    """The old beside the new, and the question about those who have the old; nothing is kept yet."""
+    return _review(milestone_id, is_publishing=False)
+
+
+@blueprint.post("/milestones/<milestone_id>/version/publish")
+def publish_version(milestone_id: str) -> AnyResponse:
+    """Publish what was looked at."""
+    return _review(milestone_id, is_publishing=True)
+
+
+def _review(milestone_id: str, *, is_publishing: bool) -> AnyResponse:
+    versions, values = current_tool().milestone_versions, typed()
+    view, published = versions.begin(current_staff(), milestone_id)
+    form, answer = MilestoneForm.from_fields({**values, "kind": published.kind}), Answer.from_fields(values)
+    about = (current_staff(), milestone_id, form, answer, narrate, language_tag())
+    if values.keys() & {"more", "back"}:
+        return _form(Typed(values | {"kind": published.kind}), milestone_id=milestone_id, version=view)
+    try:
+        compared = versions.compare(*about)
+    except RequestInvalid as error:
+        shown = Typed(values | {"kind": published.kind}, problems_of(error))
+        return _form(shown, 422, milestone_id, view)
+    if not is_publishing:
+        return _compared(compared, values)
+    try:
+        versions.publish(*about, seen=values.get("mark", "")[:MARK_LENGTH])
+    except RequestInvalid as error:
+        return _compared(compared, values, problems_of(error))
+    return done("staff.milestones.milestone", "milestone_version", milestone_id=milestone_id)
+
+
+def _compared(
+    view: MilestoneComparison, values: dict[str, str], problems: dict[str, str] | None = None
+) -> Response:
+    return page(
+        "milestone_version",
+        422 if problems else 200,
+        view=view,
+        carried={name: value for name, value in view.form.to_fields().items() if value},
+        form=Typed(values, problems or {}, next(iter(problems or {}), "")),
+        most=WHATS_NEW_LENGTH,
+        new_picture=_picture(view),
+    )
+
+
+def _picture(view: MilestoneComparison) -> str:
+    """Where the picture is drawn that nothing shows yet."""
+    look: dict[str, Any] = {
+        name: str(value) for name, value in view.after.artwork.items() if value and name != "alt"
+    }
+    return url_for("staff.versions.preview_artwork", **look)

@@ -85,8 +85,13 @@ class Campus:
 
     def active(self, form: MilestoneForm = EXPLORER) -> str:
         milestone_id = self.milestones.create(self.staff, form, plain, "en")
-        self.milestones.activate(self.staff, milestone_id, plain)
+        self.activate(milestone_id)
         return milestone_id
+
+    def activate(self, milestone_id: str) -> None:
+        """As somebody does who has just looked at it."""
+        seen = self.milestones.one(self.staff, milestone_id).mark
+        self.milestones.activate(self.staff, milestone_id, plain, seen=seen)
 
     def micromodule(self, number: int) -> str:
         with self.school.database.read() as session:

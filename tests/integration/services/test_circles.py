@@ -215,7 +215,7 @@ def test_a_milestone_over_a_category_whose_badge_asks_for_it_is_refused(school: 
     with school.database.write() as session:
         campus.put(session, category_id, 2)
     with pytest.raises(RequestInvalid) as refused:
-        campus.milestones.activate(campus.staff, milestone_id, plain)
+        campus.activate(milestone_id)
     assert the_problem(refused.value).code is FormProblem.ASKS_IN_CIRCLE
     assert campus.milestones.one(campus.staff, milestone_id).view.status == "draft"
 

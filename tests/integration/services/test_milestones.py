@@ -337,7 +337,7 @@ def test_another_organisations_completions_and_milestones_are_theirs(school: Sch
     assert not campus.awards()
     for act in (
         lambda: others.milestones.one(others.staff, milestone_id),
-        lambda: others.milestones.activate(others.staff, milestone_id, plain),
+        lambda: others.milestones.activate(others.staff, milestone_id, plain, seen=""),
         lambda: others.milestones.retire(others.staff, milestone_id),
         lambda: others.milestones.dry_run(others.staff, milestone_id),
         lambda: others.milestones.change(others.staff, milestone_id, EXPLORER, plain, "en"),
@@ -362,7 +362,7 @@ def test_readers_look_and_change_nothing(small_school: School) -> None:
     for act in (
         lambda: campus.milestones.create(reader, EXPLORER, plain, "en"),
         lambda: campus.milestones.change(reader, milestone_id, EXPLORER, plain, "en"),
-        lambda: campus.milestones.activate(reader, milestone_id, plain),
+        lambda: campus.milestones.activate(reader, milestone_id, plain, seen=""),
         lambda: campus.milestones.retire(reader, milestone_id),
     ):
         with pytest.raises(NotAllowed):
@@ -381,7 +381,19 @@ def test_readers_look_and_change_nothing(small_school: School) -> None:
         ({"kind": "learner"}, "category_id", FormProblem.REQUIRED),
         ({"kind": "learner", "category_id": "0" * 32}, "category_id", FormProblem.UNKNOWN_CHOICE),
         ({"design": "nothing"}, "design", FormProblem.UNKNOWN_CHOICE),
-        ({"kind": "own"}, "criteria_json", FormProblem.IMPORT_EMPTY),
+        ({"kind": "own"}, "rule-0-what", FormProblem.REQUIRED),
+        ({"kind": "own", "rule-0-what": "completed:x"}, "rule-0-what", FormProblem.UNKNOWN_CHOICE),
+        (
+            {"kind": "own", "rule-0-what": "organisation", "rule-0-count": "0"},
+            "rule-0-count",
+            FormProblem.OUT_OF_RANGE,
+        ),
+        ({"kind": "own", "rule-0-what": "organisation", "way": "most"}, "way", FormProblem.UNKNOWN_CHOICE),
+        (
+            {"kind": "own", "rule-0-what": "organisation", "way": "some", "needed": "2"},
+            "needed",
+            FormProblem.OUT_OF_RANGE,
+        ),
         ({"kind": "own", "criteria_json": "{"}, "criteria_json", FormProblem.IMPORT_NOT_JSON),
         ({"kind": "own", "criteria_json": "[]"}, "criteria_json", FormProblem.IMPORT_NOT_CRITERIA),
         (
@@ -419,15 +431,36 @@ def empty_category(campus: Campus) -> str:
     return campus.category(len(campus.placed) - 1)
 
 
-def test_a_category_that_a_milestone_asks_for_stays(small_school: School) -> None:
-    campus = Campus(small_school)
+def own_of_category(category_id: str, name: str) -> MilestoneForm:
+    rule = {"type": "micromodules", "label": "Data", "count": 1, "category_id": category_id}
+    criteria = {"version": 2, "rule": {"type": "any", "of": [rule]}}
+    return MilestoneForm(kind="own", name=name, criteria_json=json.dumps(criteria))
+
+
+def test_a_category_that_a_milestone_asks_for_stays_until_that_is_retired(school: School) -> None:
+    campus = Campus(school)
     category_id, other_id = campus.category(0), campus.category(1)
-    form = MilestoneForm(kind="learner", name="Data", category_id=category_id)
-    campus.milestones.create(campus.staff, form, plain, "en")
-    with pytest.raises(Conflict) as refused:
-        office(small_school).delete_category(campus.staff, category_id)
-    assert refused.value.code is ErrorCode.CATEGORY_COUNTED
-    office(small_school).delete_category(campus.staff, other_id)
+    ready = campus.active(MilestoneForm(kind="learner", name="Ready", category_id=category_id))
+    listed = MilestoneForm(
+        kind="learner", name="Listed", category_id=category_id, addition_policy="next_version"
+    )
+    draft = campus.milestones.create(campus.staff, listed, plain, "en")
+    own = campus.active(own_of_category(category_id, "Own"))
+    for milestone_id, names in (
+        (draft, ("Listed", "Own", "Ready")),
+        (ready, ("Own", "Ready")),
+        (own, ("Own",)),
+    ):
+        with pytest.raises(Conflict) as refused:
+            office(school).delete_category(campus.staff, category_id)
+        assert refused.value.code is ErrorCode.CATEGORY_COUNTED
+        assert refused.value.params["names"] == names
+        campus.milestones.retire(campus.staff, milestone_id)
+    office(school).delete_category(campus.staff, category_id)
+    office(school).delete_category(campus.staff, other_id)
+    # Retired ones are still there to be looked at.
+    assert {row.view.category_id for row in campus.milestones.every(campus.staff)} == {None}
+    assert campus.milestones.one(campus.staff, ready).view.status == "retired"
 
 
 def test_a_draft_is_changed_and_discarded_and_an_active_one_retired(school: School) -> None:
@@ -446,13 +479,13 @@ def test_a_draft_is_changed_and_discarded_and_an_active_one_retired(school: Scho
     campus.complete(ada, 0)
     with pytest.raises(Conflict):
         campus.milestones.change(campus.staff, milestone_id, EXPLORER, plain, "en")
-    campus.milestones.activate(campus.staff, milestone_id, plain)
+    campus.activate(milestone_id)
     campus.milestones.retire(campus.staff, milestone_id)
     campus.complete(ada, 1)
     assert not campus.awards()
     assert campus.milestones.work(milestone_id) == 0
     with pytest.raises(Conflict):
-        campus.milestones.activate(campus.staff, milestone_id, plain)
+        campus.activate(milestone_id)
     actions = [row.action for row in school.rows(tables.AuditEvent) if row.subject_kind == "milestone"]
     assert sorted(actions) == [
         "milestone.activated",

@@ -7,12 +7,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from lti_tool.domain.criteria import AllOf, Criterion, HoldsAchievement, MicromodulesCompleted
+from lti_tool.domain.differences import Differences, ListChange, TextChange, rule_changes
 from lti_tool.domain.evaluation import evaluate
 from lti_tool.domain.evidence import Counted, Evidence, Fact
 from lti_tool.domain.staff import Permission
 from lti_tool.services.criteria_format import dump_criteria
 from lti_tool.services.milestone_form import MilestoneForm
+from lti_tool.services.milestone_rules import Choices
+from lti_tool.services.milestone_versions import MilestoneComparison, Tally
 from lti_tool.services.milestones import DryRun, MilestoneCard, MilestonePage, MilestoneRow, WouldGet
+from lti_tool.services.next_version import Answer
+from lti_tool.store.micromodules import NewMicromodule
 from lti_tool.store.milestones import MilestoneView, Progress
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
@@ -109,6 +114,80 @@ CARDS = (
 )
 
 
+CHOICES = Choices(
+    "Example University",
+    (("category-1", "Data science"), ("category-2", LONG_WORD)),
+    (("m0", "Open Data Basics"), ("m1", "Statistics")),
+    (("achievement-2", "Academic writing"),),
+    {"category:category-1": "Data science", "holds:achievement-2": "Academic writing"},
+)
+
+
+def compared(**changes: Any) -> MilestoneComparison:
+    """What a next version changes."""
+    one = MILESTONES["active"].view
+    new = NewMicromodule(
+        name=LONG_WORD,
+        description="Six of them.",
+        summary="",
+        skills=("Open data",),
+        criteria=dump_criteria(OWN),
+        criteria_narrative="",
+        language="en",
+        artwork={"shape": "hexagon", "icon": "globe", "background": "#123456", "foreground": "#ffffff"},
+        image_alt="A globe",
+        image_svg="",
+        image_png=b"",
+        issuer_id="issuer-1",
+        achievement_type="Achievement",
+    )
+    plain = MilestoneComparison(
+        one,
+        new,
+        MilestoneForm(one.kind, LONG_WORD),
+        Answer(),
+        EXPLORER,
+        OWN,
+        Differences(
+            (TextChange("name", one.name, LONG_WORD),),
+            (ListChange("skills", ("Open data",), ()),),
+            rule_changes(EXPLORER, OWN),
+            has_new_picture=True,
+        ),
+        37,
+        Tally(2000, True, 12, 37, 9),
+        "mark",
+    )
+    return replace(plain, **changes)
+
+
+COMPARED = {
+    "usual": compared(),
+    "nobody": compared(
+        holders=0,
+        tally=Tally(0, False, 0, 0, 0),
+        differences=Differences(),
+        answer=Answer("", "date", "soon"),
+    ),
+}
+
+
+class SampleMilestoneVersions:
+    """Next versions of milestones, as :class:`SampleMilestones`."""
+
+    def __init__(self, called: Any) -> None:
+        self.compared = COMPARED["usual"]
+        self.publish = called("publish_milestone_version", 2)
+
+    def begin(self, staff: Any, milestone_id: str) -> tuple[MilestoneView, MilestoneForm]:
+        staff.require(Permission.EDIT_MICROMODULES)
+        return self.compared.view, MilestoneForm(self.compared.view.kind, self.compared.view.name)
+
+    def compare(self, staff: Any, milestone_id: str, *_: Any) -> MilestoneComparison:
+        staff.require(Permission.EDIT_MICROMODULES)
+        return self.compared
+
+
 class SampleMilestones:
     """Gives what a test put in, and notes what is asked of it."""
 
@@ -120,6 +199,7 @@ class SampleMilestones:
         self.change = called("change_milestone")
         self.activate = called("activate_milestone")
         self.retire = called("retire_milestone")
+        self.found = CHOICES
 
     def every(self, staff: Any) -> tuple[MilestoneRow, ...]:
         staff.require(Permission.VIEW)
@@ -128,6 +208,10 @@ class SampleMilestones:
     def one(self, staff: Any, milestone_id: str) -> MilestonePage:
         staff.require(Permission.VIEW)
         return self.page
+
+    def choices(self, staff: Any, milestone_id: str | None = None) -> Choices:
+        staff.require(Permission.EDIT_MICROMODULES)
+        return self.found
 
     def dry_run(self, staff: Any, milestone_id: str, after: str = "") -> DryRun:
         staff.require(Permission.VIEW)

@@ -35,6 +35,7 @@ from tests.unit.web.account_views import sample_persons
 from tests.unit.web.connection_views import SampleInviting
 from tests.unit.web.copy_views import COPIES, REMOVALS
 from tests.unit.web.correction_views import SampleCorrecting
+from tests.unit.web.currency_views import SampleCurrency
 from tests.unit.web.ending_views import sample_ending_soon
 from tests.unit.web.endorsement_views import ACCEPTED, IMPORTED, sample_endorsing
 from tests.unit.web.form_views import EDITED, PICKERS
@@ -42,7 +43,7 @@ from tests.unit.web.framework_views import sample_frameworks
 from tests.unit.web.gate_views import GATES
 from tests.unit.web.health_views import CHECKED, sample_health
 from tests.unit.web.insight_views import EXPLANATIONS, MATRICES, SIMULATIONS
-from tests.unit.web.milestone_views import SampleMilestones
+from tests.unit.web.milestone_views import SampleMilestones, SampleMilestoneVersions
 from tests.unit.web.next_version_views import SampleVersions
 from tests.unit.web.pathway_views import PATHS
 from tests.unit.web.people_views import ATTESTS, EVIDENCE, JUDGING, SUBMISSIONS
@@ -382,6 +383,8 @@ class Sample:
         self.versions = SampleVersions(self._called)
         self.retroactive = SampleRetroactive(self._called)
         self.milestones = SampleMilestones(self._called)
+        self.milestone_versions = SampleMilestoneVersions(self._called)
+        self.currency = SampleCurrency(self._called)
         self.reissuing = SimpleNamespace(
             newest_of=lambda *_: None,
             rotate=self._called("rotate", "kid"),
