@@ -243,6 +243,21 @@ def test_a_shape_that_errs_is_found_out_and_dropped(
     assert sign_credential(badge(2), Key(), NOW).text == right[2]
     assert "signing_shape_differs" in caplog.text
     assert not signing._shapes._shapes
+    assert signing._shapes._latest is None
+
+
+def test_the_hash_of_a_beginning_is_taken_up_only_where_it_is_the_beginning() -> None:
+    """Constant lines come first until something that is filled in sorts before them."""
+    shape = Shape(of())
+    for iri in (
+        "https://x.example/1",
+        "https://a.example/1",
+        "did:key:z1",
+        "https://x.example/2",
+        "did:key:z2",
+    ):
+        document = of(evidence_id=iri)
+        assert shape.fill(document) == signing._fill_in_full(document)
 
 
 def test_the_cache_forgets_what_is_long_unused() -> None:
