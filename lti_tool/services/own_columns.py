@@ -21,7 +21,7 @@ from lti_tool.services.columns import service_access
 from lti_tool.services.criteria_format import parse_criteria
 from lti_tool.services.describing import of_badge
 from lti_tool.services.launching import SessionView
-from lti_tool.store import audit, bindings, placements, results, rosters
+from lti_tool.store import audit, bindings, placements, results, rosters, versions
 from lti_tool.store.database import Database
 from lti_tool.store.results import EvidenceColumn
 from lti_tool.store.rosters import ContextPlan
@@ -92,17 +92,35 @@ class OwnColumns:
         :raises NotFound: ``placement_not_found``, also for another course's.
         """
         organisation_id, context_id = _course_of(session)
+        renamed, trouble = self._rename(organisation_id, context_id, placement_id, is_visit=True)
+        if renamed:
+            self._record(session, "columns.renamed", placement_id, {"columns": renamed})
+        return trouble
+
+    def follow(self, plan: ContextPlan) -> None:
+        """The same for badges of a course whose next version was published elsewhere since the course was
+        read last; once for each version, and what the platform refuses keeps its name.
+        """
+        with self.database.read() as reading:
+            renewed = versions.placements_renewed(reading, plan.organisation_id, plan.id, plan.roster_read_at)
+        for placement_id in renewed:
+            renamed, _trouble = self._rename(plan.organisation_id, plan.id, placement_id, is_visit=False)
+            if renamed:
+                self._note(plan, placement_id, renamed)
+
+    def _rename(
+        self, organisation_id: str, context_id: str, placement_id: str, *, is_visit: bool
+    ) -> tuple[int, ErrorCode | None]:
+        """How many columns have another name now, and why one has not."""
         draft, plan, columns = self._read(organisation_id, context_id, placement_id)
         wanted = {
             key: of_badge(label, draft.name)
             for key, label, _channel, _maximum in score_asks(parse_criteria(draft.criteria))
         }
         due = [one for one in columns if one.url and wanted.get(one.evidence_key, one.label) != one.label]
-        if not due:
-            return None
-        access = service_access(plan, is_visit=True)
-        deadline = self.connector.deadline_in(DEADLINE)
         trouble: ErrorCode | None = None
+        access = service_access(plan, is_visit=is_visit)
+        deadline = self.connector.deadline_in(DEADLINE)
         renamed = 0
         for column in due:
             assert column.url is not None
@@ -126,9 +144,7 @@ class OwnColumns:
                 renamed += 1
                 with self.database.write() as writing:
                     results.record_renamed(writing, organisation_id, column, label)
-        if renamed:
-            self._record(session, "columns.renamed", placement_id, {"columns": renamed})
-        return trouble
+        return renamed, trouble
 
     # -- removing a draft
 
@@ -232,6 +248,19 @@ class OwnColumns:
                 subject_kind="placement",
                 subject_id=placement_id,
                 detail={"context_id": session.context_id, **detail},
+            )
+
+    def _note(self, plan: ContextPlan, placement_id: str, renamed: int) -> None:
+        with self.database.write() as writing:
+            audit.record(
+                writing,
+                plan.organisation_id,
+                at=self.clock(),
+                actor="rule",
+                action="columns.renamed",
+                subject_kind="placement",
+                subject_id=placement_id,
+                detail={"context_id": plan.id, "columns": renamed},
             )
 
 

@@ -29,6 +29,7 @@ from lti_tool.services.copying import note_reset
 from lti_tool.services.deciding import AwardingPort, Deciding, IssuingPort, ReviewingPort, ScoringPort
 from lti_tool.services.gate_reading import read_gate
 from lti_tool.services.opening import open_result
+from lti_tool.services.own_columns import OwnColumns
 from lti_tool.services.roster_reading import read_roster
 from lti_tool.store import gates, results, rosters, runs, schedule
 from lti_tool.store.database import Database
@@ -154,6 +155,7 @@ class Syncing:
     budgets: CallBudgets
     scoring: ScoringPort | None = None
     reviewing: ReviewingPort | None = None
+    own_columns: OwnColumns | None = None
     _slots: _Slots = field(default_factory=_Slots, compare=False, repr=False)
     _turns: Turns = field(default_factory=Turns, compare=False, repr=False)
 
@@ -265,6 +267,8 @@ class Syncing:
             if plan.is_approved:
                 self._read(plan, run_id, holder, progress)
                 self._decide(plan, run_id, progress)
+                if self.own_columns is not None and not progress.is_stopped:
+                    self.own_columns.follow(plan)
             else:
                 progress.troubles.append(ErrorCode.REGISTRATION_NOT_APPROVED)
         except ToolError as error:

@@ -211,6 +211,25 @@ def micromodule_of(session: Session, organisation_id: str, context_id: str, plac
     )
 
 
+def placements_renewed(
+    session: Session, organisation_id: str, context_id: str, since: datetime | None
+) -> tuple[str, ...]:
+    """The placements of a course that have stood for a later version since then, or at all."""
+    rows = session.scalars(
+        select(Placement.id)
+        .join(MicromoduleVersion, MicromoduleVersion.id == Placement.micromodule_version_id)
+        .where(
+            Placement.organisation_id == organisation_id,
+            Placement.context_id == context_id,
+            Placement.status != "removed",
+            MicromoduleVersion.number > 1,
+            sa.true() if since is None else MicromoduleVersion.created_at >= since,
+        )
+        .order_by(Placement.id)
+    )
+    return tuple(rows)
+
+
 def is_newest(session: Session, organisation_id: str, version_id: str) -> bool:
     """Whether no later version of its micromodule was published."""
     later = sa.orm.aliased(MicromoduleVersion)

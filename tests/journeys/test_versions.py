@@ -10,12 +10,18 @@ from tests.journeys.test_choosing import picker_of, post, version_ids
 from tests.journeys.test_staff import owner_of
 from tests.simulator.browser import Page
 from tests.simulator.client import Person
-from tests.simulator.lms import Activity, Course
+from tests.simulator.lms import Activity, Course, GradeItem
 
 
 def prepare(person: Person, form: Page, **fields: str) -> Page:
     """Type the next version, and go on to the old beside the new."""
     return person.submit(form, fields, form="/version", button="compare")
+
+
+def columns_of(campus: Campus, course: Course) -> list[GradeItem]:
+    """The evidence columns that the tool made in a course."""
+    items = campus.lms.gradebook.of_course(course.id)
+    return [one for one in items if one.service is not None and one.service.tag in ("mirror", "attest")]
 
 
 def next_version(campus: Campus, badge: Activity) -> tuple[Person, Page]:
@@ -111,7 +117,7 @@ def test_where_another_course_has_it_the_teacher_is_sent_to_staff_who_publish_fo
     owner, home = owner_of(campus, "Open Learning")
     micromodule = owner.follow(owner.follow(home, "Micromodules"), "Open Data Basics")
     form = owner.follow(micromodule, "Prepare the next version")
-    review = prepare(owner, form, **{"criteria-0-threshold": "90", "description": "Says what it is for."})
+    review = prepare(owner, form, **{"criteria-0-threshold": "90", "name": "Open Data for All"})
     assert "2 courses ask for the new rules at once." in review.words
     answer = {"policy": "keep", "whats_new": "Ninety per cent."}
     done = owner.submit(review, answer, form="/version/review", button="publish")
@@ -122,8 +128,59 @@ def test_where_another_course_has_it_the_teacher_is_sent_to_staff_who_publish_fo
         assert len(versions) == 1
         assert session.scalars(select(VersionDraft)).all() == []
     assert "Ninety per cent." in teacher.launch(second.id).words
+    # The columns of both courses are called as the badge is now, as soon as they are read.
+    here, there = ({one.label for one in columns_of(campus, course)} for course in (campus.course, other))
+    assert here == {"Quiz 1 · Open Data for All"}
+    assert there <= here
     log = owner.follow(done, "Audit log")
     assert "Next version of a micromodule published" in log.words
+
+
+def test_what_was_begun_before_a_correction_stands_beside_it_before_anybody_goes_on(campus: Campus) -> None:
+    badge = campus.placed_badge()
+    campus.take_quiz("ada", 70)
+    campus.read_now()
+    teacher, form = next_version(campus, badge)
+    prepare(teacher, form, **{"criteria-0-threshold": "90"})
+
+    # Meanwhile staff put the name right.
+    owner, home = owner_of(campus, "Open Learning")
+    micromodule = owner.follow(owner.follow(home, "Micromodules"), "Open Data Basics")
+    correction = owner.follow(micromodule, "Correct a mistake")
+    right = {"name": "Open Data, Basics"}
+    asked = owner.submit(correction, right, form="/correct", button="Show what changes")
+    owner.submit(asked, {"reason": "A comma."}, form="/correct", button="correct")
+    campus.run_jobs()
+
+    # The teacher's page from before is told so, with both names; nothing that was typed is lost.
+    late = prepare(teacher, form, **{"criteria-0-threshold": "90"})
+    assert late.status == 409
+    cells = [cell.get_text(strip=True) for cell in late.soup.select("section:has(#beside) td")]
+    assert {"Open Data, Basics", "Open Data Basics"} <= set(cells)
+    again = teacher.launch(badge.id)
+    form = teacher.follow(again, "Next version")
+    assert "What is published was changed since this was begun" in form.words
+    assert form.form("/version").fields["criteria-0-threshold"] == "90"
+
+    # Whoever has seen both goes on, and the correction stays.
+    review = prepare(teacher, form, name="Open Data, Basics")
+    answer = {"policy": "keep", "whats_new": "Ninety per cent."}
+    assert teacher.submit(review, answer, form="/version/review", button="publish").status == 200
+    campus.run_jobs()
+    with campus.tool.database.read() as session:
+        assert set(session.scalars(select(AchievementVersion.name))) == {"Open Data, Basics"}
+
+
+def test_publishing_twice_is_no_conflict(sqlite_campus: Campus) -> None:
+    campus = sqlite_campus
+    badge = campus.placed_badge()
+    teacher, form = next_version(campus, badge)
+    review = prepare(teacher, form, **{"criteria-0-threshold": "90"})
+    for _press in range(2):
+        done = teacher.submit(review, {"whats_new": "Ninety."}, form="/version/review", button="publish")
+        assert done.status == 200
+    with campus.tool.database.read() as session:
+        assert sorted(session.scalars(select(AchievementVersion.number))) == [1, 2]
 
 
 def _place_again(campus: Campus, course: Course) -> Activity:
