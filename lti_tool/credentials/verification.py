@@ -157,6 +157,12 @@ class Report:
         return any(step.name == "credentials" for step in self.steps)
 
     @property
+    def is_over(self) -> bool:
+        """Whether it is genuine in everything, and only too old."""
+        wrong = [step for step in self.steps if step.outcome not in (Outcome.PASSED, Outcome.SKIPPED)]
+        return [(step.name, step.detail) for step in wrong] == [("validity", "expired")]
+
+    @property
     def doubt(self) -> Step | None:
         """The first step that keeps it from being valid: one that failed, else one that was not made."""
         for outcome in (Outcome.FAILED, Outcome.COULD_NOT_CHECK):

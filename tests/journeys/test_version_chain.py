@@ -26,8 +26,17 @@ def test_the_chain_is_told_to_its_holder_to_employers_and_to_programs(campus: Ca
     review = prepare(teacher, form, **{"criteria-0-threshold": "90"})
     answer = {"policy": "now", "whats_new": NEWS}
     teacher.submit(review, answer, form="/version/review", button="publish")
+
+    # Her badge is over at once, wherever anybody asks, also before the worker has signed that into it.
+    assert "This badge has expired." in learner.get(first).words
+    hosted = first.replace("/credentials/", "/ob2/assertions/")
+    assert "expires" in json.loads(learner.get(hosted, headers={"Accept": "application/ld+json"}).text)
+    assert "validUntil" not in json.loads(learner.get(f"{first}.json").text)
+    assert verdict_of(learner, copy) == "invalid"
+    assert "expired" in learner.launch(badge.id).words.lower()
     campus.run_jobs()
     campus.pass_time(minutes=4)
+    assert "validUntil" in json.loads(learner.get(f"{first}.json").text)
 
     # Her wallet: what is new, that hers has ended, and the way to the new one, which stands on the same page.
     wallet = learner.launch(badge.id)
@@ -75,8 +84,9 @@ def test_the_chain_is_told_to_its_holder_to_employers_and_to_programs(campus: Ca
     assert verdict_of(learner, text) == "valid"
     verdict = learner.submit(learner.get(f"{TOOL_URL}/verify"), {"text": text}, form="/verify")
     assert "Earlier or related: version 1" in verdict.words
-    # Of a copy from before, its own end is not told by anybody: it says what it said, and leads to its page.
+    # Of a copy from before the verifier knows that its version has ended; of later ones its page tells.
     former = learner.submit(learner.get(f"{TOOL_URL}/verify"), {"text": copy}, form="/verify")
+    assert former.soup.select_one(".verdict-invalid")
     assert "version 2" not in former.words
     assert any(link["href"] == achievement["id"] for link in former.soup.select("dl.facts a"))
 

@@ -105,13 +105,9 @@ PLAIN_FORM = VersionForm(
     supports_gates=True,
     is_known=True,
     has_badge=True,
+    achievement_version_id="version-data",
+    language="en",
 )
-VERSION_FORMS = {
-    "plain": PLAIN_FORM,
-    "begun-before": replace(PLAIN_FORM, is_unsaved=True),
-    "outdated": replace(PLAIN_FORM, is_unsaved=True, is_outdated=True),
-    "staff": replace(PLAIN_FORM, is_known=False),
-}
 TEXTS = ("name", "description", "image_alt")
 FOUND = differences(
     Said(
@@ -127,6 +123,12 @@ FOUND = differences(
         NEW,
     ),
 )
+VERSION_FORMS = {
+    "plain": PLAIN_FORM,
+    "begun-before": replace(PLAIN_FORM, is_unsaved=True),
+    "outdated": replace(PLAIN_FORM, is_unsaved=True, is_outdated=True, beside=FOUND),
+    "staff": replace(PLAIN_FORM, is_known=False),
+}
 COMPARISON = Comparison(
     micromodule_id="micromodule-1",
     before=described(),
