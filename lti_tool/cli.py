@@ -27,6 +27,7 @@ from lti_tool.commands import (
     badges,
     courses,
     criteria,
+    currency,
     doctor,
     frameworks,
     health,
@@ -35,8 +36,8 @@ from lti_tool.commands import (
     milestones,
     people,
     records,
-    serving,
     reviews,
+    serving,
     staff,
     to_json,
 )
@@ -46,8 +47,8 @@ from lti_tool.platforms import PLATFORMS
 from lti_tool.services.inviting import LONGEST, USUAL
 from lti_tool.services.issuers import TOKEN_ALGORITHMS
 from lti_tool.settings import load_settings
-from lti_tool.web.record_files import FORMATS
 from lti_tool.store.reviews import CAUSES, STATUSES
+from lti_tool.web.record_files import FORMATS
 
 STAFF_ROLES = tuple(role.value for role in StaffRole)
 
@@ -469,12 +470,11 @@ def _add_badges(commands: Any) -> None:
     credentials.add("resume", badges.credentials_resume).add_argument("credential", metavar="CREDENTIAL")
     _add_frameworks(commands)
     _add_milestones(commands)
-    _add(commands, "verify", badges.verify).add_argument("source", metavar="FILE|URL|-")
     _add_reviews(commands)
     _add_currency(commands)
+    _add(commands, "verify", badges.verify).add_argument("source", metavar="FILE|URL|-")
 
 
-def _add_frameworks(commands: Any) -> None:
 def _add_currency(commands: Any) -> None:
     group = _Group(commands, "achievements", "When badges are looked at again, and who answers for them")
     stale = group.add("stale", currency.stale)
@@ -499,6 +499,7 @@ def _add_currency(commands: Any) -> None:
     reviewed.add_argument("--next", metavar="DAY", help="the next review (default: after its interval)")
 
 
+def _add_frameworks(commands: Any) -> None:
     group = _Group(commands, "frameworks", "Skills that badges can be aligned to")
     take = group.add("import", frameworks.import_)
     listed = group.add("list", frameworks.list_)
@@ -511,7 +512,6 @@ def _add_currency(commands: Any) -> None:
     removed.add_argument("framework", metavar="FRAMEWORK", help="an id, as in the list")
 
 
-def _add_milestones(commands: Any) -> None:
 def _add_reviews(commands: Any) -> None:
     group = _Group(commands, "reviews", "Badges whose facts changed after the award")
     listed = group.add("list", reviews.list_)
@@ -534,6 +534,7 @@ def _add_reviews(commands: Any) -> None:
     undone.add_argument("review", metavar="REVIEW", help="an id, as in the list")
 
 
+def _add_milestones(commands: Any) -> None:
     group = _Group(commands, "milestones", "Badges for what people completed in a whole organisation")
     listed = group.add("list", milestones.list_)
     decided = group.add("decide", milestones.decide)

@@ -291,17 +291,8 @@ class Currency:
         with self.database.write() as session:
             _row, care = self._held(session, staff, kind, id_, revision)
             store.note_review(care, actor=staff.actor, now=now, note=note, next_on=_day(next_on))
-            self._record(
-                session,
-                staff,
-                "currency.reviewed",
-                kind,
-                id_,
-                {
-                    "next_on": None if care.review_on is None else care.review_on.isoformat(),
-                    **({"note": note} if note else {}),
-                },
-            )
+            detail = {"next_on": _plain(care.review_on), **({"note": note} if note else {})}
+            self._record(session, staff, "currency.reviewed", kind, id_, detail)
 
     # -- parts
 

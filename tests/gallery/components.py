@@ -23,7 +23,7 @@ from lti_tool.web.next_steps import for_staff
 from lti_tool.web.pathway_map import draw
 from lti_tool.web.staff.gate import Typed
 from lti_tool.web.staff.issuers import ALGORITHMS, LIMITS
-from tests.unit.web import ending_views, milestone_views, pathway_views, version_views
+from tests.unit.web import currency_views, ending_views, milestone_views, pathway_views, version_views
 from tests.unit.web.detail_views import DETAILS
 from tests.unit.web.endorsement_views import ACCEPTED, IMPORTED, OFFERED
 from tests.unit.web.form_views import FORM
@@ -83,6 +83,8 @@ def show() -> str:
         endings=ending_views.ENDINGS.values(),
         ending_list=ending_views.LISTS["usual"],
         cards=milestone_views.CARDS,
+        care_page=currency_views.LISTS["usual"],
+        care=currency_views.SUBJECTS["reviewed"],
         place=version_views.OF_SECOND,
         newer=(
             earned(3, place=version_views.STAYS),

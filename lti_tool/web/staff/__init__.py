@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from flask import Flask
 
+from lti_tool.web import currency_words
 from lti_tool.web.staff import (
     catalogue,
     connections,
     corrections,
+    currency,
     endorsements,
     frameworks,
     gate,
@@ -34,6 +36,7 @@ for _room in (
     invitations,
     catalogue,
     milestones,
+    currency,
     corrections,
     versions,
     retroactive,
@@ -52,5 +55,6 @@ def register(app: Flask) -> None:
     """Mount every staff page, and the door to them inside the frame."""
     words.register(app)
     health_words.register(app)
+    currency_words.register(app)
     app.register_blueprint(gate.blueprint)
     app.register_blueprint(handover.blueprint)

@@ -30,7 +30,8 @@ def micromodule(micromodule_id: str) -> Response:
     organisation_id = current_staff().organisation_id
     view = current_tool().overview.micromodule(organisation_id, micromodule_id)
     awarding = current_tool().retroactive.newest(organisation_id, micromodule_id)
-    return page("micromodule", view=view, awarding=awarding)
+    care = current_tool().currency.one(current_staff(), "micromodule", micromodule_id)
+    return page("micromodule", view=view, awarding=awarding, care=care)
 
 
 @blueprint.post("/micromodules/<micromodule_id>/categories")

@@ -263,6 +263,7 @@ CONTROLS = {
         "/staff/issuers",
         "/staff/micromodules/",
         "/staff/milestones",
+        "/staff/currency",
         "/staff/categories",
         "/staff/frameworks",
         "/staff/organisation/palette",
@@ -352,6 +353,11 @@ def test_services_are_asked_for_ones_own_organisation(staff: FlaskClient, tool: 
     for name in ("every", "one", "dry_run"):
         read = getattr(tool.milestones, name)
         setattr(tool.milestones, name, noting(lambda staff, *_: staff.organisation_id, asked, read))
+    for name in ("page", "one"):
+        read = getattr(tool.currency, name)
+        setattr(tool.currency, name, noting(lambda staff, *_, **__: staff.organisation_id, asked, read))
+    read = tool.currency.count_stale
+    tool.currency.count_stale = noting(lambda organisation_id: organisation_id, asked, read)  # type: ignore[method-assign]
     for path in READ:
         staff.get(path)
     staff.get("/staff/audit.csv").get_data()
