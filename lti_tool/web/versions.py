@@ -17,7 +17,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from lti_tool.errors import Conflict, ErrorCode, NotAllowed, RequestInvalid
 from lti_tool.services.comparing import form_changes
 from lti_tool.services.editing import Refusal
-from lti_tool.services.form_problems import FormProblem, Problem
+from lti_tool.services.form_problems import Problem
 from lti_tool.services.micromodule_form import MicromoduleForm
 from lti_tool.services.next_version import WHATS_NEW_LENGTH, Answer, Comparison, VersionForm
 from lti_tool.services.versions import Versions
@@ -128,8 +128,7 @@ def press_button(desk: Desk) -> AnyResponse:
         keep(replace(shown, form=form))
         if revision not in ("", view.revision):
             # Nothing typed is lost: who goes on has seen what somebody published or corrected meanwhile.
-            problem = Problem("criteria", FormProblem.CHANGED_MEANWHILE)
-            answer = replace(shown, form=form, problems=(problem,), revision=view.revision)
+            answer = replace(shown, form=form, revision=view.revision)
             beside = form_changes(view.form, form, has_badge=view.has_badge)
             view = replace(view, is_outdated=True, beside=beside)
             return make_response(_form(desk, answer, view), 409)
