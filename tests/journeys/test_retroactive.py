@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
@@ -123,6 +124,7 @@ def test_a_teacher_switches_the_badge_on_and_those_who_finished_have_it(
     campus.take_quiz("bert", 88)
     campus.pass_time(minutes=10)
     campus.read_now()
+    assert "1 badge to look at again" not in teacher.launch(activity.id).words, "going is no news"
     assert campus.holders() == ["Ada Learner", "Bert Learner", "Carl Learner"]
     assert teacher.follow(teacher.launch(activity.id), "Next version").status == 200
 
@@ -214,4 +216,51 @@ def test_learners_neighbours_and_others_switch_nothing_on(sqlite_campus: Campus)
         assert owner.get(f"{TOOL_URL}/staff/micromodules/{'0' * 32}/badge{path}").status == 404
     with campus.tool.database.read() as session:
         assert session.scalars(select(VersionDraft)).all() == []
+    assert awards(campus) == {}
+
+
+def test_a_platform_that_is_down_and_a_deleted_column_keep_nobodys_badge(campus: Campus) -> None:
+    """What is awarded rests on what is recorded: nothing is asked of the platform meanwhile."""
+    activity = without_badge(campus)
+    for name in ("ada", "bert"):
+        campus.take_quiz(name, 90)
+    campus.read_now()
+    then = completions(campus)
+    assert len(then) == 2
+    teacher = campus.browser(campus.teacher)
+    dry = looked(teacher, teacher.follow(teacher.launch(activity.id), "Switch a badge on"))
+    for item in campus.evidence():
+        campus.lms.gradebook.delete_item(item)
+    campus.lms.chaos.switch_on("status", value=503)
+    # Pressed twice: the second is told how far it is.
+    begun = teacher.submit(dry, form="/badge/people")
+    twice = teacher.submit(dry, form="/badge/people")
+    assert "Awarding is about to begin." in twice.words
+    campus.run_jobs()
+    assert awards(campus) == then
+    assert "Everybody who completed it has been looked at." in teacher.get(begun.url, page=begun).words
+    campus.lms.chaos.calm()
+    campus.pass_time(hours=2)
+    assert awards(campus) == then
+    with campus.tool.database.read() as session:
+        assert len(session.scalars(select(Credential.document)).all()) == 2
+
+
+def test_a_teaching_assistant_switches_nothing_on(canvas_campus: Campus) -> None:
+    """Of Canvas; Moodle sends a non-editing teacher as Instructor, with nothing to tell the two apart."""
+    campus = canvas_campus
+    activity = without_badge(campus)
+    campus.take_quiz("ada", 80)
+    campus.read_now()
+    teacher, tutor = campus.browser(campus.teacher), campus.browser(campus.tutor)
+    dry = looked(teacher, teacher.follow(teacher.launch(activity.id), "Switch a badge on"))
+    shown = tutor.launch(activity.id)
+    assert "Switch a badge on" not in shown.words
+    theirs = "/".join(shown.url.split("/")[:5])
+    address = theirs + dry.url.partition("/course/")[1] + dry.url.partition("/course/")[2]
+    assert tutor.get(address, page=shown).status == 403
+    assert tutor.get(f"{address}.csv", page=shown).status == 403
+    forged = replace(dry.form("/badge/people"), action=address)
+    assert tutor.submit(shown, form=forged).status in (400, 403)
+    campus.run_jobs()
     assert awards(campus) == {}
