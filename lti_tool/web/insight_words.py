@@ -127,7 +127,7 @@ def standing_words() -> dict[str, str]:
     """What a matrix can be narrowed to."""
     return {
         Standing.EARNED.value: _("Earned"),
-        Standing.REVIEW.value: _("Please review"),
+        Standing.REVIEW.value: _("Results changed"),
         Standing.WAITING.value: _("Waiting"),
         Standing.NOT_YET.value: _("Not yet"),
         Standing.NO_DATA.value: _("No data yet"),

@@ -56,7 +56,7 @@ def verdict_word(verdict: Verdict | str, state: State | str) -> str:
     if verdict in (Verdict.HELD, Verdict.AWARD):
         return _("Earned")
     if verdict is Verdict.REVIEW:
-        return _("Please review")
+        return _("Results changed")
     if verdict is Verdict.UNPROVED:
         return _("Waiting")
     if verdict is Verdict.EXCLUDED:

@@ -350,6 +350,7 @@ def learner(number: int, verdict: Verdict, value: str | None, **changes: Any) ->
     return replace(plain, **changes)
 
 
+REVOKED_SINCE = learner(8, Verdict.REVIEW, "10", is_revoked=True, badge_state=BadgeState.REVOKED)
 LEARNERS = (
     learner(0, Verdict.HELD, "90"),
     learner(1, Verdict.NOT_YET, "40"),
@@ -450,7 +451,7 @@ def mixed(
 
 ATTEST = column("waiting", line_item_id="column-2", evidence_key="essay", tag=Channel.ATTEST, label="Essay")
 COURSES = {
-    "reviews": course(placement(column()), reviews=12, spared=2),
+    "reviews": course(placement(column(), rows=(*LEARNERS, REVOKED_SINCE)), reviews=12, spared=2),
     "usual": course(),
     "first-run": course(placement(column("not_created"), rows=(), counts={}), roster_read_at=None),
     "waiting": course(placement(column("waiting"), ATTEST, rows=LEARNERS[1:3])),

@@ -19,6 +19,12 @@ def course_words(member: FlaskClient, tool: Sample, state: str) -> str:
     return " ".join(page.get_text(" ").split())
 
 
+def test_a_revoked_badge_does_not_stay(member: FlaskClient, tool: Sample) -> None:
+    words = course_words(member, tool, "reviews")
+    assert words.count("the badge stays.") == 1
+    assert "Results changed Grades changed after the award; the badge stays." in words
+
+
 def test_a_draft_is_set_up_in_the_order_of_its_steps(member: FlaskClient, tool: Sample) -> None:
     words = course_words(member, tool, "draft-begun")
     steps = ("Quiz 1 Formula", "Restrict “Forum and page”", "Publish")
