@@ -176,6 +176,22 @@ class Moodle(Platform):
             "lib/grade/grade_item.php rescale_grades_keep_percentage",
         ),
         Quirk(
+            "moodle-mirror-same-result",
+            "Moodle",
+            _SEEN,
+            "A calculated column keeps the date of a grade when the activity is graded anew with the same "
+            "result, so nothing tells a new attempt from the former one.",
+            "lib/grade/grade_item.php use_formula",
+        ),
+        Quirk(
+            "moodle-unenrolled-grades",
+            "Moodle",
+            _SEEN,
+            "Whoever is unenrolled loses all grades of the course at once, and does not have them again "
+            "after coming back.",
+            "lib/gradelib.php grade_user_unenrol",
+        ),
+        Quirk(
             "moodle-formula-separators",
             "Moodle",
             _SEEN,

@@ -69,6 +69,8 @@ class RuleLink:
 def next_step(finding: Finding, voice: Voice) -> str:
     """What the reader can do about a rule that is not met; one sentence, perhaps two."""
     leaf, learner = finding.criterion, voice is Voice.LEARNER
+    if finding.reason is Reason.TOO_EARLY and isinstance(leaf, ScoreAtLeast):
+        return _("Only what is done within these dates counts. The same result once more may not be noticed.")
     if finding.reason in (Reason.TOO_EARLY, Reason.TOO_LATE):
         return _("Only what is done within these dates counts.")
     if finding.reason is Reason.DATE_UNKNOWN:

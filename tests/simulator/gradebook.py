@@ -134,6 +134,11 @@ class Gradebook:
         for item in self.of_course(course_id):
             self._rows[item.id].clear()
 
+    def forget(self, course_id: int, user_id: int) -> None:
+        """Delete somebody's grades of a course."""
+        for item in self.of_course(course_id):
+            self._rows[item.id].pop(user_id, None)
+
     def of_course(self, course_id: int) -> list[GradeItem]:
         """The course's columns without its total, in gradebook order."""
         return [item for item in self.items.values() if item.course_id == course_id and item.kind != "course"]

@@ -1,5 +1,7 @@
 """Gradebook behaviour that a badge tool lives on: mirrors, overrides, maxima (MOODLE.md §6, §7A)."""
 
+from datetime import timedelta
+
 import pytest
 
 from tests.integration.simulator.conftest import LMS_URL, Site
@@ -38,6 +40,32 @@ def test_a_mirror_follows_a_teachers_override_of_the_native_grade(site: Site) ->
     site.lms.set_grade(site.users["student2"], quiz, 77)
     site.lms.take_quiz(site.users["student2"], site.quiz1, 100)
     assert site.scores_by_user(mirror.id)["6"] == 77
+
+
+def test_a_mirror_does_not_date_the_same_result_anew(site: Site) -> None:
+    mirror = _mirror(site)
+    student = site.users["student1"]
+
+    def date() -> object:
+        return site.lms.gradebook.rows(mirror)[0].modified_at
+
+    site.lms.take_quiz(student, site.quiz1, 80)
+    first = date()
+    site.clock.now += timedelta(days=1)
+    site.lms.take_quiz(student, site.quiz1, 80)
+    assert date() == first
+    site.lms.take_quiz(student, site.quiz1, 90)
+    assert date() == site.clock.now
+
+
+def test_who_is_unenrolled_loses_their_grades(site: Site) -> None:
+    mirror = _mirror(site)
+    _native(site)
+    student = site.users["student1"]
+    site.lms.unenrol(student, site.course)
+    assert "5" not in site.scores_by_user(mirror.id)
+    site.lms.enrol(student, site.course)
+    assert site.scores_by_user(mirror.id) == {"6": 50, "7": 0, "9": 100}
 
 
 def test_a_missing_input_counts_zero_and_no_input_gives_no_grade(site: Site) -> None:

@@ -180,6 +180,12 @@ class Moodle(Lms):
             course.is_regrade_shown = course.is_regrade_shown or form.is_graded
             return activity
 
+    def unenrol(self, user: User, course: Course) -> None:
+        """The grades go along."""
+        with self.lock:
+            super().unenrol(user, course)
+            self.gradebook.forget(course.id, user.id)
+
     def launch_url(self, activity: Activity) -> str:
         tool = self.tools[activity.tool_type_id or 0]
         return activity.url or tool.url

@@ -496,6 +496,18 @@ TRAITS: tuple[AnyTrait, ...] = (
         "test_gradebook::test_a_score_posted_to_a_mirror_overrides_it_for_good",
     ),
     Trait(
+        "same result in a mirror",
+        "A new attempt with the same result leaves the date of a calculated column as it was",
+        "S; lib/grade/grade_item.php use_formula",
+        "test_gradebook::test_a_mirror_does_not_date_the_same_result_anew",
+    ),
+    Trait(
+        "grades of who is unenrolled",
+        "Unenrolling deletes the learner's grades of the course; coming back does not bring them back",
+        "S; lib/enrollib.php unenrol_user, lib/gradelib.php grade_user_unenrol",
+        "test_gradebook::test_who_is_unenrolled_loses_their_grades",
+    ),
+    Trait(
         "course total",
         "Every AGS-created column counts in the course total until its weight is 0",
         "MOODLE.md §7A",

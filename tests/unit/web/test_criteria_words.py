@@ -355,6 +355,13 @@ def test_what_was_done_outside_the_dates_says_so(since: datetime | None, reason:
     assert words.steps(finding) == (0, 1)
 
 
+def test_a_result_before_the_dates_says_that_the_same_one_may_look_like_it() -> None:
+    window = Within(QUIZ, MARCH, END)
+    before = evaluate(window, Evidence({"quiz-1": score("80")._replace(graded_at=MARCH - timedelta(days=1))}))
+    said = words.explain(before, LEARNER).parts[0]
+    assert said.next_step.endswith("The same result once more may not be noticed.")
+
+
 def test_nothing_is_asked_for_that_no_longer_matters() -> None:
     finding = evaluate(AnyOf((QUIZ, TALK)), Evidence({"quiz-1": score("80")}, {"talk": Fact(False)}))
     said = words.explain(finding, LEARNER)
