@@ -32,6 +32,7 @@ from lti_tool.store import (
     milestones,
     organisations,
     oversight,
+    versions,
 )
 from lti_tool.store import registrations as store
 from lti_tool.store.audit import ACTION_LENGTH, ACTOR_LENGTH, EventFilter
@@ -334,16 +335,19 @@ class Administering:
             belongs to its categories again, and what is put aside may have been the other choice.
         """
         staff.require(Permission.EDIT_MICROMODULES)
-        with self.database.write() as session, refuse_new_circles(session, staff.organisation_id):
-            self._own_micromodule(session, staff, micromodule_id)
-            milestone_dues.unsettle(session, staff.organisation_id)
-            # Not before: whoever decided about milestones meanwhile did so before it.
-            now = self.clock()
-            catalogue.set_archived(
-                session, staff.organisation_id, micromodule_id, now if is_archived else None
-            )
-            action = "micromodule.archived" if is_archived else "micromodule.restored"
-            self._record(session, staff, action, "micromodule", micromodule_id)
+        with self.database.write() as session:
+            # In everybody's order: whoever publishes its next version locks it before the organisation.
+            versions.lock(session, staff.organisation_id, micromodule_id)
+            with refuse_new_circles(session, staff.organisation_id):
+                self._own_micromodule(session, staff, micromodule_id)
+                milestone_dues.unsettle(session, staff.organisation_id)
+                # Not before: whoever decided about milestones meanwhile did so before it.
+                now = self.clock()
+                catalogue.set_archived(
+                    session, staff.organisation_id, micromodule_id, now if is_archived else None
+                )
+                action = "micromodule.archived" if is_archived else "micromodule.restored"
+                self._record(session, staff, action, "micromodule", micromodule_id)
 
     def _own_micromodule(self, session: Session, staff: Acting, micromodule_id: str) -> None:
         if catalogue.micromodule(session, staff.organisation_id, micromodule_id) is None:

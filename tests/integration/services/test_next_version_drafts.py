@@ -17,8 +17,9 @@ from lti_tool.services.correcting import Correcting
 from lti_tool.services.form_problems import FormProblem
 from lti_tool.services.next_version import Answer
 from lti_tool.services.staffing import Operator
-from lti_tool.store import bindings, tables, versions
+from lti_tool.store import bindings, organisations, tables, versions
 from tests.factories import NOW
+from tests.integration.services.office import Office
 from tests.integration.services.school import School
 from tests.integration.services.test_versions import ARTWORK, Desk, also_in, desk, narrate, problems_of
 
@@ -219,6 +220,31 @@ def _waits_for_a_lock(one: Desk, thread: threading.Thread) -> bool:
             if session.scalar(sa.text(f"SELECT count(*) FROM pg_stat_activity WHERE {waiting}")):
                 return True
     return False
+
+
+def test_putting_a_micromodule_aside_during_a_publication_waits_and_holds_nothing_up(school: School) -> None:
+    """Publishing locks the micromodule, and the organisation before it looks for circles."""
+    one = desk(school)
+    if school.database.dialect != "postgresql":
+        pytest.skip("SQLite has one writer")
+    office = Office(school.database, school.keys_dir)
+    organisation_id = one.course.organisation_id
+    failed: list[Exception] = []
+
+    def put_aside() -> None:
+        try:
+            office.administering.archive_micromodule(Operator(organisation_id), one.micromodule_id, True)
+        except Exception as error:
+            failed.append(error)
+
+    archiving = threading.Thread(target=put_aside)
+    with school.database.write() as session:
+        versions.lock(session, organisation_id, one.micromodule_id)
+        archiving.start()
+        assert _waits_for_a_lock(one, archiving)
+        organisations.lock(session, organisation_id)
+    archiving.join()
+    assert failed == []
 
 
 def test_a_correction_during_a_publication_waits_and_holds_nothing_up(school: School) -> None:
