@@ -186,6 +186,7 @@ class Progression(RuleBasedStateMachine):
             tables.Membership.context_id == course.context_id,
             tables.Membership.learner_id == learner_id,
             is_active=pair not in self.left,
+            left_at=self.school.clock() if pair in self.left else None,
         )
 
     @rule(data=st.data())
@@ -293,6 +294,20 @@ class Progression(RuleBasedStateMachine):
             if reviews.carry_out(review_id):
                 (review,) = self.school.rows(tables.Review, tables.Review.id == review_id)
                 self.revoked.add(review.award_id)
+                self.check_ground(review)
+
+    def check_ground(self, review: tables.Review) -> None:
+        """Nothing is revoked whose facts are good by now, as far as they were read."""
+        (then,) = self.school.rows(tables.Decision, tables.Decision.id == review.decision_then_id)
+        latest = self.school.rows(
+            tables.Decision,
+            tables.Decision.placement_id == then.placement_id,
+            tables.Decision.learner_id == review.learner_id,
+            tables.Decision.micromodule_version_id == then.micromodule_version_id,
+            tables.Decision.is_latest.is_(True),
+        )
+        has_left = (review.context_id, review.learner_id) in self.left
+        assert has_left or not any(one.state == "met" for one in latest)
 
     @rule(is_kept=st.booleans())
     def review(self, is_kept: bool) -> None:

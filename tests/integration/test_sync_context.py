@@ -149,10 +149,13 @@ def test_a_complete_roster_marks_who_is_gone(world):
     run = world.sync()
     assert run.counts["left"] == 1
     assert {sub: m.is_active for sub, m in world.members().items()} == {"1": True, "2": True, "3": False}
+    left_at = {sub: m.left_at for sub, m in world.members().items()}
+    assert left_at == {"1": None, "2": None, "3": world.clock()}
     world.book.enrol(3)
     world.clock.forward(minutes=5)
     world.sync()
     assert world.members()["3"].is_active, "and comes back"
+    assert world.members()["3"].left_at is None
 
 
 def test_one_who_goes_as_another_comes_is_gone_from_roster_and_column(world):

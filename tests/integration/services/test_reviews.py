@@ -633,3 +633,25 @@ def test_the_learner_leaves_nothing_behind_when_erased(school: School) -> None:
         privacy.erase(session, of.learners[0], school.clock())
     left = of.only()
     assert (left.learner_id, left.decided_by) == (of.learners[1], "learner:")
+
+
+# -- how much it costs
+
+
+def test_pages_of_many_reviews_ask_no_more_than_of_few(school: School) -> None:
+    counted = {}
+    for size in (2, 40):
+        of = a_class(school, learners=size)
+        school.change(
+            tables.Result, tables.Result.learner_id.in_(of.learners), score=10
+        )  # of everybody at once
+        of.decide()
+        reviews = [one for one in of.all() if one.learner_id in of.learners]
+        assert len(reviews) == size
+        with school.database.statements() as statements:
+            assert of.reviews.listed(of.teacher(), ALL).page.total == size
+            of.reviews.plan(of.teacher(), [one.id for one in reviews])
+            of.reviews.view(of.teacher(), reviews[0].id)
+            of.doubting.look(of.course.organisation_id, of.course.context_id)
+        counted[size] = len([one for one in statements if not one.startswith("BEGIN")])
+    assert counted[2] == counted[40] <= 16

@@ -196,11 +196,12 @@ def test_visits_are_noted_once_a_minute(small: World) -> None:
 
 def test_somebody_who_was_missing_from_the_roster_is_back_at_once(small: World) -> None:
     small.accept()
-    small.change(tables.Membership, is_active=False)
+    small.change(tables.Membership, is_active=False, left_at=NOW)
     small.clock.move(seconds=1)
     small.accept()
     membership = small.row(tables.Membership)
     assert membership.is_active
+    assert membership.left_at is None
     assert membership.seen_at == NOW + timedelta(seconds=1)
 
 
