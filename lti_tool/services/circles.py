@@ -134,13 +134,15 @@ def check_saved(session: Session, organisation_id: str, step: str, criterion: Cr
     check_circle(session, organisation_id, step, criterion)
 
 
-def refuse_published_circle(session: Session, organisation_id: str, step: str) -> None:
-    """Refuse to publish what stands in a circle that was saved before circles were refused.
+def refuse_published_circle(session: Session, organisation_id: str, step: str, criterion: Criterion) -> None:
+    """Refuse to publish what stands in a circle: one that was saved before circles were refused, or that a
+    draft of a former version would close.
 
+    :param criterion: what is published asks for.
     :raises Conflict: ``pathway_circle``; ``names`` are the steps around.
     """
     organisations.lock(session, organisation_id)
-    _refuse(circle_of(session, organisation_id, step))
+    _refuse(circle_of(session, organisation_id, step, criterion))
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from lti_tool.store import step_needs
 from lti_tool.store.database import Database
 from lti_tool.store.pathways import Had, StepRow
 
-SHOWN: Final = 200
+SHOWN: Final = 100
 """Steps of a way that a page names."""
 
 

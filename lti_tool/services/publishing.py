@@ -73,7 +73,8 @@ class Publishing:
             if seen and asked is not None and mark_of(parse_criteria(asked)) != seen:
                 raise Conflict(ErrorCode.CONFLICT, f"criteria of {placement_id} were changed meanwhile")
             if draft is not None and draft.status == "draft":
-                refuse_published_circle(writing, organisation_id, draft.micromodule_id)
+                criterion = parse_criteria(draft.criteria)
+                refuse_published_circle(writing, organisation_id, draft.micromodule_id, criterion)
             is_new = placements.publish(
                 writing, organisation_id, context_id, placement_id, session.learner_id, now
             )

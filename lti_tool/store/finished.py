@@ -60,7 +60,7 @@ def without_badge(session: Session, organisation_id: str, learner_id: str) -> tu
         .order_by(Completion.met_at, Completion.id)
     )
     first: dict[str, FinishedRow | None] = {}
-    for *said, achievement_version_id in rows:
-        row = FinishedRow(*said)
-        first.setdefault(row.micromodule_id, None if achievement_version_id else row)
+    for row in rows:
+        finished = FinishedRow(row.micromodule_id, row.name, row.met_at, row.title)
+        first.setdefault(finished.micromodule_id, None if row.achievement_version_id else finished)
     return tuple(reversed([row for row in first.values() if row is not None]))

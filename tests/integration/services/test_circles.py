@@ -183,6 +183,31 @@ def test_a_circle_from_before_is_not_published(school: School) -> None:
     assert publish(school, course, behind.placement_id)
 
 
+def test_a_draft_of_a_former_version_closes_no_circle_either(school: School) -> None:
+    """Placed from a page that stood open while the next version was published."""
+    one = desk(school)
+    other = beside(school, one, Completed(one.micromodule_id, "One"))
+    draft = factories.placed(school.database, one.course, status="draft")
+    with school.database.write() as session:
+        old = tables.MicromoduleVersion(
+            organisation_id=one.course.organisation_id,
+            micromodule_id=one.micromodule_id,
+            number=0,
+            name="As it was",
+            description="",
+            skills=[],
+            criteria=dump_criteria(Completed(other.micromodule_id, "Other")),
+            created_at=factories.NOW,
+        )
+        session.add(old)
+        session.flush()
+        old_id = old.id
+    school.change(tables.Placement, tables.Placement.id == draft.placement_id, micromodule_version_id=old_id)
+    with pytest.raises(Conflict) as refused:
+        publish(school, one.course, draft.placement_id)
+    assert refused.value.code is ErrorCode.PATHWAY_CIRCLE
+
+
 def test_who_may_not_see_a_draft_learns_nothing_of_circles(small_school: School) -> None:
     course = small_school.course()
     placed = factories.placed(small_school.database, course, status="draft")

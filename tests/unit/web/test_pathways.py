@@ -8,11 +8,12 @@ from bs4 import BeautifulSoup
 from flask import Flask
 from flask.testing import FlaskClient
 
+from lti_tool.domain.pathways import Standing
 from lti_tool.errors import Conflict, ErrorCode, NotFound
-from lti_tool.services.pathways import StepNeed
+from lti_tool.services.pathways import SHOWN, PathView, StepNeed
 from lti_tool.web.form_words import circle_sentence
 from lti_tool.web.pathway_map import ABREAST, HEIGHT, LINE, WIDTH, draw, in_lines
-from tests.unit.web.pathway_views import AROUND, PATHS, USUAL, WALLETS
+from tests.unit.web.pathway_views import AROUND, PATHS, USUAL, WALLETS, need, row, step
 from tests.unit.web.sample_views import visitor
 from tests.unit.web.samples import Sample
 
@@ -187,6 +188,23 @@ def test_a_badge_that_is_over_is_said_to_be_and_what_is_gone_leads_nowhere(
     assert not gone.select("a")
     ids = {one["id"] for one in shown.select("[id]")}
     assert all(str(link["href"])[1:] in ids for link in shown.select(".pathway-needs a"))
+
+
+def test_a_page_of_as_many_steps_as_are_shown_stays_small(member: FlaskClient, tool: Sample) -> None:
+    rows = [row(f"Step {number} of a very long way through everything") for number in range(SHOWN)]
+    tool.path_view = PathView(
+        rows[-1],
+        tuple(
+            step(one, Standing.LATER, number, *(need(before) for before in rows[max(0, number - 4) : number]))
+            for number, one in enumerate(rows)
+        ),
+        tuple(row(f"Opened {number}") for number in range(500)),
+        is_personal=True,
+        total=10_000,
+    )
+    answer = member.get(PATH)
+    assert len(answer.data) < 400_000
+    assert "and 450 more" in answer.text
 
 
 def test_rows_are_no_wider_than_a_page() -> None:
