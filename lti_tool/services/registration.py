@@ -6,10 +6,8 @@ here. Doing the same twice is harmless, so that a registration can live in a dep
 
 from __future__ import annotations
 
-import json
 import threading
-import tomllib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -26,8 +24,8 @@ from lti_tool.domain.registrations import (
 )
 from lti_tool.domain.staff import StaffRole
 from lti_tool.errors import Conflict, ErrorCode, NotFound, RequestInvalid
-from lti_tool.lti.claims import ID_LENGTH, http_url, identifier, origin_of
-from lti_tool.platforms import PLATFORMS, SHARED_BY_INSTITUTIONS, platform_for
+from lti_tool.platforms import SHARED_BY_INSTITUTIONS, platform_for
+from lti_tool.services.registration_checks import entry_problems, invalid, problems_of, read_entries
 from lti_tool.store import audit, invitations
 from lti_tool.store import registrations as store
 from lti_tool.store.database import Database
@@ -36,7 +34,6 @@ from lti_tool.store.registrations import OrganisationView
 REMEMBERED_FOR: Final = timedelta(seconds=10)
 """How long a login may use a registration without asking the database. Accepting a launch always asks, so
 one that was disabled lets nobody in for even that long."""
-_URLS: Final = ("auth_url", "token_url", "jwks_url")
 _SHARED: Final = (
     "auth_url",
     "jwks_url",
@@ -45,7 +42,6 @@ _SHARED: Final = (
     "approves_deployments",
     "allows_anonymous",
 )
-_LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,9 +182,9 @@ class Registrations:
             "frame_origins": None if frame_origins is None else list(frame_origins),
         }
         given |= {key: value for key, value in optional.items() if value is not None}
-        problems = _problems(given, deployments)
+        problems = problems_of(given, deployments)
         if problems:
-            raise _invalid(problems)
+            raise invalid(problems)
         now = self.clock()
         with self.database.write() as session:
             known = _only(store.find_registrations(session, issuer, client_id))
@@ -204,7 +200,7 @@ class Registrations:
                 given.pop("name", None)
                 problems = _problems_of_sharing(known, given, deployments)
                 if problems:
-                    raise _invalid(problems)
+                    raise invalid(problems)
             else:
                 given["default_organisation_id"] = owner_id
             if approve:
@@ -323,9 +319,9 @@ class Registrations:
         """
         addresses = {"token_url": token_url, "frame_origins": frame_origins}
         said = {name: value for name, value in addresses.items() if value is not None}
-        problems = _problems(said, [id_on_platform])
+        problems = problems_of(said, [id_on_platform])
         if problems:
-            raise _invalid(problems)
+            raise invalid(problems)
         now = self.clock()
         with self.database.write() as session:
             registration = store.registration(session, registration_id)
@@ -346,7 +342,7 @@ class Registrations:
             store.approve_deployment(session, deployment.id, owner_id, now, by_operator=True)
             approved = store.deployment(session, deployment.id)
             if approved is None or not has_token_url(registration, approved):
-                raise _invalid(
+                raise invalid(
                     ["token_url: another institution shares this registration; give this one's own"]
                 )
             self._record(
@@ -377,14 +373,14 @@ class Registrations:
         :param path: TOML or JSON: a list ``registrations`` of tables with the names of :meth:`add`.
         :raises RequestInvalid: REGISTRATION_INVALID with every problem in ``problems``.
         """
-        entries = _read_entries(path)
+        entries = read_entries(path)
         problems = [
             f"registration {number}: {problem}"
             for number, entry in enumerate(entries, 1)
-            for problem in _entry_problems(entry)
+            for problem in entry_problems(entry)
         ]
         if problems:
-            raise _invalid(problems)
+            raise invalid(problems)
         return tuple(self.add(**entry, actor=actor) for entry in entries)
 
     # -- organisations
@@ -411,7 +407,7 @@ class Registrations:
                 return there[0]
             name = instead if there else "Organisation"
             if there and store.find_organisation(session, name) is not None:
-                raise _invalid([f"organisation: there are several, one called {name!r} too; say which"])
+                raise invalid([f"organisation: there are several, one called {name!r} too; say which"])
         cleaned = " ".join(name.split())
         if not cleaned or len(cleaned) > 200:
             raise RequestInvalid(
@@ -469,7 +465,7 @@ def _host(issuer: str) -> str:
 def _require_known_owner(product: str, deployment: DeploymentView) -> None:
     """Refuse to guess whose a new deployment is: its people would become another institution's."""
     if product in SHARED_BY_INSTITUTIONS and deployment.organisation_id is None:
-        raise _invalid(
+        raise invalid(
             [f"organisation: say whose deployment {deployment.id_on_platform} is; institutions can share it"]
         )
 
@@ -504,105 +500,5 @@ def _problems_of_sharing(
     return problems
 
 
-def _invalid(problems: Sequence[str]) -> RequestInvalid:
-    return RequestInvalid(ErrorCode.REGISTRATION_INVALID, "; ".join(problems), problems=tuple(problems))
-
-
 def _only(found: Sequence[RegistrationView]) -> RegistrationView | None:
     return found[0] if len(found) == 1 else None
-
-
-def _problems(given: Mapping[str, Any], deployment_ids: Iterable[str]) -> list[str]:
-    """What is wrong with a registration, all of it."""
-    problems = [
-        f"{name}: an https URL is needed (http only on this machine)"
-        for name in ("issuer", *_URLS)
-        if name in given and not _is_endpoint(given[name])
-    ]
-    if "client_id" in given and not _is_identifier(given["client_id"]):
-        problems.append("client_id: 1 to 255 ASCII characters")
-    if "product" in given and given["product"] not in PLATFORMS:
-        problems.append(f"product: one of {', '.join(sorted(PLATFORMS))}")
-    name = given.get("name", "LMS")
-    if not isinstance(name, str) or not 0 < len(name.strip()) <= 200:
-        problems.append("name: 1 to 200 characters")
-    audience = given.get("token_audience", "x")
-    if not isinstance(audience, str) or not 0 < len(audience) <= 2000:
-        problems.append("token_audience: 1 to 2000 characters")
-    if any(
-        not isinstance(origin, str) or origin_of(origin) != origin
-        for origin in given.get("frame_origins", ())
-    ):
-        problems.append("frame_origins: origins such as https://lms.example, without a path")
-    if any(not _is_identifier(each) for each in deployment_ids):
-        problems.append("deployments: 1 to 255 ASCII characters each")
-    return problems
-
-
-def _is_identifier(value: object) -> bool:
-    if not isinstance(value, str) or not 0 < len(value) <= ID_LENGTH:
-        return False
-    return value.isascii() and value.isprintable() and identifier(value, "id") == value
-
-
-def _is_endpoint(value: object) -> bool:
-    if http_url(value) is None:
-        return False
-    parts = urlsplit(str(value))
-    host = parts.hostname or ""
-    return parts.scheme == "https" or host in _LOOPBACK or host.endswith(".localhost")
-
-
-_ENTRY: Final[dict[str, type | tuple[type, ...]]] = {
-    "issuer": str,
-    "client_id": str,
-    "auth_url": str,
-    "token_url": str,
-    "jwks_url": str,
-    "name": str,
-    "product": str,
-    "token_audience": str,
-    "deployments": list,
-    "organisation": str,
-    "approve": bool,
-    "approves_deployments": bool,
-    "allows_anonymous": bool,
-    "frame_origins": list,
-}
-_REQUIRED: Final = ("issuer", "client_id", *_URLS)
-
-
-def _read_entries(path: Path) -> list[Any]:
-    try:
-        text = path.read_text(encoding="utf-8")
-        document = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-    except OSError as error:
-        problem = f"{path.name} cannot be read: {error.strerror or type(error).__name__}"
-        raise RequestInvalid(ErrorCode.REGISTRATION_INVALID, problem) from error
-    except (ValueError, RecursionError) as error:
-        raise RequestInvalid(
-            ErrorCode.REGISTRATION_INVALID,
-            f"{path.name} cannot be read: {error}",
-            problems=("the file is neither TOML nor JSON",),
-        ) from error
-    entries = document.get("registrations") if isinstance(document, dict) else None
-    if not isinstance(entries, list) or not entries:
-        raise RequestInvalid(
-            ErrorCode.REGISTRATION_INVALID,
-            f"{path.name} has no list of registrations",
-            problems=('"registrations": a list of tables is needed',),
-        )
-    return entries
-
-
-def _entry_problems(entry: Any) -> list[str]:
-    if not isinstance(entry, dict):
-        return ["a table is needed"]
-    problems = [f"{name}: is no setting of a registration" for name in sorted(entry.keys() - _ENTRY.keys())]
-    problems += [f"{name}: is missing" for name in _REQUIRED if name not in entry]
-    problems += [
-        f"{name}: has the wrong type"
-        for name, expected in _ENTRY.items()
-        if name in entry and not isinstance(entry[name], expected)
-    ]
-    return problems or _problems(entry, entry.get("deployments", ()))
