@@ -136,7 +136,8 @@ def read_people(
     completed: dict[str, int] = {}
     for done in store.completions(session, organisation_id, everybody):
         completed[done.learner_id] = completed.get(done.learner_id, 0) + done.rows
-        learn(done.learner_id, f"{_COMPLETED}{done.micromodule_id}", Fact(holds=True, since=done.met_at))
+        if done.met_at is not None:
+            learn(done.learner_id, f"{_COMPLETED}{done.micromodule_id}", Fact(holds=True, since=done.met_at))
     achievement_ids = sorted({leaf.achievement_id for leaf in asked if isinstance(leaf, HoldsAchievement)})
     held = facts.holdings(session, organisation_id, achievement_ids, everybody, now)
     for achievement_id, rows in held.items():

@@ -32,7 +32,7 @@ ROWS: Final = 12
 FIRST_ROWS: Final = 3
 MOST: Final = 999
 """Micromodules that a rule asks for at most."""
-ALL, ANY, SOME = WAYS = ("all", "any", "some")
+ALL, ANY, AT_LEAST = WAYS = ("all", "any", "at_least")
 ORGANISATION: Final = "organisation"
 CATEGORY, COMPLETED, HOLDS = KINDS = ("category", "completed", "holds")
 
@@ -54,7 +54,7 @@ class Rules:
     rules: tuple[Rule, ...] = ()
     way: str = ALL
     needed: str = ""
-    """How many, of the way ``some``."""
+    """How many, of the way ``at_least``."""
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, str]) -> Rules:
@@ -139,7 +139,7 @@ def _problems(rules: Rules, known: Choices) -> Iterator[Problem]:
                 yield Problem(f"rule-{number}-count", FormProblem.OUT_OF_RANGE, {"low": 1, "high": high})
     if rules.way not in WAYS:
         yield Problem("way", FormProblem.UNKNOWN_CHOICE)
-    elif rules.way == SOME and not _is_whole(rules.needed, len(rules.rules)):
+    elif rules.way == AT_LEAST and not _is_whole(rules.needed, len(rules.rules)):
         yield Problem("needed", FormProblem.OUT_OF_RANGE, {"low": 1, "high": max(1, len(rules.rules))})
 
 
@@ -170,7 +170,7 @@ def rules_of(criterion: Criterion) -> Rules | None:
         parts = criterion.parts
         way = ALL if isinstance(criterion, AllOf) else ANY
         if isinstance(criterion, AtLeast):
-            way, needed = SOME, str(criterion.count)
+            way, needed = AT_LEAST, str(criterion.count)
     found = [_rule(part) for part in parts]
     rules = tuple(rule for rule in found if rule is not None)
     if len(rules) < len(found) or not 0 < len(rules) <= ROWS or len(set(rules)) < len(rules):

@@ -184,10 +184,10 @@ class MilestoneVersions:
         staff.require(Permission.EDIT_MICROMODULES)
         check_form(answer.problems(self.clock(), has_badge=True))
         with self.database.write() as session:
+            organisations.lock(session, staff.organisation_id)
             row = store.hold(session, staff.organisation_id, milestone_id)
             if row is None:
                 raise NotFound(ErrorCode.NOT_FOUND, f"milestone {milestone_id}")
-            organisations.lock(session, staff.organisation_id)
             view = _active(session, staff, milestone_id)
             # Whoever decides about the version before is done first; whoever comes later sees the new one.
             store.lock(session, staff.organisation_id, [view.version_id])

@@ -352,6 +352,7 @@ class Milestones:
         """
         staff.require(Permission.EDIT_MICROMODULES)
         with self.database.write() as session:
+            organisations.lock(session, staff.organisation_id)
             row = _held(session, staff, milestone_id, "draft")
             view = _own(session, staff, milestone_id)
             described = describe(
@@ -383,11 +384,11 @@ class Milestones:
         staff.require(Permission.EDIT_MICROMODULES)
         now = self.clock()
         with self.database.write() as session:
+            # Nobody sorts micromodules before the end of the transaction.
+            organisations.lock(session, staff.organisation_id)
             row = _held(session, staff, milestone_id, "draft", "active")
             if row.status == "active":
                 return
-            # Nobody sorts micromodules before the end of the transaction.
-            organisations.lock(session, staff.organisation_id)
             view = _own(session, staff, milestone_id)
             # A category may have got another content since it was described.
             described = describe(

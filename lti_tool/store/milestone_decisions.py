@@ -19,6 +19,7 @@ from lti_tool.store.staging import chunks
 from lti_tool.store.tables import (
     Award,
     Completion,
+    Credential,
     Learner,
     Micromodule,
     MicromoduleCategory,
@@ -55,7 +56,8 @@ class Completed(NamedTuple):
 
     learner_id: str
     micromodule_id: str
-    met_at: datetime
+    met_at: datetime | None
+    """``None`` where the badge of each completion was revoked: it was not met after all."""
     rows: int
     """How many completions say so: one for each version that was completed."""
 
@@ -66,18 +68,27 @@ def completions(session: Session, organisation_id: str, learner_ids: Sequence[st
         sa.select(
             Completion.learner_id,
             MicromoduleVersion.micromodule_id,
-            sa.func.min(Completion.met_at),
+            _met_at,
             sa.func.count(),
         )
         .join(MicromoduleVersion, MicromoduleVersion.id == Completion.micromodule_version_id)
+        .outerjoin(
+            Award,
+            (Award.achievement_version_id == MicromoduleVersion.achievement_version_id)
+            & (Award.learner_id == Completion.learner_id),
+        )
+        .outerjoin(Credential, Credential.award_id == Award.id)
         .where(
             is_of(Completion.organisation_id, organisation_id),
             one_of(session, Completion.learner_id, learner_ids),
         )
         .group_by(Completion.learner_id, MicromoduleVersion.micromodule_id)
-        .order_by(sa.func.min(Completion.met_at), MicromoduleVersion.micromodule_id)
+        .order_by(_met_at, MicromoduleVersion.micromodule_id)
     )
     return tuple(Completed(*row) for row in rows)
+
+
+_met_at = sa.func.min(sa.case((Credential.revoked_at.is_(None), Completion.met_at)))
 
 
 class Offered(NamedTuple):
@@ -112,7 +123,7 @@ def offered(
         .where(
             Placement.micromodule_version_id == _of_same.id,
             _of_same.micromodule_id == Micromodule.id,
-            Placement.status != "draft",
+            Placement.status == "active",
         )
         .correlate(Micromodule)
     )

@@ -275,7 +275,7 @@ def _milestones() -> Iterator[StaffPage]:
         yield StaffPage(f"staff/milestone-new-{kind}", f"/staff/milestones/new?kind={kind}", shows())
     yield StaffPage("staff/milestone-edit", f"{path}/edit", shows())
     rows = {"kind": "own", "rule-0-what": "category:category-1", "rule-0-count": "2", "csrf_token": CSRF}
-    rows |= {"rule-1-what": "completed:gone", "way": "some", "needed": "9"}
+    rows |= {"rule-1-what": "completed:gone", "way": "at_least", "needed": "9"}
     yield StaffPage("staff/milestone-more-rules", "/staff/milestones", shows(), {**rows, "more": "yes"})
     yield StaffPage("staff/milestone-edit-more", f"{path}/edit", shows(), {**rows, "more": "yes"})
     of_rules = _raise(

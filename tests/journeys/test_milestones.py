@@ -92,6 +92,54 @@ def test_what_was_completed_in_two_courses_gives_one_badge_of_the_organisation(c
     assert "Olga Owner Milestone activated" in log.words
 
 
+def test_a_next_version_asks_for_more_and_tells_who_has_the_badge(campus: Campus) -> None:
+    activity = campus.placed_badge()
+    campus.open_wallet("ada", activity)
+    owner, home = owner_of(campus, "Open Learning")
+    form = owner.follow(owner.follow(home, "Milestones"), "Criteria of your own")
+    form = owner.submit(form, {"name": "Wanderer"}, form="/staff/milestones", button="More rules")
+    wrong = owner.submit(form, form="/staff/milestones")
+    assert wrong.status == 422
+    rule = {"rule-0-what": "organisation", "rule-0-count": "1"}
+    page = owner.submit(wrong, rule, form="/staff/milestones")
+    assert "At least 1 micromodule of “Open Learning” completed" in page.words
+    owner.submit(page, form="/activate")
+    campus.take_quiz("ada", 85)
+    campus.open_wallet("ada", activity)
+    campus.read_now()
+    campus.run_jobs()
+    assert "You have earned 2 badges." in campus.open_wallet("ada", activity).words
+
+    # The next version is looked at in two tabs; what the second one saw is no more.
+    page = owner.follow(owner.follow(home, "Milestones"), "Wanderer")
+    form = owner.follow(page, "Prepare version 2")
+    changes = owner.submit(form, {"rule-0-count": "2"}, form="/version")
+    for said in (
+        "1 person has the badge in some version.",
+        "0 people would get the new version's badge now.",
+    ):
+        assert said in changes.words
+    unsaid = owner.submit(changes, form="/publish", button="Publish version 2")
+    assert (unsaid.status, "Please fill this in." in unsaid.words) == (422, True)
+    answer = {"whats_new": "It takes two now.", "policy": "now"}
+    page = owner.submit(unsaid, answer, form="/publish", button="Publish version 2")
+    assert "Version 2." in page.words
+    late = owner.submit(changes, answer, form="/publish", button="Publish version 2")
+    assert late.status == 409
+    campus.run_jobs()
+    campus.pass_time(minutes=5)
+
+    # Who has it is told what is new, how far they are, and that theirs has ended.
+    wallet = campus.open_wallet("ada", activity).words
+    assert "It takes two now." in wallet
+    assert "Yours of version 1 has ended with it." in wallet
+    assert "1 of 2 steps" in wallet
+    log = owner.submit(
+        owner.follow(home, "Audit log"), {"action": "milestone.version_published"}, form="/staff/audit"
+    )
+    assert "Next version of a milestone published" in log.words
+
+
 def test_the_neighbours_see_nothing_of_it(sqlite_campus: Campus) -> None:
     campus = sqlite_campus
     owner, home = owner_of(campus, "Open Learning")

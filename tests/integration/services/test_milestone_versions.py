@@ -263,7 +263,7 @@ def test_rules_without_json_ask_for_what_they_say(school: School) -> None:
     fields = {
         "kind": "own",
         "name": "Expert",
-        "way": "some",
+        "way": "at_least",
         "needed": "2",
         "rule-0-what": f"category:{category_id}",
         "rule-0-count": "2",
@@ -278,7 +278,7 @@ def test_rules_without_json_ask_for_what_they_say(school: School) -> None:
     assert criterion.parts[1] == HoldsAchievement(achievement_id, "First")
     # The form says again what was typed, and a rule of another organisation's is none.
     form = campus.milestones.one(campus.staff, milestone_id).form
-    assert (form.rules.way, form.rules.needed, form.criteria_json) == ("some", "2", "")
+    assert (form.rules.way, form.rules.needed, form.criteria_json) == ("at_least", "2", "")
     assert form.rules.rules[0] == Rule(f"category:{category_id}", "2")
     ada = campus.learner()
     campus.complete(ada, 0)

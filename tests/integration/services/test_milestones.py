@@ -277,6 +277,42 @@ def test_erasing_one_account_forgets_what_the_others_rows_told_of_it(school: Sch
     assert [award.learner_id for award in campus.awards()] == [ada_elsewhere]
 
 
+def test_a_completion_whose_badge_was_revoked_counts_no_more(school: School) -> None:
+    """And what was given already stays: nothing is ever taken by itself."""
+    campus = Campus(school)
+    milestone_id = campus.active()
+    ada, bob = campus.learner(), campus.learner()
+    for learner_id in (ada, bob):
+        award_ids = campus.complete(learner_id, 0)
+        school.issuing.issue_for(award_ids)
+    campus.complete(bob, 1)
+    for credential in school.rows(tables.Credential):
+        school.revoking.revoke(credential.id, "The grade was another's.", "cli", is_repeatable=False)
+    campus.complete(ada, 1)
+    assert [award.learner_id for award in campus.awards()] == [bob]
+    assert campus.decision(ada).verdict == Verdict.NOT_YET
+    assert campus.milestones.due(10) == (milestone_id,)
+    campus.milestones.work(milestone_id)
+    assert campus.milestones.due(10) == ()
+    campus.complete(ada, 2)
+    assert sorted(award.learner_id for award in campus.awards()) == sorted([ada, bob])
+
+
+def test_a_copy_that_nobody_took_over_is_not_offered(small_school: School) -> None:
+    """Its link was left out: it stood in no course for anybody."""
+    campus = Campus(small_school)
+    category_id = campus.category(0, 1)
+    campus.active(MilestoneForm(kind="learner", name="Data", category_id=category_id))
+    small_school.change(
+        tables.Placement,
+        tables.Placement.micromodule_version_id == campus.placed[1].micromodule_version_id,
+        status="removed",
+    )
+    ada = campus.learner()
+    campus.complete(ada, 0)
+    assert [award.learner_id for award in campus.awards()] == [ada]
+
+
 def test_strangers_of_one_name_are_not_joined(small_school: School) -> None:
     campus = Campus(small_school)
     campus.active()
@@ -390,7 +426,7 @@ def test_readers_look_and_change_nothing(small_school: School) -> None:
         ),
         ({"kind": "own", "rule-0-what": "organisation", "way": "most"}, "way", FormProblem.UNKNOWN_CHOICE),
         (
-            {"kind": "own", "rule-0-what": "organisation", "way": "some", "needed": "2"},
+            {"kind": "own", "rule-0-what": "organisation", "way": "at_least", "needed": "2"},
             "needed",
             FormProblem.OUT_OF_RANGE,
         ),
