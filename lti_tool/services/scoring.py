@@ -37,7 +37,7 @@ from lti_tool.services.columns import service_access
 from lti_tool.services.deciding import AwardingPort, Deciding, IssuingPort
 from lti_tool.services.launching import SessionView
 from lti_tool.services.rights import configured_course
-from lti_tool.store import audit, proofs, rosters, runs
+from lti_tool.store import audit, proofs, rosters, runs, score_standings
 from lti_tool.store import scores as store
 from lti_tool.store.database import Database
 from lti_tool.store.rosters import ContextPlan
@@ -97,7 +97,7 @@ class AwardColumnView:
     """Whose badge waits for a proof that they are learners."""
     refused: tuple[proofs.Doubted, ...]
     """Who gets no badge, since the LMS says that they are no students."""
-    given_up: tuple[store.GivenUp, ...]
+    given_up: tuple[score_standings.GivenUp, ...]
     """Who has the badge, and whose score the LMS does not take."""
 
 
@@ -468,10 +468,10 @@ class Scoring:
             columns = store.award_columns(reading, organisation_id, context_id)
             line_item_ids = [column.id for column in columns.values()]
             placement_ids = store.active_placements(reading, organisation_id, context_id)
-            counts = store.counts(reading, organisation_id, line_item_ids)
+            counts = score_standings.counts(reading, organisation_id, line_item_ids)
             waiting = proofs.waiting_for_proof(reading, organisation_id, context_id, placement_ids, LISTED)
             refused = proofs.refused_as_staff(reading, organisation_id, context_id, placement_ids, LISTED)
-            given_up = store.given_up(reading, organisation_id, line_item_ids, LISTED)
+            given_up = score_standings.given_up(reading, organisation_id, line_item_ids, LISTED)
         may_write = plan is not None and _may_write(plan)
         shown = {}
         for placement_id in placement_ids:

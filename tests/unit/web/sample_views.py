@@ -56,7 +56,7 @@ from lti_tool.services.wallet import EarnedBadge, ProgressCard, WalletView
 from lti_tool.store.micromodules import AchievementVersionView
 from lti_tool.store.proofs import Doubted
 from lti_tool.store.runs import RunView
-from lti_tool.store.scores import GivenUp
+from lti_tool.store.score_standings import GivenUp
 from tests.unit.web.detail_views import DETAILS, RESULTS, WORK
 from tests.unit.web.milestone_views import CARDS
 
