@@ -22,7 +22,7 @@ from lti_tool.domain.identity import Launch
 from lti_tool.domain.registrations import DeploymentStatus
 from lti_tool.errors import ErrorCode, NotAllowed, NotFound
 from lti_tool.services.launching import SessionView
-from lti_tool.store import audit, copies, registrations, schedule
+from lti_tool.store import audit, copies, registrations, resets, schedule
 from lti_tool.store.database import Database
 from lti_tool.store.rosters import ContextPlan
 from lti_tool.telemetry import get_logger
@@ -431,7 +431,7 @@ class Copying:
         organisation_id, context_id = _course_of(session)
         now = self.clock()
         with self.database.write() as writing:
-            if copies.clear_reset(writing, organisation_id, context_id):
+            if resets.clear_reset(writing, organisation_id, context_id):
                 audit.record(
                     writing,
                     organisation_id,
@@ -446,7 +446,7 @@ class Copying:
 def note_reset(database: Database, plan: ContextPlan, now: datetime) -> None:
     """Somebody reset a course: told to those who teach it, and nothing is taken from anybody."""
     with database.write() as writing:
-        if copies.note_reset(writing, plan.organisation_id, plan.id, now):
+        if resets.note_reset(writing, plan.organisation_id, plan.id, now):
             audit.record(
                 writing,
                 plan.organisation_id,

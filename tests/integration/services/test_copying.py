@@ -18,7 +18,7 @@ from lti_tool.services.choosing import read_picker
 from lti_tool.services.copying import MOST_BADGES, Copying, CopyOutcome
 from lti_tool.services.launching import SessionView
 from lti_tool.services.publishing import Publishing
-from lti_tool.store import bindings, copies, micromodules, placements, tables
+from lti_tool.store import bindings, copies, micromodules, placements, resets, tables
 from tests import factories
 from tests.factories import Course, Placed
 from tests.integration.services.school import School, session_of
@@ -453,8 +453,8 @@ def test_the_picker_knows_what_came_with_the_copy(small: Copies) -> None:
 def test_a_reset_is_told_until_somebody_has_seen_it(small: Copies) -> None:
     with small.school.database.write() as session:
         where = (small.copy.organisation_id, small.copy.context_id)
-        assert copies.note_reset(session, *where, factories.NOW)
-        assert not copies.note_reset(session, *where, factories.NOW + timedelta(days=1))
+        assert resets.note_reset(session, *where, factories.NOW)
+        assert not resets.note_reset(session, *where, factories.NOW + timedelta(days=1))
     assert small.service.state(small.session()).emptied_at == factories.NOW
     small.service.acknowledge_reset(small.session())
     small.service.acknowledge_reset(small.session())
