@@ -20,7 +20,7 @@ from lti_tool.services.milestone_form import MilestoneForm
 from lti_tool.services.milestones import Milestones
 from lti_tool.services.staffing import Operator, StaffView
 from lti_tool.store import corrections, privacy, tables
-from lti_tool.store.currency import MICROMODULE, MILESTONE, NOBODY, CareFilter, CareRow
+from lti_tool.store.currency import MICROMODULE, MILESTONE, NOBODY, CareFilter, CareRow, count_as_review
 from lti_tool.telemetry import ACHIEVEMENTS_STALE
 from tests import factories
 from tests.factories import NOW, Course
@@ -676,3 +676,22 @@ def test_the_metric_counts_every_organisation(small_school: School) -> None:
         care_of(small_school, course, micromodule(small_school, course), review_on=date(2020, 1, 1))
     service(small_school).measure()
     assert ACHIEVEMENTS_STALE._value.get() == 2
+
+
+def test_a_milestones_next_version_moves_its_own_date_and_no_other(school: School) -> None:
+    course = school.course()
+    first, second, id_ = milestone(school, course), milestone(school, course), micromodule(school, course)
+    day = TODAY - timedelta(days=3)
+    for each in (first, second):
+        care_of(school, course, each, micromodule_id=None, milestone_id=each, review_on=day)
+    care_of(school, course, id_, review_on=day)
+    stranger = school.course().organisation_id
+    with school.database.write() as session:
+        for organisation_id in (stranger, course.organisation_id):
+            count_as_review(session, organisation_id, actor="staff:anna", now=NOW, kind=MILESTONE, id_=first)
+    assert (
+        one(school, course, first, MILESTONE).review_on,
+        one(school, course, first, MILESTONE).revision,
+    ) == (None, 2)
+    assert one(school, course, second, MILESTONE).review_on == day
+    assert one(school, course, id_).review_on == day
