@@ -14,6 +14,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Protocol
 
 from lti_tool.credentials.contexts import CREDENTIALS_V2, OPEN_BADGES_3_0_3
@@ -256,7 +257,9 @@ class Issuing:
             )
             version_of = {award.award_id: versions[award.achievement_version_id] for award in awards}
             shown = shown_of(session, self.urls, version_of)
-            for award_id, record in records_of(session, list(version_of)).items():
+            for award_id, record in records_of(
+                session, {award.award_id: award.achievement_version_id for award in awards}
+            ).items():
                 shown[award_id] = replace(shown.get(award_id, _NOTHING_SHOWN), record=record)
             endorsed = endorsements.accepted(session, sorted(versions), sorted(issuer_ids))
         said = {id_: endorsements_of(views, self.clock()) for id_, views in endorsed.items()}
@@ -304,15 +307,7 @@ class Issuing:
                 self.urls.status_list(award.status_list_id), award.status_index, award.status_purpose
             ),
             evidence=[
-                shown.record
-                or Evidence(
-                    name="Course record",
-                    narrative=(
-                        "The criteria were met in a course of the learning management system "
-                        f"{award.platform_issuer}, which is connected by LTI Advantage. "
-                        "The decision is stored with the evidence it rests on."
-                    ),
-                ),
+                shown.record or course_record(award.platform_issuer),
                 *shown.evidence,
             ],
             results=shown.results,
@@ -408,6 +403,19 @@ def _new(award: store.AwardToIssue, text: store.SignedText) -> store.NewCredenti
         raise RuntimeError("an award is signed only for a place")
     return store.NewCredential(
         text.credential_id, award.award_id, award.status_index, text.text, text.ends_at
+    )
+
+
+@lru_cache(maxsize=256)
+def course_record(platform_issuer: str) -> Evidence:
+    """What every badge of a course says of how it was earned; the same for all learners of one platform."""
+    return Evidence(
+        name="Course record",
+        narrative=(
+            "The criteria were met in a course of the learning management system "
+            f"{platform_issuer}, which is connected by LTI Advantage. "
+            "The decision is stored with the evidence it rests on."
+        ),
     )
 
 

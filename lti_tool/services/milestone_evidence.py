@@ -6,7 +6,7 @@ joined is counted and not named: that account is another LMS's, and may be erase
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
@@ -23,10 +23,15 @@ NAME: Final = "Milestone record"
 _COMPLETED, _HOLDS = Completed("", "").key, HoldsAchievement("", "").key
 
 
-def records_of(session: Session, award_ids: Sequence[str]) -> dict[str, Evidence]:
-    """What the badges of milestones say, by award; awards of courses are left out. Four queries at most, and
-    one where none is of a milestone."""
-    grounds = store.grounds(session, award_ids)
+def records_of(session: Session, version_of: Mapping[str, str]) -> dict[str, Evidence]:
+    """What the badges of milestones say, by award; awards of courses are left out. Five queries at most, and
+    one where none is of a milestone.
+
+    :param version_of: the achievement version of each award.
+    """
+    of_milestones = store.of_milestones(session, sorted(set(version_of.values())))
+    asked = [award_id for award_id, version_id in version_of.items() if version_id in of_milestones]
+    grounds = store.grounds(session, asked) if asked else {}
     if not grounds:
         return {}
     rests_on = {award_id: _facts(ground) for award_id, ground in grounds.items()}

@@ -242,7 +242,7 @@ def awards_of_versions(
 def awards_to_issue(session: Session, award_ids: Sequence[str]) -> tuple[AwardToIssue, ...]:
     """Awards with what their credential needs; those already signed are marked so."""
     # In the order of the fields.
-    rows: Iterable[Any] = session.connection().execute(
+    rows: Any = session.connection().execute(
         select(
             Award.id,
             Award.organisation_id,
@@ -268,7 +268,8 @@ def awards_to_issue(session: Session, award_ids: Sequence[str]) -> tuple[AwardTo
         .where(one_of(session, Award.id, award_ids))
         .order_by(Award.id)
     )
-    return tuple(AwardToIssue(*(*row[:-1], bool(row[-1]))) for row in rows)
+    # One by one the driver takes twice the time.
+    return tuple(AwardToIssue(*(*row[:-1], bool(row[-1]))) for row in rows.all())
 
 
 def awards_of(session: Session, credential_ids: Sequence[str]) -> tuple[str, ...]:

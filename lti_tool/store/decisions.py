@@ -83,7 +83,7 @@ def standings(
         _standings(of_some=learner_ids is not None),
         {"organisation_id": organisation_id, "context_id": context_id, **some(learner_ids)},
     )
-    return tuple(Standing(*row) for row in rows)
+    return tuple(Standing(*row) for row in rows.all())
 
 
 # Statements are built once each: a visit asks five, and building them takes longer than running them.

@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from lti_tool.store.dialects import one_of
 from lti_tool.store.tables import (
     AchievementVersion,
     Award,
@@ -33,6 +34,17 @@ class Ground:
     """As stored; ``None`` where it was forgotten with an account that was erased."""
 
 
+def of_milestones(session: Session, achievement_version_ids: Sequence[str]) -> frozenset[str]:
+    """Those of some achievement versions that milestones have."""
+    return frozenset(
+        session.scalars(
+            sa.select(AchievementVersion.id)
+            .join(Milestone, Milestone.achievement_id == AchievementVersion.achievement_id)
+            .where(AchievementVersion.id.in_(achievement_version_ids))
+        )
+    )
+
+
 def grounds(session: Session, award_ids: Sequence[str]) -> dict[str, Ground]:
     """Those of some awards that are of milestones, by award."""
     rows = session.execute(
@@ -51,7 +63,7 @@ def grounds(session: Session, award_ids: Sequence[str]) -> dict[str, Ground]:
             & (MilestoneDecision.learner_id == Award.learner_id)
             & (MilestoneDecision.verdict == "award"),
         )
-        .where(Award.id.in_(award_ids))
+        .where(one_of(session, Award.id, award_ids))
         .order_by(MilestoneDecision.decided_at)
     )
     return {award_id: Ground(*ground) for award_id, *ground in rows}

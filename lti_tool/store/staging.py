@@ -134,6 +134,7 @@ def copy_lines(
 
 
 _LINES_AT_ONCE = 200
+_COPY_ESCAPED = "\\\n\r\t"
 _COPY_ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 
 
@@ -147,13 +148,14 @@ def _written(column: sa.Column[Any], values: Sequence[Any], dialect: sa.Dialect)
         process = column.type.dialect_impl(dialect).bind_processor(dialect)
         if process is not None:
             values = [process(value) for value in values]
-    texts = [value for value in values if isinstance(value, str)]
+    kinds = {*map(type, values)}
+    texts = values if kinds == {str} else [value for value in values if isinstance(value, str)]
     if texts:
-        # Looked at together, and seldom anything to do: a text with one of the four is no printable one.
+        # Looked at together, and seldom anything to do.
         together = "".join(texts)
-        if "\\" in together or not together.isprintable():
+        if any(character in together for character in _COPY_ESCAPED):
             values = [value.translate(_COPY_ESCAPES) if isinstance(value, str) else value for value in values]
-    return ["\\N" if value is None else value for value in values] if None in values else values
+    return ["\\N" if value is None else value for value in values] if type(None) in kinds else values
 
 
 def merge(
