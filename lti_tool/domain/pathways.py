@@ -41,12 +41,14 @@ class Need:
     """The criteria can be met without any step: by a score instead, for example."""
     is_set: bool = False
     """A set of micromodules, rather than one step."""
+    is_all: bool = False
+    """A set of which all are asked for, however many there are."""
     is_badge: bool = False
     """The step's badge has to be in force; else it is enough to have finished it once."""
 
     @property
     def least(self) -> int:
-        """How many it takes of those there are; none where there are none, which is nobody's circle."""
+        """How many it takes of those there are; none where there are none. Too few are nobody's circle."""
         return min(self.count, len(self.of))
 
 
@@ -85,7 +87,8 @@ def needs_of(
             need = Need((step,), 1, is_required, leaf.label, is_optional, is_badge=True)
         elif isinstance(leaf, MicromodulesCompleted):
             of = tuple(members(leaf))
-            need = Need(of, leaf.needed(len(of)), is_required, leaf.label, is_optional, is_set=True)
+            how_many, is_all = leaf.needed(len(of)), leaf.count is None
+            need = Need(of, how_many, is_required, leaf.label, is_optional, is_set=True, is_all=is_all)
         else:
             continue
         same = need.of, need.count, need.is_badge
@@ -231,14 +234,14 @@ def singly(graph: Graph, step: str) -> tuple[str, ...]:
 
 
 def followed(graph: Graph, step: str) -> tuple[str, ...]:
-    """The steps that lead to ``step``: those it needs by name, and those of small sets that it needs whole."""
+    """The steps that lead to ``step``: those it needs by name, and all of small sets that it needs whole."""
     whole = (one for need in graph.get(step, ()) if is_whole(need) for one in need.of)
     return tuple(dict.fromkeys((*singly(graph, step), *whole)))
 
 
 def is_whole(need: Need) -> bool:
     """Whether there is nothing to choose in a set, and it is small enough to be named step by step."""
-    return need.is_set and need.is_required and need.least == len(need.of) <= WHOLE
+    return need.is_all and need.is_required and len(need.of) <= WHOLE
 
 
 WHOLE: Final = 12
@@ -300,14 +303,14 @@ def standing(graph: Graph, step: str, done: Done) -> Standing:
 
 
 def met(need: Need, done: Done) -> bool:
-    """Whether enough of it is done; of nothing, nothing is."""
-    return bool(need.of) and reached(need, done) >= need.least
+    """Whether enough of it is done; of nothing, nothing is, and of too few not enough."""
+    return bool(need.of) and reached(need, done) >= need.count
 
 
 def reached(need: Need, done: Done) -> int:
     """How many of it are done, at most as many as it takes."""
     counted = done.in_force if need.is_badge else done.finished
-    return min(need.least, sum(one in counted for one in set(need.of)))
+    return min(need.count, sum(one in counted for one in set(need.of)))
 
 
 def _steps(graph: Graph) -> dict[str, None]:

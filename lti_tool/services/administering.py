@@ -332,7 +332,7 @@ class Administering:
 
         :raises NotAllowed: without the right. :raises NotFound: NOT_FOUND.
         :raises Conflict: PATHWAY_CIRCLE where a milestone would ask for what asks for it: what is taken back
-            belongs to its categories again, and what is put aside may have been the other choice.
+            belongs to its categories again.
         """
         staff.require(Permission.EDIT_MICROMODULES)
         with self.database.write() as session:

@@ -69,15 +69,20 @@ def _members_of(
 ) -> Callable[[MicromodulesCompleted], Sequence[str]]:
     categories = {leaf.category_id for leaf in sets if leaf.category_id is not None}
     of_categories = store.members(session, organisation_id, categories, is_offered=is_offered)
-    is_everything = any(leaf.category_id is None and not leaf.micromodule_ids for leaf in sets)
-    everything: Sequence[str] = ()
-    if is_everything:
-        everything = store.micromodules_in_use(session, organisation_id, is_offered=is_offered)
+    everything: Sequence[store.Member] = ()
+    if any(leaf.category_id is None and not (leaf.micromodule_ids and leaf.count) for leaf in sets):
+        everything = store.micromodules_of(session, organisation_id, is_offered=is_offered)
 
     def members(leaf: MicromodulesCompleted) -> Sequence[str]:
-        if leaf.category_id is not None:
-            return of_categories.get(leaf.category_id, ())
-        return leaf.micromodule_ids or everything
+        found = everything if leaf.category_id is None else of_categories.get(leaf.category_id, ())
+        if leaf.micromodule_ids and leaf.count is not None:
+            return leaf.micromodule_ids
+        listed = frozenset(leaf.micromodule_ids)
+        return [
+            one.micromodule_id
+            for one in found
+            if (one.is_whole or leaf.count is not None) and (not listed or one.micromodule_id in listed)
+        ]
 
     return members
 

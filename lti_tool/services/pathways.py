@@ -282,7 +282,7 @@ def _needs(graph: Graph, step: str, done: Done, rows: Mapping[str, StepRow]) -> 
             need.is_required,
             None if row is None else row.step,
             domain.reached(need, done),
-            need.least,
+            need.count,
             need.is_set,
             need.is_badge,
         )

@@ -130,45 +130,59 @@ def steps_of_versions(
     }
 
 
-def micromodules_in_use(
-    session: Session, organisation_id: str, *, is_offered: bool = False
-) -> tuple[str, ...]:
-    """Every micromodule that is not archived.
+class Member(NamedTuple):
+    """A micromodule of a set."""
 
-    :param is_offered: only those that were published somewhere, as milestones count them.
+    micromodule_id: str
+    is_whole: bool
+    """It is asked for where all of the set are; who asks for so many of it counts those put aside, too."""
+
+
+def micromodules_of(
+    session: Session, organisation_id: str, *, is_offered: bool = False
+) -> tuple[Member, ...]:
+    """Every micromodule of an organisation.
+
+    :param is_offered: what is not published anywhere is no part of the whole, as milestones see it.
     """
-    query = (
-        sa.select(Micromodule.id)
-        .where(Micromodule.organisation_id == organisation_id, Micromodule.archived_at.is_(None))
+    rows = session.execute(
+        sa.select(Micromodule.id, _is_whole(is_offered=is_offered))
+        .where(Micromodule.organisation_id == organisation_id)
         .order_by(Micromodule.id)
     )
-    return tuple(session.scalars(query.where(_was_published()) if is_offered else query))
+    return tuple(Member(id_, bool(is_whole)) for id_, is_whole in rows)
 
 
 def members(
     session: Session, organisation_id: str, category_ids: Collection[str], *, is_offered: bool = False
-) -> dict[str, list[str]]:
-    """The micromodules of some categories that are not archived.
+) -> dict[str, list[Member]]:
+    """The micromodules of some categories.
 
-    :param is_offered: as of :func:`micromodules_in_use`.
+    :param is_offered: as of :func:`micromodules_of`.
     """
-    found: dict[str, list[str]] = {}
+    found: dict[str, list[Member]] = {}
     if category_ids:
-        query = (
-            sa.select(MicromoduleCategory.category_id, MicromoduleCategory.micromodule_id)
+        rows = session.execute(
+            sa.select(
+                MicromoduleCategory.category_id,
+                MicromoduleCategory.micromodule_id,
+                _is_whole(is_offered=is_offered),
+            )
             .join(Micromodule, Micromodule.id == MicromoduleCategory.micromodule_id)
             .where(
                 MicromoduleCategory.organisation_id == organisation_id,
                 MicromoduleCategory.category_id.in_(sorted(category_ids)),
-                Micromodule.archived_at.is_(None),
             )
             .order_by(MicromoduleCategory.micromodule_id)
         )
-        for category_id, micromodule_id in session.execute(
-            query.where(_was_published()) if is_offered else query
-        ):
-            found.setdefault(category_id, []).append(micromodule_id)
+        for category_id, micromodule_id, is_whole in rows:
+            found.setdefault(category_id, []).append(Member(micromodule_id, bool(is_whole)))
     return found
+
+
+def _is_whole(*, is_offered: bool) -> sa.ColumnElement[bool]:
+    in_use = Micromodule.archived_at.is_(None)
+    return sa.and_(in_use, _was_published()) if is_offered else in_use
 
 
 def _was_published() -> sa.ColumnElement[bool]:

@@ -192,6 +192,33 @@ def test_a_category_that_is_needed_whole_is_named_step_by_step(school: School) -
     }
 
 
+def test_what_was_put_aside_is_no_step_of_a_list_that_is_needed_whole(school: School) -> None:
+    campus = Campus(school)
+    category_id = campus.category(0, 1)
+    form = MilestoneForm(
+        kind="learner", name="All of data", category_id=category_id, addition_policy="next_version"
+    )
+    milestone_id = campus.active(form)
+    badge = campus.milestones.one(campus.staff, milestone_id).view.achievement_id
+    school.change(tables.Micromodule, tables.Micromodule.id == campus.micromodule(0), archived_at=NOW)
+    way = Pathways(school.database, school.clock).path(session_of(campus.courses[0], campus.learner()), badge)
+    assert [need.step for need in way.steps[-1].needs] == [campus.micromodule(1)]
+
+
+def test_more_than_there_are_is_not_reached_though_all_are_done(school: School) -> None:
+    """As the decision says: five of three are not there yet."""
+    campus = Campus(school)
+    milestone_id = campus.active(MilestoneForm(name="Explorer", count="5"))
+    badge = campus.milestones.one(campus.staff, milestone_id).view.achievement_id
+    learner_id = campus.learner()
+    for number in range(3):
+        campus.complete(learner_id, number)
+    school.change(tables.Micromodule, tables.Micromodule.id == campus.micromodule(0), archived_at=NOW)
+    way = Pathways(school.database, school.clock).path(session_of(campus.courses[0], learner_id), badge)
+    (need,) = way.steps[-1].needs
+    assert (need.reached, need.least, need.is_met) == (3, 5, False)
+
+
 def test_a_long_way_is_named_in_part_and_what_can_be_started_first(small_school: School) -> None:
     course = small_school.course()
     (learner_id,) = factories.enrol(small_school.database, course)

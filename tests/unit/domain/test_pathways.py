@@ -113,14 +113,14 @@ def test_a_badge_that_is_over_is_to_be_regained_and_its_completion_counts_on() -
 
 
 def test_a_small_set_that_is_needed_whole_is_followed_step_by_step() -> None:
-    whole = Need(("a", "b"), 2, is_set=True)
+    whole = Need(("a", "b"), 2, is_set=True, is_all=True)
     graph = {"goal": (whole,), "b": (Need(("c",)),)}
     assert set(way_to(graph, "goal")) == {"a", "b", "c", "goal"}
     assert levels(graph, way_to(graph, "goal")) == {"a": 0, "c": 0, "b": 1, "goal": 2}
-    chosen = {"goal": (Need(("a", "b"), 1, is_set=True),)}
+    chosen = {"goal": (Need(("a", "b"), 2, is_set=True),)}
     assert way_to(chosen, "goal") == ("goal",)
     many = tuple(f"m{number}" for number in range(WHOLE + 1))
-    assert way_to({"goal": (Need(many, len(many), is_set=True),)}, "goal") == ("goal",)
+    assert way_to({"goal": (Need(many, len(many), is_set=True, is_all=True),)}, "goal") == ("goal",)
 
 
 def test_a_chain_of_ten_thousand_steps_is_no_deeper_than_one_of_ten() -> None:
