@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from lti_tool.domain.awarding import Verdict
 from lti_tool.services.awarding import Awarding
 from lti_tool.services.milestone_form import MilestoneForm
-from lti_tool.store import milestone_dues, tables
+from lti_tool.store import milestone_dues, persons, tables
 from tests import factories
 from tests.factories import NOW
 from tests.integration.services.milestone_campus import Campus, office
@@ -212,6 +212,27 @@ def test_a_change_while_everybody_is_gone_through_is_not_lost(
     assert campus.milestones.due(10) == (milestone_id,) or campus.awards()
     campus.milestones.work(milestone_id)
     assert [award.learner_id for award in campus.awards()] == [ada]
+
+
+def test_joining_and_leaving_are_found_though_the_hint_was_lost(school: School) -> None:
+    campus = Campus(school)
+    milestone_id = campus.active()
+    ada, ada_elsewhere = campus.learner(), campus.learner()
+    completed_unnoticed(campus, ada, 0)
+    completed_unnoticed(campus, ada_elsewhere, 1)
+    settled(campus, milestone_id)
+    with school.database.write() as session:
+        persons.lock(session, campus.organisation_id)
+        persons.join(session, campus.organisation_id, [ada, ada_elsewhere], school.clock())
+    assert campus.milestones.due(10) == (milestone_id,)
+    assert campus.milestones.work(milestone_id) == 1
+    settled(campus, milestone_id)
+    with school.database.write() as session:
+        persons.lock(session, campus.organisation_id)
+        persons.leave(session, campus.organisation_id, ada)
+    assert campus.milestones.due(10) == (milestone_id,)
+    assert campus.milestones.work(milestone_id) == 0
+    assert len(campus.awards()) == 1
 
 
 def test_looking_for_what_is_owed_reads_only_what_is_new(small_school: School) -> None:

@@ -1,0 +1,93 @@
+"""Pages of milestones: what is sent is what was seen, rules grow by a button, refusals say why."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from bs4 import BeautifulSoup
+from flask import Flask
+from flask.testing import FlaskClient
+
+from lti_tool.domain.staff import StaffRole
+from lti_tool.errors import Conflict, ErrorCode
+from tests.gallery.staff_pages import CSRF
+from tests.unit.web import staff_views as views
+from tests.unit.web.milestone_views import COMPARED, DRY_RUNS, MILESTONES
+from tests.unit.web.samples import SECRET, Sample
+
+PATH = "/staff/milestones/milestone-1"
+
+
+@pytest.fixture
+def staff(app: Flask, tool: Sample) -> FlaskClient:
+    """A browser of an editor."""
+    tool.staffing.view = views.staff(StaffRole.EDITOR)
+    client = app.test_client()
+    client.set_cookie("staff_session", SECRET, path="/staff", domain="localhost")
+    return client
+
+
+def form_to(text: str, action: str) -> dict[str, str]:
+    """The hidden fields of a form."""
+    form = BeautifulSoup(text, "html.parser").select_one(f'form[action="{action}"]')
+    assert form is not None
+    return {str(one["name"]): str(one["value"]) for one in form.select("input[type=hidden]")}
+
+
+@pytest.mark.parametrize("path", [PATH, f"{PATH}/dry-run"])
+def test_activating_sends_the_mark_of_what_is_shown(staff: FlaskClient, tool: Sample, path: str) -> None:
+    tool.milestones.page = replace(MILESTONES["draft"], mark="as seen")
+    tool.milestones.run = replace(DRY_RUNS["usual"], mark="as seen")
+    sent = form_to(staff.get(path).text, f"{PATH}/activate")
+    assert sent["mark"] == "as seen"
+    seen: list[str] = []
+
+    def activate(*_: Any, seen: str, into: list[str] = seen) -> None:
+        into.append(seen)
+
+    tool.milestones.activate = activate
+    assert staff.post(f"{PATH}/activate", data=sent).status_code == 303
+    assert seen == ["as seen"]
+
+
+def test_publishing_sends_what_was_compared_and_its_mark(staff: FlaskClient, tool: Sample) -> None:
+    tool.milestone_versions.compared = replace(COMPARED["usual"], mark="as compared")
+    text = staff.post(f"{PATH}/version", data={"name": "Two", "csrf_token": CSRF}).text
+    sent = form_to(text, f"{PATH}/version/publish")
+    assert (sent["mark"], sent["kind"], sent["count"]) == ("as compared", "explorer", "5")
+    assert sent["name"] == COMPARED["usual"].form.name
+    # Back to the form changes nothing.
+    again = staff.post(f"{PATH}/version/publish", data={**sent, "back": "yes", "csrf_token": CSRF})
+    assert again.status_code == 200
+    assert not tool.calls
+
+
+def test_more_rules_keep_what_was_typed(staff: FlaskClient, tool: Sample) -> None:
+    typed = {"kind": "own", "name": "Half", "rule-2-what": "category:category-1", "rule-2-count": "2"}
+    answer = staff.post("/staff/milestones", data={**typed, "more": "yes", "csrf_token": CSRF})
+    page = BeautifulSoup(answer.text, "html.parser")
+    assert len(page.select("fieldset.rule-row")) > 3
+    chosen = page.select_one("#rule-2-what option[selected]")
+    assert chosen is not None
+    assert chosen["value"] == "category:category-1"
+    assert not tool.calls
+
+
+def test_a_category_that_is_asked_for_is_refused_with_the_milestones(
+    staff: FlaskClient, tool: Sample
+) -> None:
+    names = ("Maps", "أطلس", "<b>Bold</b>")
+
+    def refuse(*_: object) -> None:
+        raise Conflict(ErrorCode.CATEGORY_COUNTED, "category", names=names)
+
+    tool.administering.delete_category = refuse
+    answer = staff.post("/staff/categories/category-1/delete", data={"csrf_token": CSRF})
+    assert answer.status_code == 409
+    said = BeautifulSoup(answer.text, "html.parser").select_one(".lead")
+    assert said is not None
+    for name in names:
+        assert f"“\u2068{name}\u2069”" in said.get_text()
+    assert not said.select("b")
