@@ -218,6 +218,9 @@ def live(school: School) -> Life:
             decided_by=actor,
             decided_at=NOW,
         ),
+        tables.AchievementCare(
+            **owned, micromodule_id=version.micromodule_id, reviewed_by=actor, reviewed_at=NOW
+        ),
         tables.Picture(**owned, digest="0" * 64, svg="<svg/>", png=b"", uploaded_by=actor, created_at=NOW),
         tables.Framework(
             **owned, kind="esco", url="https://example.org/f", name="ESCO", imported_by=actor, imported_at=NOW
