@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -660,6 +662,26 @@ def test_only_what_was_looked_at_is_switched_on_and_only_once(office: Office) ->
     with pytest.raises(Conflict):
         office.service.begin(office.author, office.micromodule_id)
     assert len(office.school.rows(tables.AchievementVersion)) == 1
+
+
+def test_of_two_who_press_at_once_one_switches_it_on_and_the_other_is_told(office: Office) -> None:
+    office.people(1)
+    seen = office.described().mark
+    together = Barrier(2)
+
+    def press(_: int) -> str:
+        together.wait(timeout=30)
+        try:
+            return office.service.switch_on(
+                office.author, office.micromodule_id, narrate, language="en", seen=seen
+            ).status
+        except Conflict as error:
+            return error.code.value
+
+    with ThreadPoolExecutor(2) as both:
+        assert sorted(both.map(press, range(2))) == ["badge_is_on", "waiting"]
+    assert len(office.school.rows(tables.AchievementVersion)) == 1
+    assert len(office.school.rows(tables.Run, tables.Run.kind == "retroactive")) == 1
 
 
 def test_the_badge_is_checked_before_anything_is_switched_on(small_office: Office) -> None:
