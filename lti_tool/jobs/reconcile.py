@@ -46,8 +46,9 @@ LEAST_PORTION = 10
 PURGE_SECONDS = 3600.0
 
 MILESTONES_SECONDS = 300.0
-"""Between two searches for people about whom a milestone is not decided. It looks at every completion, and
-finds only what a worker that was killed has left: completions are decided about as they come."""
+"""Between two searches for people about whom a milestone is not decided. It looks at what was recorded in the
+last hours, and finds only what a worker that was killed has left: completions are decided about as they
+come."""
 
 KEYS_SECONDS = 3600.0
 """Between two looks at whether a key is due: on one of many machines, which share the folder of keys."""
