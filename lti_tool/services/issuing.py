@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from lti_tool.credentials.contexts import CREDENTIALS_V2, OPEN_BADGES_3_0_3
 from lti_tool.credentials.did import did_document, did_web_for
@@ -32,7 +32,7 @@ from lti_tool.credentials.documents import (
 )
 from lti_tool.credentials.signing import Signer, sign_credential
 from lti_tool.domain.validity import ends_after, no_later_than
-from lti_tool.errors import CredentialInvalid, ErrorCode, NotFound
+from lti_tool.errors import ConfigurationInvalid, CredentialInvalid, ErrorCode, NotFound
 from lti_tool.services import Hints
 from lti_tool.services.addresses import PublicUrls
 from lti_tool.services.badge_contents import (
@@ -100,6 +100,8 @@ class _Kind:
 
 
 _NOTHING_SHOWN = Shown()
+Unsigned: TypeAlias = CredentialInvalid | ConfigurationInvalid
+"""Why an award has no signed text yet."""
 
 
 @dataclass(frozen=True)
@@ -123,16 +125,17 @@ class Issuing:
 
         :raises CredentialInvalid: when a text cannot be signed; the award stays and is tried again, and no
             other award waits for it.
+        :raises ConfigurationInvalid: when an issuer's key cannot be used; the same holds for its awards.
         """
         issued: dict[str, str] = {}
-        refused: dict[str, CredentialInvalid] = {}
+        refused: dict[str, Unsigned] = {}
         for start in range(0, len(award_ids), BATCH):
             issued.update(self._issue_batch(award_ids[start : start + BATCH], refused))
         for error in refused.values():
             raise error
         return issued
 
-    def _issue_batch(self, award_ids: Sequence[str], refused: dict[str, CredentialInvalid]) -> dict[str, str]:
+    def _issue_batch(self, award_ids: Sequence[str], refused: dict[str, Unsigned]) -> dict[str, str]:
         issued: dict[str, str] = {}
         waiting = award_ids
         while waiting:
@@ -192,19 +195,25 @@ class Issuing:
         return proposed
 
     def _texts(
-        self, awards: Sequence[store.AwardToIssue], refused: dict[str, CredentialInvalid]
+        self, awards: Sequence[store.AwardToIssue], refused: dict[str, Unsigned]
     ) -> dict[str, store.SignedText]:
         """The signed texts of awards that have a place, by award id."""
         if not awards:
             return {}
         kinds, shown = self._said(awards)
         # Reading a key from its file takes longer than signing with it.
-        signers = {
-            issuer_id: self.keys.signer(issuer_id, self.urls.did(issuer_id))
-            for issuer_id in {award.issuer_id for award in awards}
-        }
+        signers: dict[str, Signer] = {}
+        keyless: dict[str, ConfigurationInvalid] = {}
+        for issuer_id in {award.issuer_id for award in awards}:
+            try:
+                signers[issuer_id] = self.keys.signer(issuer_id, self.urls.did(issuer_id))
+            except ConfigurationInvalid as error:
+                keyless[issuer_id] = error
         texts = {}
         for award in awards:
+            if award.issuer_id in keyless:
+                refused[award.award_id] = keyless[award.issuer_id]
+                continue
             try:
                 texts[award.award_id] = self._signed(
                     award,

@@ -14,9 +14,9 @@ from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.orm import Session, aliased
 
 from lti_tool.domain.gates import GateState
+from lti_tool.store import validity
 from lti_tool.store.staging import chunks
 from lti_tool.store.tables import (
-    AchievementVersion,
     Award,
     Context,
     Credential,
@@ -117,16 +117,7 @@ _IS_SAME_MATTER = sa.and_(
 
 
 def _in_force(now: datetime) -> ColumnElement[bool]:
-    return sa.and_(Credential.revoked_at.is_(None), sa.not_(_is_over(now)))
-
-
-def _is_over(now: datetime) -> ColumnElement[bool]:
-    """Whether a badge has ended, also where its version's end is not signed into it yet; never null."""
-    with_version = sa.exists().where(
-        AchievementVersion.id == Award.achievement_version_id, AchievementVersion.expires_at <= now
-    )
-    own = sa.func.coalesce(Credential.valid_until <= now, sa.false())
-    return sa.or_(own, with_version.correlate(Award))
+    return sa.and_(Credential.revoked_at.is_(None), sa.not_(validity.is_over(now)))
 
 
 def changed(
@@ -256,7 +247,7 @@ def _reviews(organisation_id: str, now: datetime) -> Select[Any]:
             Review.digest,
             Credential.revoked_at.is_not(None),
             Credential.revocation_reason,
-            _is_over(now),
+            validity.is_over(now),
             *_DOUBT,
         )
         .select_from(Review)

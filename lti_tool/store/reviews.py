@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Select, func, select, update
 from sqlalchemy.orm import Session
 
+from lti_tool.store import validity
 from lti_tool.store.dialects import contains_text, insert_if_absent
 from lti_tool.store.doubts import ASKED, KEPT, OPEN, REVOKED, SETTLED, UNDECIDED, Doubt
 from lti_tool.store.tables import (
@@ -246,7 +247,7 @@ def _rows() -> Select[Any]:
             Review.takes_effect_at,
             Review.carried_out_at,
             Review.spared_at,
-            _ended_at().label("ended_at"),
+            validity.ends_at().label("ended_at"),
         )
         .select_from(Review)
         .join(Award, Award.id == Review.award_id)
@@ -262,11 +263,6 @@ def _rows() -> Select[Any]:
     )
     # SQLAlchemy types a select of more than ten columns by its first ten.
     return cast("Select[Any]", query)
-
-
-def _ended_at() -> ColumnElement[datetime | None]:
-    own, whole = Credential.valid_until, AchievementVersion.expires_at
-    return sa.case((own.is_(None), whole), (whole.is_(None), own), (whole < own, whole), else_=own)
 
 
 def _row(row: Any) -> ReviewRow:

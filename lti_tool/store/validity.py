@@ -29,8 +29,9 @@ def is_not_over(now: datetime) -> ColumnElement[bool]:
 
 
 def is_over(now: datetime) -> ColumnElement[bool]:
-    """Whether a badge has ended at ``now``; of a statement that reads credentials and awards."""
+    """Whether a badge has ended at ``now``; of a statement that reads credentials and awards. Never null."""
     with_version = sa.exists().where(
         AchievementVersion.id == Award.achievement_version_id, AchievementVersion.expires_at <= now
     )
-    return sa.or_(Credential.valid_until <= now, with_version.correlate(Award))
+    own = sa.func.coalesce(Credential.valid_until <= now, sa.false())
+    return sa.or_(own, with_version.correlate(Award))

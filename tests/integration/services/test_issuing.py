@@ -14,13 +14,13 @@ import pytest
 import sqlalchemy as sa
 
 from lti_tool.credentials import signing
-from lti_tool.errors import CredentialInvalid
+from lti_tool.errors import ConfigurationInvalid, CredentialInvalid
 from lti_tool.keyring import Keyring, issuer_purpose
 from lti_tool.services import issuing as issuing_module
 from lti_tool.store import credentials as store
 from lti_tool.store import issuers, organisations, privacy, status_lists, tables
 from tests import factories
-from tests.factories import NOW
+from tests.factories import NOW, Placed
 from tests.integration.services.badges import awards, badge, credential, document
 from tests.integration.services.school import BASE_URL, School
 
@@ -247,11 +247,8 @@ def test_two_issuers_of_one_organisation_do_not_share_a_list_either(small_school
     with small_school.database.write() as session:
         second = tables.Issuer(organisation_id=course.organisation_id, name="Second", created_at=NOW)
         session.add(second)
-    (version,) = small_school.rows(
-        tables.AchievementVersion, tables.AchievementVersion.id == other.achievement_version_id
-    )
     small_school.change(
-        tables.Achievement, tables.Achievement.id == version.achievement_id, issuer_id=second.id
+        tables.Achievement, tables.Achievement.id == _achievement(small_school, other), issuer_id=second.id
     )
     small_school.issuing.issue_for(
         [*awards(small_school, course, placed, 1), *awards(small_school, course, other, 1)]
@@ -260,6 +257,13 @@ def test_two_issuers_of_one_organisation_do_not_share_a_list_either(small_school
     assert sorted(lists.values()) == sorted([course.issuer_id, second.id])
     for row in small_school.rows(tables.Credential):
         assert lists[row.status_list_id] == row.issuer_id
+
+
+def _achievement(school: School, placed: Placed) -> str:
+    (version,) = school.rows(
+        tables.AchievementVersion, tables.AchievementVersion.id == placed.achievement_version_id
+    )
+    return str(version.achievement_id)
 
 
 def test_a_list_knows_how_many_places_it_gave(school: School) -> None:
@@ -356,6 +360,25 @@ def test_a_badge_that_cannot_be_signed_holds_up_nobody_else(school: School) -> N
         school.issuing.issue_for([unsignable, *others])
     assert school.issuing.awards_without_credential() == (unsignable,)
     assert set(school.issuing.issue_for(others)) == set(others)
+
+
+def test_an_issuer_without_a_usable_key_keeps_no_other_issuers_badges_waiting(school: School) -> None:
+    course, placed = badge(school)
+    issuer_id = school.another_issuer(course.organisation_id)
+    school.issuing.issue_for(awards(school, course, placed, 1))
+    theirs = awards(school, course, placed, 2)
+    school.change(tables.Achievement, tables.Achievement.issuer_id == issuer_id, issuer_id=course.issuer_id)
+    other = factories.placed(school.database, course)
+    school.change(
+        tables.Achievement, tables.Achievement.id == _achievement(school, other), issuer_id=issuer_id
+    )
+    waiting = awards(school, course, other, 2)
+    school.expose_key(issuer_id)
+    with pytest.raises(ConfigurationInvalid):
+        school.issuing.issue_for([*waiting, *theirs])
+    assert set(school.issuing.awards_without_credential()) == set(waiting)
+    school.expose_key(issuer_id, is_exposed=False)
+    assert set(school.issuing.issue_for(waiting)) == set(waiting), "they are tried again"
 
 
 def test_two_machines_that_issue_at_once_make_each_credential_once(
