@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from bs4 import BeautifulSoup
 from flask.testing import FlaskClient
 
-from tests.unit.web.sample_views import COURSES, WALLETS, visitor
+from tests.unit.web.sample_views import COURSES, NOW, WALLETS, earned, revoked, visitor, wallet
 from tests.unit.web.samples import Sample
 
 
@@ -126,3 +127,12 @@ def test_a_gate_that_no_rule_asks_for_says_what_to_do(member: FlaskClient, tool:
     assert "delete the activity in the course" in notice.get_text()
     (link,) = notice.select("a")
     assert link["href"] == "/l/session-1/course"
+
+
+def test_a_revoked_badge_is_not_said_to_be_valid(member: FlaskClient, tool: Sample) -> None:
+    term = {"valid_until": NOW + timedelta(days=300)}
+    tool.wallet_view = wallet(earned=(earned(1, **term), revoked(2, **term)))
+    page = BeautifulSoup(member.get("/l/session-1/wallet").text, "html5lib")
+    said = {card.h3.text: "Valid until" in card.text for card in page.select("article") if card.h3}
+    assert said["Research Data"]
+    assert not said["Academic Writing"]
