@@ -75,7 +75,8 @@ class EarnedBadge:
     replaced_by: str | None = None
     """The learner's award of a later version in whose place it stands; none that is worth less than this."""
     has_later: bool = False
-    """Whether the learner was given a badge of a later version, whatever became of it."""
+    """Whether the learner has a badge of a later version, or was given that of the newest: nobody is given one
+    again that was revoked."""
     regained_by: str | None = None
     """The placement of this course that gives a later version."""
 
@@ -261,6 +262,7 @@ class Wallet:
         with self.database.read_rows() as connection:
             places = chains.places(connection, of_several)
         awards = {badge.achievement_version_id: badge for badge in earned if not badge.is_revoked}
+        given = {badge.achievement_version_id for badge in earned}
         offered = {
             card.achievement_version_id: card.placement_id for card in in_progress if not card.is_draft
         }
@@ -283,7 +285,7 @@ class Wallet:
                         ),
                         None,
                     ),
-                    has_later=any(id_ in awards for id_ in newer),
+                    has_later=any(id_ in awards for id_ in newer) or not given.isdisjoint(newer[:1]),
                     regained_by=next((offered[id_] for id_ in newer if id_ in offered), None),
                 )
             )

@@ -122,6 +122,22 @@ def test_a_revoked_badge_stands_in_nobodys_place(chain: Chain) -> None:
     assert chain.wallet()[1].replaced_by is None
 
 
+def test_nobody_is_told_to_get_a_later_badge_that_was_revoked(chain: Chain) -> None:
+    chain.give(1)
+    second, third = chain.give(2), chain.give(3)
+    for award_id in (second, third):
+        (row,) = chain.school.rows(tables.Credential, tables.Credential.award_id == award_id)
+        chain.school.revoking.revoke(row.id, "By mistake.", "cli")
+    assert chain.wallet()[1].has_later
+
+
+def test_what_was_revoked_keeps_nobody_from_a_badge_that_is_newer_still(chain: Chain) -> None:
+    chain.give(1)
+    (row,) = chain.school.rows(tables.Credential, tables.Credential.award_id == chain.give(2))
+    chain.school.revoking.revoke(row.id, "By mistake.", "cli")
+    assert not chain.wallet()[1].has_later
+
+
 def test_the_wallet_leads_to_the_course_s_own_way_to_the_later_version(chain: Chain) -> None:
     chain.give(1)
     assert chain.wallet()[1].regained_by is None
