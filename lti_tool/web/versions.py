@@ -181,7 +181,7 @@ def show_review(desk: Desk) -> AnyResponse:
         return _with_problems(desk, error)
     answer = compared.answer
     if not answer.whats_new:
-        answer = replace(answer, whats_new=whats_new(compared.differences)[:WHATS_NEW_LENGTH])
+        answer = replace(answer, whats_new=_proposed(compared))
     return make_response(_review(desk, compared, answer))
 
 
@@ -198,6 +198,9 @@ def answer_review(desk: Desk) -> AnyResponse:
             blocking = tuple(one for one in found if one.field != "whats_new")
             if blocking:
                 return make_response(_review(desk, compared, answer, blocking), 422)
+            if answer.whats_new == _proposed(compared):
+                # Kept as somebody's words, it would go on to say what the form says no longer.
+                versions.answer(desk.author, desk.micromodule_id, replace(answer, whats_new=""))
             return redirect(desk.address("holders"), 303)
         if found:
             return make_response(_review(desk, compared, answer, found), 422)
@@ -222,6 +225,11 @@ def answer_review(desk: Desk) -> AnyResponse:
         kept = current_tool().own_columns.rename(current_session(), placement_id)
         return redirect(url_for("course.show", columns_kept=kept, published=placement_id), 303)
     return redirect(desk.home, 303)
+
+
+def _proposed(compared: Comparison) -> str:
+    """What is new for holders, by what differs."""
+    return whats_new(compared.differences)[:WHATS_NEW_LENGTH].strip()
 
 
 def _with_problems(desk: Desk, error: RequestInvalid) -> AnyResponse:

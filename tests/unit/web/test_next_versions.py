@@ -92,6 +92,19 @@ def test_publishing_sends_what_was_seen(teacher: FlaskClient, tool: Sample) -> N
     assert (micromodule_id, said) == ("micromodule-1", Answer("New.", "now"))
 
 
+@pytest.mark.parametrize("typed", [None, "Ask the library."])
+def test_only_what_somebody_wrote_of_what_is_new_is_kept(
+    teacher: FlaskClient, tool: Sample, typed: str | None
+) -> None:
+    page = BeautifulSoup(teacher.get(f"{COURSE}/review").text, "html5lib")
+    (text,) = page.select("textarea")
+    said = typed or text.text.strip().replace("\n", "\r\n")
+    answer = teacher.post(f"{COURSE}/review", data={**ANSWER, "whats_new": said, "action": "holders"})
+    assert (answer.status_code, answer.location) == (303, f"{COURSE}/holders")
+    kept = [call[3].whats_new for call in tool.calls if call[0] == "answer_version"]
+    assert kept[-1] == (typed or ""), "what was proposed is proposed anew, by what differs then"
+
+
 @pytest.mark.parametrize(
     "wrong", [{"whats_new": ""}, {"policy": "burn"}, {"policy": "date", "expires_on": "soon"}]
 )
