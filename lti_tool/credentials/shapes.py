@@ -220,8 +220,8 @@ class Shape:
     def _digest(self, pieces: list[str]) -> bytes:
         """SHA-256 of canonical N-Quads; that of the constant pieces at their beginning is taken up again.
 
-        Pieces are in order and no two are equal, so where the so manieth constant piece has the same place
-        among all pieces, there are none but constant ones before it.
+        Pieces are in order and no two are equal, so where the nth constant piece is also the nth of all
+        pieces, there are none but constant ones before it.
         """
         count, begun = self._begun
         if count and pieces[count - 1] is not self._constant_pieces[count - 1]:

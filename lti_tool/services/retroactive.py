@@ -102,21 +102,6 @@ class Retroactive:
 
     # -- the badge
 
-    def micromodule_of(self, author: Author, placement_id: str) -> str:
-        """The micromodule of a placement of the author's course.
-
-        :raises NotFound: ``placement_not_found``, also for another course's.
-        """
-        found = None
-        if author.context_id is not None:
-            with self.database.read() as reading:
-                found = versions.micromodule_of(
-                    reading, author.organisation_id, author.context_id, placement_id
-                )
-        if found is None:
-            raise NotFound(ErrorCode.PLACEMENT_NOT_FOUND)
-        return found
-
     def begin(self, author: Author, micromodule_id: str, *, discards: bool = False) -> BadgeForm:
         """The form, as it was left.
 

@@ -8,6 +8,7 @@ which leaves alone what somebody else has signed meanwhile.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -64,6 +65,7 @@ def sign_anew(
     """
     signers: dict[str, Signer] = {}
     found = SignedAnew()
+    waiting: Counter[str] = Counter()
     for row in rows:
         document = change(json.loads(row.document))
         if document is None:
@@ -75,6 +77,7 @@ def sign_anew(
                 found.keyless[row.issuer_id] = error
         if row.issuer_id in found.keyless:
             found.waiting.add(row.id)
+            waiting[row.issuer_id] += 1
             continue
         try:
             text = sign_credential(later(document, now), signers[row.issuer_id], now).text
@@ -85,7 +88,7 @@ def sign_anew(
     for id_, refusal in found.refused.items():
         log.warning("credential_not_signed_anew", credential_id=id_, error=str(refusal))
     for issuer_id, trouble in found.keyless.items():
-        log.error("issuer_key_unusable", issuer_id=issuer_id, error=str(trouble), waiting=len(found.waiting))
+        log.error("issuer_key_unusable", issuer_id=issuer_id, error=str(trouble), waiting=waiting[issuer_id])
     return found
 
 

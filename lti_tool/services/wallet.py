@@ -75,8 +75,8 @@ class EarnedBadge:
     replaced_by: str | None = None
     """The learner's award of a later version in whose place it stands; none that is worth less than this."""
     has_later: bool = False
-    """Whether the learner has a badge of a later version, or was given that of the newest: nobody is given one
-    again that was revoked."""
+    """Whether the learner has a badge of a later version, or was given that of the newest: nobody is given
+    one again that was revoked."""
     regained_by: str | None = None
     """The placement of this course that gives a later version."""
 

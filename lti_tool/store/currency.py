@@ -304,7 +304,7 @@ def these(session: Session, organisation_id: str, ids: Collection[str]) -> tuple
 
 
 def _may_be_id(text: str) -> bool:
-    """PostgreSQL takes an error for an answer where it is asked for some characters."""
+    """PostgreSQL answers some characters with an error, not with nothing."""
     return text.isascii() and text.isalnum()
 
 

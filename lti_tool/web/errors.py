@@ -160,6 +160,8 @@ def _answer(
         layout = "layouts/frame.html"
     elif g.get("staff") is not None:
         layout = "layouts/staff.html"
+        # The database is asked nothing here: it may be what failed.
+        g.setdefault("overdue_reviews", 0)
     else:
         layout = "layouts/public.html"
     page = render_template(

@@ -38,9 +38,7 @@ def builder_problem(code: str, params: Mapping[str, object]) -> str | None:
         ),
         "nothing_new": _("Nothing differs from what is published. Change something first."),
         "not_in_future": _("Choose a day from today on, within the next twenty years."),
-        "changed_meanwhile": _(
-            "Somebody else changed this badge meanwhile. Save again to replace their change."
-        ),
+        "changed_meanwhile": _("Somebody else changed this meanwhile. Save again to replace their change."),
         "not_usable": _("These rules cannot stand together as they are."),
         "needs_itself": _("Nobody could ever earn this: it asks for itself."),
         "asks_in_circle": circle_sentence(params.get("names", ())),

@@ -131,7 +131,7 @@ def problem_sentence(code: str, params: Mapping[str, object]) -> str:
             "Enter a number from %(low)s to %(high)s.", low=params.get("low", ""), high=params.get("high", "")
         ),
         "unknown_choice": _("Choose one of the list."),
-        "nothing_chosen": _("Tick at least one of the list."),
+        "nothing_chosen": _("Tick at least one in the list."),
         "category_empty": _(
             "There is no published micromodule in this category yet, so nobody could complete it."
         ),

@@ -99,7 +99,7 @@ def test_what_asks_for_itself_by_others_is_refused_with_all_of_them(campus: Camp
 
 @pytest.mark.parametrize("cookies", ["partitioned_only", "all"])
 def test_a_learner_walks_the_way_and_sees_how_far(campus: Campus, cookies: CookiePolicy) -> None:
-    second, (first, middle, last) = published(campus)
+    second, (first, _middle, last) = published(campus)
     for username in ("ada", "bob"):
         campus.open_wallet(username, first)
     page = way(campus, "ada", last, cookies=cookies)
@@ -138,7 +138,6 @@ def test_a_learner_walks_the_way_and_sees_how_far(campus: Campus, cookies: Cooki
     wallet = learner.launch(last.id)
     assert "You have earned 3 badges." in wallet.words
     assert not wallet.soup.select("p.opens"), "what is open already is in the wallet"
-    assert middle.name == MIDDLE
 
 
 def test_where_no_cookie_survives_the_way_is_walked_all_the_same(canvas_campus: Campus) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from flask import Blueprint, Response, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from lti_tool.domain.currency import MOST_MONTHS, ReviewState, day_of
+from lti_tool.domain.currency import ReviewState, day_of
 from lti_tool.errors import Conflict, RequestInvalid
 from lti_tool.services.currency import CONTACT_LENGTH, NOTE_LENGTH, CareForm, Chosen
 from lti_tool.store.currency import CareFilter
@@ -18,7 +18,7 @@ from lti_tool.web.staff.gate import Typed, current_staff, done, number_of_page, 
 blueprint = Blueprint("currency", __name__)
 
 QUERY_LENGTH = 200
-LIMITS = {"contact": CONTACT_LENGTH, "note": NOTE_LENGTH, "months": MOST_MONTHS}
+LIMITS = {"contact": CONTACT_LENGTH, "note": NOTE_LENGTH}
 
 
 @blueprint.get("/currency")

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
+from structlog.testing import capture_logs
 
 from lti_tool.domain.awarding import Verdict
+from lti_tool.errors import ConfigurationInvalid
 from lti_tool.services.awarding import Awarding
+from lti_tool.services.deciding import Deciding
 from lti_tool.services.milestone_form import MilestoneForm
-from lti_tool.store import milestone_dues, persons, tables
+from lti_tool.store import persons, tables
 from tests import factories
 from tests.factories import NOW
 from tests.integration.services.milestone_campus import Campus, office
@@ -170,6 +174,94 @@ def kill_at_the_second_batch(campus: Campus, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(type(campus.milestones), "_decide", killed)
 
 
+def without_key(campus: Campus, milestone_id: str) -> str:
+    """The milestone's badge is another issuer's than the courses', and that one's key cannot be used."""
+    school = campus.school
+    issuer_id = school.another_issuer(campus.organisation_id)
+    own = campus.milestones.one(campus.staff, milestone_id).view.achievement_id
+    school.change(tables.Achievement, tables.Achievement.id != own, issuer_id=campus.courses[0].issuer_id)
+    school.issuing.keys.signer(issuer_id, school.urls.did(issuer_id))
+    school.expose_key(issuer_id)
+    return issuer_id
+
+
+def test_an_issuer_whose_key_cannot_be_used_stops_no_decision(
+    school: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campus = Campus(school)
+    for learner_id in [campus.learner() for _ in range(3)]:
+        for number in (0, 1):
+            completed_unnoticed(campus, learner_id, number)
+    milestone_id = campus.active()
+    issuer_id = without_key(campus, milestone_id)
+    monkeypatch.setattr("lti_tool.services.milestones.AT_ONCE", 1)
+    with capture_logs() as logs:
+        assert campus.milestones.work(milestone_id) == 3
+    assert [one["event"] for one in logs].count("credential_not_issued") == 3
+    waiting = {award.id for award in campus.awards()}
+    assert waiting <= set(school.issuing.awards_without_credential())
+    school.expose_key(issuer_id, is_exposed=False)
+    assert set(school.issuing.issue_for(sorted(waiting))) == waiting
+
+
+def test_whoever_stops_with_an_error_keeps_no_milestone_from_the_next_worker(
+    school: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campus = Campus(school)
+    for learner_id in [campus.learner() for _ in range(2)]:
+        for number in (0, 1):
+            completed_unnoticed(campus, learner_id, number)
+    milestone_id = campus.active()
+    monkeypatch.setattr("lti_tool.services.milestones.AT_ONCE", 1)
+    kill_at_the_second_batch(campus, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        campus.milestones.work(milestone_id)
+    monkeypatch.undo()
+    assert campus.milestones.work(milestone_id) == 1
+
+
+def test_a_course_waits_for_no_key_of_a_milestones_issuer(school: School) -> None:
+    """What is of its own is signed and written back, and its reading has not failed."""
+    campus = Campus(school, 1)
+    milestone_id = campus.active(MilestoneForm(name="Explorer", count="1"))
+    ada = campus.learner()
+    without_key(campus, milestone_id)
+    course = campus.courses[0]
+    factories.grade(school.database, course, campus.placed[0], [ada], 90)
+    offered = Offered([])
+    deciding = Deciding(campus.awarding, school.issuing, offered)
+    with capture_logs() as logs:
+        decided = deciding.decide(campus.organisation_id, course.context_id, [ada], "sync")
+    assert (decided.issued, decided.refusal, len(decided.award_ids)) == (1, None, 2)
+    assert offered.of == [course.context_id]
+    assert "credential_not_issued" in [one["event"] for one in logs]
+
+
+def test_a_course_whose_own_issuer_has_no_key_is_told_so_after_everything_else(school: School) -> None:
+    campus = Campus(school, 1)
+    ada = campus.learner()
+    school.issuing.issue_for(campus.complete(ada, 0))
+    bob = campus.learner()
+    course = campus.courses[0]
+    factories.grade(school.database, course, campus.placed[0], [bob], 90)
+    school.expose_key(course.issuer_id)
+    offered = Offered([])
+    deciding = Deciding(campus.awarding, school.issuing, offered)
+    decided = deciding.decide(campus.organisation_id, course.context_id, [bob], "sync")
+    assert isinstance(decided.refusal, ConfigurationInvalid)
+    assert offered.of == [course.context_id]
+
+
+@dataclass
+class Offered:
+    """Courses whose scores were to be written back."""
+
+    of: list[str]
+
+    def offer_due(self, _organisation_id: str, context_id: str, _learner_id: str | None = None, /) -> None:
+        self.of.append(context_id)
+
+
 def test_a_category_that_shrinks_and_one_put_aside_make_it_due(school: School) -> None:
     campus = Campus(school)
     category_id = campus.category(0, 1, 2)
@@ -274,7 +366,6 @@ def test_the_mark_moves_on_though_nothing_is_owed(school: School) -> None:
     campus.milestones.work(milestone_id)
     (version,) = school.rows(tables.MilestoneVersion)
     assert version.settled_at == school.clock()
-    assert timedelta(hours=1) <= milestone_dues.LOOK_BACK
 
 
 def test_a_completion_is_recorded_when_it_is_kept_and_not_when_its_course_was_begun(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
@@ -17,8 +17,9 @@ from structlog.testing import capture_logs
 from lti_tool.domain.criteria import Criterion
 from lti_tool.domain.retroactive import DateSource, Withheld
 from lti_tool.domain.staff import Permission
-from lti_tool.errors import Conflict, ErrorCode, NotAllowed, NotFound, RequestInvalid
+from lti_tool.errors import ConfigurationInvalid, Conflict, ErrorCode, NotAllowed, NotFound, RequestInvalid
 from lti_tool.services import retroactive_run
+from lti_tool.services.leases import LEASE_SECONDS
 from lti_tool.services.micromodule_form import MicromoduleForm
 from lti_tool.services.next_version import Author
 from lti_tool.services.retroactive import DryRun, Retroactive
@@ -371,7 +372,7 @@ def test_a_worker_that_is_killed_at_whatever_step_loses_and_doubles_nothing(
             steps += 1
         else:
             break
-        small_school.clock.now += timedelta(seconds=retroactive_run.LEASE_SECONDS + 1)
+        small_school.clock.now += timedelta(seconds=LEASE_SECONDS + 1)
         # Only who dies with nothing left but to give the lease back has finished it.
         assert (run.id in whole.due(100)) is office.run(run.id).is_open, steps
         whole.work(run.id)
@@ -407,7 +408,7 @@ def test_a_worker_whose_lease_another_one_took_awards_nothing_and_moves_no_place
         if not slept:
             slept.append(1)
             # Its machine stood still, and somebody else did the whole run meanwhile.
-            small_office.school.clock.now += timedelta(seconds=retroactive_run.LEASE_SECONDS + 1)
+            small_office.school.clock.now += timedelta(seconds=LEASE_SECONDS + 1)
             small_office.service.work(run.id)
         return rows
 
@@ -434,6 +435,30 @@ def test_a_milestone_that_cannot_be_decided_keeps_nobodys_badge_waiting(
     assert {one["event"] for one in logs} >= {"milestones_not_decided"}
     done = small_office.run(run.id)
     assert (done.status, done.counts["awarded"]) == ("done", 2)
+
+
+def test_a_key_that_cannot_be_used_keeps_nobody_elses_badge_waiting(
+    small_office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither one of its own issuer nor one of a milestone's that follows from it."""
+    monkeypatch.setattr(retroactive_run, "BATCH", 1)
+    small_office.people(2)
+    issuing, milestone = small_office.school.issuing, "a milestone's award"
+    run = small_office.switched_on()
+
+    class KeylessMilestones:
+        def issue_for(self, award_ids: Sequence[str], /) -> Mapping[str, str]:
+            if milestone in award_ids:
+                raise ConfigurationInvalid(ErrorCode.KEY_FILE_EXPOSED, "others can read it")
+            return issuing.issue_for(award_ids)
+
+    service = replace(small_office.service, issuing=KeylessMilestones(), go_on=lambda *_: (milestone,))
+    with capture_logs() as logs:
+        service.work(run.id)
+    assert [one["event"] for one in logs].count("credential_not_issued") == 2
+    done = small_office.run(run.id)
+    assert (done.status, done.counts["awarded"]) == ("done", 2)
+    assert all(one.document for one in small_office.school.rows(tables.Credential))
 
 
 def test_somebody_who_is_erased_in_between_keeps_nobody_else_waiting(office: Office) -> None:
@@ -731,8 +756,6 @@ def test_another_courses_or_organisations_micromodule_is_not_there(office: Offic
             service.discard(author, office.micromodule_id)
         with pytest.raises(NotFound):
             service.save(author, office.micromodule_id, MicromoduleForm())
-        with pytest.raises(NotFound):
-            service.micromodule_of(author, office.placed.placement_id)
     assert not office.run(run.id).is_paused
     with pytest.raises(NotFound):
         office.service.run(stranger.organisation_id, run.id)

@@ -162,6 +162,3 @@ class SampleRetroactive:
 
     def under_way(self, organisation_id: str, context_id: str) -> dict[str, RunView]:
         return self.open
-
-    def micromodule_of(self, author: Any, placement_id: str) -> str:
-        return "micromodule-1"

@@ -146,6 +146,8 @@ def test_the_navigation_counts_what_is_overdue_and_an_error_page_does_not_ask(
     tool.currency.stale = 1204
     assert words(soup(staff.get("/staff/")).select_one(link)) == "Review dates 1,204 overdue"
     assert "1,204 badges and micromodules were not looked at" in staff.get("/staff/").text
+    version = staff.get("/staff/micromodules/micromodule-1/version")
+    assert words(soup(version).select_one(link)) == "Review dates 1,204 overdue"
 
     def unreachable(_: str) -> int:
         raise RuntimeError("the database is gone")
