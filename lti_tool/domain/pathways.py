@@ -245,15 +245,7 @@ def is_whole(need: Need) -> bool:
 
 
 WHOLE: Final = 12
-
-
-def opened_by(graph: Graph) -> dict[str, tuple[str, ...]]:
-    """What each step opens: the steps that need it by name, in the order of the graph."""
-    found: dict[str, list[str]] = {}
-    for step in graph:
-        for one in singly(graph, step):
-            found.setdefault(one, []).append(step)
-    return {one: tuple(steps) for one, steps in found.items()}
+"""Steps of such a set at most."""
 
 
 def levels(graph: Graph, steps: Iterable[str]) -> dict[str, int]:
@@ -272,8 +264,9 @@ def levels(graph: Graph, steps: Iterable[str]) -> dict[str, int]:
 class Done:
     """What somebody has of an organisation's steps.
 
-    A badge that ended, is paused or was revoked is not in force, and what it stood for is not done any more:
-    it can be earned again. That it was finished once stays so, and counts where no badge is asked for.
+    A badge that ended or was revoked is not in force, and what it stood for is not done any more: it can be
+    earned again. One that is paused counts meanwhile. That a step was finished once stays so, and counts
+    where no badge is asked for; only milestones do not count what was revoked.
     """
 
     finished: frozenset[str] = frozenset()

@@ -158,7 +158,9 @@ class Pathways:
             had: Sequence[Had] = ()
             if is_personal:
                 had = store.had(reading, organisation_id, session.learner_id, self.clock())
-        own, of_person = _done(each for each in had if each.is_own), _done(had)
+        own = _done(each for each in had if each.is_own)
+        # For them a completion whose badge was revoked never was one; courses ask only that it was finished.
+        of_person = _done(each for each in had if not each.is_revoked)
 
         def done_for(step: str) -> Done:
             # Milestones are decided about a person, badges of courses about one account.

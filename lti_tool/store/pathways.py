@@ -182,17 +182,18 @@ def members(
 
 def _is_whole(*, is_offered: bool) -> sa.ColumnElement[bool]:
     in_use = Micromodule.archived_at.is_(None)
-    return sa.and_(in_use, _was_published()) if is_offered else in_use
+    return sa.and_(in_use, _is_published()) if is_offered else in_use
 
 
-def _was_published() -> sa.ColumnElement[bool]:
+def _is_published() -> sa.ColumnElement[bool]:
     version = aliased(MicromoduleVersion)
     return (
         sa.exists()
         .where(
             Placement.micromodule_version_id == version.id,
             version.micromodule_id == Micromodule.id,
-            Placement.status != "draft",
+            # Not "removed": only drafts are ever discarded, and nobody saw them.
+            Placement.status == "active",
         )
         .correlate(Micromodule)
     )
@@ -274,6 +275,8 @@ class Had(NamedTuple):
     """Else it was finished."""
     is_in_force: bool
     """Of a badge, as decisions see it: neither revoked nor over."""
+    is_revoked: bool = False
+    """Finished, and the badge of each completion was revoked: for milestones it was not met after all."""
 
 
 def had(session: Session, organisation_id: str, learner_id: str, now: datetime) -> tuple[Had, ...]:
@@ -288,10 +291,20 @@ def had(session: Session, organisation_id: str, learner_id: str, now: datetime) 
         sa.or_(Learner.id == learner_id, Learner.person_id.in_(person)),
     )
     finished = session.execute(
-        sa.select(MicromoduleVersion.micromodule_id, Completion.learner_id)
-        .distinct()
+        sa.select(
+            MicromoduleVersion.micromodule_id,
+            Completion.learner_id,
+            sa.func.count(sa.case((Credential.revoked_at.is_(None), 1))) == 0,
+        )
         .join(Completion, Completion.micromodule_version_id == MicromoduleVersion.id)
+        .outerjoin(
+            Award,
+            (Award.achievement_version_id == MicromoduleVersion.achievement_version_id)
+            & (Award.learner_id == Completion.learner_id),
+        )
+        .outerjoin(Credential, Credential.award_id == Award.id)
         .where(is_of(Completion.organisation_id, organisation_id), Completion.learner_id.in_(same))
+        .group_by(MicromoduleVersion.micromodule_id, Completion.learner_id)
     )
     awarded = session.execute(
         sa.select(
@@ -308,7 +321,16 @@ def had(session: Session, organisation_id: str, learner_id: str, now: datetime) 
         .where(is_of(Award.organisation_id, organisation_id), Award.learner_id.in_(same))
     )
     return (
-        *(Had(step, owner == learner_id, is_badge=False, is_in_force=False) for step, owner in finished),
+        *(
+            Had(
+                step,
+                owner == learner_id,
+                is_badge=False,
+                is_in_force=False,
+                is_revoked=bool(is_revoked),
+            )
+            for step, owner, is_revoked in finished
+        ),
         *(
             Had(step, owner == learner_id, is_badge=True, is_in_force=bool(is_in_force))
             for step, owner, is_in_force in awarded

@@ -17,7 +17,6 @@ from lti_tool.domain.pathways import (
     closed,
     followed,
     levels,
-    opened_by,
     reached,
     singly,
     standing,
@@ -124,13 +123,6 @@ def test_the_way_to_a_step_has_all_it_needs_by_name_and_the_step(graph: Graph, s
         level = levels(graph, way)
         for one in way:
             assert all(level[before] < level[one] for before in followed(graph, one))
-
-
-@given(graphs)
-def test_what_a_step_opens_needs_it(graph: Graph) -> None:
-    opens = opened_by(graph)
-    for step in _everything(graph):
-        assert set(opens.get(step, ())) == {one for one in graph if step in singly(graph, one)}
 
 
 @given(graphs, st.sets(st.sampled_from(STEPS)), st.sampled_from(STEPS), st.sampled_from(STEPS))

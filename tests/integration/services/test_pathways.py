@@ -23,7 +23,7 @@ from lti_tool.services.criteria_format import dump_criteria
 from lti_tool.services.milestone_form import MilestoneForm
 from lti_tool.services.pathways import SHOWN, Pathways
 from lti_tool.services.wallet import Wallet, WalletView
-from lti_tool.store import tables
+from lti_tool.store import persons, placements, tables
 from tests import factories
 from tests.factories import NOW, Course, Placed
 from tests.integration.services.milestone_campus import Campus, plain
@@ -190,6 +190,45 @@ def test_a_category_that_is_needed_whole_is_named_step_by_step(school: School) -
         campus.micromodule(0): False,
         campus.micromodule(1): True,
     }
+
+
+def test_a_draft_that_was_discarded_is_no_step_and_named_to_nobody(school: School) -> None:
+    """As the decision says, which does not ask for it."""
+    campus = Campus(school)
+    category_id = campus.category(0, 1, 2)
+    draft_id = campus.placed[2].placement_id
+    school.change(tables.Placement, tables.Placement.id == draft_id, status="draft")
+    with school.database.write() as session:
+        assert placements.remove(session, campus.organisation_id, campus.courses[2].context_id, draft_id)
+    milestone_id = campus.active(MilestoneForm(kind="learner", name="All of data", category_id=category_id))
+    badge = campus.milestones.one(campus.staff, milestone_id).view.achievement_id
+    learner_id = campus.learner()
+    campus.complete(learner_id, 0)
+    campus.complete(learner_id, 1)
+    assert len(campus.awards()) == 1
+    way = Pathways(school.database, school.clock).path(session_of(campus.courses[0], learner_id), badge)
+    assert {step.row.step for step in way.steps} == {badge, campus.micromodule(0), campus.micromodule(1)}
+
+
+def test_what_was_revoked_does_not_count_for_a_milestone_on_the_way_either(school: School) -> None:
+    campus = Campus(school)
+    milestone_id = campus.active()
+    badge = campus.milestones.one(campus.staff, milestone_id).view.achievement_id
+    learner_id, twin_id = campus.learner(), campus.learner()
+    school.issuing.issue_for(campus.complete(learner_id, 0))
+    (credential,) = school.rows(tables.Credential)
+    school.revoking.revoke(credential.id, "A mistake", "staff:1")
+    campus.complete(learner_id, 1)
+    assert campus.decision(learner_id).verdict != "award"
+    pathways = Pathways(school.database, school.clock)
+    (need,) = pathways.path(session_of(campus.courses[0], learner_id), badge).steps[-1].needs
+    assert (need.reached, need.is_met) == (1, False)
+    # Finished once more under another name, it counts again.
+    campus.complete(twin_id, 0)
+    with school.database.write() as session:
+        persons.join(session, campus.organisation_id, [learner_id, twin_id], NOW)
+    (need,) = pathways.path(session_of(campus.courses[0], learner_id), badge).steps[-1].needs
+    assert (need.reached, need.is_met) == (2, True)
 
 
 def test_what_was_put_aside_is_no_step_of_a_list_that_is_needed_whole(school: School) -> None:
