@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
-from lti_tool.errors import CredentialInvalid
+from lti_tool.errors import ConfigurationInvalid, CredentialInvalid
 from lti_tool.telemetry import AWARDS, get_logger
 
 log = get_logger(__name__)
+
+Unsigned: TypeAlias = CredentialInvalid | ConfigurationInvalid
 
 
 class AwardingOutcome(Protocol):
@@ -66,8 +68,9 @@ class Decided:
     decided: int = 0
     award_ids: tuple[str, ...] = ()
     issued: int = 0
-    refusal: CredentialInvalid | None = None
-    """Why a new award has no credential: its text cannot be signed. It stays, and is tried again."""
+    refusal: Unsigned | None = None
+    """Why a new award of the course has no credential: its text cannot be signed, or its issuer's key cannot
+    be used. It stays, and is tried again."""
 
 
 @dataclass(frozen=True)
@@ -101,21 +104,30 @@ class Deciding:
         AWARDS.labels(cause).inc(len(report.award_ids) - report.beyond)
         self._review(organisation_id, context_id, learner_ids, report.holders_changed)
         issued = 0
-        refusal: CredentialInvalid | None = None
+        refusal: Unsigned | None = None
         if report.award_ids:
             if before_signing is not None:
                 before_signing(len(report.award_ids))
-            try:
-                issued = len(self.issuing.issue_for(report.award_ids))
-            except CredentialInvalid as error:
-                # Nobody else's badge or score waits for it; the reconcile pass offers the award again.
-                log.warning("credential_not_issued", error=str(error))
-                refusal = error
+            own = len(report.award_ids) - report.beyond
+            issued, refusal = self._issue(report.award_ids[:own])
+            # A milestone's issuer may be another one: what that cannot sign is no trouble of this course.
+            issued += self._issue(report.award_ids[own:])[0]
         # A visit without news offers nothing. A whole course does: a column may have been mended.
         if self.scoring is not None and (report.award_ids or learner_ids is None):
             only = learner_ids[0] if learner_ids is not None and len(learner_ids) == 1 else None
             self.scoring.offer_due(organisation_id, context_id, only)
         return Decided(report.decided, report.award_ids, issued, refusal)
+
+    def _issue(self, award_ids: Sequence[str]) -> tuple[int, Unsigned | None]:
+        """How many were issued, and why one was not."""
+        if not award_ids:
+            return 0, None
+        try:
+            return len(self.issuing.issue_for(award_ids)), None
+        except (CredentialInvalid, ConfigurationInvalid) as error:
+            # Nobody else's badge or score waits for it; the reconcile pass offers the award again.
+            log.warning("credential_not_issued", error=str(error))
+            return 0, error
 
     def _review(
         self,

@@ -19,7 +19,7 @@ LEASE_SECONDS: Final = 120.0
 
 
 class LeaseLost(Exception):
-    """Another process took the work over: the batch that was kept is the last."""
+    """The batch that was kept is the last: another process took the work over, or somebody paused it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,8 @@ class Hold:
 def held(database: Database, clock: Callable[[], datetime], name: str) -> Iterator[Hold | None]:
     """Hold a lease while something is done; ``None`` where another process has it.
 
-    Given back at the end. Whoever finds that it is in other hands raises :class:`LeaseLost`, which ends the
-    work and nothing else.
+    Given back at the end. Whoever finds that it is in other hands, or that the work is paused, raises
+    :class:`LeaseLost`, which ends the work and nothing else.
     """
     hold = Hold(name, uuid.uuid4().hex, clock)
     with database.write() as session:

@@ -7,7 +7,6 @@ a completion arrives, and about everybody who completed something before. What i
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,10 +17,11 @@ from sqlalchemy.orm import Session
 from lti_tool.domain.awarding import Verdict
 from lti_tool.domain.criteria import Criterion, Finding
 from lti_tool.domain.staff import Permission
-from lti_tool.errors import Conflict, CredentialInvalid, ErrorCode, NotFound
+from lti_tool.errors import ConfigurationInvalid, Conflict, CredentialInvalid, ErrorCode, NotFound
 from lti_tool.services import Hints
 from lti_tool.services.circles import check_saved
 from lti_tool.services.criteria_format import parse_criteria
+from lti_tool.services.leases import Hold, held
 from lti_tool.services.milestone_decisions import (
     Asking,
     asking,
@@ -40,7 +40,7 @@ from lti_tool.services.milestone_form import (
 )
 from lti_tool.services.milestone_rules import Choices, choices
 from lti_tool.services.staffing import Acting
-from lti_tool.store import audit, micromodules, organisations, runs
+from lti_tool.store import audit, micromodules, organisations
 from lti_tool.store import milestone_decisions as decisions
 from lti_tool.store import milestone_dues as dues
 from lti_tool.store import milestones as store
@@ -57,7 +57,6 @@ PAGE: Final = 25
 """Lines of a dry run's page."""
 LOOKED_AT: Final = 2000
 """People judged for one page of a dry run; where few of very many would get it, there is a next page."""
-LEASE_SECONDS: Final = 120.0
 
 Narrate = Callable[[Criterion], str]
 """Criteria in words, as :func:`lti_tool.web.criteria_words.narrate` says them."""
@@ -199,11 +198,14 @@ class Milestones:
             organisation_id = store.owner_of(session, milestone_id)
         if organisation_id is None:
             return 0
-        lease, holder = f"milestone:{milestone_id}", uuid.uuid4().hex
+        with held(self.database, self.clock, f"milestone:{milestone_id}") as lease:
+            return 0 if lease is None else self._work(lease, organisation_id, milestone_id)
+
+    def _work(self, lease: Hold, organisation_id: str, milestone_id: str) -> int:
         awarded, after = 0, ""
         mark: Mark | None = None
         begun_at = self.clock()
-        while self._take(lease, holder):
+        while True:
             some: tuple[str, ...] = ()
             with self.database.read() as session:
                 found = store.active(session, organisation_id)
@@ -214,27 +216,24 @@ class Milestones:
                     asked = badges_asked(parse_criteria(version.criteria))
                     some = dues.learners(session, organisation_id, mark, asked, after=after, limit=AT_ONCE)
             if not some:
-                with self.database.write() as session:
-                    if version is not None and mark is not None:
+                if version is not None and mark is not None:
+                    with self.database.write() as session:
                         dues.settle(session, organisation_id, mark, begun_at)
-                    runs.release_lease(session, lease, holder)
-                break
+                return awarded
             award_ids = self._decide(organisation_id, some, [asking(one) for one in found])
             self._issue(award_ids)
             awarded += len(award_ids)
             after = some[-1]
-        return awarded
-
-    def _take(self, lease: str, holder: str) -> bool:
-        with self.database.write() as session:
-            return runs.take_lease(session, lease, holder, self.clock(), LEASE_SECONDS)
+            with self.database.write() as session:
+                if not lease.renew(session):
+                    return awarded
 
     def _issue(self, award_ids: Sequence[str]) -> None:
         if not award_ids:
             return
         try:
             self.issuing.issue_for(award_ids)
-        except CredentialInvalid as error:
+        except (CredentialInvalid, ConfigurationInvalid) as error:
             # The reconcile pass offers it again; nobody else waits for it.
             log.warning("credential_not_issued", error=str(error))
 
@@ -259,12 +258,12 @@ class Milestones:
             said = micromodules.achievement_versions(
                 session, [version.achievement_version_id for version in versions]
             )
-            held = decisions.held(
+            having = decisions.held(
                 session, organisation_id, [one.achievement_version_id for one in versions], person.learner_ids
             )
         cards = []
         for version, one in zip(active, versions, strict=True):
-            has_it = one.achievement_version_id in held
+            has_it = one.achievement_version_id in having
             judged = judge(people, person, one.criterion, holds=has_it, now=self.clock())
             words = said[one.achievement_version_id]
             cards.append(
@@ -355,9 +354,7 @@ class Milestones:
             organisations.lock(session, staff.organisation_id)
             row = _held(session, staff, milestone_id, "draft")
             view = _own(session, staff, milestone_id)
-            described = describe(
-                session, staff.organisation_id, form, narrate, language, achievement_id=view.achievement_id
-            )
+            described = describe(session, staff.organisation_id, form, narrate, language, before=view)
             row.kind = form.kind
             row.category_id = described.category_id
             row.addition_policy = form.addition_policy
@@ -392,12 +389,7 @@ class Milestones:
             view = _own(session, staff, milestone_id)
             # A category may have got another content since it was described.
             described = describe(
-                session,
-                staff.organisation_id,
-                of_view(view),
-                narrate,
-                view.language,
-                achievement_id=view.achievement_id,
+                session, staff.organisation_id, of_view(view), narrate, view.language, before=view
             )
             self._rewrite(session, view, described)
             if _seen(session, view)[1] != seen:

@@ -7,8 +7,6 @@ were done.
 
 from __future__ import annotations
 
-import contextlib
-import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,9 +16,10 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from lti_tool.domain.retroactive import Withheld
-from lti_tool.errors import CredentialInvalid, ToolError
+from lti_tool.errors import ConfigurationInvalid, CredentialInvalid, ToolError
 from lti_tool.services.completers import sure_products
 from lti_tool.services.deciding import IssuingPort, ScoringPort
+from lti_tool.services.leases import Hold, LeaseLost, held
 from lti_tool.store import audit, runs, schedule, versions
 from lti_tool.store import retroactive as store
 from lti_tool.store.database import Database
@@ -31,8 +30,6 @@ log = get_logger(__name__)
 KIND: Final = "retroactive"
 BATCH: Final = 1000
 """Completions per transaction: short enough that nobody waits for the write lock."""
-LEASE_SECONDS: Final = 120.0
-"""For one batch; whoever works renews it with each."""
 ORIGIN: Final = "retroactive"
 """What the awards are counted under."""
 _TRIES: Final = 3
@@ -53,23 +50,17 @@ class RetroactiveRuns:
 
     def work(self, run_id: str, say: Say | None) -> None:
         """As :meth:`Retroactive.work <lti_tool.services.retroactive.Retroactive.work>`."""
-        holder = uuid.uuid4().hex
-        with self.database.write() as session:
-            # First the lease: who had it until now may have gone on since.
-            if not _take(session, run_id, holder, self.clock()):
+        with held(self.database, self.clock, runs.RUN_LEASE + run_id) as lease:
+            if lease is None:
                 return
-            found = runs.task(session, KIND, run_id)
-            if found is None:
-                runs.release_lease(session, runs.RUN_LEASE + run_id, holder)
-                return
-            organisation_id, task = found
-            runs.begin(session, organisation_id, run_id, self.clock())
-        try:
-            with contextlib.suppress(_Stopped):
-                _Work(self, organisation_id, run_id, holder, task, say).do()
-        finally:
+            # Not before: who had the lease until now may have gone on since.
             with self.database.write() as session:
-                runs.release_lease(session, runs.RUN_LEASE + run_id, holder)
+                found = runs.task(session, KIND, run_id)
+                if found is None:
+                    return
+                organisation_id, task = found
+                runs.begin(session, organisation_id, run_id, self.clock())
+            _Work(self, organisation_id, run_id, lease, task, say).do()
 
 
 @dataclass
@@ -79,7 +70,7 @@ class _Work:
     service: RetroactiveRuns
     organisation_id: str
     run_id: str
-    holder: str
+    lease: Hold
     task: dict[str, Any]
     say: Say | None
 
@@ -104,7 +95,7 @@ class _Work:
             if self.say is not None:
                 self.say(self.task["done"], self.task["total"])
             if not self._goes_on:
-                raise _Stopped
+                raise LeaseLost
             if is_last:
                 return
 
@@ -161,13 +152,13 @@ class _Work:
                 withheld[row.withheld] = withheld.get(row.withheld, 0) + 1
         new = [store.new_award(row) for row in batch.people if row.withheld is None]
         with self.service.database.write() as writing:
-            if not _take(writing, self.run_id, self.holder, now):
-                raise _Stopped
+            if not self.lease.renew(writing):
+                raise LeaseLost
             added = store.store_awards(writing, self.organisation_id, badge_id, new, now)
             if len(added) < len(new):
                 # A reading of their course came first.
-                held = Withheld.HELD.value
-                withheld[held] = withheld.get(held, 0) + len(new) - len(added)
+                has_it = Withheld.HELD.value
+                withheld[has_it] = withheld.get(has_it, 0) + len(new) - len(added)
             task |= {
                 "withheld": withheld,
                 "awarded": task["awarded"] + len(added),
@@ -190,7 +181,7 @@ class _Work:
             return
         try:
             self.service.issuing.issue_for(award_ids)
-        except CredentialInvalid as error:
+        except (CredentialInvalid, ConfigurationInvalid) as error:
             # The award stays, nobody else's waits for it, and the reconcile pass offers it again.
             log.warning("credential_not_issued", error=str(error))
             self.task["error_code"] = error.code.value
@@ -207,11 +198,11 @@ class _Work:
             self._sign(ids)
             last = ids[-1]
             with self.service.database.write() as writing:
-                goes_on = _take(writing, self.run_id, self.holder, self.service.clock()) and runs.save(
+                goes_on = self.lease.renew(writing) and runs.save(
                     writing, self.run_id, "credentials", self.task["done"], self.task["total"], self.task
                 )
             if not goes_on:
-                raise _Stopped
+                raise LeaseLost
 
     def _offer_scores(self) -> None:
         if self.service.scoring is None:
@@ -228,12 +219,12 @@ class _Work:
         counts = {"awarded": self.task["awarded"], "withheld": self.task["withheld"]}
         micromodule_id = self.task["micromodule_id"]
         with self.service.database.write() as writing:
-            if not _take(writing, self.run_id, self.holder, now):
-                raise _Stopped
+            if not self.lease.renew(writing):
+                raise LeaseLost
             # Who was erased meanwhile was counted, and is no longer to be looked at.
             done = self.task["done"]
             if not runs.save(writing, self.run_id, "credentials", done, done, self.task):
-                raise _Stopped
+                raise LeaseLost
             runs.finish(
                 writing,
                 self.organisation_id,
@@ -258,10 +249,6 @@ class _Work:
             )
 
 
-class _Stopped(Exception):
-    """The run was paused, or another process took it over."""
-
-
 def open_run(
     writing: Session,
     organisation_id: str,
@@ -282,10 +269,6 @@ def open_run(
         "withheld": {},
     }
     return runs.open_task(writing, organisation_id, KIND, task, now)
-
-
-def _take(session: Session, run_id: str, holder: str, now: datetime) -> bool:
-    return runs.take_lease(session, runs.RUN_LEASE + run_id, holder, now, LEASE_SECONDS)
 
 
 def record(
