@@ -239,6 +239,7 @@ def action_words() -> dict[str, str]:
         "review.kept": _("Badge kept after a review"),
         "review.revoked": _("Badge to be revoked after a review"),
         "review.undone": _("Revocation after a review undone"),
+        "review.spared": _("Badge not revoked after all: the facts were good again"),
         "review.asked": _("Learner asked about a badge"),
         "review.answered": _("Learner answered about a badge"),
         "award_column.asked_again": _("Writing into the gradebook asked for again"),
