@@ -31,7 +31,7 @@ class Ground:
     organisation_name: str
     met_at: datetime
     evidence: Mapping[str, Any] | None
-    """As stored; ``None`` where it was forgotten with an account that was erased."""
+    """As stored; ``None`` where it was forgotten as joined accounts parted, or as one was erased."""
 
 
 def of_milestones(session: Session, achievement_version_ids: Sequence[str]) -> frozenset[str]:

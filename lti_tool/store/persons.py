@@ -143,7 +143,8 @@ def join(session: Session, organisation_id: str, learner_ids: Collection[str], n
 def leave(session: Session, organisation_id: str, learner_id: str) -> tuple[str, ...]:
     """Let a learner be alone again; those who were joined with them. Under :func:`lock`.
 
-    Of two that were joined none is joined any more.
+    Of two that were joined none is joined any more. The reasons of milestones of them all go, which tell of
+    each other: whoever is erased later would be left in those of the others.
     """
     others = tuple(other for other, _platform in joined(session, organisation_id, learner_id))
     former = _persons_of(session, organisation_id, [learner_id])
@@ -151,7 +152,7 @@ def leave(session: Session, organisation_id: str, learner_id: str) -> tuple[str,
     _set_person(session, organisation_id, alone, None)
     if len(others) <= 1:
         session.execute(sa.delete(Person).where(Person.id.in_(former)))
-    decide_again(session, organisation_id, [learner_id, *others])
+    _forget_reasons(session, organisation_id, [learner_id, *others])
     return others
 
 
@@ -198,11 +199,19 @@ def forget_with(session: Session, organisation_id: str, learner_id: str) -> None
     others = [other_id for other_id, _platform in joined(session, organisation_id, learner_id)]
     if not others:
         return
+    _forget_reasons(session, organisation_id, others)
+
+
+def _forget_reasons(session: Session, organisation_id: str, learner_ids: Collection[str]) -> None:
+    """Forget why milestones were decided as they were about these learners; they are owed a decision anew."""
     milestone_dues.unsettle(session, organisation_id)
     session.execute(
-        sa.delete(MilestoneDecision).where(
-            MilestoneDecision.organisation_id == organisation_id, MilestoneDecision.learner_id.in_(others)
+        sa.delete(MilestoneDecision)
+        .where(
+            MilestoneDecision.organisation_id == organisation_id,
+            MilestoneDecision.learner_id.in_(learner_ids),
         )
+        .execution_options(synchronize_session=False)
     )
 
 

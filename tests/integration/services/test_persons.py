@@ -621,16 +621,7 @@ def test_completions_of_two_lmss_make_one_milestone_once_they_are_joined(town: T
     milestone_id = campus.active()
     ada, twin = town.somebody(0), town.somebody(1)
     for number, session in enumerate((ada, twin)):
-        with school.database.write() as writing:
-            writing.add(
-                tables.Completion(
-                    organisation_id=campus.organisation_id,
-                    micromodule_version_id=campus.placed[number].micromodule_version_id,
-                    learner_id=session.learner_id,
-                    met_at=NOW - timedelta(days=2 - number),
-                    recorded_at=NOW,
-                )
-            )
+        completed(town, session, number)
     milestones: Milestones = campus.milestones
     milestones.work(milestone_id)
     assert milestones.due(10) == ()
@@ -650,6 +641,42 @@ def test_completions_of_two_lmss_make_one_milestone_once_they_are_joined(town: T
     milestones.work(milestone_id)
     assert len(campus.awards()) == 1
     assert milestones.due(10) == ()
+
+
+@pytest.mark.parametrize("parts", ["taker", "enterer"])
+def test_who_left_and_is_erased_is_in_nobodys_reasons(town: Town, parts: str) -> None:
+    """What was decided while they were joined tells of both; parted, each has reasons of their own."""
+    campus, school = town.campus, town.school
+    milestone_id = campus.active()
+    ada, twin = town.somebody(0), town.somebody(1)
+    town.join(ada, twin)
+    for number, session in enumerate((ada, twin)):
+        completed(town, session, number)
+    campus.milestones.work(milestone_id)
+    foreign = campus.micromodule(1)
+    assert foreign in str(campus.decision(ada.learner_id).evidence)
+    town.persons.leave(ada if parts == "taker" else twin)
+    campus.milestones.work(milestone_id)
+    erase(town, twin)
+    campus.milestones.work(milestone_id)
+    rows = school.rows(tables.MilestoneDecision)
+    assert {row.learner_id for row in rows} == {ada.learner_id}
+    assert campus.micromodule(0) in str(campus.decision(ada.learner_id).evidence)
+    assert foreign not in " ".join(str(row.evidence) + str(row.finding) for row in rows)
+
+
+def completed(town: Town, session: SessionView, number: int) -> None:
+    """Somebody completes one of the campus's micromodules, and nobody has decided about it yet."""
+    with town.school.database.write() as writing:
+        writing.add(
+            tables.Completion(
+                organisation_id=town.campus.organisation_id,
+                micromodule_version_id=town.campus.placed[number].micromodule_version_id,
+                learner_id=session.learner_id,
+                met_at=NOW - timedelta(days=2 - number),
+                recorded_at=NOW,
+            )
+        )
 
 
 def test_a_code_is_read_in_two_halves() -> None:
