@@ -18,15 +18,18 @@ from lti_tool.services.micromodule_form import ALT_LENGTH, MicromoduleForm
 from lti_tool.services.next_version import Narrate
 from lti_tool.store.bindings import DescribedVersion
 from lti_tool.store.micromodules import AchievementDetails, AlignmentView, NewMicromodule
+from lti_tool.store.milestones import MilestoneView
+
+Published = DescribedVersion | MilestoneView
 
 
-def revision_of(published: DescribedVersion) -> str:
+def revision_of(published: Published) -> str:
     """A mark of what is published: another as soon as a version follows, or anything of it is corrected."""
     text = json.dumps(asdict(published), sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def carried_on(published: DescribedVersion, narrate: Narrate, language: str) -> Callable[[Criterion], str]:
+def carried_on(published: Published, narrate: Narrate, language: str) -> Callable[[Criterion], str]:
     """Writes the next version's criteria in words: as long as nothing else is asked for, the words that stand
     there, which somebody may have corrected."""
     before = parse_criteria(published.criteria)
@@ -44,7 +47,7 @@ def alt_of(form: MicromoduleForm, published: DescribedVersion) -> str:
     the new name in the place of the old one."""
     if form.image_alt or form.picture_id or published.name not in published.image_alt:
         return form.image_alt
-    return _renamed_alt(published, form.name)
+    return renamed_alt(published, form.name)
 
 
 def changes(published: DescribedVersion, new: NewMicromodule, narrate: Narrate) -> Differences:
@@ -53,25 +56,39 @@ def changes(published: DescribedVersion, new: NewMicromodule, narrate: Narrate) 
     The criteria in words are compared only where they say more than the rules: then they were corrected.
     """
     before, after = parse_criteria(published.criteria), parse_criteria(new.criteria)
-    was, then = _words(published), _words(new)
     if published.achievement_version_id is None:
         # Without a badge there is nothing else that anybody sees or keeps.
         return differences(
-            Said(was, {"skills": published.skills}, "", before), Said(then, {"skills": new.skills}, "", after)
+            Said(_words(published), {"skills": published.skills}, "", before),
+            Said(_words(new), {"skills": new.skills}, "", after),
         )
-    was |= {"image_alt": published.image_alt, **_details(published)}
-    then |= {"image_alt": new.image_alt, **_details(new)}
-    if "picture_id" not in new.artwork and _renamed_alt(published, new.name) == new.image_alt:
+    was, then = badge_words(published, new, narrate)
+    return differences(
+        Said(
+            was | _details(published),
+            _lists(published.skills, published),
+            picture_of(published.artwork),
+            before,
+        ),
+        Said(then | _details(new), _lists(new.skills, new), picture_of(new.artwork), after),
+    )
+
+
+def badge_words(
+    published: Published, new: NewMicromodule, narrate: Narrate
+) -> tuple[dict[str, str], dict[str, str]]:
+    """The texts that a correction can put right, as they are and as they would be, as far as compared."""
+    was, then = _words(published), _words(new)
+    was["image_alt"], then["image_alt"] = published.image_alt, new.image_alt
+    if "picture_id" not in new.artwork and renamed_alt(published, new.name) == new.image_alt:
         # It follows the name, which is told.
         then["image_alt"] = published.image_alt
+    before = parse_criteria(published.criteria)
     is_retold = published.criteria_narrative != new.criteria_narrative
     if is_retold and published.criteria_narrative != narrate(before, new.language):
         was["criteria_narrative"] = published.criteria_narrative
         then["criteria_narrative"] = new.criteria_narrative
-    return differences(
-        Said(was, _lists(published.skills, published), _picture(published.artwork), before),
-        Said(then, _lists(new.skills, new), _picture(new.artwork), after),
-    )
+    return was, then
 
 
 def form_changes(before: MicromoduleForm, after: MicromoduleForm, *, has_badge: bool) -> Differences:
@@ -91,19 +108,20 @@ def form_changes(before: MicromoduleForm, after: MicromoduleForm, *, has_badge: 
             details = form.details.to_details(criterion)
             texts |= _details(details)
             lists = _lists(form.skill_list, details)
-        said.append(Said(texts, lists, _picture(form.artwork()) if has_badge else "", criterion))
+        said.append(Said(texts, lists, picture_of(form.artwork()) if has_badge else "", criterion))
     return differences(*said)
 
 
 _NOTHING = AllOf(())
 
 
-def _words(version: DescribedVersion | NewMicromodule) -> dict[str, str]:
+def _words(version: Published | NewMicromodule) -> dict[str, str]:
     described = own_description(version.description, version.criteria_narrative)
     return {"name": version.name, "description": described}
 
 
-def _renamed_alt(published: DescribedVersion, name: str) -> str:
+def renamed_alt(published: Published, name: str) -> str:
+    """The words for a picture that stays, with the badge's new name in the place of the old one."""
     return published.image_alt.replace(published.name, name)[:ALT_LENGTH]
 
 
@@ -137,7 +155,7 @@ def _alignment(one: AlignmentView) -> str:
     return " · ".join((f"{one.target_name} ({one.target_url})", *(part for part in more if part)))
 
 
-def _picture(artwork: Mapping[str, Any]) -> str:
+def picture_of(artwork: Mapping[str, Any]) -> str:
     """Equal for pictures that are drawn alike; their words in other words are compared as a text."""
     drawn = {name: value for name, value in artwork.items() if name != "alt" and value}
     return json.dumps(drawn, sort_keys=True)

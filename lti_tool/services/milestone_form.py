@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from hashlib import sha256
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from lti_tool.domain.criteria import (
 )
 from lti_tool.domain.criteria_problems import CriteriaProblem, problems
 from lti_tool.errors import ErrorCode, RequestInvalid
+from lti_tool.services.comparing import picture_of, renamed_alt
 from lti_tool.services.criteria_format import dump_criteria, parse_criteria
 from lti_tool.services.criteria_import import FIELD, LARGEST
 from lti_tool.services.criteria_rows import one_line
@@ -28,7 +29,7 @@ from lti_tool.services.form_problems import FormProblem, Problem, check_form
 from lti_tool.services.micromodule_form import MicromoduleForm
 from lti_tool.services.milestone_decisions import ALLOWED
 from lti_tool.services.milestone_rules import NO_RULES, Rules, choices, criterion_of, rules_of
-from lti_tool.store import catalogue, micromodules
+from lti_tool.store import catalogue, micromodules, pictures
 from lti_tool.store import milestone_decisions as decisions
 from lti_tool.store import milestones as store
 from lti_tool.store.micromodules import NewMicromodule
@@ -38,6 +39,11 @@ EXPLORER, LEARNER, OWN = KINDS = ("explorer", "learner", "own")
 KEEP, NEXT_VERSION = POLICIES = ("keep", "next_version")
 MOST: Final = 5
 """Micromodules that the template "Explorer" asks for at most; it does by default."""
+AS_IT_IS: Final = "as_it_is"
+"""In the place of a design: the picture stays, which somebody corrected or uploaded."""
+
+
+_LOOK: Final = ("shape", "icon", "background", "foreground", "text", "picture_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,7 @@ class MilestoneForm:
     criteria_json: str = ""
     """Of one's own, as ``lti_tool.services.criteria_format`` reads it; where it says anything it is taken."""
     design: str = "general"
+    """One of ``DESIGNS``, or :data:`AS_IT_IS` of what is there already."""
     rules: Rules = NO_RULES
     """Of one's own, without JSON."""
 
@@ -98,34 +105,44 @@ def describe(
     narrate: Callable[[Criterion], str],
     language: str,
     *,
-    achievement_id: str | None = None,
+    before: MilestoneView | None = None,
 ) -> Described:
     """The form as it is stored, its picture drawn.
 
-    :param achievement_id: the milestone's own, which it cannot ask for.
+    :param before: what is there already: it cannot ask for its own badge, and a picture that stays keeps the
+        words for those who cannot see it.
     :raises RequestInvalid: FORM_INVALID with ``problems``.
     """
-    design = DESIGNS.get(form.design)
+    look = _look(form, before)
+    drawing = look or {}
     words = MicromoduleForm(
         name=form.name,
         description=form.description,
         skills=form.skills,
-        shape=design.shape if design else "",
-        icon=design.icon if design else "",
-        background=design.background if design else "",
-        foreground=design.foreground if design else "",
-        image_alt=form.name,
+        shape=drawing.get("shape", ""),
+        icon=drawing.get("icon", ""),
+        background=drawing.get("background", ""),
+        foreground=drawing.get("foreground", ""),
+        text=drawing.get("text", ""),
+        picture_id=drawing.get("picture_id", ""),
     )
+    words = replace(words, image_alt=_alt(words, before))
+    uploaded = pictures.picture(session, organisation_id, words.picture_id) if words.picture_id else None
     found = list(words.word_problems())
-    if design is None:
+    if look is None:
         found.append(Problem("design", FormProblem.UNKNOWN_CHOICE))
     else:
-        found += [one for one in picture_problems(words, None) if one.field != "image_alt"]
-    criterion, wrong = _criterion(session, organisation_id, form, achievement_id)
+        wrong_pictures = picture_problems(words, uploaded)
+        found += [
+            replace(one, field="design") if one.field == "picture" else one
+            for one in wrong_pictures
+            if one.field != "image_alt"
+        ]
+    criterion, wrong = _criterion(session, organisation_id, form, before.achievement_id if before else None)
     check_form([*_each_once(found), *wrong])
     assert criterion is not None
     narrative = narrate(criterion)
-    svg, png = drawn(words, None)
+    svg, png = drawn(words, uploaded)
     return Described(
         NewMicromodule(
             name=form.name,
@@ -144,6 +161,32 @@ def describe(
         ),
         form.category_id if form.kind == LEARNER else None,
     )
+
+
+def _look(form: MilestoneForm, before: MilestoneView | None) -> dict[str, str] | None:
+    """What the picture is drawn from; ``None`` where that is not known."""
+    if form.design == AS_IT_IS:
+        return None if before is None else _look_of(before)
+    design = DESIGNS.get(form.design)
+    return None if design is None else asdict(design)
+
+
+def _look_of(view: MilestoneView) -> dict[str, str]:
+    artwork = view.artwork or {}
+    return {name: str(artwork[name]) for name in _LOOK if artwork.get(name)}
+
+
+def _alt(words: MicromoduleForm, before: MilestoneView | None) -> str:
+    """What the picture shows, in words: they stay with it, and of a new one nobody has said anything."""
+    if before is None or picture_of(before.artwork or {}) != picture_of(words.artwork()):
+        return words.name
+    alt = before.image_alt if words.picture_id else renamed_alt(before, words.name)
+    return alt or words.name
+
+
+def criterion_of_form(session: Session, form: MilestoneForm, before: MilestoneView) -> Criterion | None:
+    """What the form asks for as of now; ``None`` where it cannot be asked for any more."""
+    return _criterion(session, before.organisation_id, form, before.achievement_id)[0]
 
 
 def _each_once(found: list[Problem]) -> list[Problem]:
@@ -295,16 +338,9 @@ def of_view(view: MilestoneView) -> MilestoneForm:
     count = str(MOST)
     if isinstance(criterion, MicromodulesCompleted) and criterion.count is not None:
         count = str(criterion.count)
-    artwork: Mapping[str, Any] = view.artwork or {}
-    design = next(
-        (
-            name
-            for name, one in DESIGNS.items()
-            if (one.shape, one.icon, one.background)
-            == (artwork.get("shape"), artwork.get("icon"), artwork.get("background"))
-        ),
-        "general",
-    )
+    look = _look_of(view)
+    other = AS_IT_IS if look else "general"
+    design = next((name for name, one in DESIGNS.items() if asdict(one) == look), other)
     rules = rules_of(criterion) if view.kind == OWN else None
     is_json = view.kind == OWN and rules is None
     return MilestoneForm(

@@ -19,12 +19,19 @@ from lti_tool.domain.staff import Permission
 from lti_tool.errors import Conflict, ErrorCode, NotFound
 from lti_tool.services import Hints
 from lti_tool.services.circles import check_saved
+from lti_tool.services.comparing import badge_words, carried_on, picture_of, revision_of
 from lti_tool.services.criteria_format import parse_criteria
-from lti_tool.services.describing import own_description
 from lti_tool.services.form_problems import FormProblem, Problem, check_form
 from lti_tool.services.milestone_decisions import judge, read_people
-from lti_tool.services.milestone_form import Described, MilestoneForm, describe, mark_of, of_view
-from lti_tool.services.next_version import Answer
+from lti_tool.services.milestone_form import (
+    Described,
+    MilestoneForm,
+    criterion_of_form,
+    describe,
+    mark_of,
+    of_view,
+)
+from lti_tool.services.next_version import Answer, Narrate
 from lti_tool.services.staffing import Acting
 from lti_tool.store import audit, currency, organisations, versions
 from lti_tool.store import milestone_decisions as decisions
@@ -36,8 +43,6 @@ from lti_tool.store.milestones import MilestoneView
 LOOKED_AT: Final = 2000
 """People judged for the counts, at most."""
 AT_ONCE: Final = 200
-
-Narrate = Callable[[Criterion], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +130,7 @@ class MilestoneVersions:
             answer,
             parse_criteria(view.criteria),
             after,
-            _differences(view, described.new),
+            _differences(view, described.new, narrate),
             progress.holders,
             self._tally(staff.organisation_id, view, after),
             mark,
@@ -183,6 +188,15 @@ class MilestoneVersions:
         """
         staff.require(Permission.EDIT_MICROMODULES)
         check_form(answer.problems(self.clock(), has_badge=True))
+        with self.database.read() as session:
+            view = _active(session, staff, milestone_id)
+            # Drawing takes longer than anybody may hold the lock.
+            form, described = _described(session, view, form, narrate, language)
+            if _mark(session, view, described) != seen:
+                raise _changed(milestone_id)
+        if _differences(view, described.new, narrate).is_empty:
+            check_form([Problem("name", FormProblem.NOTHING_CHANGED)])
+        criterion = parse_criteria(described.new.criteria)
         with self.database.write() as session:
             organisations.lock(session, staff.organisation_id)
             row = store.hold(session, staff.organisation_id, milestone_id)
@@ -191,14 +205,12 @@ class MilestoneVersions:
             view = _active(session, staff, milestone_id)
             # Whoever decides about the version before is done first; whoever comes later sees the new one.
             store.lock(session, staff.organisation_id, [view.version_id])
-            form, described = _described(session, view, form, narrate, language)
-            if _mark(session, view, described) != seen:
-                raise Conflict(ErrorCode.CONFLICT, f"milestone {milestone_id} is not what was seen")
-            if _differences(view, described.new).is_empty:
-                check_form([Problem("name", FormProblem.NOTHING_CHANGED)])
-            check_saved(
-                session, staff.organisation_id, view.achievement_id, parse_criteria(described.new.criteria)
-            )
+            # So is whoever corrects its badge: what is put right by then is looked at first.
+            store.hold_badge(session, staff.organisation_id, view.achievement_version_id)
+            view = _active(session, staff, milestone_id)
+            if _mark(session, view, described) != seen or criterion_of_form(session, form, view) != criterion:
+                raise _changed(milestone_id)
+            check_saved(session, staff.organisation_id, view.achievement_id, criterion)
             now = self.clock()
             badge_id = store.add_achievement_version(
                 session, view, described.new, whats_new=answer.whats_new, actor=staff.actor, now=now
@@ -231,11 +243,12 @@ class MilestoneVersions:
                 staff.organisation_id,
                 at=now,
                 actor=staff.actor,
-                action="milestone.version_published",
+                action=store.PUBLISHED,
                 subject_kind="milestone",
                 subject_id=milestone_id,
                 detail={
                     "version": number,
+                    "seen": seen,
                     "holders": answer.policy,
                     "ends_at": None if ends_at is None else ends_at.isoformat(),
                 },
@@ -244,6 +257,20 @@ class MilestoneVersions:
         if ends_at is not None:
             self.hints.offer("reconcile")
         return number
+
+    def was_published(self, staff: Acting, milestone_id: str, seen: str) -> bool:
+        """Whether the newest version is what this person saw and published: the button was pressed twice.
+
+        :param seen: as :meth:`publish` was told.
+        """
+        with self.database.read() as session:
+            return store.was_published(
+                session, staff.organisation_id, milestone_id, actor=staff.actor, seen=seen
+            )
+
+
+def _changed(milestone_id: str) -> Conflict:
+    return Conflict(ErrorCode.CONFLICT, f"milestone {milestone_id} is not what was seen")
 
 
 def _active(session: Session, staff: Acting, milestone_id: str) -> MilestoneView:
@@ -259,35 +286,23 @@ def _described(
     session: Session, view: MilestoneView, form: MilestoneForm, narrate: Narrate, language: str
 ) -> tuple[MilestoneForm, Described]:
     """The form as it would be stored; it stays of its kind, and its badge in its language."""
-    form = replace(form, kind=view.kind)
-    return form, describe(
-        session,
-        view.organisation_id,
-        form,
-        narrate,
-        view.language or language,
-        achievement_id=view.achievement_id,
-    )
+    form, language = replace(form, kind=view.kind), view.language or language
+    told = carried_on(view, narrate, language)
+    return form, describe(session, view.organisation_id, form, told, language, before=view)
 
 
 def _mark(session: Session, view: MilestoneView, described: Described) -> str:
+    """Of what was looked at: another as soon as anything of the active version is corrected, too."""
     new = described.new
-    said: dict[str, Any] = {"before": view.version_id, "name": new.name, "description": new.description}
+    said: dict[str, Any] = {"before": revision_of(view), "name": new.name, "description": new.description}
+    said |= {"narrative": new.criteria_narrative, "alt": new.image_alt}
     said |= {"skills": list(new.skills), "artwork": new.artwork, "category": described.category_id}
     return mark_of(session, view.organisation_id, said, parse_criteria(new.criteria))
 
 
-def _differences(view: MilestoneView, new: NewMicromodule) -> Differences:
-    before, after = parse_criteria(view.criteria), parse_criteria(new.criteria)
-    was = {"name": view.name, "description": own_description(view.description, view.criteria_narrative)}
-    then = {"name": new.name, "description": own_description(new.description, new.criteria_narrative)}
+def _differences(view: MilestoneView, new: NewMicromodule, narrate: Narrate) -> Differences:
+    was, then = badge_words(view, new, narrate)
     return differences(
-        Said(was, {"skills": view.skills}, _drawn(view.artwork), before),
-        Said(then, {"skills": tuple(new.skills)}, _drawn(new.artwork), after),
+        Said(was, {"skills": view.skills}, picture_of(view.artwork or {}), parse_criteria(view.criteria)),
+        Said(then, {"skills": tuple(new.skills)}, picture_of(new.artwork), parse_criteria(new.criteria)),
     )
-
-
-def _drawn(artwork: object) -> str:
-    """Equal for pictures that are drawn alike."""
-    drawn = artwork if isinstance(artwork, dict) else {}
-    return repr(sorted((name, value) for name, value in drawn.items() if name != "alt" and value))

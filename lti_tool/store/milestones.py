@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple, cast
+from typing import Any, Final, NamedTuple, cast
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
@@ -18,6 +18,7 @@ from lti_tool.store.micromodules import NewMicromodule, achievement_version_of
 from lti_tool.store.tables import (
     Achievement,
     AchievementVersion,
+    AuditEvent,
     Award,
     Category,
     Completion,
@@ -26,6 +27,9 @@ from lti_tool.store.tables import (
     MilestoneVersion,
     new_id,
 )
+
+PUBLISHED: Final = "milestone.version_published"
+"""What the audit log calls it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,6 +338,40 @@ def hold(session: Session, organisation_id: str, milestone_id: str) -> Milestone
         .where(Milestone.organisation_id == organisation_id, Milestone.id == milestone_id)
         .with_for_update()
     ).one_or_none()
+
+
+def hold_badge(session: Session, organisation_id: str, achievement_version_id: str) -> None:
+    """Let nobody correct what a version's badge says until the transaction ends; awards of it go on."""
+    session.execute(
+        sa.select(AchievementVersion.id)
+        .where(
+            AchievementVersion.organisation_id == organisation_id,
+            AchievementVersion.id == achievement_version_id,
+        )
+        .with_for_update(key_share=True)
+    ).all()
+
+
+def was_published(
+    session: Session, organisation_id: str, milestone_id: str, *, actor: str, seen: str
+) -> bool:
+    """Whether the newest version is the one that somebody published from what they had seen."""
+    newest = (
+        sa.select(sa.func.max(MilestoneVersion.number))
+        .where(
+            MilestoneVersion.organisation_id == organisation_id, MilestoneVersion.milestone_id == milestone_id
+        )
+        .scalar_subquery()
+    )
+    event = sa.select(AuditEvent.id).where(
+        AuditEvent.organisation_id == organisation_id,
+        AuditEvent.action == PUBLISHED,
+        AuditEvent.subject_id == milestone_id,
+        AuditEvent.actor == actor,
+        AuditEvent.detail["seen"].as_string() == seen,
+        AuditEvent.detail["version"].as_integer() == newest,
+    )
+    return session.scalar(event.limit(1)) is not None
 
 
 def rewrite_criteria(

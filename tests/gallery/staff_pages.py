@@ -315,6 +315,10 @@ def _milestone_versions(path: str) -> Iterator[StaffPage]:
     yield StaffPage("staff/milestone-version", f"{path}/version", shows())
     for state, view in milestone_views.COMPARED.items():
         yield StaffPage(f"staff/milestone-changes-{state}", f"{path}/version", shows(compared=view), fields)
+    late = _raise(Conflict(ErrorCode.CONFLICT))
+    yield StaffPage(
+        "staff/milestone-changes-late", f"{path}/version/publish", shows(publish=late), fields, 409
+    )
     wrong = _raise(_invalid(Problem("name", FormProblem.REQUIRED)))
     yield StaffPage("staff/milestone-version-problem", f"{path}/version", shows(compare=wrong), fields, 422)
     unsaid = _raise(

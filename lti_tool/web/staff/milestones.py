@@ -5,18 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Blueprint, Response, request, url_for
+from flask_babel import gettext as _
 from werkzeug.wrappers import Response as AnyResponse
 
 from lti_tool.credentials.designs import DESIGNS
 from lti_tool.domain.staff import Permission
-from lti_tool.errors import RequestInvalid
+from lti_tool.errors import Conflict, ErrorCode, RequestInvalid
+from lti_tool.services.comparing import revision_of
 from lti_tool.services.micromodule_form import DESCRIPTION_LENGTH, NAME_LENGTH
-from lti_tool.services.milestone_form import MOST, OWN, MilestoneForm
+from lti_tool.services.milestone_form import AS_IT_IS, MOST, OWN, MilestoneForm, of_view
 from lti_tool.services.milestone_rules import FIRST_ROWS, ROWS
 from lti_tool.services.milestone_versions import MilestoneComparison
 from lti_tool.services.next_version import WHATS_NEW_LENGTH, Answer
 from lti_tool.store.milestones import MilestoneView
-from lti_tool.web.criteria_words import narrate
+from lti_tool.web.criteria_words import narrate, narrate_in
 from lti_tool.web.i18n import language_tag
 from lti_tool.web.picture_words import design_word
 from lti_tool.web.session import current_tool
@@ -57,10 +59,16 @@ def _form(
         choices=current_tool().milestones.choices(current_staff(), milestone_id) if is_own else None,
         rows=_rows(form),
         categories=current_tool().overview.categories(current_staff().organisation_id),
-        designs=[(name, design_word(name)) for name in DESIGNS],
+        designs=[*_as_it_is(form, version), *((name, design_word(name)) for name in DESIGNS)],
         most=MOST,
         limits={"name": NAME_LENGTH, "description": DESCRIPTION_LENGTH},
     )
+
+
+def _as_it_is(form: Typed, version: MilestoneView | None) -> list[tuple[str, str]]:
+    """The choice to leave the picture alone, where no design would draw what is there."""
+    is_other = version is not None and of_view(version).design == AS_IT_IS
+    return [(AS_IT_IS, _("As it is"))] if is_other or form["design"] == AS_IT_IS else []
 
 
 def _rows(form: Typed) -> int:
@@ -151,7 +159,8 @@ def retire(milestone_id: str) -> AnyResponse:
 def begin_version(milestone_id: str) -> Response:
     """The form of the next version."""
     view, form = current_tool().milestone_versions.begin(current_staff(), milestone_id)
-    return _form(Typed(form.to_fields()), milestone_id=milestone_id, version=view)
+    fields = form.to_fields() | {"revision": revision_of(view)}
+    return _form(Typed(fields), milestone_id=milestone_id, version=view)
 
 
 @blueprint.post("/milestones/<milestone_id>/version")
@@ -170,7 +179,7 @@ def _review(milestone_id: str, *, is_publishing: bool) -> AnyResponse:
     versions, values = current_tool().milestone_versions, typed()
     view, published = versions.begin(current_staff(), milestone_id)
     form, answer = MilestoneForm.from_fields({**values, "kind": published.kind}), Answer.from_fields(values)
-    about = (current_staff(), milestone_id, form, answer, narrate, language_tag())
+    about = (current_staff(), milestone_id, form, answer, narrate_in, language_tag())
     if values.keys() & {"more", "back"}:
         return _form(Typed(values | {"kind": published.kind}), milestone_id=milestone_id, version=view)
     try:
@@ -179,22 +188,42 @@ def _review(milestone_id: str, *, is_publishing: bool) -> AnyResponse:
         shown = Typed(values | {"kind": published.kind}, problems_of(error))
         return _form(shown, 422, milestone_id, view)
     if not is_publishing:
-        return _compared(compared, values)
+        began_from = values.get("revision", "")
+        is_outdated = began_from not in ("", revision_of(compared.view))
+        return _compared(compared, values, is_outdated=is_outdated)
+    seen = values.get("mark", "")[:MARK_LENGTH]
     try:
-        versions.publish(*about, seen=values.get("mark", "")[:MARK_LENGTH])
+        versions.publish(*about, seen=seen)
     except RequestInvalid as error:
         return _compared(compared, values, problems_of(error))
+    except Conflict as error:
+        if error.code is not ErrorCode.CONFLICT:
+            raise
+        # Pressed twice: the second press finds nothing that is left to publish, and nothing is wrong.
+        if not versions.was_published(current_staff(), milestone_id, seen):
+            return _compared(versions.compare(*about), values, is_outdated=True)
     return done("staff.milestones.milestone", "milestone_version", milestone_id=milestone_id)
 
 
 def _compared(
-    view: MilestoneComparison, values: dict[str, str], problems: dict[str, str] | None = None
+    view: MilestoneComparison,
+    values: dict[str, str],
+    problems: dict[str, str] | None = None,
+    *,
+    is_outdated: bool = False,
 ) -> Response:
+    """The old beside the new.
+
+    :param is_outdated: something was corrected or published since what was typed began: nothing of it is
+        lost, and whoever goes on has seen what it says otherwise than what is active now.
+    """
+    fields = view.form.to_fields() | {"revision": revision_of(view.view)}
     return page(
         "milestone_version",
-        422 if problems else 200,
+        409 if is_outdated else 422 if problems else 200,
         view=view,
-        carried={name: value for name, value in view.form.to_fields().items() if value},
+        is_outdated=is_outdated,
+        carried={name: value for name, value in fields.items() if value},
         form=Typed(values, problems or {}, next(iter(problems or {}), "")),
         most=WHATS_NEW_LENGTH,
         new_picture=_picture(view),

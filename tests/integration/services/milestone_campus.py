@@ -24,7 +24,7 @@ from tests.integration.services.school import School
 EXPLORER = MilestoneForm(name="Explorer", count="2")
 
 
-def plain(criterion: Any) -> str:
+def plain(criterion: Any, _language: str = "") -> str:
     """Criteria in words, without a request."""
     return str(type(criterion).__name__)
 

@@ -178,10 +178,16 @@ class SampleMilestoneVersions:
     def __init__(self, called: Any) -> None:
         self.compared = COMPARED["usual"]
         self.publish = called("publish_milestone_version", 2)
+        self.published = frozenset[str]()
+        """Marks of what whoever asks has published."""
 
     def begin(self, staff: Any, milestone_id: str) -> tuple[MilestoneView, MilestoneForm]:
         staff.require(Permission.EDIT_MICROMODULES)
         return self.compared.view, MilestoneForm(self.compared.view.kind, self.compared.view.name)
+
+    def was_published(self, staff: Any, milestone_id: str, seen: str) -> bool:
+        staff.require(Permission.EDIT_MICROMODULES)
+        return seen in self.published
 
     def compare(self, staff: Any, milestone_id: str, *_: Any) -> MilestoneComparison:
         staff.require(Permission.EDIT_MICROMODULES)
