@@ -54,8 +54,11 @@ def undo(call: Call) -> Answer:
     """Undo a revocation that was decided and not carried out yet: its review is open again."""
     desk = _desk(call, None)
     call.tool.reviews.take_back_at(desk, call.arguments.review)
-    (row,) = call.tool.reviews.plan_at(desk, [call.arguments.review]).reviews
-    return Answer(_shown(row), [f"undone: the badge was not revoked, its review is {row.status} again"])
+    plan = call.tool.reviews.plan_at(desk, [call.arguments.review])
+    # Where everything is as it should be by now, nobody has to decide it any more.
+    (row,) = (*plan.reviews, *plan.settled)
+    again = " again" if row.is_undecided else ""
+    return Answer(_shown(row), [f"undone: the badge was not revoked, its review is {row.status}{again}"])
 
 
 def _desk(call: Call, context_id: str | None) -> Desk:

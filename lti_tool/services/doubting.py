@@ -15,11 +15,13 @@ from typing import Any, NamedTuple
 
 from sqlalchemy.orm import Session
 
-from lti_tool.domain.criteria import Criterion, GatePassed, State, leaves
+from lti_tool.domain.awarding import Verdict
+from lti_tool.domain.criteria import Criterion, Finding, GatePassed, State, leaves
 from lti_tool.domain.evaluation import evaluate
 from lti_tool.domain.evidence import Evidence
 from lti_tool.errors import RequestInvalid, ToolError
 from lti_tool.services.criteria_format import parse_criteria, parse_evidence
+from lti_tool.services.former_versions import Retold, retell
 from lti_tool.store import doubts, grounds
 from lti_tool.store import reviews as store
 from lti_tool.store.database import Database
@@ -50,14 +52,20 @@ class Ground(StrEnum):
     """The facts are good again."""
     OTHER = "other"
     """It is gone, and something else is to be said against the badge, about which nobody has decided."""
+    UNTOLD = "untold"
+    """A next version was published since, which does not ask for what tells it: nobody knows any more."""
 
 
 class Standing(NamedTuple):
-    """How things stand with a badge that is going to be revoked."""
+    """How things stand with a badge that is going to be revoked, or about which nobody has decided."""
 
     ground: Ground
     decision_id: str | None
-    """The latest about it."""
+    """The latest about it; ``None`` where its placement went on to another version."""
+    finding: Finding | None
+    """What the rules of a former version come to today."""
+    digest: str
+    """Of the facts."""
 
 
 @dataclass(frozen=True)
@@ -79,26 +87,25 @@ class Doubting:
         now = self.clock()
         with self.database.read() as session:
             # Before what was kept: what is decided between the two readings is in one of them.
-            known = {
-                one.now.award_id: one
-                for one in doubts.undecided(session, organisation_id, context_id, learner_ids, now)
-            }
+            undecided = doubts.undecided(session, organisation_id, context_id, learner_ids, now)
+            told = self._retold(session, organisation_id, context_id, learner_ids, now)
+            known = {one.now.award_id: _as_told(one, told) for one in undecided}
             gates = doubts.doubted_gates(session, organisation_id, context_id)
-            found = self._found(session, organisation_id, context_id, learner_ids, gates, known, now)
+            found = self._found(session, organisation_id, context_id, learner_ids, gates, known, told, now)
             ids = list(found)
             kept = doubts.kept_digests(session, organisation_id, ids) if ids else frozenset()
             doomed = doubts.awaiting_revocation(session, organisation_id, ids) if ids else frozenset()
             is_reset = doubts.emptied_at(session, organisation_id, context_id) is not None if found else False
         opening = [
             (doubt, _cause(why, is_reset=is_reset), digest)
-            for award_id, (doubt, why) in found.items()
+            # In one order, here and below: of two who write in two orders, PostgreSQL stops one.
+            for award_id, (doubt, why) in sorted(found.items())
             for digest in (_digest(doubt, gates if why == "gate" else ()),)
             if award_id not in known and award_id not in doomed and (award_id, digest) not in kept
         ]
-        changes = [
-            one for review in known.values() for one in _changes(review, found, gates, is_reset=is_reset)
-        ]
-        closing = [(review, _closed(review, now)) for review in known.values() if _is_over(review, found)]
+        reviews = sorted(known.values(), key=lambda review: review.id)
+        changes = [one for review in reviews for one in _changes(review, found, gates, is_reset=is_reset)]
+        closing = [(review, _closed(review, now)) for review in reviews if _is_over(review, found)]
         if not opening and not changes and not closing:
             return Looked()
         opened = settled = 0
@@ -126,19 +133,43 @@ class Doubting:
     def standing(
         self, organisation_id: str, context_id: str, learner_id: str, review_id: str
     ) -> Standing | None:
-        """Whether a revocation that somebody decided still has its reason, by what is known now.
+        """Whether a revocation that somebody decided still has its reason, by what is known now; of a review
+        that nobody has decided, how its badge stands.
 
-        :returns: ``None`` where none waits.
+        :returns: ``None`` for any other review.
         """
         ids, now = [learner_id], self.clock()
         with self.database.read() as session:
-            review = doubts.pending(session, organisation_id, review_id, now)
-            if review is None:
+            waiting = doubts.waiting(session, organisation_id, review_id, now)
+            if waiting is None:
                 return None
+            told = self._retold(session, organisation_id, context_id, ids, now)
+            review = _as_told(waiting, told)
             gates = doubts.doubted_gates(session, organisation_id, context_id)
             known = {review.now.award_id: review}
-            found = self._found(session, organisation_id, context_id, ids, gates, known, now)
-        return Standing(_ground(review, found), review.now.now_id)
+            found = self._found(session, organisation_id, context_id, ids, gates, known, told, now)
+        doubt, why = found.get(review.now.award_id, (review.now, review.cause))
+        digest = _digest(doubt, gates if why == "gate" else ())
+        retold = told.get(review.now.award_id)
+        is_blind = retold is not None and retold.is_blind
+        # Decided by those who knew that it cannot be told, it has its reason.
+        if is_blind and _is_untold(review) and digest != review.digest:
+            ground = Ground.UNTOLD
+        else:
+            ground = _ground(review, found)
+        return Standing(ground, review.now.now_id, None if retold is None else retold.finding, digest)
+
+    def _retold(
+        self,
+        session: Session,
+        organisation_id: str,
+        context_id: str,
+        learner_ids: Sequence[str] | None,
+        now: datetime,
+    ) -> dict[str, Retold]:
+        """How the badges of former versions stand, by award."""
+        among = doubts.former(session, organisation_id, context_id, learner_ids, now)
+        return retell(session, organisation_id, context_id, among, now)
 
     def _found(
         self,
@@ -148,23 +179,33 @@ class Doubting:
         learner_ids: Sequence[str] | None,
         gates: Sequence[DoubtedGate],
         known: Mapping[str, doubts.OpenReview],
+        told: Mapping[str, Retold],
         now: datetime,
     ) -> dict[str, tuple[Doubt, str]]:
         """What there is to doubt, and why, by award; the gravest reason counts."""
         found: dict[str, tuple[Doubt, str]] = {}
+        for award_id, review in known.items():
+            # Nobody can tell whether it is good again: it waits for a person, whatever else is found.
+            if award_id in told and told[award_id].is_blind and _is_untold(review):
+                found[award_id] = (told[award_id].doubt, review.cause)
         if gates:
             placement_ids = {gate.placement_id for gate in gates}
-            resting = doubts.resting_on(session, organisation_id, context_id, placement_ids, learner_ids, now)
+            resting = [
+                *doubts.resting_on(session, organisation_id, context_id, placement_ids, learner_ids, now),
+                *(one.doubt for one in told.values() if one.doubt.placement_id in placement_ids),
+            ]
             unknown = [one for one in resting if one.award_id not in known]
             needed = self._needing(session, organisation_id, unknown, gates)
             for doubt in resting:
                 if doubt.award_id in needed or _cause_of(known, doubt.award_id) == "gate":
                     found[doubt.award_id] = (doubt, "gate")
         for doubt in doubts.left(session, organisation_id, context_id, learner_ids, now):
-            found[doubt.award_id] = (doubt, "left")
+            retold = told.get(doubt.award_id)
+            found[doubt.award_id] = (doubt if retold is None else retold.doubt, "left")
+        worse = [one.doubt for one in told.values() if _is_worse(one.doubt)]
         changed = [
             one
-            for one in doubts.changed(session, organisation_id, context_id, learner_ids, now)
+            for one in (*doubts.changed(session, organisation_id, context_id, learner_ids, now), *worse)
             # Some platforms delete the grades of who is unenrolled: that they are gone says nothing but this.
             if one.is_active or one.verdict == "review"
         ]
@@ -174,7 +215,7 @@ class Doubting:
             for one in changed
             if one.verdict == "held" and _cause_of(known, one.award_id) not in ("facts", "reset")
         ]
-        lost = self._lost_grades(session, organisation_id, unseen)
+        lost = self._lost_grades(session, organisation_id, unseen, told)
         seen = {one.award_id for one in changed} - {one.award_id for one in unseen}
         for doubt in changed:
             if doubt.award_id in seen or doubt.award_id in lost:
@@ -210,7 +251,9 @@ class Doubting:
                     needed.add(doubt.award_id)
         return frozenset(needed)
 
-    def _lost_grades(self, session: Session, organisation_id: str, among: Sequence[Doubt]) -> frozenset[str]:
+    def _lost_grades(
+        self, session: Session, organisation_id: str, among: Sequence[Doubt], told: Mapping[str, Retold]
+    ) -> frozenset[str]:
         """Awards that rest on a grade which the platform says is not there any more. A column that cannot be
         read says nothing, and is no reason for anything."""
         lost: set[str] = set()
@@ -219,12 +262,37 @@ class Doubting:
             ids = {id_ for one in some for id_ in (one.then_id, one.now_id) if id_ is not None}
             made = doubts.evidence_of(session, organisation_id, ids)
             for doubt in some:
-                then, now = made[doubt.then_id].evidence, made[doubt.now_id or doubt.then_id].evidence
+                then = made[doubt.then_id].evidence
                 had = {key for key, one in then["scores"].items() if one["value"] is not None}
-                has_not = {key for key, one in now["scores"].items() if one["value"] is None}
+                if doubt.award_id in told:
+                    scores = told[doubt.award_id].evidence.scores
+                    has_not = {key for key, one in scores.items() if one.value is None}
+                else:
+                    now = made[doubt.now_id or doubt.then_id].evidence
+                    has_not = {key for key, one in now["scores"].items() if one["value"] is None}
                 if had & has_not:
                     lost.add(doubt.award_id)
         return frozenset(lost)
+
+
+def _as_told(review: doubts.OpenReview, told: Mapping[str, Retold]) -> doubts.OpenReview:
+    """A review with how its badge stands, also where that is one of a former version."""
+    retold = told.get(review.now.award_id)
+    return review if retold is None else review._replace(now=retold.doubt)
+
+
+def _is_untold(review: doubts.OpenReview) -> bool:
+    """Whether it goes by rules of which nobody knows how they stand."""
+    return review.cause != "left" and review.now.state not in _KNOWN
+
+
+_KNOWN = (State.MET.value, State.NOT_MET.value)
+
+
+def _is_worse(doubt: Doubt) -> bool:
+    """As :func:`~lti_tool.store.doubts.changed` asks of decisions."""
+    is_unknown = doubt.verdict == Verdict.HELD.value and doubt.state == State.UNKNOWN.value
+    return doubt.verdict == Verdict.REVIEW.value or is_unknown
 
 
 def _cause_of(known: Mapping[str, doubts.OpenReview], award_id: str) -> str | None:

@@ -77,6 +77,9 @@ class ReviewView:
     decided_by_name: str | None
     is_good_again: bool = False
     """It is to be revoked, and what was decided about is gone: it will not be, if that stays so."""
+    cannot_be_told: bool = False
+    """It is to be revoked, and nobody knows any more whether what was decided about is so: it is going to be
+    asked once more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +182,7 @@ class Reviews:
         with self.database.read() as reading:
             review = _own(store.some(reading, organisation_id, context_id, [review_id]))
         standing = None
-        if review.is_pending:
+        if review.is_pending or (review.is_undecided and review.decision_now_id is None):
             standing = self.doubting.standing(organisation_id, context_id, review.learner_id, review_id)
         then_id = review.decision_then_id
         now_id = review.decision_now_id if standing is None else standing.decision_id
@@ -190,15 +193,19 @@ class Reviews:
             actors = [review.decided_by] if review.decided_by else []
             names = audit.actor_names(reading, organisation_id, actors)
         now = self.clock()
+        facts_now = _facts(review.learner_id, made.get(now_id or ""), criteria)
+        if standing is not None and standing.finding is not None:
+            facts_now = Facts(standing.finding, now)
         return ReviewView(
             review,
             _facts(review.learner_id, made.get(then_id or ""), criteria),
-            _facts(review.learner_id, made.get(now_id or ""), criteria),
+            facts_now,
             int(self.undo.total_seconds() // 3600),
             _may_decide(session),
             review.is_pending and review.takes_effect_at is not None and review.takes_effect_at > now,
             names.get(review.decided_by or ""),
-            standing is not None and standing.ground is not Ground.HOLDS,
+            review.is_pending and standing is not None and standing.ground in (Ground.GONE, Ground.OTHER),
+            review.is_pending and standing is not None and standing.ground is Ground.UNTOLD,
         )
 
     # -- what they decide
@@ -275,6 +282,7 @@ class Reviews:
             "decided_at": now,
             "reason": reason,
             "takes_effect_at": None if is_kept else now + self.undo,
+            "spared_at": None,
         }
         decided: list[str] = []
         with self.database.write() as writing:
@@ -317,11 +325,7 @@ class Reviews:
                 review_id,
                 store.can_be_undone(now),
                 store.is_not_revoked(),
-                status=OPEN if row.asked_at is None else ASKED,
-                decided_by=None,
-                decided_at=None,
-                reason=None,
-                takes_effect_at=None,
+                **_undone(row),
             )
             if not undone:
                 raise Conflict(ErrorCode.CONFLICT, f"review {review_id}")
@@ -410,7 +414,8 @@ class Reviews:
         """Revoke the badge, if its time has come and nobody has undone it; whether it was done now.
 
         Where what was decided about is gone meanwhile (the grade is good again, who had left is back), the
-        badge stays and the review is closed; what else there is to be said against it opens another.
+        badge stays and the review is closed; what else there is to be said against it opens another. Where a
+        next version was published meanwhile, so that nobody can tell any more, the review is open again.
         """
         now = self.clock()
         with self.database.read() as session:
@@ -443,13 +448,20 @@ class Reviews:
         return True
 
     def _spare(self, wanted: store.Revocation, review_id: str, standing: Standing, now: datetime) -> None:
+        """Revoke nothing: close the review, or have it decided once more by what is known now."""
+        is_reopened = standing.ground is Ground.UNTOLD
+        what = "reopened" if is_reopened else "spared"
         with self.database.write() as session:
+            values: dict[str, Any] = {"status": SETTLED}
+            if is_reopened:
+                (row,) = store.some(session, wanted.organisation_id, wanted.context_id, [review_id])
+                values = {**_undone(row), "digest": standing.digest}
             is_spared = store.change(
                 session,
                 wanted.organisation_id,
                 review_id,
                 store.can_be_carried_out(now),
-                status=SETTLED,
+                **values,
                 spared_at=now,
                 decision_now_id=standing.decision_id,
             )
@@ -459,7 +471,7 @@ class Reviews:
                     wanted.organisation_id,
                     at=now,
                     actor="rule",
-                    action="review.spared",
+                    action=f"review.{what}",
                     subject_kind="review",
                     subject_id=review_id,
                     detail={
@@ -468,8 +480,19 @@ class Reviews:
                         "cause": wanted.cause,
                     },
                 )
-        REVIEWS.labels("spared").inc(is_spared)
+        REVIEWS.labels(what).inc(is_spared)
         self.doubting.look(wanted.organisation_id, wanted.context_id, [wanted.learner_id])
+
+
+def _undone(row: ReviewRow) -> dict[str, Any]:
+    """What a review is before anybody has decided it."""
+    return {
+        "status": OPEN if row.asked_at is None else ASKED,
+        "decided_by": None,
+        "decided_at": None,
+        "reason": None,
+        "takes_effect_at": None,
+    }
 
 
 def _may_decide(session: SessionView) -> bool:

@@ -43,12 +43,21 @@ class Doubt(NamedTuple):
     then_id: str
     """The decision that it was awarded by."""
     now_id: str | None
-    """The latest about the same version; ``None`` where the placement went on to another."""
+    """The latest about the same version; ``None`` where the placement went on to another: then
+    :func:`former` finds it, and what its rules come to is asked anew."""
     verdict: str | None
     state: str | None
     digest: str | None
     is_active: bool
     """Whether the learner is in the course."""
+
+
+class Former(NamedTuple):
+    """A badge in force of a version before the one that its placement stands for by now."""
+
+    doubt: Doubt
+    version_id: str
+    """The micromodule version that it was awarded by."""
 
 
 class DoubtedGate(NamedTuple):
@@ -178,6 +187,48 @@ def left(
     return _doubts(session, cast("Select[Any]", query), learner_ids)
 
 
+def former(
+    session: Session, organisation_id: str, context_id: str, learner_ids: Sequence[str] | None, now: datetime
+) -> tuple[Former, ...]:
+    """Badges earned in a course by rules of a version before: nothing is decided by these any more."""
+    query = (
+        select(_Then.micromodule_version_id, *_DOUBT)
+        .select_from(Placement)
+        .join(
+            _Then,
+            sa.and_(
+                _Then.placement_id == Placement.id,
+                _Then.micromodule_version_id != Placement.micromodule_version_id,
+            ),
+        )
+        .join(
+            Award,
+            sa.and_(
+                Award.decision_id == _Then.id,
+                Award.learner_id == _Then.learner_id,
+                Award.context_id == context_id,
+                Award.organisation_id == organisation_id,
+            ),
+        )
+        .join(Credential, Credential.award_id == Award.id)
+        .join(
+            Membership,
+            sa.and_(Membership.context_id == context_id, Membership.learner_id == Award.learner_id),
+        )
+        .outerjoin(_Now, _IS_SAME_MATTER)
+        .where(
+            Placement.organisation_id == organisation_id,
+            Placement.context_id == context_id,
+            Placement.status == "active",
+            _in_force(now),
+        )
+    )
+    if learner_ids is not None:
+        query = query.where(Award.learner_id.in_(learner_ids))
+    rows = session.execute(cast("Select[Any]", query).order_by(Award.id))
+    return tuple(Former(_doubt(row[1:]), row[0]) for row in rows)
+
+
 def _by_decisions(organisation_id: str, context_id: str, now: datetime) -> Select[Any]:
     query = (
         select(*_DOUBT)
@@ -230,10 +281,15 @@ def undecided(
     return tuple(_review(row) for row in session.execute(query))
 
 
-def pending(session: Session, organisation_id: str, review_id: str, now: datetime) -> OpenReview | None:
-    """A review whose badge is going to be revoked, with how things stand now; ``None`` for any other."""
+def waiting(session: Session, organisation_id: str, review_id: str, now: datetime) -> OpenReview | None:
+    """A review that nobody has decided, or whose badge is going to be revoked, with how things stand now;
+    ``None`` for any other."""
     query = _reviews(organisation_id, now).where(
-        Review.id == review_id, Review.status == REVOKED, Review.carried_out_at.is_(None)
+        Review.id == review_id,
+        sa.or_(
+            Review.status.in_(UNDECIDED),
+            sa.and_(Review.status == REVOKED, Review.carried_out_at.is_(None)),
+        ),
     )
     row = session.execute(query).one_or_none()
     return None if row is None else _review(row)

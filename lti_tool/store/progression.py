@@ -180,7 +180,8 @@ class Review(Base):
     carried_out_at: Mapped[datetime | None]
     """When the credential was revoked; nothing is undone from then on."""
     spared_at: Mapped[datetime | None]
-    """When it was not revoked though that was decided: what had been decided about was gone by then."""
+    """When it was not revoked though that was decided: what had been decided about was gone by then, or, of
+    one that waits, could not be told any more."""
 
 
 class VersionDraft(Base):

@@ -212,6 +212,11 @@ class ReviewRow:
         return self.status in UNDECIDED
 
     @property
+    def is_asked_once_more(self) -> bool:
+        """It was to be revoked, and nobody could tell any more whether what was decided about was so."""
+        return self.status == OPEN and self.spared_at is not None
+
+    @property
     def is_pending(self) -> bool:
         """It is going to be revoked."""
         return self.status == REVOKED and self.carried_out_at is None

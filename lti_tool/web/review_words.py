@@ -60,7 +60,9 @@ def review_state(review: ReviewRow) -> str:
         return _("Answered") if review.answered_at is not None else _("Asked the learner")
     if review.status == "revoked":
         return _("To be revoked") if review.is_pending else _("Revoked")
-    if review.spared_at is not None:
+    if review.is_asked_once_more:
+        return _("To be decided once more")
+    if review.status == "settled" and review.spared_at is not None:
         return _("Not revoked after all")
     if review.has_ended:
         return _("The badge had ended")
@@ -93,6 +95,9 @@ def review_done() -> str:
     """What the page before this one did, said once (``?done=``); empty for anything else."""
     done = request.args.get("done", "")
     count = _number("count")
+    if done in ("kept", "revoked") and "count" in request.args and not count:
+        # Of many, none: somebody else decided them all, or their facts are others by now.
+        return ""
     if done in ("kept", "revoked") and count:
         if done == "kept":
             return ngettext("%(num)s badge stays.", "%(num)s badges stay.", count)

@@ -182,7 +182,7 @@ def check_csrf() -> None:
             raise RequestInvalid(ErrorCode.REQUEST_INVALID, f"NUL in {name}")
 
 
-_NAMES_OF_IDS = frozenset({"category", "keep"})
+_NAMES_OF_IDS = frozenset({"category", "keep", "review", "seen"})
 
 
 def begin(accepted: AcceptedLaunch) -> None:

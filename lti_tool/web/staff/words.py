@@ -240,6 +240,8 @@ def action_words() -> dict[str, str]:
         "review.revoked": _("Badge to be revoked after a review"),
         "review.undone": _("Revocation after a review undone"),
         "review.spared": _("Badge not revoked after all: the facts were good again"),
+        "review.spared": _("Badge not revoked after all: its facts are good again"),
+        "review.reopened": _("Review opened again: its reason cannot be told any more"),
         "review.asked": _("Learner asked about a badge"),
         "review.answered": _("Learner answered about a badge"),
         "award_column.asked_again": _("Writing into the gradebook asked for again"),

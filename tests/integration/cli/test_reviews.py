@@ -81,6 +81,23 @@ def test_what_waits_is_listed_decided_after_a_look_and_undone(
     assert {"review.revoked", "review.undone", "review.kept"} <= actions
 
 
+def test_undoing_what_settles_at_once_says_so(course: Course, tool: Tool, lti_tool: CommandLine) -> None:
+    review = rows(tool, tables.Review)[0]
+    organisation_id = course.organisation_id
+    assert (
+        lti_tool(
+            "reviews", "decide", organisation_id, "revoke", review.id, "--reason", "Copied.", "--yes"
+        ).status
+        == 0
+    )
+    with tool.database.write() as session:
+        session.execute(sa.update(tables.Result).values(score=90))
+    Awarding(tool.database, tool.clock).decide_context(organisation_id, course.context_id)
+    undone = lti_tool("reviews", "undo", organisation_id, review.id)
+    assert undone.status == 0
+    assert "its review is settled\n" in undone.out
+
+
 def test_another_organisations_reviews_are_not_found(
     course: Course, tool: Tool, lti_tool: CommandLine
 ) -> None:

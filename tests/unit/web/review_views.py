@@ -76,6 +76,7 @@ KEPT = review(6, cause="gate", status="kept", decided_at=NOW, reason="Seen in cl
 SETTLED = review(7, status="settled", decided_at=NOW)
 ENDED = replace(SETTLED, id="review-9", ended_at=NOW - DAY)
 SPARED = replace(PENDING, id="review-8", cause="facts", status="settled", spared_at=NOW + DAY)
+ONCE_MORE = review(10, spared_at=NOW)
 
 
 def findings(value: str | None, *, holds: bool = True) -> Finding:
@@ -123,6 +124,8 @@ VIEWS = {
     "answered": view(ANSWERED),
     "pending": view(PENDING),
     "good-again": view(PENDING, now=Facts(findings("90"), NOW), is_good_again=True),
+    "cannot-be-told": view(PENDING, now=Facts(findings(None), NOW), cannot_be_told=True),
+    "once-more": view(ONCE_MORE, now=Facts(findings(None), NOW)),
     "spared": view(SPARED, now=Facts(findings("90"), NOW)),
     "ended": view(ENDED),
     "carried-out": view(CARRIED_OUT),

@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from lti_tool.errors import Conflict, ErrorCode
 from lti_tool.store.reviews import ReviewFilter
 from tests.gallery.review_pages import CSRF, QUESTION, REVIEW, REVIEWS
-from tests.unit.web.review_views import ANSWERED, LISTS, VIEWS, view
+from tests.unit.web.review_views import ANSWERED, LISTS, PLANS, VIEWS, view
 from tests.unit.web.sample_views import COURSES, GRADER, TEACHER, WALLETS
 from tests.unit.web.samples import Sample
 
@@ -166,3 +166,56 @@ def test_what_was_not_revoked_after_all_is_told(member: FlaskClient, tool: Sampl
     assert "Somebody else sat the quiz." in shown
     tool.reviews.view = lambda *_: VIEWS["good-again"]
     assert "If that stays so, the badge is not revoked." in member.get(REVIEW).text
+
+
+def test_where_nobody_can_tell_any_more_the_page_says_so_and_asks_once_more(
+    member: FlaskClient, tool: Sample
+) -> None:
+    tool.reviews.view = lambda *_: VIEWS["cannot-be-told"]
+    waits = member.get(REVIEW).text
+    assert "Instead of revoking the badge, you are asked once more." in waits
+    assert "The badge is revoked" not in waits
+    tool.reviews.view = lambda *_: VIEWS["once-more"]
+    asked = member.get(REVIEW).text
+    assert "Please decide once more." in asked
+    assert "To be decided once more" in asked
+
+
+@pytest.mark.parametrize("done", ["kept", "revoked"])
+def test_deciding_many_that_decides_none_says_nothing_else(
+    member: FlaskClient, tool: Sample, done: str
+) -> None:
+    tool.reviews.listed = lambda *_, **__: LISTS["usual"]
+    page = BeautifulSoup(member.get(f"{REVIEWS}?done={done}&count=0&left=2").text, "html.parser")
+    assert "2 were left as they are" in page.text
+    assert "The badge stays." not in page.text
+    assert "The badge is going to be revoked." not in page.text
+
+
+@pytest.mark.parametrize(
+    "path, fields",
+    [
+        (f"{REVIEWS}/decide", {"action": "keep", "reason": "x", "review": "a\0b.c"}),
+        (f"{REVIEWS}/decide", {"action": "keep", "reason": "x", "review": "a.c\0"}),
+        (REVIEW, {"action": "keep", "reason": "x", "seen": "c\0"}),
+    ],
+)
+def test_no_nul_gets_as_far_as_the_database(
+    member: FlaskClient, tool: Sample, path: str, fields: dict[str, str]
+) -> None:
+    asked: list[object] = []
+    for name in ("keep", "decide_many"):
+        setattr(tool.reviews, name, lambda *given, **_: asked.append(given))
+    assert member.post(path, data={**CSRF, **fields}).status_code == 400
+    assert asked == []
+
+
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_who_gives_a_reason_is_told_who_reads_it(member: FlaskClient, tool: Sample, is_kept: bool) -> None:
+    """A learner's own data hold it, whatever was decided."""
+    tool.reviews.view = lambda *_: VIEWS["usual"]
+    assert "the learner finds it in their own data" in member.get(REVIEW).text
+    tool.reviews.plan = lambda *_: PLANS["usual"]
+    fields = {**CSRF, "action": "keep" if is_kept else "revoke", "review_id": "review-1"}
+    said = "the learners find it in their own data"
+    assert (said in member.post(REVIEWS, data=fields).text) is is_kept
