@@ -164,6 +164,7 @@ class ErrorCode(StrEnum):
     CREDENTIAL_ERASED = "credential_erased"
     NOT_SUSPENDABLE = "not_suspendable"
     CATEGORY_COUNTED = "category_counted"
+    MILESTONE_ASKED_FOR = "milestone_asked_for"
     ENDORSEMENTS_TOO_MANY = "endorsements_too_many"
     CREDENTIAL_NOT_RECOGNISED = "credential_not_recognised"
     CREDENTIAL_TOO_COMPLEX = "credential_too_complex"

@@ -47,6 +47,7 @@ from lti_tool.store import milestones as store
 from lti_tool.store.database import Database
 from lti_tool.store.milestone_dues import Mark
 from lti_tool.store.milestones import ActiveVersion, MilestoneView, Progress
+from lti_tool.store.pathways import names_asking_for
 from lti_tool.telemetry import AWARDS, get_logger
 
 log = get_logger(__name__)
@@ -403,12 +404,19 @@ class Milestones:
         """Award it no more; whoever has it keeps it. A draft goes, nobody having seen it.
 
         :raises NotAllowed: without the right. :raises NotFound: NOT_FOUND.
+        :raises Conflict: MILESTONE_ASKED_FOR where criteria ask for its badge, with ``names``.
         """
         staff.require(Permission.EDIT_MICROMODULES)
         with self.database.write() as session:
+            # Nobody saves criteria that ask for it before the end of the transaction.
+            organisations.lock(session, staff.organisation_id)
             row = _held(session, staff, milestone_id, "draft", "active", "retired")
             if row.status == "retired":
                 return
+            names = names_asking_for(session, staff.organisation_id, row.achievement_id)
+            if names:
+                detail = f"milestone {milestone_id} is asked for"
+                raise Conflict(ErrorCode.MILESTONE_ASKED_FOR, detail, names=names)
             if row.status == "draft":
                 view = _own(session, staff, milestone_id)
                 session.delete(row)

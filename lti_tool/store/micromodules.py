@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Self
 
-from sqlalchemy import Connection, Select, func, select, update
+from sqlalchemy import Connection, Select, exists, func, select, update
 from sqlalchemy.orm import Session, aliased
 
 from lti_tool.store import step_needs
@@ -22,6 +22,7 @@ from lti_tool.store.tables import (
     Micromodule,
     MicromoduleCategory,
     MicromoduleVersion,
+    Milestone,
     Organisation,
     new_id,
 )
@@ -356,23 +357,22 @@ def achievements_of_issuer(session: Session, issuer_id: str) -> tuple[Achievemen
 
 
 def achievement_choices(session: Session, organisation_id: str) -> tuple[tuple[str, str], ...]:
-    """(id, name in its newest version) of every achievement that can still be earned, by name."""
-    newest = (
-        select(AchievementVersion.achievement_id, func.max(AchievementVersion.number).label("number"))
-        .where(AchievementVersion.organisation_id == organisation_id)
-        .group_by(AchievementVersion.achievement_id)
-        .subquery()
-    )
+    """(id, name in its newest version) of every achievement that can still be earned, by name.
+
+    A milestone's only while it is active: a draft is nobody's business yet, a retired one is given no more.
+    """
+    newer = aliased(AchievementVersion)
     rows = session.execute(
         select(Achievement.id, AchievementVersion.name)
         .join(AchievementVersion, AchievementVersion.achievement_id == Achievement.id)
-        .join(
-            newest,
-            (newest.c.achievement_id == AchievementVersion.achievement_id)
-            & (newest.c.number == AchievementVersion.number),
-        )
         .outerjoin(Micromodule, Micromodule.id == Achievement.micromodule_id)
-        .where(Achievement.organisation_id == organisation_id, Micromodule.archived_at.is_(None))
+        .outerjoin(Milestone, Milestone.achievement_id == Achievement.id)
+        .where(
+            Achievement.organisation_id == organisation_id,
+            Micromodule.archived_at.is_(None),
+            func.coalesce(Milestone.status, "active") == "active",
+            ~exists().where(newer.achievement_id == Achievement.id, newer.number > AchievementVersion.number),
+        )
         .order_by(AchievementVersion.name, Achievement.id)
     )
     return tuple((row.id, row.name) for row in rows)

@@ -448,6 +448,11 @@ TEXTS: dict[ErrorCode, ErrorText] = {
         _("Its badge is given for micromodules in the category, so the category has to stay."),
         _("Retire the milestone first, or discard its draft. Whoever has its badge keeps it."),
     ),
+    ErrorCode.MILESTONE_ASKED_FOR: ErrorText(
+        _("Something asks for this milestone"),
+        _("Its badge is needed for something else, so it has to stay."),
+        _("Let what needs it ask for something else, or withdraw that. Then come back."),
+    ),
     ErrorCode.ENDORSEMENTS_TOO_MANY: ErrorText(
         _("No further endorsement can be accepted"),
         _("As many stand for this already as a badge can carry."),

@@ -14,7 +14,7 @@ from lti_tool.errors import Busy, ErrorCode, LaunchRefused, ToolError
 from lti_tool.telemetry import LAUNCHES, get_logger
 from lti_tool.web.error_sentences import ErrorText
 from lti_tool.web.error_texts import text_of
-from lti_tool.web.form_words import circle_sentence, counted_sentence
+from lti_tool.web.form_words import asked_for_sentence, circle_sentence, counted_sentence
 from lti_tool.web.headers import frame_by_anybody, origin_of
 from lti_tool.web.returning import back_to_course, note_refused
 from lti_tool.web.session import current_tool, remember_session
@@ -74,6 +74,8 @@ def _happened(code: ErrorCode, text: ErrorText, params: Mapping[str, object]) ->
         return circle_sentence(params["names"])
     if code is ErrorCode.CATEGORY_COUNTED and params.get("names"):
         return counted_sentence(params["names"])
+    if code is ErrorCode.MILESTONE_ASKED_FOR and params.get("names"):
+        return asked_for_sentence(params["names"])
     return str(text.happened)
 
 

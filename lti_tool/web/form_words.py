@@ -158,10 +158,25 @@ def code_problem(code: str) -> str | None:
 
 def counted_sentence(names: object) -> str:
     """Which milestones ask for a category."""
-    quoted = [f"“\u2068{name}\u2069”" for name in names] if isinstance(names, tuple) else []
+    quoted = _quoted(names)
     return ngettext(
         "This milestone gives its badge for micromodules in the category: %(names)s. So it has to stay.",
         "These milestones give their badges for micromodules in the category: %(names)s. So it has to stay.",
         len(quoted),
         names=", ".join(quoted),
     )
+
+
+def asked_for_sentence(names: object) -> str:
+    """What asks for a milestone by name."""
+    quoted = _quoted(names)
+    return ngettext(
+        "This asks for the milestone's badge: %(names)s. So it has to stay.",
+        "These ask for the milestone's badge: %(names)s. So it has to stay.",
+        len(quoted),
+        names=", ".join(quoted),
+    )
+
+
+def _quoted(names: object) -> list[str]:
+    return [f"“\u2068{name}\u2069”" for name in names] if isinstance(names, tuple) else []

@@ -91,3 +91,16 @@ def test_a_category_that_is_asked_for_is_refused_with_the_milestones(
     for name in names:
         assert f"“\u2068{name}\u2069”" in said.get_text()
     assert not said.select("b")
+
+
+def test_a_milestone_that_is_asked_for_is_refused_with_what_asks(staff: FlaskClient, tool: Sample) -> None:
+    def refuse(*_: object) -> None:
+        raise Conflict(ErrorCode.MILESTONE_ASKED_FOR, "milestone", names=("Maps", "<b>Bold</b>"))
+
+    tool.milestones.retire = refuse
+    answer = staff.post(f"{PATH}/retire", data={"csrf_token": CSRF})
+    assert answer.status_code == 409
+    said = BeautifulSoup(answer.text, "html.parser").select_one(".lead")
+    assert said is not None
+    assert "“\u2068Maps\u2069”, “\u2068<b>Bold</b>\u2069”" in said.get_text()
+    assert not said.select("b")
