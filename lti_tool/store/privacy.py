@@ -419,6 +419,7 @@ def erase(session: Session, learner_id: str, now: datetime) -> tuple[str, ...]:
         connection.exec_driver_sql("PRAGMA secure_delete=ON")
     organisation_id = session.scalar(sa.select(Learner.organisation_id).where(Learner.id == learner_id))
     if organisation_id is not None:
+        _lock_placed(connection, organisation_id, learner_id)
         persons.lock(session, organisation_id)
         persons.forget_with(session, organisation_id, learner_id)
     # Whatever is being written about the person comes before this, or not at all.
@@ -462,6 +463,22 @@ def erase(session: Session, learner_id: str, now: datetime) -> tuple[str, ...]:
     if organisation_id is not None:
         persons.tidy(session, organisation_id)
     return lists
+
+
+def _lock_placed(connection: sa.Connection, organisation_id: str, learner_id: str) -> None:
+    """Lock what is not to name the person any more as who placed or published it.
+
+    Before the organisation, as everybody does who publishes, changes or archives.
+    """
+    connection.execute(
+        sa.select(Placement.id)
+        .where(
+            Placement.organisation_id == organisation_id,
+            sa.or_(Placement.created_by_id == learner_id, Placement.published_by_id == learner_id),
+        )
+        .order_by(Placement.id)
+        .with_for_update(key_share=True)
+    )
 
 
 # -- who asked
