@@ -64,6 +64,72 @@ def test_publishing_sends_what_was_compared_and_its_mark(staff: FlaskClient, too
     assert not tool.calls
 
 
+def test_a_version_that_began_from_something_else_is_shown_beside_what_is_active_now(
+    staff: FlaskClient, tool: Sample
+) -> None:
+    sent = form_to(staff.get(f"{PATH}/version").text, f"{PATH}/version")
+    typed = {"name": "Two", "whats_new": "All of it.", "csrf_token": CSRF}
+    assert staff.post(f"{PATH}/version", data={**sent, **typed}).status_code == 200
+    corrected = replace(COMPARED["usual"].view, criteria_narrative="Put right.")
+    tool.milestone_versions.compared = replace(COMPARED["usual"], view=corrected, mark="of now")
+    answer = staff.post(f"{PATH}/version", data={**sent, **typed})
+    assert answer.status_code == 409
+    again = form_to(answer.text, f"{PATH}/version/publish")
+    assert again["mark"] == "of now"
+    assert again["revision"] not in ("", sent["revision"])
+    assert BeautifulSoup(answer.text, "html.parser").select_one(".notice[role=alert]") is not None
+    assert "All of it." in answer.text
+    # Whoever has seen it goes on, also by way of the form.
+    form = staff.post(f"{PATH}/version/publish", data={**again, "back": "yes", "csrf_token": CSRF})
+    assert form_to(form.text, f"{PATH}/version")["revision"] == again["revision"]
+    assert staff.post(f"{PATH}/version", data={**again, **typed}).status_code == 200
+
+
+def refuse(*_: Any, **__: Any) -> None:
+    raise Conflict(ErrorCode.CONFLICT, "milestone-1 is not what was seen")
+
+
+def test_nothing_typed_is_lost_where_somebody_was_quicker(staff: FlaskClient, tool: Sample) -> None:
+    tool.milestone_versions.compared = replace(COMPARED["usual"], mark="of now")
+    tool.milestone_versions.publish = refuse
+    typed = {"name": "Two", "whats_new": "All of it.", "mark": "of before", "csrf_token": CSRF}
+    answer = staff.post(f"{PATH}/version/publish", data=typed)
+    assert answer.status_code == 409
+    assert "All of it." in answer.text
+    assert form_to(answer.text, f"{PATH}/version/publish")["mark"] == "of now"
+
+
+def test_pressing_twice_publishes_once_and_is_no_mistake(staff: FlaskClient, tool: Sample) -> None:
+    tool.milestone_versions.publish = refuse
+    tool.milestone_versions.published = frozenset({"as compared"})
+    typed = {"name": "Two", "whats_new": "All of it.", "mark": "as compared", "csrf_token": CSRF}
+    answer = staff.post(f"{PATH}/version/publish", data=typed)
+    assert answer.status_code == 303
+    assert answer.headers["Location"].endswith("/staff/milestones/milestone-1?done=milestone_version")
+
+
+def test_a_conflict_with_a_sentence_of_its_own_is_said(staff: FlaskClient, tool: Sample) -> None:
+    def counted(*_: Any, **__: Any) -> None:
+        raise Conflict(ErrorCode.CATEGORY_COUNTED, "category", names=("Maps",))
+
+    tool.milestone_versions.publish = counted
+    answer = staff.post(f"{PATH}/version/publish", data={"name": "Two", "csrf_token": CSRF})
+    assert answer.status_code == 409
+    assert "Maps" in answer.text
+    assert not BeautifulSoup(answer.text, "html.parser").select("form[action$=publish]")
+
+
+def test_a_picture_that_no_design_draws_may_stay(staff: FlaskClient, tool: Sample) -> None:
+    def designs() -> list[str]:
+        page = BeautifulSoup(staff.get(f"{PATH}/version").text, "html.parser")
+        return [str(one["value"]) for one in page.select("#design option")]
+
+    assert "as_it_is" not in designs()
+    other = replace(COMPARED["usual"].view, artwork={"picture_id": "picture-1", "alt": "A photograph"})
+    tool.milestone_versions.compared = replace(COMPARED["usual"], view=other)
+    assert designs()[0] == "as_it_is"
+
+
 def test_more_rules_keep_what_was_typed(staff: FlaskClient, tool: Sample) -> None:
     typed = {"kind": "own", "name": "Half", "rule-2-what": "category:category-1", "rule-2-count": "2"}
     answer = staff.post("/staff/milestones", data={**typed, "more": "yes", "csrf_token": CSRF})
