@@ -263,8 +263,11 @@ class Renewing:
                 missed.update(reissues.others(session, organisation_id, signed.renewed))
             settled = [row.id for row in wanted.values() if row.signed.id not in missed]
             store.settle(session, organisation_id, settled, now)
+            ends = {one.id: one.ends_at for one in signed.renewed if one.id not in missed}
             for row in wanted.values():
-                if row.signed.id not in missed and row.revoked_at is None:
+                # Neither one that is revoked nor one whose version ends earlier was signed.
+                end = ends.get(row.signed.id)
+                if end is not None:
                     audit.record(
                         session,
                         organisation_id,
@@ -273,7 +276,7 @@ class Renewing:
                         action="credential.renewed",
                         subject_kind="credential",
                         subject_id=row.signed.id,
-                        detail={"valid_until": row.valid_until.isoformat()},
+                        detail={"valid_until": end.isoformat()},
                     )
             is_ours = lease.renew(session)
         CREDENTIALS_SIGNED.labels("credential").inc(count)

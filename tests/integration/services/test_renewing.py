@@ -269,6 +269,29 @@ def test_an_end_of_the_version_that_came_before_the_signature_counts(term: Term)
     assert term.school.renewing.due() == ()
 
 
+def test_the_log_tells_of_what_was_renewed_and_until_when(term: Term) -> None:
+    def told() -> list[str]:
+        found = term.school.rows(
+            tables.AuditEvent,
+            tables.AuditEvent.action == "credential.renewed",
+            tables.AuditEvent.subject_id == term.credential_id,
+        )
+        return [row.detail["valid_until"] for row in found]
+
+    term.retake(term.end - DAY)
+    earlier = (term.end + 100 * DAY).replace(microsecond=0)
+    term.change_version(expires_at=earlier)
+    assert term.sign() == 1
+    assert told() == [earlier.isoformat()]
+    term.change_version(expires_at=None)
+    term.retake(earlier - DAY)
+    term.change_version(expires_at=earlier)
+    # Nothing was signed: the version ends when the badge ends already.
+    assert term.sign() == 0
+    assert term.school.renewing.due() == ()
+    assert told() == [earlier.isoformat()]
+
+
 def test_two_who_decide_at_once_renew_once(term: Term, monkeypatch: pytest.MonkeyPatch) -> None:
     term.school.clock.now = term.end - DAY
     term.change_grade(graded_at=term.school.clock())
