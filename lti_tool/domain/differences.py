@@ -10,7 +10,21 @@ from typing import Any, Final, NamedTuple
 
 from lti_tool.domain.criteria import LEAVES, AtLeast, Criterion, Leaf, Within, parts_needed
 
-MEANINGFUL: Final = frozenset({"achievement_type", "credits", "validity", "alignments"})
+MEANINGFUL: Final = frozenset(
+    {
+        "achievement_type",
+        "alignments",
+        "credits",
+        "field_of_study",
+        "human_code",
+        "renewal_closes_days",
+        "renewal_opens_days",
+        "shows_evidence",
+        "shows_results",
+        "status_purpose",
+        "validity",
+    }
+)
 """Fields whose change is another thing to hold, and no correction."""
 
 
@@ -80,7 +94,9 @@ class Differences:
     @property
     def changes_meaning(self) -> bool:
         """Whether holding it means something else now; if not, a correction would do."""
-        return self.changes_criteria or not MEANINGFUL.isdisjoint(self.fields)
+        # A skill may be spelt otherwise; one more or less is another thing to hold.
+        has_more = any(one.field == "skills" and len(one.added) != len(one.removed) for one in self.lists)
+        return self.changes_criteria or has_more or not MEANINGFUL.isdisjoint(self.fields)
 
 
 def differences(before: Said, after: Said) -> Differences:

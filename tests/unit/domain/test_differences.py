@@ -99,6 +99,17 @@ def test_what_changes_no_meaning_is_known() -> None:
     assert not differences(said(), said(picture="red")).changes_meaning
     assert differences(said(credits="1 ects"), said(credits="2 ects")).changes_meaning
     assert differences(said(validity="12"), said(validity="")).changes_meaning
+    assert not differences(said(criteria_narrative="Tow."), said(criteria_narrative="Two.")).changes_meaning
+    assert not differences(said(image_alt="A bage"), said(image_alt="A badge")).changes_meaning
+
+
+def test_a_skill_spelt_otherwise_changes_no_meaning_and_one_more_does() -> None:
+    def skilled(*skills: str) -> Said:
+        return Said({}, {"skills": skills}, "", GATE)
+
+    assert not differences(skilled("Writting"), skilled("Writing")).changes_meaning
+    assert differences(skilled("Writing"), skilled("Writing", "Citing")).changes_meaning
+    assert differences(skilled("Writing", "Citing"), skilled("Writing")).changes_meaning
 
 
 @given(usable_criteria)
