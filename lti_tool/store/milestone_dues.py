@@ -3,7 +3,8 @@
 A completion and an award are decided about as they come; what a worker that was killed has left is found
 here. Whether a decision has seen all there is follows from counts and not from clocks, of which machines have
 several: a decision keeps how much it has seen (:attr:`~lti_tool.store.tables.MilestoneDecision.facts_seen`),
-and completions and awards only become more. Clocks tell only how far back is looked, and with room to spare.
+and completions and awards only become more. Clocks tell only how far back is looked, and with room to spare;
+and, of categories and what is put aside, who was decided about so long after it that no clock is to blame.
 """
 
 from __future__ import annotations
@@ -30,8 +31,9 @@ from lti_tool.store.tables import (
 )
 
 OVERLAP: Final = timedelta(hours=1)
-"""What came this long before everybody was decided about is looked at again: a transaction that began before
-may have ended after, and machines' clocks differ."""
+"""What came this long before everybody was decided about is looked at again, and who was decided about within
+this time of a change is decided about again, once: a transaction that began before may have ended after, and
+machines' clocks differ."""
 LOOK_BACK: Final = timedelta(hours=1)
 """After this long the mark is moved on though nothing is owed, so that ever the same little is looked at."""
 
@@ -79,7 +81,7 @@ def learners(
     )
     changed_at = None if mark.is_settled else _changed_at(session, organisation_id)
     if changed_at is not None:
-        is_decided = is_decided.where(MilestoneDecision.decided_at > changed_at)
+        is_decided = is_decided.where(MilestoneDecision.decided_at > changed_at + OVERLAP)
     rows = session.scalars(
         sa.select(candidates.c.learner_id)
         .join(Learner, Learner.id == candidates.c.learner_id)

@@ -306,6 +306,26 @@ def test_a_change_while_everybody_is_gone_through_is_not_lost(
     assert [award.learner_id for award in campus.awards()] == [ada]
 
 
+@pytest.mark.parametrize("change", ["archived", "sorted"])
+def test_a_change_by_a_machine_whose_clock_is_behind_is_found(school: School, change: str) -> None:
+    campus = Campus(school)
+    category_id = campus.category(0, 1)
+    milestone_id = campus.active(MilestoneForm(kind="learner", name="Data", category_id=category_id))
+    ada = campus.learner()
+    campus.milestones.work(milestone_id)
+    school.clock.forward(seconds=3)  # of the worker that decides
+    campus.complete(ada, 0)
+    assert campus.awards() == []
+    school.clock.forward(seconds=-2)  # a second later, by another machine's clock
+    if change == "archived":
+        office(school).archive_micromodule(campus.staff, campus.micromodule(1), is_archived=True)
+    else:
+        office(school).set_categories(campus.staff, campus.micromodule(1), [])
+    assert campus.milestones.work(milestone_id) == 1
+    assert [award.learner_id for award in campus.awards()] == [ada]
+    assert campus.milestones.due(10) == ()
+
+
 def test_joining_and_leaving_are_found_though_the_hint_was_lost(school: School) -> None:
     campus = Campus(school)
     milestone_id = campus.active()
