@@ -17,7 +17,7 @@ from lti_tool.domain.criteria import AllOf, AnyOf, Completed, HoldsAchievement, 
 from lti_tool.errors import ConfigurationInvalid, ErrorCode
 from lti_tool.queue import Queue
 from lti_tool.services.criteria_format import dump_criteria
-from lti_tool.store import step_needs
+from lti_tool.store import runs, step_needs
 from lti_tool.store.database import Database, alembic_config, head_revision
 from lti_tool.store.tables import (
     AchievementVersion,
@@ -460,6 +460,21 @@ def test_decisions_of_the_release_before_get_a_letter_for_each_leaf(empty_databa
             )
         )
         assert {tuple(row) for row in found} == {(True, "MUN", 1025), (False, "", 1025)}
+
+
+@pytest.mark.parametrize("revision, kind", [("0005", "retroactive"), ("0004", "reissue")])
+def test_runs_that_an_earlier_release_does_not_know_go(
+    empty_database: Database, revision: str, kind: str
+) -> None:
+    empty_database.upgrade()
+    course = factories.course(empty_database, NOW)
+    with empty_database.write() as session:
+        for one in (kind, "sync"):
+            runs.open_task(session, course.organisation_id, one, {}, NOW)
+    empty_database.downgrade(revision)
+    with empty_database.read() as session:
+        assert session.execute(sa.text("SELECT kind FROM runs")).scalars().all() == ["sync"]
+    empty_database.upgrade()
 
 
 def test_what_badges_ask_for_is_written_down_from_what_is_there(empty_database: Database) -> None:

@@ -360,6 +360,7 @@ def _fill_step_needs() -> None:
 
 
 def downgrade() -> None:
+    op.execute("DELETE FROM runs WHERE kind = 'retroactive'")
     for table, moment in RECORDED:
         op.drop_index(f"ix_{table}_{moment}", table)
         op.create_index(f"ix_{table}_organisation_id", table, ["organisation_id"])
