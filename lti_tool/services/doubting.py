@@ -184,10 +184,6 @@ class Doubting:
     ) -> dict[str, tuple[Doubt, str]]:
         """What there is to doubt, and why, by award; the gravest reason counts."""
         found: dict[str, tuple[Doubt, str]] = {}
-        for award_id, review in known.items():
-            # Nobody can tell whether it is good again: it waits for a person, whatever else is found.
-            if award_id in told and told[award_id].is_blind and _is_untold(review):
-                found[award_id] = (told[award_id].doubt, review.cause)
         if gates:
             placement_ids = {gate.placement_id for gate in gates}
             resting = [
@@ -202,6 +198,10 @@ class Doubting:
         for doubt in doubts.left(session, organisation_id, context_id, learner_ids, now):
             retold = told.get(doubt.award_id)
             found[doubt.award_id] = (doubt if retold is None else retold.doubt, "left")
+        for award_id, review in known.items():
+            # Nobody can tell whether it is good again: it waits for a person, also when its learner comes and goes.
+            if award_id in told and told[award_id].is_blind and _is_untold(review):
+                found[award_id] = (told[award_id].doubt, review.cause)
         worse = [one.doubt for one in told.values() if _is_worse(one.doubt)]
         changed = [
             one

@@ -113,6 +113,15 @@ def test_where_nobody_can_tell_any_more_the_decision_is_asked_for_once_more(scho
     assert of.is_first_revoked()
 
 
+def test_coming_back_settles_nothing_of_which_nobody_can_tell(small_school: School) -> None:
+    of = a_course(small_school)
+    of.lower()
+    of.publish(criteria_0_label="Quiz 9")
+    of.leave()
+    of.leave(is_active=True)
+    assert (of.only().status, of.only().cause) == ("open", "facts")
+
+
 def test_rules_that_cannot_be_read_any_more_have_the_decision_asked_for_once_more(
     small_school: School,
 ) -> None:
