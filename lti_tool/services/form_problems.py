@@ -86,6 +86,8 @@ class FormProblem(StrEnum):
     """A correction that would change what a badge stands for: that is a new version's."""
     NOTHING_CHANGED = "nothing_changed"
     CATEGORY_EMPTY = "category_empty"
+    CATEGORY_TOO_LARGE = "category_too_large"
+    """Its micromodules are listed, and are more than criteria hold: ``limit``, ``number``."""
     NOT_OF_MILESTONES = "not_of_milestones"
     """Criteria that ask for what one course alone knows."""
     CODE_UNKNOWN = "code_unknown"

@@ -18,7 +18,7 @@ from lti_tool.domain.criteria import (
     MicromodulesCompleted,
     leaves,
 )
-from lti_tool.domain.criteria_problems import CriteriaProblem, problems
+from lti_tool.domain.criteria_problems import MAXIMUM_LEAVES, CriteriaProblem, problems
 from lti_tool.errors import ErrorCode, RequestInvalid
 from lti_tool.services.comparing import picture_of, renamed_alt
 from lti_tool.services.criteria_format import dump_criteria, parse_criteria
@@ -240,7 +240,8 @@ def _of_category(
         return MicromodulesCompleted(name, category_id=form.category_id), []
     listed = MicromodulesCompleted(name, micromodule_ids=tuple(offered))
     if CriteriaProblem.TOO_MANY in problems(listed):
-        return None, [Problem("addition_policy", FormProblem.UNKNOWN_CHOICE)]
+        counts = {"limit": MAXIMUM_LEAVES, "number": len(offered)}
+        return None, [Problem("addition_policy", FormProblem.CATEGORY_TOO_LARGE, counts)]
     return listed, []
 
 

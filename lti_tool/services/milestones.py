@@ -326,6 +326,8 @@ class Milestones:
         staff.require(Permission.EDIT_MICROMODULES)
         now = self.clock()
         with self.database.write() as session:
+            # Nobody deletes its category before the end of the transaction.
+            organisations.lock(session, staff.organisation_id)
             described = describe(session, staff.organisation_id, form, narrate, language)
             achievement = store.add_achievement(session, staff.organisation_id, described.new, now)
             milestone_id = store.add(

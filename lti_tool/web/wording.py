@@ -135,6 +135,12 @@ def problem_sentence(code: str, params: Mapping[str, object]) -> str:
         "category_empty": _(
             "There is no published micromodule in this category yet, so nobody could complete it."
         ),
+        "category_too_large": _(
+            "The category has %(number)s micromodules, and a list can name at most %(limit)s. Choose the "
+            "other answer, or a smaller category.",
+            number=params.get("number", ""),
+            limit=params.get("limit", ""),
+        ),
         "not_of_milestones": _(
             "Only completed micromodules and badges can be asked for here: what a course knows stays in it."
         ),

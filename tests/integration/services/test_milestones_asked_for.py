@@ -1,16 +1,22 @@
-"""Milestones that something asks for by name: which are offered for it, and which have to stay."""
+"""Milestones and asking: which may be asked for by name, what has to stay, how much a list holds."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from threading import Thread
+
 import pytest
+import sqlalchemy as sa
 
 from lti_tool.domain.criteria import AllOf, HoldsAchievement
-from lti_tool.errors import Conflict, ErrorCode
+from lti_tool.domain.criteria_problems import MAXIMUM_LEAVES
+from lti_tool.errors import Conflict, ErrorCode, RequestInvalid, ToolError
+from lti_tool.services.form_problems import FormProblem, Problem
 from lti_tool.services.milestone_form import MilestoneForm
 from lti_tool.services.milestone_rules import Rule, Rules
 from lti_tool.store import micromodules, placements, tables
 from tests import factories
-from tests.integration.services.milestone_campus import Campus, plain
+from tests.integration.services.milestone_campus import Campus, office, plain, problems_of
 from tests.integration.services.school import School
 
 
@@ -73,3 +79,61 @@ def test_a_draft_that_something_asks_for_already_is_not_discarded(school: School
     draft = campus.milestones.create(campus.staff, MilestoneForm(name="Secret plan"), plain, "en")
     asking(school, campus, "Published", HoldsAchievement(badge_of(campus, draft), "Secret plan"))
     assert names_that_keep(campus, draft) == ("Published",)
+
+
+@pytest.mark.postgresql
+@pytest.mark.loopback
+def test_a_category_that_is_deleted_while_a_milestone_is_described_waits_and_is_refused(
+    school: School,
+) -> None:
+    if school.database.dialect != "postgresql":
+        pytest.skip("SQLite has one writer")
+    campus = Campus(school)
+    category_id = campus.category(0)
+    refused: list[ErrorCode] = []
+
+    def delete() -> None:
+        try:
+            office(school).delete_category(campus.staff, category_id)
+        except ToolError as error:
+            refused.append(error.code)
+
+    deleting = Thread(target=delete, daemon=True)
+
+    def narrate_meanwhile(_: object) -> str:
+        deleting.start()
+        while deleting.is_alive() and not is_anybody_waiting(school):
+            deleting.join(0.01)
+        return "All of it."
+
+    form = MilestoneForm(kind="learner", name="All of data", category_id=category_id)
+    milestone_id = campus.milestones.create(campus.staff, form, narrate_meanwhile, "en")
+    deleting.join(30)
+    assert refused == [ErrorCode.CATEGORY_COUNTED]
+    assert campus.milestones.one(campus.staff, milestone_id).view.category_id == category_id
+
+
+def is_anybody_waiting(school: School) -> bool:
+    """Whether a connection to the same database waits for a lock."""
+    waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    with school.database.read() as session:
+        return session.scalar(sa.text(waiting)) is not None
+
+
+def test_a_list_of_more_micromodules_than_criteria_hold_is_refused_with_the_number(
+    small_school: School,
+) -> None:
+    campus = Campus(small_school, MAXIMUM_LEAVES + 1)
+    category_id = campus.category(*range(MAXIMUM_LEAVES + 1))
+    form = MilestoneForm(kind="learner", name="All", category_id=category_id, addition_policy="next_version")
+    with pytest.raises(RequestInvalid) as refused:
+        campus.milestones.create(campus.staff, form, plain, "en")
+    assert problems_of(refused.value) == (
+        Problem(
+            "addition_policy",
+            FormProblem.CATEGORY_TOO_LARGE,
+            {"limit": MAXIMUM_LEAVES, "number": MAXIMUM_LEAVES + 1},
+        ),
+    )
+    # All that are in it by then can be asked for without a list.
+    campus.active(replace(form, addition_policy="keep"))
