@@ -57,6 +57,12 @@ SCORES_SECONDS = 60.0
 """Between two searches for awards that are not written back. It looks at every award, and finds only what
 was put off or whose hint was lost: decisions give one."""
 
+CURRENCY_SECONDS = 300.0
+"""Between two counts of the reviews of content that are overdue, for the metrics."""
+
+HEALTH_SECONDS = 60.0
+"""Between two counts of connections that are not well, for the metrics."""
+
 
 class Offer(NamedTuple):
     """One message."""
@@ -84,17 +90,15 @@ class Reconcile:
             # Kept, not given back: who takes it next finds an hour gone by.
             is_purge_due = runs.take_lease(session, "purge", uuid.uuid4().hex, now, PURGE_SECONDS)
             is_tending_due = runs.take_lease(session, "keys", uuid.uuid4().hex, now, KEYS_SECONDS)
-            is_counting_due = runs.take_lease(
-                session, "milestones", uuid.uuid4().hex, now, MILESTONES_SECONDS
-            )
-            is_search_due = runs.take_lease(session, "scores", uuid.uuid4().hex, now, SCORES_SECONDS)
+            is_counting_due = runs.take_lease(session, "currency", uuid.uuid4().hex, now, CURRENCY_SECONDS)
+            is_measuring_due = runs.take_lease(session, "health", uuid.uuid4().hex, now, HEALTH_SECONDS)
         if is_purge_due:
             with self._tool.database.write() as session:
                 log.info("purged", **runs.purge(session, now), recalled=schedule.recall_lost(session, now))
             log.info("refusals_pruned", rows=self._tool.health.prune(now))
             self._tool.database.forget_deleted()
         self._tool.health.flush_quietly()
-        if is_search_due:
+        if is_measuring_due:
             self._tool.health.measure()
         if is_counting_due:
             self._tool.currency.measure()
@@ -107,12 +111,7 @@ class Reconcile:
         self._weigh(waiting)
         self._measure(now)
         count = 0
-        for offer in self._due(
-            now,
-            max(0, room) + len(self._offered),
-            search_scores=is_search_due,
-            search_milestones=is_counting_due,
-        ):
+        for offer in self._due(now, max(0, room) + len(self._offered)):
             if count >= room:
                 break
             if offer in self._offered:
@@ -166,9 +165,13 @@ class Reconcile:
         with self._tool.database.write() as session:
             runs.release_lease(session, "reconcile", self._holder)
 
-    def _due(
-        self, now: datetime, limit: int, *, search_scores: bool, search_milestones: bool
-    ) -> Iterator[Offer]:
+    def _is_turn(self, search: str, now: datetime, seconds: float) -> bool:
+        """Whether this process searches now. Asked when it comes to the search and not before: a full queue
+        puts none off."""
+        with self._tool.database.write() as session:
+            return runs.take_lease(session, search, uuid.uuid4().hex, now, seconds)
+
+    def _due(self, now: datetime, limit: int) -> Iterator[Offer]:
         """Everything that is owed: what is quick and what people wait for first."""
         tool = self._tool
         if limit == 0:
@@ -192,10 +195,14 @@ class Reconcile:
         for run in lost:
             if run.kind == "sync" and run.context_id is not None:
                 yield Offer("sync_context", (("context_id", run.context_id), ("run_id", run.id)))
-        for milestone_id in tool.milestones.due(limit) if search_milestones else ():
-            yield Offer("decide_milestone", (("milestone_id", milestone_id),))
-        for line_item_id in tool.scoring.columns_due(now, limit) if search_scores else ():
-            yield Offer("write_scores", (("line_item_id", line_item_id),), timedelta(seconds=SCORES_SECONDS))
+        if self._is_turn("milestones", now, MILESTONES_SECONDS):
+            for milestone_id in tool.milestones.due(limit):
+                yield Offer("decide_milestone", (("milestone_id", milestone_id),))
+        if self._is_turn("scores", now, SCORES_SECONDS):
+            for line_item_id in tool.scoring.columns_due(now, limit):
+                yield Offer(
+                    "write_scores", (("line_item_id", line_item_id),), timedelta(seconds=SCORES_SECONDS)
+                )
         for notice_id in tool.notices.waiting(limit):
             yield Offer("act_on_notice", (("notice_id", notice_id),))
         for deployment_id in tool.notices.handlers_due(limit):

@@ -174,6 +174,32 @@ def test_the_queue_stays_short(tool: Tool, watch: Watch) -> None:
     assert reconcile.run() == 3, "nothing came of the others either"
 
 
+def test_a_full_queue_puts_no_search_off(tool: Tool, watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For milestones and scores that are owed is looked as soon as there is room, not minutes later."""
+    searched: list[str] = []
+
+    def search(name: str) -> Callable[..., tuple[str, ...]]:
+        def note(*_: object) -> tuple[str, ...]:
+            searched.append(name)
+            return ()
+
+        return note
+
+    monkeypatch.setattr(type(tool.milestones), "due", search("milestones"))
+    monkeypatch.setattr(type(tool.scoring), "columns_due", search("scores"))
+    reconcile = Reconcile(tool)
+    monkeypatch.setattr(type(tool.queue), "length", lambda _: BACKLOG)
+    reconcile.run()
+    assert searched == []
+    monkeypatch.setattr(type(tool.queue), "length", lambda _: 0)
+    watch.now += timedelta(seconds=20)
+    reconcile.run()
+    assert searched == ["milestones", "scores"]
+    watch.now += timedelta(seconds=20)
+    reconcile.run()
+    assert searched == ["milestones", "scores"], "not at every pass"
+
+
 def test_one_worker_makes_the_passes_until_it_dies(
     tool: Tool, course: factories.Course, watch: Watch
 ) -> None:
