@@ -22,6 +22,7 @@ from lti_tool.store.tables import (
     Award,
     Category,
     Completion,
+    Learner,
     Milestone,
     MilestoneDecision,
     MilestoneVersion,
@@ -355,7 +356,10 @@ def hold_badge(session: Session, organisation_id: str, achievement_version_id: s
 def was_published(
     session: Session, organisation_id: str, milestone_id: str, *, actor: str, seen: str
 ) -> bool:
-    """Whether the newest version is the one that somebody published from what they had seen."""
+    """Whether the newest version is the one that somebody published from what they had seen.
+
+    :param seen: as the audit log has it.
+    """
     newest = (
         sa.select(sa.func.max(MilestoneVersion.number))
         .where(
@@ -404,12 +408,17 @@ class Progress(NamedTuple):
 
     decided: int
     learners: int
-    """Who completed anything."""
+    """Who completed anything, and is no test user."""
     holders: int
 
 
 def progress(session: Session, organisation_id: str, view: MilestoneView) -> Progress:
-    """How many are decided about, of how many, and who has the badge in any version."""
+    """How many of those who completed anything are decided about, and who has the badge in any version."""
+    completers = (
+        sa.select(Completion.learner_id)
+        .join(Learner, Learner.id == Completion.learner_id)
+        .where(Completion.organisation_id == organisation_id, Learner.is_test_user.is_(False))
+    )
     row = session.execute(
         sa.select(
             sa.select(sa.func.count())
@@ -417,11 +426,11 @@ def progress(session: Session, organisation_id: str, view: MilestoneView) -> Pro
                 MilestoneDecision.organisation_id == organisation_id,
                 MilestoneDecision.milestone_version_id == view.version_id,
                 MilestoneDecision.is_latest.is_(True),
+                # Joined accounts are decided about with those who completed something.
+                MilestoneDecision.learner_id.in_(completers),
             )
             .scalar_subquery(),
-            sa.select(sa.func.count(Completion.learner_id.distinct()))
-            .where(Completion.organisation_id == organisation_id)
-            .scalar_subquery(),
+            completers.with_only_columns(sa.func.count(Completion.learner_id.distinct())).scalar_subquery(),
             sa.select(sa.func.count(Award.learner_id.distinct()))
             .join(AchievementVersion, AchievementVersion.id == Award.achievement_version_id)
             .where(

@@ -249,6 +249,20 @@ def test_joined_learners_count_once_and_get_one_badge(school: School) -> None:
     assert campus.decision(ada).verdict == Verdict.HELD
 
 
+def test_how_far_deciding_is_counts_those_who_completed_anything_and_no_test_users(school: School) -> None:
+    campus = Campus(school)
+    milestone_id = campus.active()
+    ada, twin, viewer = (campus.learner() for _ in range(3))
+    with school.database.write() as session:
+        persons.join(session, campus.organisation_id, [ada, twin], NOW)
+    campus.complete(viewer, 0)
+    school.change(tables.Learner, tables.Learner.id == viewer, is_test_user=True)
+    assert campus.milestones.one(campus.staff, milestone_id).progress[:2] == (0, 0)
+    campus.complete(ada, 0)
+    assert campus.milestones.one(campus.staff, milestone_id).progress[:2] == (1, 1)
+    assert campus.milestones.dry_run(campus.staff, milestone_id).learners == 1
+
+
 def test_erasing_one_account_forgets_what_the_others_rows_told_of_it(school: School) -> None:
     """And the badge that went with the erased account goes to who meets it alone."""
     campus = Campus(school)
