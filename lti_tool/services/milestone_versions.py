@@ -6,6 +6,8 @@ meets the new version gets its badge, beside the one of a former version; nothin
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -248,7 +250,7 @@ class MilestoneVersions:
                 subject_id=milestone_id,
                 detail={
                     "version": number,
-                    "seen": seen,
+                    "seen": _pressed(seen, answer),
                     "holders": answer.policy,
                     "ends_at": None if ends_at is None else ends_at.isoformat(),
                 },
@@ -258,15 +260,22 @@ class MilestoneVersions:
             self.hints.offer("reconcile")
         return number
 
-    def was_published(self, staff: Acting, milestone_id: str, seen: str) -> bool:
-        """Whether the newest version is what this person saw and published: the button was pressed twice.
+    def was_published(self, staff: Acting, milestone_id: str, answer: Answer, *, seen: str) -> bool:
+        """Whether the newest version is what this person saw and published, with this answer: the button was
+        pressed twice.
 
         :param seen: as :meth:`publish` was told.
         """
         with self.database.read() as session:
             return store.was_published(
-                session, staff.organisation_id, milestone_id, actor=staff.actor, seen=seen
+                session, staff.organisation_id, milestone_id, actor=staff.actor, seen=_pressed(seen, answer)
             )
+
+
+def _pressed(seen: str, answer: Answer) -> str:
+    """A mark of everything that was sent: another answer about those who have the badge is another press."""
+    text = json.dumps([seen, answer.to_fields()], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def _changed(milestone_id: str) -> Conflict:

@@ -200,7 +200,7 @@ def _review(milestone_id: str, *, is_publishing: bool) -> AnyResponse:
         if error.code is not ErrorCode.CONFLICT:
             raise
         # Pressed twice: the second press finds nothing that is left to publish, and nothing is wrong.
-        if not versions.was_published(current_staff(), milestone_id, seen):
+        if not versions.was_published(current_staff(), milestone_id, answer, seen=seen):
             return _compared(versions.compare(*about), values, is_outdated=True)
     return done("staff.milestones.milestone", "milestone_version", milestone_id=milestone_id)
 

@@ -256,10 +256,11 @@ def test_whoever_presses_twice_is_known_by_what_they_saw(shelf: Shelf) -> None:
     with pytest.raises(Conflict):
         shelf.publish(form, seen)
     known, staff = shelf.versions.was_published, shelf.campus.staff
-    assert known(staff, shelf.milestone_id, seen)
-    assert not known(staff, shelf.milestone_id, "what somebody else saw")
-    assert not known(staff, shelf.milestone_id, "")
-    assert not known(replace(staff, organisation_id="elsewhere"), shelf.milestone_id, seen)
-    assert not known(replace(staff, actor="staff:bert"), shelf.milestone_id, seen)
+    assert known(staff, shelf.milestone_id, NEWS, seen=seen)
+    assert not known(staff, shelf.milestone_id, NEWS, seen="what somebody else saw")
+    assert not known(staff, shelf.milestone_id, NEWS, seen="")
+    assert not known(staff, shelf.milestone_id, replace(NEWS, policy="now"), seen=seen), "nothing has ended"
+    assert not known(replace(staff, organisation_id="elsewhere"), shelf.milestone_id, NEWS, seen=seen)
+    assert not known(replace(staff, actor="staff:bert"), shelf.milestone_id, NEWS, seen=seen)
     shelf.publish(replace(form, count="4"))
-    assert not known(staff, shelf.milestone_id, seen), "another version has followed since"
+    assert not known(staff, shelf.milestone_id, NEWS, seen=seen), "another version has followed since"

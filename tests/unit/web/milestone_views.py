@@ -185,7 +185,7 @@ class SampleMilestoneVersions:
         staff.require(Permission.EDIT_MICROMODULES)
         return self.compared.view, MilestoneForm(self.compared.view.kind, self.compared.view.name)
 
-    def was_published(self, staff: Any, milestone_id: str, seen: str) -> bool:
+    def was_published(self, staff: Any, milestone_id: str, answer: Answer, *, seen: str) -> bool:
         staff.require(Permission.EDIT_MICROMODULES)
         return seen in self.published
 
