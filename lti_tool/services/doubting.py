@@ -199,7 +199,7 @@ class Doubting:
             retold = told.get(doubt.award_id)
             found[doubt.award_id] = (doubt if retold is None else retold.doubt, "left")
         for award_id, review in known.items():
-            # Nobody can tell whether it is good again: it waits for a person, also when its learner comes and goes.
+            # Nobody can tell whether it is good again: whoever comes or goes, it waits for a person.
             if award_id in told and told[award_id].is_blind and _is_untold(review):
                 found[award_id] = (told[award_id].doubt, review.cause)
         worse = [one.doubt for one in told.values() if _is_worse(one.doubt)]
