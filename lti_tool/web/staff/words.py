@@ -239,7 +239,6 @@ def action_words() -> dict[str, str]:
         "review.kept": _("Badge kept after a review"),
         "review.revoked": _("Badge to be revoked after a review"),
         "review.undone": _("Revocation after a review undone"),
-        "review.spared": _("Badge not revoked after all: the facts were good again"),
         "review.spared": _("Badge not revoked after all: its facts are good again"),
         "review.reopened": _("Review opened again: its reason cannot be told any more"),
         "review.asked": _("Learner asked about a badge"),
