@@ -55,7 +55,7 @@ def test_while_it_is_decided(school: School, monkeypatch: pytest.MonkeyPatch) ->
     ada, ben, carl = factories.enrol(school.database, course, 3)
     factories.grade(school.database, course, placed, [ada, ben, carl], 90)
     monkeypatch.setattr(
-        awarding_module, "_to_store", once(awarding_module._to_store, lambda: erase(school, ben))
+        awarding_module, "to_store", once(awarding_module.to_store, lambda: erase(school, ben))
     )
     report = school.awarding.decide_context(course.organisation_id, course.context_id)
     assert {row.learner_id for row in school.rows(tables.Award)} == {ada, carl}
@@ -71,7 +71,7 @@ def test_while_a_whole_class_is_decided(school: School, monkeypatch: pytest.Monk
     learners = factories.enrol(school.database, course, COPY_FROM_ROWS + 30)
     factories.grade(school.database, course, placed, learners, 90)
     monkeypatch.setattr(
-        awarding_module, "_to_store", once(awarding_module._to_store, lambda: erase(school, learners[7]))
+        awarding_module, "to_store", once(awarding_module.to_store, lambda: erase(school, learners[7]))
     )
     report = school.awarding.decide_context(course.organisation_id, course.context_id)
     others = {*learners} - {learners[7]}
