@@ -412,7 +412,7 @@ class TestEditing:
         tool.editing.save = tool._called("save", Conflict(ErrorCode.CONFLICT))
         answer = self.submit(member, "change", name="Mine", revision="revision-0")
         assert answer.status_code == 409
-        assert "Somebody else changed this badge meanwhile." in answer.text
+        assert "Somebody else changed this meanwhile." in answer.text
         page = typed(answer.text)
         assert (page["name"], page["revision"]) == ("Mine", "revision-1")
 
