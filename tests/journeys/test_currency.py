@@ -14,6 +14,7 @@ from tests.journeys.test_staff import owner_of
 from tests.journeys.test_staff_access import signs_in
 from tests.simulator.browser import Form, Page
 from tests.simulator.client import Person
+from tests.simulator.run import date_reviews
 
 
 def nav(page: Page) -> str:
@@ -152,3 +153,23 @@ def test_who_only_reads_and_who_is_next_door_change_nothing(sqlite_campus: Campu
     for path, fields in attempts:
         assert forged(stranger, home, path, fields).status == 404
     assert "Due in 30 days" in editor.get(address).words
+
+
+def test_the_demo_has_a_review_that_comes_up_and_one_in_order(campus: Campus) -> None:
+    for name in ("Open Data Basics", "Data Privacy Basics", "Statistics"):
+        campus.place_badge(name=name)
+    date_reviews(campus.tool, "Open Learning")
+    editor, home = signed_in(campus, StaffRole.EDITOR, "Edgar Editor")
+    dates = editor.follow(home, "Review dates")
+    soon, undated, later = [" ".join(row.get_text(" ").split()) for row in dates.soup.select("tbody tr")]
+    assert soon.startswith("Open Data Basics Due in 21 days")
+    assert undated.startswith("Statistics No date")
+    assert later.startswith("Data Privacy Basics In order")
+    assert ["Teaching Development" in row for row in (soon, undated, later)] == [True, False, True]
+
+    # What somebody says meanwhile is theirs: the next start of the demo leaves it as it is.
+    one = editor.follow(dates, "Open Data Basics")
+    (form,) = [form for form in one.forms if "contact" in form.fields]
+    editor.submit(one, {"contact": "The library"}, form=form)
+    date_reviews(campus.tool, "Open Learning")
+    assert "The library" in editor.get(f"{TOOL_URL}/staff/currency").words

@@ -23,6 +23,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -32,9 +33,12 @@ from flask import Flask
 from werkzeug.serving import make_server
 
 from lti_tool.bootstrap import NOT_READY, Tool, build_tool
+from lti_tool.domain.currency import day_of
 from lti_tool.lti.registration import custom_parameters
+from lti_tool.services.currency import CareForm
 from lti_tool.settings import load_settings
 from lti_tool.store import micromodules
+from lti_tool.store.currency import CareFilter
 from tests.simulator.app import applications
 from tests.simulator.browser import Form, Page
 from tests.simulator.canvas.lms import Canvas, Cloud
@@ -133,6 +137,10 @@ RECIPES = (
         (("Quiz 1", "60"),),
     ),
 )
+
+REVIEWS = {RECIPES[0].name: timedelta(days=21), RECIPES[1].name: timedelta(days=150)}
+"""So long from the start of the demo these are looked at again."""
+REVIEW = CareForm(contact="Teaching Development", review_every_months="12")
 
 
 @dataclass(frozen=True)
@@ -282,6 +290,7 @@ def seed(tool: Tool, site: Site, tool_url: str, wait: Wait) -> None:
             open_gate(teacher, course, gate, wait)
         teacher.submit(teacher.launch(placed[recipe.short_name].id), form="/publish")
     gather(tool, site.organisation)
+    date_reviews(tool, site.organisation)
     first = placed[site.recipes[0].short_name]
     passed = _passed(site, demo.courses[0])
     for learner in passed[:2]:
@@ -300,6 +309,18 @@ def gather(tool: Tool, name: str) -> None:
     tool.configuring.categorise(
         organisation.id, CATEGORY, [version.id for version in versions if version.name in named]
     )
+
+
+def date_reviews(tool: Tool, name: str) -> None:
+    """Say of two of the demo's micromodules when they are looked at again, as the operator would.
+
+    One is due soon, the other in order. What a former start or somebody else said stays.
+    """
+    operator, today = tool.staffing.operator(name), day_of(tool.clock())
+    for row in list(tool.currency.rows(operator, CareFilter())):
+        if row.name in REVIEWS and row.revision == 0:
+            care = replace(REVIEW, review_on=(today + REVIEWS[row.name]).isoformat())
+            tool.currency.change(operator, row.kind, row.id, care, revision=row.revision)
 
 
 def open_gate(teacher: Person, course: Course, gate: Activity, wait: Wait) -> None:
