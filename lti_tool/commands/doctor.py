@@ -13,7 +13,7 @@ from lti_tool.commands import DONE, FAILED, NEXT_STEPS, Answer, Call, since
 from lti_tool.domain.registrations import DeploymentStatus, RegistrationView
 from lti_tool.errors import ConfigurationInvalid, OutboundRefused, PlatformFailed
 from lti_tool.keyring import LTI
-from lti_tool.lti.connector import host_of
+from lti_tool.lti.access import host_of
 from lti_tool.lti.key_sets import read_key_set
 from lti_tool.platforms import SHARED_BY_INSTITUTIONS, platform_for
 from lti_tool.services.registration import has_token_url

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Protocol
 
 
 class BadgeState(StrEnum):
@@ -38,3 +39,30 @@ def badge_state(
     if valid_until is not None and valid_until <= now:
         return BadgeState.EXPIRED
     return BadgeState.ACTIVE
+
+
+class Dated:
+    """A view of a badge that knows all that decides about its state."""
+
+    __slots__ = ()
+
+    def state(self: _Moments, now: datetime) -> BadgeState:
+        """What it is worth at ``now``."""
+        return badge_state(
+            now,
+            is_signed=self.is_signed,
+            valid_until=self.valid_until,
+            suspended_at=self.suspended_at,
+            revoked_at=self.revoked_at,
+        )
+
+
+class _Moments(Protocol):
+    @property
+    def is_signed(self) -> bool: ...
+    @property
+    def valid_until(self) -> datetime | None: ...
+    @property
+    def suspended_at(self) -> datetime | None: ...
+    @property
+    def revoked_at(self) -> datetime | None: ...

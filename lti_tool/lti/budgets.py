@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from lti_tool.lti.connector import ServiceAccess
+from lti_tool.lti.access import ServiceAccess
 
 
 class CallBudget(Protocol):

@@ -1,4 +1,4 @@
-"""Calls to an LMS's services: access tokens, and the hosts they may go to.
+"""Calls to an LMS's services, and the access tokens they carry.
 
 The tool proves who it is with a signed assertion (LTI Security Framework §4.1.1, RFC 7523) and gets a
 bearer token. Whoever holds that token is the tool: it is kept per deployment, token endpoint and scopes,
@@ -10,29 +10,27 @@ followed.
 from __future__ import annotations
 
 import math
-import re
 import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import Any, Final
-from urllib.parse import urlencode, urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import msgspec
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
 from lti_tool.domain.call_budget import LONGEST_REST
-from lti_tool.domain.registrations import DeploymentView, RegistrationView, Site, site_of, token_url_of
+from lti_tool.domain.registrations import RegistrationView, Site
 from lti_tool.errors import ErrorCode, OutboundRefused, PlatformFailed
+from lti_tool.lti.access import ServiceAccess, host_of, named_hosts
 from lti_tool.lti.budgets import CallBudget, NoBudget
 from lti_tool.lti.observing import NoObserver, Service, ServiceObserver, says_nothing, service_of
 from lti_tool.lti.signing import SigningKeys
 from lti_tool.outbound import Answer, Outbound
-from lti_tool.platforms import Platform, platform_for
 
 ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ASSERTION_LIFETIME: Final = timedelta(minutes=5)
@@ -52,91 +50,6 @@ REASON_BYTES: Final = 2000
 """As much of a refusal is kept as a platform needs to say why."""
 PAGE_BYTES: Final = 32 * 1024 * 1024
 """Moodle gives everything in one page: 230 bytes a member, 300 a result; this is 100,000 learners."""
-
-
-@dataclass(frozen=True, slots=True)
-class ServiceAccess:
-    """In whose name a service is called: one deployment of one registration."""
-
-    registration: RegistrationView
-    deployment: DeploymentView
-    granted: frozenset[str] | None = None
-    """AGS scopes that the last launch of the context granted; ``None`` where no claim says."""
-    is_visit: bool = False
-    """Whether somebody waits for the answer: such calls have a budget that the schedule cannot use up."""
-
-    @property
-    def platform(self) -> Platform:
-        """The LMS's own ways."""
-        return platform_for(self.registration.product)
-
-    @property
-    def token_url(self) -> str | None:
-        """Where its tokens come from; ``None`` where nobody has said so yet."""
-        per_institution = self.platform.has_token_url_per_institution
-        return token_url_of(self.registration, self.deployment, per_institution=per_institution)
-
-    @property
-    def site(self) -> Site:
-        """Who answers: an institution that is silent, or wants to be left alone, speaks for itself only."""
-        return site_of(self.registration, self.deployment)
-
-    def require(self, *alternatives: str) -> frozenset[str]:
-        """The scopes to ask for: those of ``alternatives`` that were granted.
-
-        Moodle wants ``lineitem.readonly`` for reading although ``lineitem`` includes it, so all that are
-        granted are asked for.
-
-        :raises PlatformFailed: PLATFORM_SCOPE_MISSING where none of them was.
-        """
-        if self.granted is None:
-            return frozenset(alternatives[:1])
-        usable = self.granted & frozenset(alternatives)
-        if not usable:
-            raise PlatformFailed(
-                ErrorCode.PLATFORM_SCOPE_MISSING,
-                f"registration {self.registration.id} was not granted {alternatives[0]}",
-                scope=alternatives[0].rsplit("/", 1)[-1],
-            )
-        return usable
-
-
-_UNSEEN: Final = re.compile(r"[\x00-\x20\\\x7f]")
-
-
-@lru_cache(maxsize=1024)
-def host_of(url: str) -> str | None:
-    """``host[:port]`` of an http(s) URL as registrations keep it, without a default port; else ``None``.
-
-    A URL with a user name, or one that parsers disagree about, has no host here.
-    """
-    if _UNSEEN.search(url):
-        return None
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        return None
-    if parts.scheme not in ("https", "http") or not host or "@" in parts.netloc:
-        return None
-    host = f"[{host}]" if ":" in host else host.rstrip(".")
-    return host if port in (None, 443 if parts.scheme == "https" else 80) else f"{host}:{port}"
-
-
-def named_hosts(access: ServiceAccess) -> frozenset[str]:
-    """Every ``host[:port]`` that this deployment named, in what was approved or in its signed launches."""
-    urls = (access.registration.issuer, access.registration.auth_url, access.token_url)
-    configured = {host for url in urls if url is not None and (host := host_of(url)) is not None}
-    return frozenset(configured | {host.lower() for host in access.deployment.service_hosts})
-
-
-def with_query(url: str, query: Mapping[str, str]) -> str:
-    """``url`` with more query parameters; what it carries already is kept as it stands."""
-    if not query:
-        return url
-    parts = urlsplit(url)
-    more = urlencode(query)
-    return urlunsplit(parts._replace(query=f"{parts.query}&{more}" if parts.query else more, fragment=""))
 
 
 class _TokenAnswer(msgspec.Struct):

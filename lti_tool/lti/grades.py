@@ -17,7 +17,8 @@ from urllib.parse import urlsplit, urlunsplit
 import msgspec
 
 from lti_tool.errors import ErrorCode, PlatformFailed
-from lti_tool.lti.connector import PlatformConnector, ServiceAccess
+from lti_tool.lti.access import ServiceAccess
+from lti_tool.lti.connector import PlatformConnector
 from lti_tool.lti.memberships import is_usable_sub
 from lti_tool.lti.paging import Page, PagedRead, decode_rows
 from lti_tool.platforms import Platform, ScoreRefusal

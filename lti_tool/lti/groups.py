@@ -15,7 +15,8 @@ from typing import Any, Final
 import msgspec
 
 from lti_tool.lti import claims
-from lti_tool.lti.connector import PlatformConnector, ServiceAccess
+from lti_tool.lti.access import ServiceAccess
+from lti_tool.lti.connector import PlatformConnector
 from lti_tool.lti.memberships import is_usable_sub
 from lti_tool.lti.observing import GROUPS_SCOPE
 from lti_tool.lti.paging import Page, PagedRead, decode_rows

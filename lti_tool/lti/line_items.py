@@ -12,7 +12,8 @@ from typing import Any, Final
 import msgspec
 
 from lti_tool.errors import ErrorCode, PlatformFailed
-from lti_tool.lti.connector import PlatformConnector, ServiceAccess
+from lti_tool.lti.access import ServiceAccess
+from lti_tool.lti.connector import PlatformConnector
 from lti_tool.lti.grades import LINE_ITEM_READ_SCOPE, LINE_ITEM_SCOPE, LINE_ITEM_TYPE
 
 GONE: Final = (404, 410)

@@ -14,7 +14,8 @@ import msgspec
 from lti_tool.domain.identity import PlatformUser
 from lti_tool.domain.roles import Rights
 from lti_tool.errors import ErrorCode
-from lti_tool.lti.connector import PlatformConnector, ServiceAccess
+from lti_tool.lti.access import ServiceAccess
+from lti_tool.lti.connector import PlatformConnector
 from lti_tool.lti.paging import Page, PagedRead, decode_rows
 from lti_tool.platforms import Platform
 

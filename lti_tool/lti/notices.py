@@ -17,7 +17,8 @@ import msgspec
 from lti_tool.domain.registrations import RegistrationView
 from lti_tool.errors import ErrorCode, LaunchRefused, PlatformFailed, RequestInvalid
 from lti_tool.lti import claims, id_tokens
-from lti_tool.lti.connector import PlatformConnector, ServiceAccess
+from lti_tool.lti.access import ServiceAccess
+from lti_tool.lti.connector import PlatformConnector
 from lti_tool.lti.key_sets import KeySets
 from lti_tool.lti.oidc import require_approved
 

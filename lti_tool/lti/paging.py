@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
+from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import msgspec
 
 from lti_tool.errors import ErrorCode, PlatformFailed
-from lti_tool.lti.connector import PlatformConnector, ServiceAccess, with_query
+from lti_tool.lti.access import ServiceAccess
+from lti_tool.lti.connector import PlatformConnector
 from lti_tool.outbound import Answer
 
 PAGES: Final = 2_000
@@ -35,6 +37,15 @@ class Page(Generic[T]):
     """False where single rows could not be used."""
     mark: str | None = None
     """Names the first row: two pages that begin with the same row are one page given twice."""
+
+
+def with_query(url: str, query: Mapping[str, str]) -> str:
+    """``url`` with more query parameters; what it carries already is kept as it stands."""
+    if not query:
+        return url
+    parts = urlsplit(url)
+    more = urlencode(query)
+    return urlunsplit(parts._replace(query=f"{parts.query}&{more}" if parts.query else more, fragment=""))
 
 
 def decode_rows(

@@ -7,7 +7,8 @@ from typing import Final
 
 from lti_tool.errors import ErrorCode, PlatformFailed
 from lti_tool.lti import grades
-from lti_tool.lti.connector import PlatformConnector, ServiceAccess
+from lti_tool.lti.access import ServiceAccess
+from lti_tool.lti.connector import PlatformConnector
 from lti_tool.lti.grades import LineItemOnPlatform, LineItemSpec
 from lti_tool.store import scores as store
 from lti_tool.store.rosters import ContextPlan

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from lti_tool.domain.call_budget import CallBudget, cost_of
 from lti_tool.domain.registrations import Site
 from lti_tool.errors import ErrorCode, PlatformFailed
-from lti_tool.lti.connector import ServiceAccess
+from lti_tool.lti.access import ServiceAccess
 from lti_tool.platforms import platform_for
 from lti_tool.store import call_budgets
 from lti_tool.store.call_budgets import KeptBudget

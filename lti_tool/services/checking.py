@@ -13,7 +13,8 @@ from typing import Final
 from lti_tool.domain.registrations import DeploymentStatus, DeploymentView, RegistrationView
 from lti_tool.errors import Conflict, ErrorCode, NotFound, ToolError
 from lti_tool.lti import grades, memberships
-from lti_tool.lti.connector import PlatformConnector, ServiceAccess
+from lti_tool.lti.access import ServiceAccess
+from lti_tool.lti.connector import PlatformConnector
 from lti_tool.lti.key_sets import KeySets
 from lti_tool.lti.observing import Service
 from lti_tool.platforms import platform_for

@@ -21,7 +21,8 @@ from sqlalchemy.orm import Session
 from lti_tool.domain.criteria import Channel
 from lti_tool.errors import Conflict, ErrorCode, NotFound, PlatformFailed
 from lti_tool.lti import grades
-from lti_tool.lti.connector import PlatformConnector, ServiceAccess, is_silent
+from lti_tool.lti.access import ServiceAccess
+from lti_tool.lti.connector import PlatformConnector, is_silent
 from lti_tool.lti.grades import LineItemOnPlatform, LineItemSpec, PlatformResult
 from lti_tool.platforms import Platform, platform_for
 from lti_tool.services.launching import SessionView

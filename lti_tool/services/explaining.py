@@ -19,11 +19,11 @@ from lti_tool.services.awarding import Awarding
 from lti_tool.services.evidence_channels import ChannelView, channels_of
 from lti_tool.services.launching import SessionView
 from lti_tool.services.rights import viewed_course
-from lti_tool.store import credentials, placements, submissions
 from lti_tool.store import matrix as store
-from lti_tool.store.credentials import EarnedView
+from lti_tool.store import placements, submissions, wallets
 from lti_tool.store.database import Database
 from lti_tool.store.matrix import PastDecision
+from lti_tool.store.wallets import EarnedView
 
 PAST: Final = 50
 """Decisions of the past that are listed."""
@@ -107,7 +107,7 @@ class Explaining:
             comments = store.comments(reading, organisation_id, placement_id, learner_id)
             handed_in = submissions.latest_of(reading, organisation_id, placement_id, learner_id)
             earned = (
-                credentials.awards_of_versions(reading, organisation_id, [version_id], [learner_id])
+                wallets.awards_of_versions(reading, organisation_id, [version_id], [learner_id])
                 if version_id is not None
                 else {}
             )

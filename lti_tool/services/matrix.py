@@ -23,13 +23,13 @@ from lti_tool.services.evidence_channels import ChannelView, channels_of
 from lti_tool.services.freshness import Ages
 from lti_tool.services.launching import SessionView
 from lti_tool.services.rights import viewed_course
-from lti_tool.store import credentials, decisions, groups, placements
+from lti_tool.store import decisions, groups, placements, wallets
 from lti_tool.store import matrix as store
-from lti_tool.store.credentials import EarnedView
 from lti_tool.store.database import Database
 from lti_tool.store.groups import GroupRow
 from lti_tool.store.matrix import LETTERS, Listed, Order, Wanted
 from lti_tool.store.placements import PlacementView
+from lti_tool.store.wallets import EarnedView
 
 PER_PAGE: Final = 50
 AT_ONCE: Final = 250
@@ -288,9 +288,7 @@ class Matrix:
         if version_id is not None:
             ids = [one.learner_id for one in listed]
             with self.database.read() as reading:
-                awarded = credentials.awards_of_versions(reading, organisation_id, [version_id], ids)[
-                    version_id
-                ]
+                awarded = wallets.awards_of_versions(reading, organisation_id, [version_id], ids)[version_id]
         decided = {decision.learner_id: decision for decision in made.decisions}
         now = self.awarding.clock()
         # Who left between two statements has no decision.

@@ -15,7 +15,8 @@ from sqlalchemy.orm import Session
 from lti_tool.domain.registrations import DeploymentStatus
 from lti_tool.errors import ErrorCode, LaunchRefused, LimitReached, PlatformFailed, RequestInvalid
 from lti_tool.lti import notices as protocol
-from lti_tool.lti.connector import PlatformConnector, ServiceAccess
+from lti_tool.lti.access import ServiceAccess
+from lti_tool.lti.connector import PlatformConnector
 from lti_tool.lti.notices import NoticeReader, PlatformNotice
 from lti_tool.services import Hints
 from lti_tool.store import notices as store

@@ -16,7 +16,8 @@ from typing import Final
 
 from lti_tool.errors import ErrorCode, PlatformFailed
 from lti_tool.lti import grades
-from lti_tool.lti.connector import PlatformConnector, ServiceAccess
+from lti_tool.lti.access import ServiceAccess
+from lti_tool.lti.connector import PlatformConnector
 from lti_tool.platforms import ScoreRefusal
 from lti_tool.store import openings, results, rosters
 from lti_tool.store.database import Database

@@ -19,13 +19,23 @@ from lti_tool.services.addresses import PublicUrls
 from lti_tool.services.criteria_format import parse_criteria, parse_evidence
 from lti_tool.services.freshness import Ages
 from lti_tool.services.issuer_keys import IssuerKey, KeyViews, keys_of
-from lti_tool.store import audit, catalogue, chains, credentials, holders, issuers, micromodules, oversight
+from lti_tool.store import (
+    audit,
+    catalogue,
+    chains,
+    credentials,
+    holders,
+    issuers,
+    micromodules,
+    oversight,
+    wallets,
+)
 from lti_tool.store import categories as category_store
 from lti_tool.store.audit import EventFilter, EventRow
 from lti_tool.store.catalogue import CategoryRow, MicromoduleRow, PlacedInRow, VersionRow
 from lti_tool.store.categories import ChangeRow
 from lti_tool.store.chains import Place
-from lti_tool.store.credentials import CredentialView, EarnedView
+from lti_tool.store.credentials import CredentialView
 from lti_tool.store.database import Database
 from lti_tool.store.holders import DecisionRow, HolderFilter, HolderRow, LearnerRow
 from lti_tool.store.issuers import IssuerRow
@@ -39,6 +49,7 @@ from lti_tool.store.oversight import (
     RegistrationRow,
     UnwrittenScore,
 )
+from lti_tool.store.wallets import EarnedView
 
 CHANGES: Final = 50
 """Of a category's history on one page."""
@@ -444,7 +455,7 @@ class Overview:
             learner = holders.learner(session, organisation_id, learner_id)
             if learner is None:
                 raise NotFound(ErrorCode.NOT_FOUND)
-            badges = credentials.earned_by(session, organisation_id, learner_id)
+            badges = wallets.earned_by(session, organisation_id, learner_id)
             rows = holders.decisions(session, organisation_id, learner_id)
             places = chains.places(session.connection(), {badge.achievement_version_id for badge in badges})
         return HolderDetail(

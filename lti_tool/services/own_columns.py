@@ -16,7 +16,8 @@ from typing import Final
 from lti_tool.domain.criteria import score_asks
 from lti_tool.errors import Conflict, ErrorCode, NotAllowed, NotFound, PlatformFailed
 from lti_tool.lti import grades, line_items
-from lti_tool.lti.connector import PlatformConnector, ServiceAccess
+from lti_tool.lti.access import ServiceAccess
+from lti_tool.lti.connector import PlatformConnector
 from lti_tool.services.columns import service_access
 from lti_tool.services.criteria_format import parse_criteria
 from lti_tool.services.describing import of_badge

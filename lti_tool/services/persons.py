@@ -24,7 +24,7 @@ from lti_tool.services.addresses import PublicUrls
 from lti_tool.services.form_problems import FormProblem, Problem, check_form
 from lti_tool.services.launching import SessionView
 from lti_tool.services.wallet import EarnedBadge, earned_badge
-from lti_tool.store import audit, credentials, milestones, organisations
+from lti_tool.store import audit, milestones, organisations, wallets
 from lti_tool.store import persons as store
 from lti_tool.store.audit import LEARNER, EventFilter
 from lti_tool.store.database import Database
@@ -146,7 +146,7 @@ class Persons:
             return tuple(
                 JoinedBadge(platform, earned_badge(view, self.urls, now))
                 for learner_id, platform in store.joined(reading, organisation_id, session.learner_id)
-                for view in credentials.earned_by(reading, organisation_id, learner_id)
+                for view in wallets.earned_by(reading, organisation_id, learner_id)
             )
 
     # -- the side that takes a code

@@ -36,16 +36,7 @@ from lti_tool.services.freshness import Ages
 from lti_tool.services.launching import SessionView
 from lti_tool.services.reviews import SPARED_IS_NEWS
 from lti_tool.services.rights import viewed_course
-from lti_tool.store import (
-    attestations,
-    credentials,
-    decisions,
-    gates,
-    placements,
-    reviews,
-    runs,
-    submissions,
-)
+from lti_tool.store import attestations, decisions, gates, placements, reviews, runs, submissions, wallets
 from lti_tool.store.database import Database
 from lti_tool.store.results import EvidenceColumn
 from lti_tool.store.runs import RunView
@@ -226,7 +217,7 @@ class CourseProgress:
             revoked_elsewhere = decisions.counts(
                 reading, organisation_id, context_id, ids, apart_from=learner_ids, only_revoked=True
             )
-            awards = credentials.awards_of_versions(
+            awards = wallets.awards_of_versions(
                 reading, organisation_id, [id_ for id_ in version_ids if id_ is not None], learner_ids
             )
             # Most courses ask for grades alone: what nobody asks for is not looked up.
@@ -363,7 +354,7 @@ def column_progress(
 def _row(
     decision: Decision,
     names: Mapping[str, str | None],
-    awards: Mapping[str, credentials.EarnedView],
+    awards: Mapping[str, wallets.EarnedView],
     now: datetime,
 ) -> LearnerRow:
     award = awards.get(decision.learner_id)

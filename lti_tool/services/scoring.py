@@ -28,7 +28,8 @@ from lti_tool.domain.registrations import Site
 from lti_tool.domain.scoring import ScoreState, meaning_of, next_try_at, timestamp_after
 from lti_tool.errors import ErrorCode, NotAllowed, NotFound, PlatformFailed
 from lti_tool.lti import grades
-from lti_tool.lti.connector import PlatformConnector, ServiceAccess, is_silent
+from lti_tool.lti.access import ServiceAccess
+from lti_tool.lti.connector import PlatformConnector, is_silent
 from lti_tool.lti.grades import FullScore, PlatformResult
 from lti_tool.platforms import ScoreRefusal
 from lti_tool.services import Hints

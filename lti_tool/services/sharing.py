@@ -14,7 +14,7 @@ from lti_tool.errors import Conflict, ErrorCode, NotAllowed, NotFound
 from lti_tool.services.addresses import PublicUrls
 from lti_tool.services.launching import SessionView
 from lti_tool.services.wallet import EarnedBadge, earned_badge
-from lti_tool.store import audit, credentials, micromodules
+from lti_tool.store import audit, credentials, micromodules, wallets
 from lti_tool.store.database import Database
 
 
@@ -89,7 +89,7 @@ class Sharing:
                     subject_id=credential_id,
                 )
             version_id = own.achievement_version_id
-            earned = credentials.awards_of_versions(
+            earned = wallets.awards_of_versions(
                 writing, session.organisation_id, [version_id], [session.learner_id]
             )
         return earned_badge(earned[version_id][session.learner_id], self.urls, now)

@@ -29,7 +29,7 @@ from lti_tool.services.freshness import Ages
 from lti_tool.services.launching import SessionView
 from lti_tool.services.milestones import MilestoneCard
 from lti_tool.services.pathways import Beside
-from lti_tool.store import chains, credentials, finished, micromodules, submissions
+from lti_tool.store import chains, finished, micromodules, submissions, wallets
 from lti_tool.store.chains import Place
 from lti_tool.store.database import Database
 from lti_tool.store.finished import FinishedRow
@@ -170,7 +170,7 @@ class Wallet:
     def view(self, session: SessionView) -> WalletView:
         """The wallet of the person of this session, in the course of this session."""
         with self.database.read() as reading:
-            earned = credentials.earned_by(reading, session.organisation_id, session.learner_id)
+            earned = wallets.earned_by(reading, session.organisation_id, session.learner_id)
             done = finished.without_badge(reading, session.organisation_id, session.learner_id)
         placed = (
             self.awarding.preview(
@@ -343,7 +343,7 @@ def _renewals(placed: Iterable[PlacementDecisions]) -> dict[str | None, Finding]
 
 
 def _earned(
-    view: credentials.EarnedView,
+    view: wallets.EarnedView,
     urls: PublicUrls,
     details: Mapping[str, AchievementDetails],
     renewals: Mapping[str | None, Finding],
@@ -363,7 +363,7 @@ def _earned(
     return replace(badge, details=said, ending=ending, renewal=renewal)
 
 
-def earned_badge(view: credentials.EarnedView, urls: PublicUrls, now: datetime) -> EarnedBadge:
+def earned_badge(view: wallets.EarnedView, urls: PublicUrls, now: datetime) -> EarnedBadge:
     """An award as the wallet shows it at ``now``."""
     ready = view.credential_id is not None and view.is_signed
     return EarnedBadge(

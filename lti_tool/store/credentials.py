@@ -1,4 +1,4 @@
-"""Awards and their credentials: what a wallet shows, what the public sees, what waits for a signature."""
+"""Credentials: what waits for a signature, what the public sees, what is shared, paused or taken back."""
 
 from __future__ import annotations
 
@@ -6,21 +6,19 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Select, bindparam, exists, func, select, update
+from sqlalchemy import Select, bindparam, select, update
 from sqlalchemy.engine import Connection
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
-from lti_tool.domain.badge_states import BadgeState, badge_state
+from lti_tool.domain.badge_states import Dated
 from lti_tool.store import status_lists
 from lti_tool.store.dialects import insert_rows, one_of
-from lti_tool.store.reviews import question_of
 from lti_tool.store.tables import (
     Achievement,
     AchievementVersion,
     Award,
-    Context,
     Credential,
     Issuer,
     Learner,
@@ -30,66 +28,6 @@ from lti_tool.store.tables import (
     StatusList,
 )
 from lti_tool.store.validity import ends_at
-
-
-class _Stateful:
-    """A view of a badge that knows all that decides about its state."""
-
-    __slots__ = ()
-
-    def state(self: _Dated, now: datetime) -> BadgeState:
-        """What it is worth at ``now``."""
-        return badge_state(
-            now,
-            is_signed=self.is_signed,
-            valid_until=self.valid_until,
-            suspended_at=self.suspended_at,
-            revoked_at=self.revoked_at,
-        )
-
-
-class _Dated(Protocol):
-    @property
-    def is_signed(self) -> bool: ...
-    @property
-    def valid_until(self) -> datetime | None: ...
-    @property
-    def suspended_at(self) -> datetime | None: ...
-    @property
-    def revoked_at(self) -> datetime | None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class EarnedView(_Stateful):
-    """An award with its credential, as its learner sees it."""
-
-    award_id: str
-    learner_id: str
-    credential_id: str | None
-    is_signed: bool
-    achievement_version_id: str
-    name: str
-    description: str
-    skills: tuple[str, ...]
-    image_alt: str
-    issuer_name: str
-    context_title: str | None
-    awarded_at: datetime
-    met_at: datetime
-    revoked_at: datetime | None
-    revocation_reason: str | None
-    is_public: bool
-    suspended_at: datetime | None = None
-    suspension_reason: str | None = None
-    valid_until: datetime | None = None
-    reissued_at: datetime | None = None
-    status_purpose: str = "revocation"
-    version_ends_at: datetime | None = None
-    """When all badges of its version end, if not before."""
-    question_id: str | None = None
-    """Of the review in which its learner was asked something, and has not answered."""
-    has_versions: bool = False
-    """Whether its achievement has other versions; read for one learner's badges only."""
 
 
 class AwardToIssue(NamedTuple):
@@ -113,7 +51,7 @@ class AwardToIssue(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class CredentialView(_Stateful):
+class CredentialView(Dated):
     """A credential for the public page, the CLI and revocation."""
 
     id: str
@@ -166,77 +104,6 @@ class SharedDocument(NamedTuple):
         revocation."""
         moments = (self.reissued_at or self.issued_at, self.revoked_at)
         return "-".join((self.id, *(f"{at.timestamp():.6f}" for at in moments if at is not None)))
-
-
-def _earned(organisation_id: str) -> Select[Any]:
-    return (
-        select(
-            Award.id.label("award_id"),
-            Award.learner_id,
-            Credential.id.label("credential_id"),
-            Credential.document.is_not(None).label("is_signed"),
-            Award.achievement_version_id,
-            AchievementVersion.name,
-            AchievementVersion.description,
-            AchievementVersion.skills,
-            AchievementVersion.image_alt,
-            Issuer.name.label("issuer_name"),
-            Context.title.label("context_title"),
-            Award.awarded_at,
-            Award.met_at,
-            Credential.revoked_at,
-            Credential.revocation_reason,
-            Credential.suspended_at,
-            Credential.suspension_reason,
-            ends_at().label("valid_until"),
-            Credential.reissued_at,
-            AchievementVersion.status_purpose,
-            AchievementVersion.expires_at.label("version_ends_at"),
-            func.coalesce(Credential.is_public, False).label("is_public"),
-            question_of(Award.id).label("question_id"),
-        )
-        .join(AchievementVersion, AchievementVersion.id == Award.achievement_version_id)
-        .join(Achievement, Achievement.id == AchievementVersion.achievement_id)
-        .join(Issuer, Issuer.id == Achievement.issuer_id)
-        .outerjoin(Credential, Credential.award_id == Award.id)
-        .outerjoin(Context, Context.id == Award.context_id)
-        .where(Award.organisation_id == organisation_id)
-    )
-
-
-def _earned_view(row: Any) -> EarnedView:
-    values = {**row._mapping, "skills": tuple(row.skills), "is_signed": bool(row.is_signed)}
-    return EarnedView(**{**values, "is_public": bool(row.is_public)})
-
-
-def earned_by(session: Session, organisation_id: str, learner_id: str) -> tuple[EarnedView, ...]:
-    """A learner's awards within an organisation, newest first."""
-    other = aliased(AchievementVersion)
-    has_versions = exists().where(
-        other.achievement_id == AchievementVersion.achievement_id, other.id != AchievementVersion.id
-    )
-    rows = session.execute(
-        _earned(organisation_id)
-        .add_columns(has_versions.label("has_versions"))
-        .where(Award.learner_id == learner_id)
-        .order_by(Award.awarded_at.desc(), Award.id)
-    )
-    return tuple(_earned_view(row) for row in rows)
-
-
-def awards_of_versions(
-    session: Session, organisation_id: str, achievement_version_ids: Sequence[str], learner_ids: Sequence[str]
-) -> dict[str, dict[str, EarnedView]]:
-    """Who of ``learner_ids`` has which achievement version: by version, then by learner."""
-    rows = session.execute(
-        _earned(organisation_id).where(
-            Award.achievement_version_id.in_(achievement_version_ids), Award.learner_id.in_(learner_ids)
-        )
-    )
-    found: dict[str, dict[str, EarnedView]] = {id_: {} for id_ in achievement_version_ids}
-    for row in rows:
-        found[row.achievement_version_id][row.learner_id] = _earned_view(row)
-    return found
 
 
 def awards_to_issue(session: Session, award_ids: Sequence[str]) -> tuple[AwardToIssue, ...]:

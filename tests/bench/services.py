@@ -18,7 +18,7 @@ from pylti1p3.registration import Registration
 from pylti1p3.service_connector import ServiceConnector
 
 from lti_tool.bootstrap import Tool, build_tool, make_keys
-from lti_tool.lti.connector import ServiceAccess
+from lti_tool.lti.access import ServiceAccess
 from lti_tool.lti.grades import read_results
 from lti_tool.lti.memberships import roster_pages
 from lti_tool.services.awarding import AwardingReport

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from lti_tool.domain.scoring import MOST_TRIES
 from lti_tool.errors import CredentialInvalid, ErrorCode, NotAllowed, NotFound
-from lti_tool.lti.connector import ServiceAccess
+from lti_tool.lti.access import ServiceAccess
 from lti_tool.services import scoring as scoring_module
 from lti_tool.services.awarding import Awarding
 from lti_tool.services.scoring import AwardColumnView, Scoring

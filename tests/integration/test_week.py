@@ -22,7 +22,8 @@ from lti_tool.domain.freshness import ACTIVE_FOR, PROMISED, RECENT_FOR, Activity
 from lti_tool.domain.registrations import Site
 from lti_tool.errors import ErrorCode, PlatformFailed
 from lti_tool.jobs.reconcile import EVERY_SECONDS
-from lti_tool.lti.connector import REST, ServiceAccess
+from lti_tool.lti.access import ServiceAccess
+from lti_tool.lti.connector import REST
 from lti_tool.services.call_budgets import CallBudgets
 from lti_tool.services.columns import service_access
 from lti_tool.services.syncing import Syncing

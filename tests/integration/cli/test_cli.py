@@ -26,7 +26,7 @@ from lti_tool import cli
 from lti_tool.bootstrap import Tool, build_tool
 from lti_tool.commands import doctor
 from lti_tool.domain.registrations import DeploymentStatus, DeploymentView
-from lti_tool.lti.connector import ServiceAccess, host_of
+from lti_tool.lti.access import ServiceAccess, host_of
 from lti_tool.services.reissuing import Reissuing
 from lti_tool.store import tables
 from lti_tool.store.tables import Registration

@@ -10,7 +10,7 @@ import pytest
 from lti_tool.domain.call_budget import BUCKET_SECONDS, CallBudget
 from lti_tool.errors import ErrorCode, PlatformFailed
 from lti_tool.jobs.reconcile import EVERY_SECONDS
-from lti_tool.lti.connector import ServiceAccess
+from lti_tool.lti.access import ServiceAccess
 from lti_tool.services.call_budgets import CallBudgets
 from lti_tool.services.columns import service_access
 from lti_tool.store import rosters

@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from lti_tool.domain.registrations import DeploymentStatus, DeploymentView, RegistrationView
-from lti_tool.lti.connector import PlatformConnector, ServiceAccess
+from lti_tool.lti.access import ServiceAccess
+from lti_tool.lti.connector import PlatformConnector
 from lti_tool.outbound import Outbound, OutboundPolicy
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -15,7 +15,9 @@ from joserfc.jwk import RSAKey
 
 from lti_tool.domain.call_budget import LONGEST_REST
 from lti_tool.errors import ErrorCode, OutboundRefused, PlatformFailed
-from lti_tool.lti.connector import REST, SILENCE, NoBudget, ServiceAccess, host_of, named_hosts, with_query
+from lti_tool.lti.access import ServiceAccess, host_of, named_hosts
+from lti_tool.lti.connector import REST, SILENCE, NoBudget
+from lti_tool.lti.paging import with_query
 from lti_tool.outbound import Answer, transaction_closed, transaction_opened
 from tests.unit.lti.lms import (
     AGS,

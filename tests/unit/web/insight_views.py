@@ -41,9 +41,9 @@ from lti_tool.services.simulating import (
     SimulationView,
     outcome_of,
 )
-from lti_tool.store.credentials import EarnedView
 from lti_tool.store.groups import GroupRow
 from lti_tool.store.matrix import PastDecision
+from lti_tool.store.wallets import EarnedView
 from tests.unit.web.sample_views import LONG_WORD, NOW, run, score
 
 QUIZ = ScoreAtLeast("quiz-1", "Quiz 1", Decimal(60))

@@ -35,7 +35,7 @@ from lti_tool.services.staffing import HandOver, SignedIn, SignInLink, StaffView
 from lti_tool.store.audit import EventFilter, EventRow
 from lti_tool.store.catalogue import CategoryRow, MicromoduleRow, PlacedInRow, VersionRow
 from lti_tool.store.categories import ChangeRow
-from lti_tool.store.credentials import CredentialView, EarnedView
+from lti_tool.store.credentials import CredentialView
 from lti_tool.store.holders import DecisionRow, HolderFilter, HolderRow, LearnerRow
 from lti_tool.store.issuers import IssuerRow
 from lti_tool.store.oversight import (
@@ -49,6 +49,7 @@ from lti_tool.store.oversight import (
 )
 from lti_tool.store.runs import RunView
 from lti_tool.store.staff import MemberView
+from lti_tool.store.wallets import EarnedView
 from tests.unit.web.sample_views import ACHIEVEMENT, BASE_URL, LONG_WORD, NOW, TREE, freshness, score
 
 DID = "did:web:badges.example.edu:issuers:issuer-1"
