@@ -99,7 +99,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     try:
-        if arguments.json or answer.lines:
+        if not answer.is_written and (arguments.json or answer.lines):
             print(to_json(answer.value) if arguments.json else "\n".join(answer.lines), flush=True)
     except BrokenPipeError:
         _read_no_further()

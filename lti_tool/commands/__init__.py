@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -43,11 +43,13 @@ class Answer:
 
     :ivar value: what ``--json`` prints; plain values only.
     :ivar lines: what people read.
+    :ivar is_written: it stands on standard output already.
     """
 
     value: Any
     lines: Sequence[str] = ()
     status: int = DONE
+    is_written: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,15 +88,44 @@ class Progress:
 
 def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> list[str]:
     """Rows as aligned lines under their headings; one sentence where there are none."""
-    if not rows:
-        return ["none"]
-    cells = [[_cell(row.get(column)) for column in columns] for row in rows]
-    widths = [max(len(column), *(len(row[n]) for row in cells)) for n, column in enumerate(columns)]
-    lines = [columns, *cells]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    ]
+    return list(_aligned(lambda: rows, columns))
+
+
+def write_rows(call: Call, read: Callable[[], Iterable[Mapping[str, Any]]], columns: Sequence[str]) -> Answer:
+    """Write what an :class:`Answer` of rows and their :func:`table` says, a row at a time, of however many.
+
+    :param read: reads them; called twice for a table, whose widths are known once everything was read.
+    """
+    out = sys.stdout
+    if call.arguments.json:
+        before = "[\n  "
+        for row in read():
+            out.write(before + to_json(row).replace("\n", "\n  "))
+            before = ",\n  "
+        out.write("[]\n" if before.startswith("[") else "\n]\n")
+    else:
+        for line in _aligned(read, columns):
+            out.write(f"{line}\n")
+    out.flush()
+    return Answer(None, is_written=True)
+
+
+def _aligned(read: Callable[[], Iterable[Mapping[str, Any]]], columns: Sequence[str]) -> Iterator[str]:
+    widths = [len(column) for column in columns]
+    is_empty = True
+    for row in read():
+        is_empty = False
+        widths = [max(width, len(_cell(row.get(name)))) for name, width in zip(columns, widths, strict=True)]
+    if is_empty:
+        yield "none"
+        return
+    yield _line(columns, widths)
+    for row in read():
+        yield _line([_cell(row.get(column)) for column in columns], widths)
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
 
 
 def fields(row: Mapping[str, Any]) -> list[str]:

@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from lti_tool.commands import DONE, FAILED, Answer, Call, fields, since, table
+from lti_tool.commands import DONE, FAILED, Answer, Call, fields, since, table, write_rows
 from lti_tool.errors import ErrorCode, NotFound
 from lti_tool.services.awarding import PlacementDecisions
+from lti_tool.services.completers import Completer
 from lti_tool.services.next_version import Author
 from lti_tool.store import inventory, retroactive
 from lti_tool.store.runs import RunView
@@ -139,21 +140,11 @@ def _award_retroactively(call: Call, micromodule_id: str) -> Answer:
         raise NotFound(ErrorCode.MICROMODULE_NOT_FOUND, f"no micromodule {micromodule_id}")
     author = Author(organisation_id, CLI, None)
     if call.arguments.dry_run:
-        people = [
-            {
-                "learner": one.row.learner_id,
-                "name": one.row.name,
-                "course": one.row.course,
-                "version": one.row.number,
-                "met_at": one.row.met_at,
-                "dated": one.source.value,
-                "has_left": one.row.has_left,
-                "facts_changed": one.row.is_doubted,
-                "not_awarded": one.withheld.value if one.withheld is not None else None,
-            }
-            for one in service.people(author, micromodule_id)
-        ]
-        return Answer(people, table(people, ("name", "course", "met_at", "dated", "not_awarded")))
+        return write_rows(
+            call,
+            lambda: map(_told, service.people(author, micromodule_id)),
+            ("name", "course", "met_at", "dated", "not_awarded"),
+        )
     run = service.again(organisation_id, CLI, micromodule_id)
     if run.is_paused:
         service.resume(author, micromodule_id)
@@ -169,6 +160,20 @@ def _award_retroactively(call: Call, micromodule_id: str) -> Answer:
     }
     # One that another process works on goes on without us.
     return Answer(value, fields(value), DONE if run.error_code is None else FAILED)
+
+
+def _told(one: Completer) -> dict[str, Any]:
+    return {
+        "learner": one.row.learner_id,
+        "name": one.row.name,
+        "course": one.row.course,
+        "version": one.row.number,
+        "met_at": one.row.met_at,
+        "dated": one.source.value,
+        "has_left": one.row.has_left,
+        "facts_changed": one.row.is_doubted,
+        "not_awarded": one.withheld.value if one.withheld is not None else None,
+    }
 
 
 CLI = "cli"

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import redirect_stdout
+from io import StringIO
+from typing import Any
+
+import pytest
+
+from lti_tool import cli
 from lti_tool.bootstrap import Tool
+from lti_tool.services import retroactive
 from lti_tool.services.micromodule_form import MicromoduleForm
 from lti_tool.services.next_version import Author
+from lti_tool.store import retroactive as store
 from lti_tool.store import tables
 from tests import factories
 from tests.integration.cli.conftest import CommandLine
@@ -39,6 +49,43 @@ def test_the_dry_run_lists_everybody_and_awards_nobody(tool: Tool, lti_tool: Com
     assert "Learner" in lti_tool("award", "--retroactive", micromodule_id, "--dry-run").out
     with tool.database.read() as session:
         assert session.query(tables.Award).count() == 0
+
+
+def test_the_dry_run_writes_what_it_has_read_before_it_reads_on(
+    tool: Tool, lti_tool: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, micromodule_id = completed(tool, 7)
+    asked = ("award", "--retroactive", micromodule_id, "--dry-run")
+    whole = [lti_tool(*asked).out, lti_tool(*asked, "--json").out]
+    monkeypatch.setattr(retroactive, "AT_ONCE", 2)
+    read = store.batch
+    said = StringIO()
+    written: list[int] = []
+
+    def seen(*arguments: Any, **options: Any) -> store.Batch:
+        written.append(said.getvalue().count("Learner"))
+        return read(*arguments, **options)
+
+    monkeypatch.setattr(store, "batch", seen)
+    with redirect_stdout(said):
+        assert cli.main((*asked, "--json")) == 0
+    # Nothing of a page is left to write when the next one is read.
+    assert written == [0, 2, 4, 6]
+    assert said.getvalue() == whole[1]
+    assert len(json.loads(said.getvalue())) == 7
+    said = StringIO()
+    written.clear()
+    with redirect_stdout(said):
+        assert cli.main(asked) == 0
+    # How wide the columns are is known once everybody was read; then they are read again.
+    assert written == [0, 0, 0, 0, 0, 2, 4, 6]
+    assert said.getvalue() == whole[0]
+
+
+def test_the_dry_run_of_what_nobody_completed_says_so(tool: Tool, lti_tool: CommandLine) -> None:
+    _, micromodule_id = completed(tool, 0)
+    assert lti_tool("award", "--retroactive", micromodule_id, "--dry-run").out == "none\n"
+    assert lti_tool("award", "--retroactive", micromodule_id, "--dry-run", "--json").out == "[]\n"
 
 
 def test_what_has_no_badge_is_not_awarded(tool: Tool, lti_tool: CommandLine) -> None:
