@@ -10,6 +10,7 @@ from bs4 import BeautifulSoup
 from flask import Flask
 from flask.testing import FlaskClient
 
+from lti_tool.domain.differences import Differences
 from lti_tool.domain.staff import StaffRole
 from lti_tool.errors import Conflict, ErrorCode
 from tests.gallery.staff_pages import CSRF
@@ -139,6 +140,22 @@ def test_more_rules_keep_what_was_typed(staff: FlaskClient, tool: Sample) -> Non
     assert chosen is not None
     assert chosen["value"] == "category:category-1"
     assert not tool.calls
+
+
+def test_where_nothing_differs_nobody_is_asked_what_is_new(staff: FlaskClient, tool: Sample) -> None:
+    tool.milestone_versions.compared = replace(COMPARED["usual"], differences=Differences())
+    fields = {"name": "Two", "csrf_token": CSRF}
+    page = BeautifulSoup(staff.post(f"{PATH}/version", data=fields).text, "html.parser")
+    assert "Nothing differs" in page.get_text()
+    assert page.select("[name=whats_new]:not([type=hidden]), [name=policy]:not([type=hidden])") == []
+    assert [one.get_text() for one in page.select("main .actions button")] == ["Change more"]
+
+
+def test_sentences_of_how_it_stands_are_apart(staff: FlaskClient, tool: Sample) -> None:
+    page = MILESTONES["active"]
+    tool.milestones.page = replace(page, view=replace(page.view, number=2))
+    words = BeautifulSoup(staff.get(PATH).text, "html.parser").get_text()
+    assert "Version 2. Active since" in " ".join(words.split())
 
 
 def test_a_category_that_is_asked_for_is_refused_with_the_milestones(
