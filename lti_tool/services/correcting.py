@@ -39,6 +39,8 @@ FIELDS: Final = ("name", "description", NARRATIVE, "skills", "image_alt", *PICTU
 """HTML names of everything that a correction may touch."""
 WHOLE: Final = "correction"
 """Names the form as a whole in a problem."""
+CORRECTED, SUBJECT = "achievement.corrected", "achievement_version"
+"""What the audit log calls it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,8 @@ class Correcting:
     ) -> str:
         """Let a version say what was typed, and begin to sign its badges anew; the id of the run.
 
+        The same sent twice by one person is done once, and gives the same run.
+
         :param reason: for the audit log, 1 to 500 characters.
         :param mark: of what the person had before them, as :meth:`open` told it.
         :raises NotAllowed: without the right. :raises NotFound: NOT_FOUND.
@@ -142,9 +146,11 @@ class Correcting:
         staff.require(Permission.EDIT_MICROMODULES)
         organisation_id, reason = staff.organisation_id, reason.strip()
         check_form(text_problems("reason", reason, REASON_LENGTH))
+        sent = _digest([mark, dict(typed), reason])
         with self.database.read() as session:
-            if _mark(_own(session, organisation_id, version_id)) != mark:
-                raise _changed(version_id)
+            own = _own(session, organisation_id, version_id)
+            if _mark(own) != mark:
+                return _repeated(session, staff, version_id, own, sent)
             # Drawing takes longer than anybody may hold the lock.
             change = _change(session, organisation_id, version_id, typed)
         now = self.clock()
@@ -154,8 +160,10 @@ class Correcting:
                 # In everybody's order: whoever publishes its next version locks these before the badge's.
                 versions.lock(session, organisation_id, micromodule_id)
             former = corrections.words(session, organisation_id, version_id, for_change=True)
-            if former is None or _mark(former) != mark:
+            if former is None:
                 raise _changed(version_id)
+            if _mark(former) != mark:
+                return _repeated(session, staff, version_id, former, sent)
             corrections.rewrite(
                 session,
                 organisation_id,
@@ -178,11 +186,14 @@ class Correcting:
                 organisation_id,
                 at=now,
                 actor=staff.actor,
-                action="achievement.corrected",
-                subject_kind="achievement_version",
+                action=CORRECTED,
+                subject_kind=SUBJECT,
                 subject_id=version_id,
                 detail={
                     "reason": reason,
+                    "run": run_id,
+                    "sent": sent,
+                    "became": _mark(change.new),
                     "from": {one.field: one.before for one in change.differences}
                     | ({"artwork": dict(former.artwork)} if change.is_picture_new else {}),
                     "to": {one.field: one.after for one in change.differences}
@@ -246,10 +257,27 @@ def _changed(version_id: str) -> Conflict:
     return Conflict(ErrorCode.CONFLICT, f"achievement version {version_id} was corrected meanwhile")
 
 
+def _repeated(session: Session, staff: Acting, version_id: str, words: Words, sent: str) -> str:
+    """The run of the very correction that is asked for once more: the button was pressed twice.
+
+    :param words: as they are now. :param sent: a mark of all that the person sent.
+    :raises Conflict: CONFLICT where somebody, or something else, corrected it last.
+    """
+    last = audit.newest(session, staff.organisation_id, SUBJECT, version_id, (CORRECTED,))
+    if last is None or (last.actor, last.detail.get("sent")) != (staff.actor, sent):
+        raise _changed(version_id)
+    if last.detail["became"] != _mark(words):
+        raise _changed(version_id)
+    return str(last.detail["run"])
+
+
 def _mark(words: Words) -> str:
     said = (words.name, words.description, words.criteria_narrative, words.skills, words.image_alt)
-    text = json.dumps([*said, dict(words.artwork)], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    return _digest([*said, dict(words.artwork)])
+
+
+def _digest(said: object) -> str:
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def _own_description(words: Words) -> str:

@@ -37,6 +37,8 @@ CONTACT_LENGTH: Final = 200
 NOTE_LENGTH: Final = 500
 CHOSEN: Final = "chosen"
 """Names the ticked ones in a problem."""
+CHANGED, REVIEWED = "currency.changed", "currency.reviewed"
+"""What the audit log calls it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +220,7 @@ class Currency:
     # -- changing
 
     def change(self, staff: Acting, kind: str, id_: str, form: CareForm, *, revision: int) -> None:
-        """Say who answers, and when it is looked at next.
+        """Say who answers, and when it is looked at next; the same sent twice by one person is said once.
 
         Where an interval is given and no day, the day is counted from the last review or publication.
 
@@ -229,25 +231,28 @@ class Currency:
         """
         staff.require(Permission.EDIT_MICROMODULES)
         with self.database.write() as session:
-            row, care = self._held(session, staff, kind, id_, revision)
+            row, care = self._held(session, staff, kind, id_)
+            last = self._repeated(session, staff, CHANGED, kind, id_, care, revision)
+            if last is None and revision != care.revision:
+                raise _changed(kind, id_)
             check_form(self._problems(session, staff, form, row))
             months = _months(form)
-            self._write(
-                session,
-                staff,
-                row,
-                care,
-                answerable_id=form.answerable_id or None,
-                contact=form.contact,
-                review_every_months=months,
-                review_on=date_from(row.looked_at, months, _day(form.review_on)),
-            )
+            values = {
+                "answerable_id": form.answerable_id or None,
+                "contact": form.contact,
+                "review_every_months": months,
+                "review_on": date_from(row.looked_at, months, _day(form.review_on)),
+            }
+            if last is not None and _differs(care, values):
+                raise _changed(kind, id_)
+            self._write(session, staff, row, care, **values)
 
     def change_many(self, staff: Acting, chosen: Iterable[Chosen], form: CareForm) -> int:
         """The same for several; what is empty in the form stays as it is with each. How many changed.
 
         ``answerable_id`` :data:`~lti_tool.store.currency.NOBODY` takes away whoever of the staff answers. A
-        new interval without a day counts each one's day from its own last review or publication. All or none.
+        new interval without a day counts each one's day from its own last review or publication. All or none;
+        the same sent twice by one person is done once.
 
         :raises NotAllowed: without the right. :raises NotFound: NOT_FOUND where one is not there (any more).
         :raises RequestInvalid: FORM_INVALID with ``problems``; of :data:`CHOSEN` where none is ticked, too
@@ -263,17 +268,24 @@ class Currency:
                 if id_ not in rows or rows[id_].kind != one.kind:
                     raise _missing(id_)
             held = store.hold(session, staff.organisation_id, [(one.kind, one.id) for one in wanted.values()])
-            if any(one.revision not in (None, held[id_].revision) for id_, one in wanted.items()):
-                check_form([Problem(CHOSEN, FormProblem.CHANGED_MEANWHILE)])
-            changed = 0
-            for id_, row in sorted(rows.items()):
-                changed += self._write(session, staff, row, held[id_], **_asked_of_all(form, row))
-        return changed
+            values = {id_: _asked_of_all(form, row) for id_, row in sorted(rows.items())}
+            for id_, one in wanted.items():
+                care = held[id_]
+                if one.revision not in (None, care.revision) and (
+                    _differs(care, values[id_])
+                    or not self._repeated(session, staff, CHANGED, one.kind, id_, care, one.revision)
+                ):
+                    check_form([Problem(CHOSEN, FormProblem.CHANGED_MEANWHILE)])
+            return sum(
+                self._write(session, staff, rows[id_], held[id_], **new) for id_, new in values.items()
+            )
 
     def review(
         self, staff: Acting, kind: str, id_: str, *, note: str = "", next_on: str = "", revision: int | None
     ) -> None:
-        """Say that it is still right. It is looked at next after its interval from today, or on a day.
+        """Say that it is still right; the same sent twice by one person is said once.
+
+        It is looked at next after its interval from today, or on a day.
 
         :param next_on: ISO 8601, or empty. :param revision: of the row that the person saw.
         :raises NotAllowed: without the right. :raises NotFound: NOT_FOUND.
@@ -289,24 +301,49 @@ class Currency:
             )
         )
         with self.database.write() as session:
-            _row, care = self._held(session, staff, kind, id_, revision)
+            _row, care = self._held(session, staff, kind, id_)
+            said = {name: text for name, text in (("note", note), ("asked_on", next_on)) if text}
+            if revision not in (None, care.revision):
+                last = self._repeated(session, staff, REVIEWED, kind, id_, care, revision)
+                if last is None or said != {
+                    name: last[name] for name in ("note", "asked_on") if name in last
+                }:
+                    raise _changed(kind, id_)
+                return
             store.note_review(care, actor=staff.actor, now=now, note=note, next_on=_day(next_on))
-            detail = {"next_on": _plain(care.review_on), **({"note": note} if note else {})}
-            self._record(session, staff, "currency.reviewed", kind, id_, detail)
+            detail = {"next_on": _plain(care.review_on), **said, "revision": care.revision}
+            self._record(session, staff, REVIEWED, kind, id_, detail)
 
     # -- parts
 
     def _today(self) -> date:
         return day_of(self.clock())
 
-    def _held(
-        self, session: Session, staff: Acting, kind: str, id_: str, revision: int | None
-    ) -> tuple[CareRow, AchievementCare]:
+    def _held(self, session: Session, staff: Acting, kind: str, id_: str) -> tuple[CareRow, AchievementCare]:
         row = _own(session, staff.organisation_id, kind, id_)
-        care = store.hold(session, staff.organisation_id, [(kind, id_)])[id_]
-        if revision not in (None, care.revision):
-            raise Conflict(ErrorCode.CONFLICT, f"the review of {kind} {id_} was changed meanwhile")
-        return row, care
+        return row, store.hold(session, staff.organisation_id, [(kind, id_)])[id_]
+
+    def _repeated(
+        self,
+        session: Session,
+        staff: Acting,
+        action: str,
+        kind: str,
+        id_: str,
+        care: AchievementCare,
+        revision: int | None,
+    ) -> Mapping[str, Any] | None:
+        """What the log says of the last change, where this very person made it from the state that they saw,
+        in this way: then the button may have been pressed twice. ``None`` for everything else.
+
+        :param revision: of what the person saw.
+        """
+        if revision is None or care.revision != revision + 1:
+            return None
+        last = audit.newest(session, staff.organisation_id, kind, id_, (CHANGED, REVIEWED))
+        is_own = last is not None and (last.action, last.actor) == (action, staff.actor)
+        # Publishing a version changes the row, too, and is another event.
+        return last.detail if last and is_own and last.detail.get("revision") == care.revision else None
 
     def _problems(
         self, session: Session, staff: Acting, form: CareForm, row: CareRow | None
@@ -331,9 +368,9 @@ class Currency:
         self, session: Session, staff: Acting, row: CareRow, care: AchievementCare, **values: Any
     ) -> bool:
         """Write what differs, and tell it in the log; names of people stay out of that."""
-        before = {name: getattr(care, name) for name in values}
-        if values == before:
+        if not _differs(care, values):
             return False
+        before = {name: getattr(care, name) for name in values}
         for name, value in values.items():
             setattr(care, name, value)
         care.revision += 1
@@ -344,7 +381,7 @@ class Currency:
         }
         if "contact" in values and values["contact"] != before["contact"]:
             detail["contact_changed"] = True
-        self._record(session, staff, "currency.changed", row.kind, row.id, detail)
+        self._record(session, staff, CHANGED, row.kind, row.id, {**detail, "revision": care.revision})
         return True
 
     def _record(
@@ -375,6 +412,14 @@ def _own(session: Session, organisation_id: str, kind: str, id_: str) -> CareRow
 
 def _missing(id_: str) -> NotFound:
     return NotFound(ErrorCode.NOT_FOUND, f"no micromodule or milestone {id_}")
+
+
+def _changed(kind: str, id_: str) -> Conflict:
+    return Conflict(ErrorCode.CONFLICT, f"the review of {kind} {id_} was changed meanwhile")
+
+
+def _differs(care: AchievementCare, values: Mapping[str, Any]) -> bool:
+    return any(getattr(care, name) != value for name, value in values.items())
 
 
 def _problems_of_choice(wanted: Mapping[str, Chosen], form: CareForm) -> Iterator[Problem]:

@@ -8,7 +8,7 @@ decided about is gone by then. Nothing is taken back by itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -38,6 +38,9 @@ MOST_AT_ONCE: Final = 200
 """Reviews that are decided with one reason."""
 SPARED_IS_NEWS: Final = timedelta(days=14)
 """For so long those who teach are told that a badge was not revoked after all."""
+
+DECISIONS: Final = ("kept", "revoked", "undone", "reopened", "spared")
+"""What settles, or opens again, what somebody decided, as the audit log has it."""
 
 log = get_logger(__name__)
 
@@ -261,7 +264,8 @@ class Reviews:
     ) -> tuple[str, ...]:
         """Decide some reviews with one reason; the ids of those that were.
 
-        One that somebody decided meanwhile, or whose facts are others now, is left as it is.
+        One that somebody decided meanwhile, or whose facts are others now, is left as it is. Whoever sends
+        the same twice has decided once, and is told the same.
 
         :param seen: the digests of the facts that the person saw, by review.
         :raises NotAllowed, NotFound, RequestInvalid: as :meth:`keep` and :meth:`plan`; then none is decided.
@@ -285,6 +289,7 @@ class Reviews:
             "spared_at": None,
         }
         decided: list[str] = []
+        repeated: list[str] = []
         with self.database.write() as writing:
             rows = store.some(writing, desk.organisation_id, desk.context_id, seen.keys())
             _require_all(desk, rows, seen)
@@ -294,18 +299,25 @@ class Reviews:
                 if store.change(writing, desk.organisation_id, row.id, *still, **values):
                     decided.append(row.id)
                     _record(writing, desk, now, "kept" if is_kept else "revoked", row)
+            others = [id_ for id_ in seen if id_ not in decided]
+            # Read once more: two presses at once have both seen it undecided.
+            for row in store.some(writing, desk.organisation_id, desk.context_id, others) if others else ():
+                said = (row.status, row.decided_by, row.reason, row.digest)
+                if said == (values["status"], desk.actor, reason, seen[row.id]):
+                    repeated.append(row.id)
         REVIEWS.labels("kept" if is_kept else "revoked").inc(len(decided))
         # Of those that were not, some badge may have been revoked in another way: it says so at once.
-        for context_id in {row.context_id for row in rows if row.id not in decided}:
-            left = [row.learner_id for row in rows if row.id not in decided and row.context_id == context_id]
-            self.doubting.look(desk.organisation_id, context_id, left)
+        left = [row for row in rows if row.id not in decided and row.id not in repeated]
+        for context_id in {row.context_id for row in left}:
+            learner_ids = [row.learner_id for row in left if row.context_id == context_id]
+            self.doubting.look(desk.organisation_id, context_id, learner_ids)
         if not is_kept and not self.undo:
             for review_id in decided:
                 self.hints.offer("carry_out_review", review_id=review_id)
-        return tuple(decided)
+        return (*decided, *repeated)
 
     def take_back(self, session: SessionView, review_id: str) -> None:
-        """Undo a revocation that was not carried out yet: the review is open again.
+        """Undo a revocation that was not carried out yet: the review is open again. Twice is once.
 
         :raises NotAllowed, NotFound: as :meth:`keep`.
         :raises Conflict: its time is over, or somebody else has undone it.
@@ -328,12 +340,14 @@ class Reviews:
                 **_undone(row),
             )
             if not undone:
+                if _last(writing, desk, review_id, DECISIONS) == (desk.actor, "undone"):
+                    return
                 raise Conflict(ErrorCode.CONFLICT, f"review {review_id}")
             _record(writing, desk, now, "undone", row)
         self.doubting.look(desk.organisation_id, row.context_id, [row.learner_id])
 
     def ask(self, session: SessionView, review_id: str, question: str) -> None:
-        """Ask the learner; the question stands in their wallet, and they answer once.
+        """Ask the learner; the question stands in their wallet, and they answer once. Twice is once.
 
         :param question: 1 to 2,000 characters.
         :raises NotAllowed, NotFound: as :meth:`keep`.
@@ -357,6 +371,10 @@ class Reviews:
                 question=question,
             )
             if not asked:
+                (row,) = store.some(writing, desk.organisation_id, desk.context_id, [review_id])
+                is_own = _last(writing, desk, review_id, ("asked",)) == (desk.actor, "asked")
+                if is_own and (row.status, row.question) == (ASKED, question):
+                    return
                 raise Conflict(ErrorCode.CONFLICT, f"review {review_id}")
             _record(writing, desk, now, "asked", rows[0])
 
@@ -375,7 +393,7 @@ class Reviews:
         return Question(review, waits and not session.is_read_only)
 
     def answer(self, session: SessionView, review_id: str, text: str) -> None:
-        """Say something about one's own badge; once.
+        """Say something about one's own badge; once, and the same once more is no other.
 
         :param text: 1 to 2,000 characters.
         :raises NotAllowed: while somebody else looks as the learner.
@@ -399,6 +417,9 @@ class Reviews:
                 answer=text,
             )
             if not answered:
+                there = store.asked(writing, session.organisation_id, session.learner_id, review_id)
+                if there is not None and there.answer == text:
+                    return
                 raise Conflict(ErrorCode.CONFLICT, f"review {review_id}")
             desk = Desk(session.organisation_id, _actor(session))
             _record(writing, desk, now, "answered", asked.review)
@@ -539,6 +560,12 @@ def _record(writing: Session, desk: Desk, at: datetime, what: str, row: ReviewRo
         # Reasons, questions and answers may name the learner: they stay with them, where they can be erased.
         detail={"placement": row.placement_id, "credential": row.credential_id, "cause": row.cause},
     )
+
+
+def _last(writing: Session, desk: Desk, review_id: str, what: Iterable[str]) -> tuple[str, str] | None:
+    """Who did one of these with a review last, and which of them."""
+    last = audit.newest(writing, desk.organisation_id, "review", review_id, [f"review.{one}" for one in what])
+    return None if last is None else (last.actor, last.action.removeprefix("review."))
 
 
 def _facts(learner_id: str, made: Evidenced | None, criteria: Mapping[str, Criterion | None]) -> Facts | None:

@@ -126,6 +126,51 @@ def page(
     return tuple(EventRow(**row._mapping) for row in rows)
 
 
+def newest(
+    session: Session, organisation_id: str, subject_kind: str, subject_id: str, actions: Collection[str]
+) -> EventRow | None:
+    """The latest of some actions on one thing: whether a button was pressed twice, it tells by whom."""
+    query = (
+        select(
+            AuditEvent.id,
+            AuditEvent.at,
+            AuditEvent.actor,
+            AuditEvent.action,
+            AuditEvent.subject_kind,
+            AuditEvent.subject_id,
+            AuditEvent.detail,
+        )
+        .where(
+            AuditEvent.organisation_id == organisation_id,
+            AuditEvent.subject_kind == subject_kind,
+            AuditEvent.subject_id == subject_id,
+            AuditEvent.action.in_(actions),
+        )
+        .order_by(AuditEvent.at.desc(), AuditEvent.id.desc())
+        .limit(1)
+    )
+    row = session.execute(query).one_or_none()
+    return None if row is None else EventRow(**row._mapping)
+
+
+def was_last(
+    session: Session, organisation_id: str, action: str, subject_id: str, *, actor: str, seen: str
+) -> bool:
+    """Whether of all that was done in this way to something this actor did the last, from what they saw."""
+    last = session.execute(
+        select(AuditEvent.actor, AuditEvent.detail)
+        .where(
+            AuditEvent.organisation_id == organisation_id,
+            AuditEvent.action == action,
+            AuditEvent.subject_id == subject_id,
+        )
+        # Several in one moment come after each other by their number.
+        .order_by(AuditEvent.at.desc(), AuditEvent.detail["version"].as_integer().desc())
+        .limit(1)
+    ).one_or_none()
+    return last is not None and last.actor == actor and last.detail.get("seen") == seen
+
+
 def actors(session: Session, organisation_id: str) -> tuple[str, ...]:
     """Who may stand in an organisation's trail; of people in courses, who are thousands, nobody.
 

@@ -76,17 +76,19 @@ def test_a_lowered_grade_is_looked_at_asked_about_and_revoked_in_time(campus: Ca
     assert "85 of 100 points" in review.words
     assert "20 of 100 points" in review.words
 
-    asked = teacher.submit(
-        review, {"question": "What happened in the second attempt?"}, form=form_with(review, "question")
-    )
-    assert "The question stands in the learner's wallet" in asked.words
+    for _twice in range(2):
+        asked = teacher.submit(
+            review, {"question": "What happened in the second attempt?"}, form=form_with(review, "question")
+        )
+        assert "The question stands in the learner's wallet" in asked.words
     ada = campus.browser(campus.people["ada"])
     wallet = ada.launch(badge.id)
     assert "Your teacher has a question about this badge." in wallet.words
     question = ada.follow(wallet, "/wallet/questions/")
     assert "What happened in the second attempt?" in question.words
-    answered = ada.submit(question, {"answer": "My sister sat it."}, form="/wallet/questions/")
-    assert "Your teacher reads it" in answered.words
+    for _twice in range(2):
+        answered = ada.submit(question, {"answer": "My sister sat it."}, form="/wallet/questions/")
+        assert "Your teacher reads it" in answered.words
     assert "has a question" not in ada.launch(badge.id).words
     assert "has a question" not in campus.open_wallet("ben", badge).words
 
@@ -130,7 +132,11 @@ def test_a_good_grade_settles_it_and_a_kept_badge_stays_kept(campus: Campus) -> 
     assert refused.status == 422
     other = campus.browser(campus.teacher)
     beside = other.follow(other.follow(other.launch(badge.id), "Look at them"), "Ben Learner")
-    teacher.submit(review, {"reason": "A mistake of ours."}, form=form_with(review, "reason"), button="keep")
+    for _twice in range(2):
+        kept = teacher.submit(
+            review, {"reason": "A mistake of ours."}, form=form_with(review, "reason"), button="keep"
+        )
+        assert (kept.status, "The badge stays." in kept.words) == (200, True)
     late = other.submit(beside, {"reason": "Copied."}, form=form_with(beside, "reason"), button="revoke")
     assert late.status == 409
     assert "Somebody else was faster" in late.words
@@ -157,13 +163,15 @@ def test_who_leaves_keeps_the_badge_until_many_are_decided_together_and_one_is_u
     assert "Ada Learner" in plan.words
     assert "Ben Learner" in plan.words
     assert status_of(campus) == ["open", "open"]
-    done = teacher.submit(plan, {"reason": "Were never enrolled."}, form="/course/reviews/decide")
-    assert "2 badges are going to be revoked." in done.words
+    for _twice in range(2):
+        done = teacher.submit(plan, {"reason": "Were never enrolled."}, form="/course/reviews/decide")
+        assert "2 badges are going to be revoked." in done.words
 
     pending = teacher.follow(done, "Look again, or undo")
     review = teacher.follow(pending, "Ada Learner")
-    undone = teacher.submit(review, form=form_with(review, "csrf_token"), button="undo")
-    assert "Undone. The badge was not revoked." in undone.words
+    for _twice in range(2):
+        undone = teacher.submit(review, form=form_with(review, "csrf_token"), button="undo")
+        assert "Undone. The badge was not revoked." in undone.words
     campus.clock.move(hours=24)
     campus.pass_time(seconds=60)
     assert revoked(campus) == ["Were never enrolled."]

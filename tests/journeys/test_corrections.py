@@ -42,6 +42,8 @@ def test_a_misspelling_is_put_right_in_what_everybody_holds(campus: Campus) -> N
     assert owner.get(f"{address}.json").text == before.text
     done = owner.submit(refused, {"reason": "A misspelling."}, form="/correct", button="correct")
     assert "Badges are being signed anew." in done.words
+    again = owner.submit(refused, {"reason": "A misspelling."}, form="/correct", button="correct")
+    assert (again.status, "Badges are being signed anew." in again.words) == (200, True), "pressed twice"
 
     # Somebody whose page is older is told, and nothing they typed goes over it.
     late = owner.submit(asked, {"reason": "Mine."}, form="/correct", button="correct")

@@ -86,6 +86,8 @@ def test_a_badge_is_overdue_looked_at_and_replaced(campus: Campus) -> None:
     assert "Noted: it is up to date." in noted.words
     assert "Read against the new law." in noted.words
     assert "Other Editor" in noted.words
+    again = editor.submit(one, {"note": "Read against the new law."}, form="/reviewed")
+    assert (again.status, "Noted: it is up to date." in again.words) == (200, True), "pressed twice"
     late = editor.submit(one, {"note": "Too late."}, form="/reviewed")
     assert (late.status, "Somebody else changed this meanwhile." in late.words) == (409, True)
 

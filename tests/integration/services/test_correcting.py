@@ -133,7 +133,8 @@ def test_the_audit_log_keeps_what_stood_there_and_why(shelf: Shelf) -> None:
     shelf.finish(shelf.correct(name="Open Data"))
     events = shelf.school.rows(tables.AuditEvent, tables.AuditEvent.subject_id == shelf.version_id)
     told = {event.action: event for event in events}
-    assert told["achievement.corrected"].detail == {
+    detail = told["achievement.corrected"].detail
+    assert {name: detail[name] for name in ("reason", "from", "to")} == {
         "reason": "A misspelling.",
         "from": {"name": former},
         "to": {"name": "Open Data"},
@@ -224,6 +225,36 @@ def test_of_two_corrections_from_the_same_page_one_is_made_and_the_other_is_told
             mark=opened.mark,
         )
     assert shelf.version().name == "Open Data"
+
+
+def test_the_same_correction_pressed_twice_is_made_once(shelf: Shelf) -> None:
+    opened = shelf.correcting.open(shelf.operator, shelf.version_id)
+    fields = {**opened.fields, "name": "Open Data"}
+
+    def press(staff: Any = shelf.operator, reason: str = "A misspelling.", **changes: str) -> str:
+        return shelf.correcting.correct(
+            staff, shelf.version_id, {**fields, **changes}, reason=reason, mark=opened.mark
+        )
+
+    run_id = press()
+    assert press() == run_id
+    shelf.finish(run_id)
+    assert press(reason=" A misspelling. ") == run_id, "also when it is done"
+    assert len(shelf.school.rows(tables.Run)) == 1
+    corrected = tables.AuditEvent.action == "achievement.corrected"
+    assert len(shelf.school.rows(tables.AuditEvent, corrected)) == 1
+    other = dataclasses.replace(shelf.operator, actor="staff:bert")
+    for action in (
+        lambda: press(name="Opened Data"),
+        lambda: press(reason="Another reason."),
+        lambda: press(other),
+    ):
+        with pytest.raises(Conflict):
+            action()
+    shelf.correct(name="Opened Data")
+    with pytest.raises(Conflict):
+        press()
+    assert shelf.version().name == "Opened Data"
 
 
 def test_a_second_correction_amid_the_first_is_what_every_badge_says_in_the_end(

@@ -561,6 +561,74 @@ def test_of_two_tabs_the_second_is_told(school: School) -> None:
     assert one(school, course, id_).contact == "First"
 
 
+# -- the same button, pressed twice
+
+
+def traces(school: School, action: str) -> int:
+    return len(school.rows(tables.AuditEvent, tables.AuditEvent.action == action))
+
+
+def test_who_presses_save_twice_is_not_told_of_somebody_else(school: School) -> None:
+    course = school.course()
+    id_ = micromodule(school, course)
+    currency, staff = service(school), staff_of(course)
+    published_at(school, id_, NOW - timedelta(days=100))
+    form = CareForm(contact="Registrar", review_every_months="12")
+    for _ in range(2):
+        currency.change(staff, MICROMODULE, id_, form, revision=0)
+    assert (one(school, course, id_).revision, traces(school, "currency.changed")) == (1, 1)
+    with pytest.raises(Conflict):  # another choice
+        currency.change(staff, MICROMODULE, id_, replace(form, contact="Library"), revision=0)
+    with pytest.raises(Conflict):  # another person, of the same mind
+        currency.change(staff_of(course, member_id="bert"), MICROMODULE, id_, form, revision=0)
+    currency.change(staff, MICROMODULE, id_, replace(form, contact="Library"), revision=1)
+    currency.change(staff, MICROMODULE, id_, form, revision=2)
+    with pytest.raises(Conflict):  # it says the same again, and is not what that page showed
+        currency.change(staff, MICROMODULE, id_, form, revision=0)
+    assert traces(school, "currency.changed") == 3
+
+
+def test_who_says_twice_that_it_is_right_has_said_it_once(school: School) -> None:
+    course = school.course()
+    id_ = micromodule(school, course)
+    care_of(school, course, id_, review_every_months=6)
+    currency, staff = service(school), staff_of(course)
+    day = (TODAY + timedelta(days=30)).isoformat()
+    for _ in range(2):
+        currency.review(staff, MICROMODULE, id_, note="Law read. ", next_on=day, revision=1)
+        school.clock.forward(minutes=1)
+    found = one(school, course, id_)
+    assert (found.revision, found.reviewed_at, traces(school, "currency.reviewed")) == (2, NOW, 1)
+    for note, next_on in (("Law unread.", day), ("", day), ("Law read.", "")):
+        with pytest.raises(Conflict):
+            currency.review(staff, MICROMODULE, id_, note=note, next_on=next_on, revision=1)
+    with pytest.raises(Conflict):
+        currency.review(
+            staff_of(course, member_id="bert"), MICROMODULE, id_, note="Law read.", next_on=day, revision=1
+        )
+    currency.change(staff, MICROMODULE, id_, CareForm(contact="Library"), revision=2)
+    with pytest.raises(Conflict):  # something else came after it
+        currency.review(staff, MICROMODULE, id_, note="Law read.", next_on=day, revision=1)
+
+
+def test_several_that_are_changed_twice_are_changed_once(school: School) -> None:
+    course = school.course()
+    first, second = micromodule(school, course), micromodule(school, course)
+    care_of(school, course, second, contact="Registrar")
+    currency, staff = service(school), staff_of(course)
+    # The second one says so already: its revision stays.
+    chosen = [Chosen(MICROMODULE, first, 0), Chosen(MICROMODULE, second, 1)]
+    assert currency.change_many(staff, chosen, CareForm(contact="Registrar")) == 1
+    assert currency.change_many(staff, chosen, CareForm(contact="Registrar")) == 0
+    assert traces(school, "currency.changed") == 1
+    for who, contact in ((staff, "Library"), (staff_of(course, member_id="bert"), "Registrar")):
+        assert problems_of(
+            lambda who=who, contact=contact: currency.change_many(  # type: ignore[misc]
+                who, chosen, CareForm(contact=contact)
+            )
+        ) == [("chosen", FormProblem.CHANGED_MEANWHILE)]
+
+
 def test_of_many_at_once_one_saves(school: School) -> None:
     course = school.course()
     id_ = micromodule(school, course)

@@ -502,6 +502,86 @@ def test_many_are_decided_with_one_reason_after_a_look(school: School) -> None:
     assert set(decided) == {first.id, second.id}
 
 
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_the_same_decision_pressed_twice_is_made_once(school: School, is_kept: bool) -> None:
+    of = a_class(school)
+    of.lower()
+    review, what = of.only(), "review.kept" if is_kept else "review.revoked"
+    decide = of.reviews.keep if is_kept else of.reviews.revoke
+    opposite = of.reviews.revoke if is_kept else of.reviews.keep
+    decide(of.teacher(), review.id, "Talked to her.", review.digest)
+    until = of.only().takes_effect_at
+    school.clock.forward(minutes=1)
+    decide(of.teacher(), review.id, " Talked to  her. ", review.digest)
+    assert of.reviews.decide_many(
+        of.teacher(), {review.id: review.digest}, "Talked to her.", is_kept=is_kept
+    ) == (review.id,)
+    assert (of.only().takes_effect_at, of.actions()) == (until, [what])
+    other = of.teacher(learner_id="1" * 32)
+    for action in (
+        lambda: decide(of.teacher(), review.id, "Another reason.", review.digest),
+        lambda: decide(of.teacher(), review.id, "Talked to her.", "other facts"),
+        lambda: decide(other, review.id, "Talked to her.", review.digest),
+        lambda: opposite(of.teacher(), review.id, "Talked to her.", review.digest),
+    ):
+        with pytest.raises(Conflict):
+            action()
+    assert of.actions() == [what]
+
+
+def test_undone_twice_is_undone_once(school: School) -> None:
+    of = a_class(school)
+    of.lower()
+    review, other = of.only(), of.teacher(learner_id="1" * 32)
+    of.reviews.revoke(of.teacher(), review.id, "Copied.", review.digest)
+    school.clock.forward(minutes=1)
+    for _ in range(2):
+        of.reviews.take_back(of.teacher(), review.id)
+    assert of.actions() == ["review.revoked", "review.undone"]
+    with pytest.raises(Conflict):
+        of.reviews.take_back(other, review.id)
+    school.clock.forward(minutes=1)
+    of.reviews.keep(other, review.id, "Stays.", review.digest)
+    with pytest.raises(Conflict):
+        of.reviews.take_back(of.teacher(), review.id)
+    assert of.only().status == "kept"
+
+
+def test_an_undone_review_that_settles_at_once_is_undone_twice_all_the_same(school: School) -> None:
+    of = a_class(school)
+    of.lower()
+    review = of.only()
+    of.reviews.revoke(of.teacher(), review.id, "Copied.", review.digest)
+    school.regrade(of.placed, of.learners[0], 95)
+    of.decide()
+    school.clock.forward(minutes=1)
+    of.reviews.take_back(of.teacher(), review.id)
+    assert of.only().status == "settled"
+    of.reviews.take_back(of.teacher(), review.id)
+    assert of.actions().count("review.undone") == 1
+
+
+def test_a_question_and_an_answer_sent_twice_stand_there_once(school: School) -> None:
+    of = a_class(school)
+    of.lower()
+    review = of.only()
+    for _ in range(2):
+        of.reviews.ask(of.teacher(), review.id, "What happened?\r\nTell us. ")
+    with pytest.raises(Conflict):
+        of.reviews.ask(of.teacher(learner_id="1" * 32), review.id, "What happened?\nTell us.")
+    school.clock.forward(minutes=1)
+    for _ in range(2):
+        of.reviews.answer(of.learner(), review.id, "The connection broke.")
+    assert of.actions() == ["review.asked", "review.answered"]
+    of.reviews.keep(of.teacher(), review.id, "Believed.", review.digest)
+    of.reviews.answer(of.learner(), review.id, "The connection broke.")
+    with pytest.raises(Conflict):
+        of.reviews.answer(of.learner(), review.id, "Something else.")
+    with pytest.raises(Conflict):
+        of.reviews.ask(of.teacher(), review.id, "What happened?\nTell us.")
+    assert of.actions().count("review.answered") == 1
+
+
 def test_the_learner_is_asked_once_and_answers_once(school: School) -> None:
     of = a_class(school)
     of.lower()
