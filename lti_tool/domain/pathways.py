@@ -241,11 +241,53 @@ def followed(graph: Graph, step: str) -> tuple[str, ...]:
 
 def is_whole(need: Need) -> bool:
     """Whether there is nothing to choose in a set, and it is small enough to be named step by step."""
-    return need.is_all and need.is_required and len(need.of) <= WHOLE
+    return need.is_all and need.is_required and 0 < len(need.of) <= WHOLE
 
 
 WHOLE: Final = 12
 """Steps of such a set at most."""
+
+
+def together(graph: Graph) -> tuple[tuple[str, ...], ...]:
+    """Every step that needs something or that a way leads through, with all that hang together with it.
+
+    Each part in an order to take it; what merely is one of a set to choose from hangs together with nothing.
+    """
+    of: dict[str, list[str]] = {step: [] for step in graph}
+    for step in graph:
+        for one in followed(graph, step):
+            of[step].append(one)
+            of.setdefault(one, []).append(step)
+    part: dict[str, int] = {}
+    for number, step in enumerate(of):
+        waiting = [] if step in part else [step]
+        while waiting:
+            one = waiting.pop()
+            if one not in part:
+                part[one] = number
+                waiting.extend(of[one])
+    order = dict.fromkeys((*(one for one in attainable(graph) if one in of), *of))
+    found: dict[int, list[str]] = {}
+    for step in order:
+        found.setdefault(part[step], []).append(step)
+    return tuple(map(tuple, found.values()))
+
+
+def around(graph: Graph, step: str) -> Graph:
+    """What of a graph leads to ``step``, and what comes after it; also what counts it as one of a set."""
+    after: dict[str, list[str]] = {}
+    for one, needs in graph.items():
+        for need in needs:
+            for before in need.of:
+                after.setdefault(before, []).append(one)
+    wanted = {step}
+    waiting = [step]
+    while waiting:
+        new = [one for one in after.get(waiting.pop(), ()) if one not in wanted]
+        wanted.update(new)
+        waiting.extend(new)
+    wanted.update(way_to(graph, step))
+    return {one: needs for one, needs in graph.items() if one in wanted}
 
 
 def levels(graph: Graph, steps: Iterable[str]) -> dict[str, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -11,16 +11,20 @@ from sqlalchemy.orm import Session
 
 from lti_tool.domain import pathways as domain
 from lti_tool.domain.pathways import Done, Graph, Need, Standing
+from lti_tool.domain.staff import Permission
 from lti_tool.errors import ErrorCode, NotFound
 from lti_tool.services.circles import read_graph
 from lti_tool.services.launching import SessionView
+from lti_tool.services.staffing import Acting
 from lti_tool.store import pathways as store
 from lti_tool.store import step_needs
 from lti_tool.store.database import Database
-from lti_tool.store.pathways import Had, StepRow
+from lti_tool.store.pathways import Had, Kept, StepRow
 
 SHOWN: Final = 100
-"""Steps of a way that a page names."""
+"""Steps that a page names, of a way or of several."""
+OF_SET: Final = 12
+"""Of a set to choose from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,10 @@ class StepNeed:
     """A set to choose from."""
     is_badge: bool = False
     """The step's badge has to be in force; to have finished it once is not enough."""
+    among: int = 0
+    """How many a set has."""
+    of: tuple[StepRow, ...] = ()
+    """The first of them by name, where staff asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +86,39 @@ class PathView:
     """Steps of the way, those that are not shown, too."""
     done: int = 0
     """How many of these are finished."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pathway:
+    """Everything that hangs together, as staff sees it, or those steps of it that stand on one page."""
+
+    ends: tuple[StepRow, ...]
+    """What nothing else of it asks for, by name."""
+    steps: tuple[PathStep, ...]
+    """In an order to take them; of nobody's progress."""
+    total: int
+    """Steps, those on other pages, too."""
+    first: int = 1
+    """Which of them is the first one here."""
+
+
+@dataclass(frozen=True, slots=True)
+class PathwayPage:
+    """One page of an organisation's pathways."""
+
+    pathways: tuple[Pathway, ...]
+    kept: Mapping[str, Kept]
+    """By step, of those on this page."""
+    opens: Mapping[str, tuple[StepRow, ...]]
+    """What asks for each step of this page by itself."""
+    total: int
+    """Pathways."""
+    steps: int
+    """Of all of these."""
+    number: int = 1
+    pages: int = 1
+    around: StepRow | None = None
+    """Where only what leads to one step, and what comes after it, was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +231,59 @@ class Pathways:
             len(steps),
             sum(step.standing is Standing.DONE for step in steps),
         )
+    def every(self, staff: Acting, *, page: int = 1, around: str = "") -> PathwayPage:
+        """Everything of an organisation that asks for something or is asked for, drafts too; a page of it.
+
+        Sixteen queries at most, whatever there is. What is a retired milestone asks for nothing any more.
+
+        :param around: only what leads to this step, and what comes after it.
+        :raises NotAllowed: without the right.
+        :raises NotFound: ``not_found`` where there is no such step.
+        """
+        staff.require(Permission.VIEW)
+        organisation_id = staff.organisation_id
+        with self.database.read() as session:
+            graph = read_graph(session, organisation_id, is_offered=True)
+            if around:
+                graph = domain.around(graph, around)
+            parts = domain.together(graph)
+            rows = store.named(session, organisation_id, [*(one for part in parts for one in part), around])
+            if around and around not in rows:
+                raise NotFound(ErrorCode.NOT_FOUND, f"step {around}")
+            opens = _opens(graph, rows)
+            pathways = [_pathway(graph, part, opens, rows, around) for part in parts]
+            pathways = [one for one in pathways if one.steps]
+            pathways.sort(key=lambda one: ([row.name.casefold() for row in one.ends], one.steps[0].row.step))
+            leaves = _leaves(pathways)
+            number = min(max(1, page), len(leaves))
+            shown = leaves[number - 1]
+            counted = {
+                id_
+                for pathway in shown
+                for step in pathway.steps
+                for need in graph.get(step.row.step, ())
+                if need.is_set and not domain.is_whole(need)
+                for id_ in need.of
+            }
+            members = store.named(session, organisation_id, counted)
+            on_page = {step.row.step for pathway in shown for step in pathway.steps}
+            kept = store.kept(session, organisation_id, on_page)
+        return PathwayPage(
+            tuple(_with_members(graph, pathway, members) for pathway in shown),
+            kept,
+            {step: opens[step] for step in on_page if step in opens},
+            len(pathways),
+            sum(one.total for one in pathways),
+            number,
+            len(leaves),
+            rows.get(around),
+        )
+
+    def is_step(self, organisation_id: str, micromodule_id: str) -> bool:
+        """Whether a micromodule asks for something by name, or is asked for. One query."""
+        with self.database.read() as session:
+            return bool(step_needs.around(session, organisation_id, [micromodule_id]))
+
 
     def public(self, achievement_id: str) -> PublicSteps:
         """What an achievement requires and opens, as its public page tells everybody.
@@ -234,6 +328,82 @@ def _graph_to(
         new = {one for step in found for one in domain.followed(graph, step)} - read
     return graph
 
+def _opens(graph: Graph, rows: Mapping[str, StepRow]) -> dict[str, tuple[StepRow, ...]]:
+    """What asks for each step, by name."""
+    found: dict[str, list[StepRow]] = {}
+    for step in graph:
+        for one in domain.followed(graph, step):
+            if step in rows:
+                found.setdefault(one, []).append(rows[step])
+    return {step: _by_name(asking) for step, asking in found.items()}
+
+
+def _pathway(
+    graph: Graph,
+    part: Sequence[str],
+    opens: Mapping[str, tuple[StepRow, ...]],
+    rows: Mapping[str, StepRow],
+    around: str,
+) -> Pathway:
+    """A part of the graph; what is not this organisation's, or not there any more, is no step of it.
+
+    :param around: what is asked about, which then is marked in place of the ends.
+    """
+    level = domain.levels(graph, part)
+    nothing = Done()
+    steps = tuple(
+        PathStep(
+            rows[one],
+            Standing.LATER,
+            level[one],
+            tuple(_needs(graph, one, nothing, rows)),
+            is_goal=one == around if around else not opens.get(one),
+        )
+        for one in part
+        if one in rows
+    )
+    # In a circle of before circles were refused everything is asked for.
+    ends = [row for row in (step.row for step in steps) if not opens.get(row.step)]
+    ends = ends or [step.row for step in steps[-1:]]
+    return Pathway(_by_name(ends), steps, len(steps))
+
+
+def _leaves(pathways: Iterable[Pathway]) -> list[list[Pathway]]:
+    """Pages of so many steps at most; a pathway stands on several only where no page has room for it."""
+    leaves: list[list[Pathway]] = [[]]
+    room = SHOWN
+    for pathway in pathways:
+        if room < min(pathway.total, SHOWN):
+            leaves.append([])
+            room = SHOWN
+        for start in range(0, pathway.total, SHOWN):
+            if start:
+                leaves.append([])
+                room = SHOWN
+            steps = pathway.steps[start : start + SHOWN]
+            leaves[-1].append(replace(pathway, steps=steps, first=start + 1))
+            room -= len(steps)
+    return leaves
+
+
+def _with_members(graph: Graph, pathway: Pathway, members: Mapping[str, StepRow]) -> Pathway:
+    """The same, with the first of each set to choose from by name."""
+
+    def named(step: PathStep) -> Iterator[StepNeed]:
+        sets = iter(
+            need for need in graph.get(step.row.step, ()) if need.is_set and not domain.is_whole(need)
+        )
+        for need in step.needs:
+            of = [members[one] for one in next(sets).of if one in members] if need.is_set else []
+            yield replace(need, of=_by_name(of)[:OF_SET])
+
+    return replace(pathway, steps=tuple(replace(step, needs=tuple(named(step))) for step in pathway.steps))
+
+
+def _by_name(rows: Iterable[StepRow]) -> tuple[StepRow, ...]:
+    return tuple(sorted(rows, key=lambda row: (row.name.casefold(), row.step)))
+
+
 
 def _done(had: Iterable[Had]) -> Done:
     finished, in_force, awarded = set(), set(), set()
@@ -266,8 +436,7 @@ def _shown(steps: Sequence[PathStep]) -> tuple[PathStep, ...]:
 
 
 def _published(rows: Mapping[str, StepRow], steps: Iterable[str]) -> tuple[StepRow, ...]:
-    found = [rows[one] for one in dict.fromkeys(steps) if one in rows and rows[one].is_published]
-    return tuple(sorted(found, key=lambda row: (row.name.casefold(), row.step)))
+    return _by_name(rows[one] for one in dict.fromkeys(steps) if one in rows and rows[one].is_published)
 
 
 def _needs(graph: Graph, step: str, done: Done, rows: Mapping[str, StepRow]) -> Iterator[StepNeed]:
@@ -286,5 +455,6 @@ def _needs(graph: Graph, step: str, done: Done, rows: Mapping[str, StepRow]) -> 
             domain.reached(need, done),
             need.count,
             need.is_set,
+            len(need.of) if need.is_set else 0,
             need.is_badge,
         )

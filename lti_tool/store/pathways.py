@@ -255,6 +255,66 @@ def named(session: Session, organisation_id: str, steps: Iterable[str]) -> dict[
     return {row[0]: StepRow(*row) for row in (*modules, *milestones)}
 
 
+class Kept(NamedTuple):
+    """What staff is told of a step beside its name."""
+
+    milestone_id: str | None
+    """Null for a micromodule."""
+    status: str
+    """Of a milestone its own; of a micromodule ``active``, ``draft``, ``archived``, or ``away`` where it
+    stands in no course."""
+    holders: int
+    """Learners with its badge, in any version and whatever became of it, as other pages count them."""
+
+
+def kept(session: Session, organisation_id: str, steps: Iterable[str]) -> dict[str, Kept]:
+    """How some steps stand, and how many have them. Three queries."""
+    asked = sorted(set(steps))
+    if not asked:
+        return {}
+    standing = (
+        sa.select(Placement.status)
+        .join(MicromoduleVersion, MicromoduleVersion.id == Placement.micromodule_version_id)
+        .where(MicromoduleVersion.micromodule_id == Micromodule.id, Placement.status != "removed")
+        # What is published anywhere is no draft.
+        .order_by(Placement.status)
+        .limit(1)
+        .correlate(Micromodule)
+        .scalar_subquery()
+    )
+    modules = session.execute(
+        sa.select(
+            Micromodule.id,
+            sa.null(),
+            sa.case(
+                (Micromodule.archived_at.is_not(None), "archived"), else_=sa.func.coalesce(standing, "away")
+            ),
+        ).where(
+            Micromodule.organisation_id == organisation_id,
+            one_of(session, Micromodule.id, asked),
+        )
+    )
+    milestones = session.execute(
+        sa.select(Milestone.achievement_id, Milestone.id, Milestone.status).where(
+            Milestone.organisation_id == organisation_id,
+            one_of(session, Milestone.achievement_id, asked),
+        )
+    )
+    step = sa.func.coalesce(Achievement.micromodule_id, Achievement.id)
+    counted = session.execute(
+        sa.select(step, sa.func.count(Award.learner_id.distinct()))
+        .join(AchievementVersion, AchievementVersion.achievement_id == Achievement.id)
+        .join(Award, Award.achievement_version_id == AchievementVersion.id)
+        .where(is_of(Award.organisation_id, organisation_id), one_of(session, step, asked))
+        .group_by(step)
+    )
+    holders = {row[0]: row[1] for row in counted}
+    return {
+        id_: Kept(milestone_id, status, holders.get(id_, 0))
+        for id_, milestone_id, status in (*modules, *milestones)
+    }
+
+
 def names_asking_for(session: Session, organisation_id: str, step: str) -> tuple[str, ...]:
     """The names of what asks for a step: micromodules in courses, be it as drafts, and milestones that are
     drafts or active. Sets are not asked. Four queries at most."""

@@ -6,22 +6,28 @@ The list below it on the page says the same; nothing is only in the drawing.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
-from lti_tool.services.pathways import PathView, StepNeed
+from lti_tool.domain.pathways import Standing
+from lti_tool.services.pathways import PathStep, StepNeed
 
-WIDTH: Final = 176
+WIDTH: Final = 164
 HEIGHT: Final = 60
 GAP: Final = 20
 RISE: Final = 44
 """Between two rows."""
-EDGE: Final = 4
+EDGE: Final = 14
+"""Around everything: lines that pass a full row have room there."""
+LANES: Final = (0, -5, 5)
+"""Where lines of several steps pass the same gap, so that each can be followed."""
+SWEEPS: Final = 4
+"""How often rows are put into the order of their neighbours: further ones change nothing that can be seen."""
 LINE: Final = 20
 """Letters of usual width that fit into a line of a box."""
-ABREAST: Final = 5
-"""Boxes in a row; what does not fit goes into a further row of the same level."""
+ABREAST: Final = 4
+"""Boxes in a row at most, for which pages have room; more of one level stand in rows of one length."""
 MOST_DRAWN: Final = 60
 """Steps of a drawing that somebody still can read."""
 
@@ -36,6 +42,15 @@ class MapBox:
     standing: str
     is_goal: bool = False
     is_set: bool = False
+    is_gone: bool = False
+    """Nobody can earn it at present, and nobody who looks has."""
+    is_asking: bool = False
+    """A line comes to it."""
+
+    @property
+    def middle(self) -> int:
+        """Of its width."""
+        return self.x + WIDTH // 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +70,13 @@ class PathwayMap:
     height: int
     boxes: tuple[MapBox, ...]
     lines: tuple[MapLine, ...]
+    box_width: int = WIDTH
+    box_height: int = HEIGHT
+
+    @property
+    def has_gone(self) -> bool:
+        """Whether a box stands for what is not offered."""
+        return any(box.is_gone for box in self.boxes)
 
     @property
     def has_choice(self) -> bool:
@@ -62,13 +84,25 @@ class PathwayMap:
         return not all(line.is_required for line in self.lines)
 
 
-def is_drawn(view: PathView) -> bool:
+class Steps(Protocol):
+    """What can be drawn: a way to one badge, or everything that hangs together."""
+
+    @property
+    def steps(self) -> Sequence[PathStep]:
+        """In an order to take them."""
+
+    @property
+    def total(self) -> int:
+        """How many there are, those that are not among ``steps``, too."""
+
+
+def is_drawn(view: Steps) -> bool:
     """Whether there is anything to draw, and not more than can be read."""
     boxes = len(view.steps) + sum(need.step is None for step in view.steps for need in step.needs)
     return view.total == len(view.steps) and 2 <= boxes <= MOST_DRAWN
 
 
-def draw(view: PathView, called: Callable[[StepNeed], str], *, is_rtl: bool = False) -> PathwayMap | None:
+def draw(view: Steps, called: Callable[[StepNeed], str], *, is_rtl: bool = False) -> PathwayMap | None:
     """The drawing of a way; ``None`` where it has none (:func:`is_drawn`).
 
     :param called: what the list says of a set to choose from.
@@ -79,63 +113,131 @@ def draw(view: PathView, called: Callable[[StepNeed], str], *, is_rtl: bool = Fa
     names = [step.row.name for step in view.steps]
     levels = [step.level for step in view.steps]
     standings = [step.standing.value for step in view.steps]
-    edges: list[tuple[int, int, bool]] = []
+    edges: list[_Edge] = []
     numbers = {step.row.step: number for number, step in enumerate(view.steps)}
     for number, step in enumerate(view.steps):
         for need in step.needs:
             if need.step is None:
-                edges.append((len(names), number, need.is_required))
+                edges.append(_Edge(len(names), number, need.is_required))
                 names.append(called(need))
                 levels.append(step.level - 1)
                 standings.append("done" if need.is_met else "later")
             elif need.step in numbers:
-                edges.append((numbers[need.step], number, need.is_required))
-    corners, width, height = _placed(levels, is_rtl=is_rtl)
+                edges.append(_Edge(numbers[need.step], number, need.is_required))
+    rows = _rows(levels, edges)
+    corners, width = _placed(rows, is_rtl=is_rtl)
+    asking = {edge.above for edge in edges}
+    steps: list[PathStep | None] = [*view.steps, *[None] * (len(names) - len(view.steps))]
     return PathwayMap(
         width,
-        height,
+        len(rows) * (HEIGHT + RISE) - RISE + 2 * EDGE,
         tuple(
             MapBox(
                 *corners[number],
-                in_lines(name, LINE - 3 if _is_goal(view, number) else LINE),
+                in_lines(names[number], LINE - 3 if step is not None and step.is_goal else LINE),
                 standings[number],
-                _is_goal(view, number),
-                number >= len(view.steps),
+                step is not None and step.is_goal,
+                step is None,
+                step is not None and not step.row.is_published and step.standing is not Standing.DONE,
+                number in asking,
             )
-            for number, name in enumerate(names)
+            for number, step in enumerate(steps)
         ),
         tuple(
-            MapLine(_line(corners[before], corners[after]), is_required)
-            for before, after, is_required in edges
+            MapLine(path, edge.is_required)
+            for edge, path in zip(edges, _paths(rows, corners, edges), strict=True)
         ),
     )
 
 
-def _is_goal(view: PathView, number: int) -> bool:
-    return number < len(view.steps) and view.steps[number].is_goal
+@dataclass(frozen=True, slots=True)
+class _Edge:
+    """Two boxes by their numbers, and that the second one needs the first."""
+
+    below: int
+    above: int
+    is_required: bool
 
 
-def _placed(levels: list[int], *, is_rtl: bool) -> tuple[dict[int, tuple[int, int]], int, int]:
-    """The corner of each box, and how wide and high all that is."""
-    rows: list[list[int]] = []
-    for level in sorted(set(levels)):
-        row = [number for number, own in enumerate(levels) if own == level]
-        rows += [row[start : start + ABREAST] for start in range(0, len(row), ABREAST)]
+def _rows(levels: list[int], edges: Sequence[_Edge]) -> list[list[int]]:
+    """The numbers of the boxes in each row: what belongs together stands near, so that few lines cross."""
+    by_level = {level: [n for n, own in enumerate(levels) if own == level] for level in sorted(set(levels))}
+    beside: dict[int, list[int]] = {}
+    for edge in edges:
+        beside.setdefault(edge.below, []).append(edge.above)
+        beside.setdefault(edge.above, []).append(edge.below)
+    place: dict[int, float] = {}
+    for row in by_level.values():
+        place |= _places(row)
+    for sweep in range(SWEEPS):
+        is_down = sweep % 2 == 0
+        for level in by_level if is_down else reversed(by_level):
+            row = by_level[level]
+            middle = {}
+            for number in row:
+                near = [one for one in beside.get(number, ()) if (levels[one] < level) is is_down]
+                middle[number] = sum(place[one] for one in near) / len(near) if near else place[number]
+            row.sort(key=middle.__getitem__)
+            place |= _places(row)
+    rows = []
+    for row in by_level.values():
+        count = -(-len(row) // ABREAST)
+        each = -(-len(row) // count)
+        rows += [row[start : start + each] for start in range(0, len(row), each)]
+    return rows
+
+
+def _places(row: Sequence[int]) -> dict[int, float]:
+    """How far from the middle of its row each box stands."""
+    return {number: column - (len(row) - 1) / 2 for column, number in enumerate(row)}
+
+
+def _placed(rows: Sequence[Sequence[int]], *, is_rtl: bool) -> tuple[dict[int, tuple[int, int]], int]:
+    """The corner of each box, and how wide all that is."""
     width = max(map(len, rows)) * (WIDTH + GAP) - GAP + 2 * EDGE
     corners = {}
     for place, row in enumerate(rows):
         start = (width - len(row) * (WIDTH + GAP) + GAP) // 2
         for column, number in enumerate(reversed(row) if is_rtl else row):
             corners[number] = (start + column * (WIDTH + GAP), EDGE + place * (HEIGHT + RISE))
-    return corners, width, len(rows) * (HEIGHT + RISE) - RISE + 2 * EDGE
+    return corners, width
 
 
-def _line(below: tuple[int, int], above: tuple[int, int]) -> str:
-    """From the lower edge of a step to the upper edge of the one that needs it."""
-    x1, y1 = below[0] + WIDTH // 2, below[1] + HEIGHT
-    x2, y2 = above[0] + WIDTH // 2, above[1]
-    middle = (y1 + y2) // 2
-    return f"M{x1} {y1}C{x1} {middle} {x2} {middle} {x2} {y2}"
+def _paths(
+    rows: Sequence[Sequence[int]], corners: dict[int, tuple[int, int]], edges: Iterable[_Edge]
+) -> list[str]:
+    """From the lower edge of each step to the upper edge of the one that needs it.
+
+    A line passes the rows between them where there is no box: behind one it would seem to begin or end there.
+    """
+    row_of = {number: place for place, row in enumerate(rows) for number in row}
+    gaps = []
+    for row in rows:
+        starts = sorted(corners[number][0] for number in row)
+        gaps.append([starts[0] - GAP // 2, *(start + WIDTH + GAP // 2 for start in starts)])
+    passing: dict[tuple[int, int], list[int]] = {}
+    found = []
+    for edge in edges:
+        (x, y), (end_x, end_y) = corners[edge.below], corners[edge.above]
+        x, y, end_x = x + WIDTH // 2, y + HEIGHT, end_x + WIDTH // 2
+        path = f"M{x} {y}"
+        between = range(row_of[edge.below] + 1, row_of[edge.above])
+        for left, place in zip(range(len(between), 0, -1), between, strict=True):
+            gap = min(gaps[place], key=lambda one: abs(one - (x * left + end_x) / (left + 1)))
+            known = passing.setdefault((place, gap), [])
+            if edge.below not in known:
+                known.append(edge.below)
+            gap += LANES[known.index(edge.below) % len(LANES)]
+            top = EDGE + place * (HEIGHT + RISE)
+            path += f"{_curve(x, y, gap, top)}V{top + HEIGHT}"
+            x, y = gap, top + HEIGHT
+        found.append(path + _curve(x, y, end_x, end_y))
+    return found
+
+
+def _curve(x: int, y: int, end_x: int, end_y: int) -> str:
+    middle = (y + end_y) // 2
+    return f"C{x} {middle} {end_x} {middle} {end_x} {end_y}"
 
 
 def in_lines(name: str, fits: int = LINE) -> tuple[str, ...]:

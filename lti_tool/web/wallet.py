@@ -46,8 +46,13 @@ def path(achievement_id: str) -> str:
     """The steps to a badge, as a map and as a list, and how far one is."""
     view = current_tool().pathways.path(current_session(), achievement_id)
     locale = get_locale()
-    drawn = draw(view, map_words(view), is_rtl=locale is not None and locale.text_direction == "rtl")
-    return render_template("pages/wallet/path.html", view=view, drawn=drawn, called=set_words(view))
+    drawn = draw(
+        view,
+        map_words(is_personal=view.is_personal),
+        is_rtl=locale is not None and locale.text_direction == "rtl",
+    )
+    called = set_words(is_personal=view.is_personal)
+    return render_template("pages/wallet/path.html", view=view, drawn=drawn, called=called)
 
 
 @blueprint.page("/wallet/record.<any(json, jwt):kind>", methods=["GET"])

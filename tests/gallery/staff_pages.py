@@ -13,6 +13,7 @@ from lti_tool.services.form_problems import FormProblem, Problem
 from lti_tool.services.framework_files import FileProblem
 from lti_tool.services.health import ConnectionHealth
 from lti_tool.services.inviting import Standing
+from lti_tool.services.pathways import PathwayPage
 from lti_tool.store.runs import RunView
 from tests.gallery.currency_pages import NO_CURRENCY_PAGES, currency_pages
 from tests.unit.web import (
@@ -20,6 +21,7 @@ from tests.unit.web import (
     correction_views,
     endorsement_views,
     milestone_views,
+    pathway_views,
     version_views,
 )
 from tests.unit.web import staff_views as views
@@ -87,6 +89,8 @@ def staff_pages() -> Iterator[StaffPage]:
     yield from _connections()
     yield from _catalogue()
     yield from _milestones()
+    for state, view in pathway_views.ALL_PATHWAYS.items():
+        yield StaffPage(f"staff/pathways-{state}", "/staff/pathways", _pathways(view))
     for one in currency_pages():
         yield StaffPage(one.name, one.path, one.set_up, one.fields, one.status)
     yield from _corrections()
@@ -417,6 +421,14 @@ def _endorsements() -> Iterator[StaffPage]:
     why = {"outcome": "failed", "detail": "signature_wrong", "params": {}}
     forged = refuses("import_file", Problem("file", FormProblem.ENDORSEMENT_NOT_GENUINE, why))
     yield StaffPage("staff/endorsements-forged", f"{path}/import", forged, {"csrf_token": CSRF}, 422)
+
+
+def _pathways(view: PathwayPage) -> Callable[[Sample], None]:
+    def put(tool: Sample) -> None:
+        _reads()(tool)
+        tool.pathway_page = view
+
+    return put
 
 
 def _ending(state: str) -> Callable[[Sample], None]:

@@ -20,12 +20,15 @@ from lti_tool.domain.pathways import (
     Done,
     Need,
     Standing,
+    around,
     circle,
     closed,
+    is_whole,
     levels,
     needs_of,
     reached,
     standing,
+    together,
     way_to,
 )
 
@@ -130,3 +133,39 @@ def test_a_chain_of_ten_thousand_steps_is_no_deeper_than_one_of_ten() -> None:
     assert levels(graph, steps)[steps[-1]] == 9_999
     assert circle({**graph, steps[0]: (Need((steps[-1],)),)}, steps[0])[1] == steps[-1]
     assert len(closed(graph, {**graph, steps[0]: (Need((steps[-1],)),)})) == 10_000
+
+
+def test_what_hangs_together_is_one_part_in_an_order_to_take_it() -> None:
+    graph = {
+        "c": (Need(("b",)),),
+        "b": (Need(("a",)),),
+        "x": (Need(("m", "n", "o"), 2, is_set=True),),
+        "w": (Need(("p", "q"), 2, is_set=True, is_all=True),),
+    }
+    parts = {frozenset(part): part for part in together(graph)}
+    # Of two of three nothing is a step of the way; of both there are, both are.
+    assert set(parts) == {frozenset("abc"), frozenset("x"), frozenset("wpq")}
+    assert parts[frozenset("abc")] == ("a", "b", "c")
+    assert parts[frozenset("wpq")][-1] == "w"
+
+
+def test_what_stands_in_a_circle_of_old_is_part_of_the_whole_all_the_same() -> None:
+    assert [set(part) for part in together({"a": (Need(("b",)),), "b": (Need(("a",)),)})] == [{"a", "b"}]
+
+
+def test_around_a_step_is_what_leads_to_it_and_what_comes_after_it() -> None:
+    graph = {
+        "b": (Need(("a",)),),
+        "c": (Need(("b",)), Need(("beside",))),
+        "d": (Need(("c",)),),
+        "other": (Need(("a",)),),
+        "set": (Need(("b", "y", "z"), 1, is_set=True),),
+    }
+    assert set(around(graph, "b")) == {"b", "c", "d", "set"}
+    assert set(around(graph, "a")) == set(graph)
+    assert around(graph, "stranger") == {}
+
+
+def test_an_empty_set_is_nothing_to_follow_and_is_said_all_the_same() -> None:
+    """Else a milestone over an empty category would seem to ask for nothing."""
+    assert not is_whole(Need((), 1, is_set=True, is_all=True))

@@ -6,9 +6,17 @@ from dataclasses import replace
 from datetime import timedelta
 
 from lti_tool.domain.pathways import Standing
-from lti_tool.services.pathways import Beside, PathStep, PathView, PublicSteps, StepNeed
+from lti_tool.services.pathways import (
+    Beside,
+    PathStep,
+    PathView,
+    Pathway,
+    PathwayPage,
+    PublicSteps,
+    StepNeed,
+)
 from lti_tool.store.finished import FinishedRow
-from lti_tool.store.pathways import StepRow
+from lti_tool.store.pathways import Kept, StepRow
 from tests.factories import NOW
 from tests.unit.web.sample_views import LONG_WORD, earned, progress_card, wallet
 
@@ -123,5 +131,113 @@ WALLETS = {
             FinishedRow("one", "Data Ethics", NOW - timedelta(days=3), "Data for All"),
             FinishedRow("two", f"{LONG_WORD} at last", NOW - timedelta(days=300), None),
         )
+    ),
+}
+
+
+def _kept(status: str = "active", holders: int = 0, milestone_id: str | None = None) -> Kept:
+    return Kept(milestone_id, status, holders)
+
+
+def _ends(*rows: StepRow) -> PathwayPage:
+    """A page of one pathway for each of these, which nothing comes before."""
+    pathways = tuple(Pathway((one,), (step(one, Standing.LATER, 0, is_goal=True),), 1) for one in rows)
+    return PathwayPage(pathways, {one.step: _kept() for one in rows}, {}, len(rows), len(rows))
+
+
+_OLD = row("An old one", is_published=False)
+_PLANNED = STEWARD._replace(is_published=False)
+_MAPS = row("Archives", is_published=False, has_badge=False)
+_STAFF = (
+    step(BASICS, Standing.LATER, 0),
+    step(ETHICS, Standing.LATER, 0),
+    step(_OLD, Standing.LATER, 0),
+    step(CARE, Standing.LATER, 1, replace(need(BASICS), is_badge=True), need(ETHICS, is_required=False)),
+    step(
+        _PLANNED,
+        Standing.LATER,
+        2,
+        need(CARE),
+        # It passes the row between them.
+        need(BASICS),
+        need(_OLD, is_required=False),
+        _GONE,
+        StepNeed(
+            "Statistics",
+            is_met=False,
+            is_required=True,
+            least=3,
+            is_set=True,
+            among=14,
+            of=(BASICS, ETHICS, *_MANY),
+        ),
+        is_goal=True,
+    ),
+)
+_USUAL_PAGE = PathwayPage(
+    (
+        Pathway((_PLANNED,), _STAFF, len(_STAFF)),
+        Pathway(
+            (_LONG,),
+            (
+                *(step(one, Standing.LATER, 0) for one in _MANY),
+                step(_LONG, Standing.LATER, 1, *map(need, _MANY), is_goal=True),
+            ),
+            7,
+        ),
+        Pathway(
+            (_MAPS,),
+            (
+                step(
+                    _MAPS,
+                    Standing.LATER,
+                    0,
+                    StepNeed("Statistics", False, True, least=2, is_set=True, among=1, of=(BASICS,)),
+                    is_goal=True,
+                ),
+            ),
+            1,
+        ),
+    ),
+    {
+        BASICS.step: _kept(holders=1204),
+        ETHICS.step: _kept("archived"),
+        _OLD.step: _kept("retired", 31, "milestone-2"),
+        CARE.step: _kept(holders=1),
+        STEWARD.step: _kept("draft", 0, "milestone-1"),
+        _MAPS.step: _kept("away"),
+        _LONG.step: _kept(holders=3),
+    },
+    {
+        BASICS.step: (CARE, _PLANNED),
+        ETHICS.step: (CARE,),
+        CARE.step: (_PLANNED, *_CROWD, *_MANY),
+        _OLD.step: (_PLANNED,),
+        **{one.step: (_LONG,) for one in _MANY},
+    },
+    3,
+    len(_STAFF) + 8,
+)
+ALL_PATHWAYS = {
+    "usual": _USUAL_PAGE,
+    "none": PathwayPage((), {}, {}, 0, 0),
+    "around": replace(
+        _USUAL_PAGE, pathways=_USUAL_PAGE.pathways[:1], total=1, steps=len(_STAFF), around=BASICS
+    ),
+    "around-nothing": PathwayPage((), {}, {}, 0, 0, around=ETHICS),
+    "many": replace(
+        _ends(*_CROWD),
+        pathways=(
+            Pathway(
+                (_LAST, *_MANY),
+                tuple(step(one, Standing.LATER, 1, need(_LAST)) for one in _CROWD),
+                1950,
+                first=101,
+            ),
+        ),
+        number=2,
+        pages=20,
+        total=14,
+        steps=1990,
     ),
 }

@@ -23,7 +23,7 @@ from lti_tool.services.issuing import PublishedDocument
 from lti_tool.services.launching import AcceptedLaunch, SessionView
 from lti_tool.services.matrix import MatrixFile, MatrixView, Wanted
 from lti_tool.services.own_columns import Removal
-from lti_tool.services.pathways import PublicSteps
+from lti_tool.services.pathways import PathwayPage, PublicSteps
 from lti_tool.services.progress import CourseProgressView
 from lti_tool.services.public import PublicAchievement, PublicCredential, PublicIssuer, SignedDocument
 from lti_tool.settings import packaged_folder
@@ -45,7 +45,7 @@ from tests.unit.web.health_views import CHECKED, sample_health
 from tests.unit.web.insight_views import EXPLANATIONS, MATRICES, SIMULATIONS
 from tests.unit.web.milestone_views import SampleMilestones, SampleMilestoneVersions
 from tests.unit.web.next_version_views import SampleVersions
-from tests.unit.web.pathway_views import PATHS
+from tests.unit.web.pathway_views import ALL_PATHWAYS, PATHS
 from tests.unit.web.people_views import ATTESTS, EVIDENCE, JUDGING, SUBMISSIONS
 from tests.unit.web.picture_views import SamplePictures
 from tests.unit.web.privacy_views import PEOPLE, archive
@@ -234,9 +234,12 @@ class Sample:
         self.wallet = SimpleNamespace(view=lambda session: self.wallet_view)
         self.path_view = PATHS["usual"]
         self.public_steps = PublicSteps()
+        self.pathway_page = ALL_PATHWAYS["usual"]
         self.pathways = SimpleNamespace(
             path=lambda session, achievement_id: self.path_view,
             public=lambda id_: self.public_steps,
+            every=self._pathways,
+            is_step=lambda *_: True,
             between=lambda organisation_id, version_ids: frozenset(version_ids),
         )
         self.progress = SimpleNamespace(view=self._course)
@@ -426,6 +429,10 @@ class Sample:
         if not session.can_view_progress:
             raise NotAllowed(ErrorCode.NOT_ALLOWED)
         return view
+
+    def _pathways(self, staff: Any, **asked: Any) -> PathwayPage:
+        self._record("pathways", asked)
+        return self.pathway_page
 
     def _placement(self, organisation_id: str, context_id: str, placement_id: str) -> None:
         known = ("placement-1", "placement-2")

@@ -136,6 +136,15 @@ def test_ways_speak_one_language(state: str, member: FlaskClient, tool: Sample) 
     assert _without_steps(plain_words(member.get("/l/session-1/wallet/path/achievement-1").text)) == []
 
 
+@pytest.mark.parametrize("state", pathway_views.ALL_PATHWAYS)
+def test_all_pathways_speak_one_language(state: str, app: Flask, tool: Sample) -> None:
+    tool.pathway_page = pathway_views.ALL_PATHWAYS[state]
+    client = app.test_client()
+    client.set_cookie("staff_session", SECRET, path="/staff", domain="localhost")
+    main = client.get("/staff/pathways", headers={"Accept-Language": "ar"}).text
+    assert _without_steps(plain_words(main)) == []
+
+
 @pytest.mark.parametrize("state", pathway_views.WALLETS)
 def test_what_badges_open_and_what_gave_none_speaks_one_language(
     state: str, member: FlaskClient, tool: Sample

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
+import pytest
 from bs4 import BeautifulSoup
 from flask import Flask
 from flask.testing import FlaskClient
 
 from lti_tool.domain.pathways import Standing
 from lti_tool.errors import Conflict, ErrorCode, NotFound
-from lti_tool.services.pathways import SHOWN, PathView, StepNeed
+from lti_tool.services.pathways import SHOWN, PathView, Pathway, StepNeed
 from lti_tool.web.form_words import circle_sentence
 from lti_tool.web.pathway_map import ABREAST, HEIGHT, LINE, WIDTH, draw, in_lines
-from tests.unit.web.pathway_views import AROUND, PATHS, USUAL, WALLETS, need, row, step
+from tests.unit.web.pathway_views import ALL_PATHWAYS, AROUND, PATHS, USUAL, WALLETS, need, row, step
 from tests.unit.web.sample_views import visitor
-from tests.unit.web.samples import Sample
+from tests.unit.web.samples import SECRET, Sample
 
 PATH = "/l/session-1/wallet/path/achievement-1"
+
+
+@pytest.fixture
+def staff(app: Flask) -> FlaskClient:
+    """An owner's browser."""
+    client = app.test_client()
+    client.set_cookie("staff_session", SECRET, path="/staff", domain="localhost")
+    return client
 
 
 def page(client: FlaskClient, address: str) -> BeautifulSoup:
@@ -108,6 +118,35 @@ def test_boxes_do_not_overlap_and_stand_within_the_map() -> None:
             for number, (x, y) in enumerate(corners):
                 for other_x, other_y in corners[number + 1 :]:
                     assert abs(x - other_x) >= WIDTH or abs(y - other_y) >= HEIGHT
+
+
+def test_no_line_runs_behind_a_box_that_it_has_nothing_to_do_with() -> None:
+    """There it would seem to begin, or to end."""
+    usual = ALL_PATHWAYS["usual"].pathways
+    passed = 0
+    for view in (*PATHS.values(), *usual):
+        drawn = draw(view, called)
+        for line in () if drawn is None else drawn.lines:
+            # It goes down in curves between the rows, and straight past each of them.
+            for x, bottom in re.findall(r" (\d+) \d+V(\d+)", line.path):
+                passed += 1
+                row = [box.x for box in drawn.boxes if box.y + HEIGHT == int(bottom)]  # type: ignore[union-attr]
+                assert row
+                assert not any(left <= int(x) <= left + WIDTH for left in row)
+                assert 0 < int(x) < drawn.width  # type: ignore[union-attr]
+    assert passed
+
+
+def test_rows_stand_in_the_order_of_what_they_need() -> None:
+    """Else lines cross that need not."""
+    before = [step(row(f"First {number}"), Standing.LATER, 0) for number in range(3)]
+    after = [
+        step(row(f"Then {number}"), Standing.LATER, 1, need(before[2 - number].row)) for number in range(3)
+    ]
+    drawn = draw(Pathway((), (*before, *after), 6), called)
+    assert drawn is not None
+    at = {box.lines[0]: box.x for box in drawn.boxes}
+    assert [at[f"Then {number}"] for number in range(3)] == [at[f"First {2 - number}"] for number in range(3)]
 
 
 def test_where_people_read_from_the_right_rows_begin_there() -> None:
@@ -219,3 +258,64 @@ def test_wide_letters_take_more_of_a_line() -> None:
     assert in_lines("情報リテラシー入門とデータ管理の基礎")[0] == "情報リテラシー入門…"
     (capitals,) = in_lines("M" * 40)
     assert len(capitals) < LINE
+
+
+def lines_of(page: BeautifulSoup) -> dict[str, str]:
+    """Each step of the list of staff, and what is said of it."""
+    return {
+        str(one.a.get_text(strip=True)): " ".join(one.get_text(" ").split())
+        for one in page.select("ol.pathway-list > li")
+        if one.a is not None
+    }
+
+
+def test_staff_sees_every_pathway_as_a_list_that_says_what_the_map_does(
+    staff: FlaskClient, tool: Sample
+) -> None:
+    shown = page(staff, "/staff/pathways")
+    first, second, _third = shown.select("section.pathway-part")
+    said = lines_of(first)
+    assert "Archived" in said["Data Ethics"]
+    assert "Retired Milestone · 31 people have it." in said["An old one"]
+    assert "First: Data Basics (the badge), Data Ethics (one of several ways)" in said[
+        "Caring for Research Data"
+    ].replace(" ,", ",")
+    steward = said["Research Data Steward of the University"]
+    assert "Draft" in steward
+    assert "3 of 14 micromodules: Statistics" in steward
+    assert "and 6 more" in steward
+    assert "1204 people have it." in said["Data Basics"]
+    # The list comes first; the drawing is the component of the learner's page.
+    assert [one.name for one in first.select("ol.pathway-list, .pathway-map")] == ["ol", "div"]
+    assert len(first.select(".map-gone")) == 2
+    assert len(second.select(".map-step")) == len(lines_of(second)) == 7
+    links = {one.get_text(strip=True): one["href"] for one in first.select(".pathway-name a")}
+    assert links["Data Basics"] == "/staff/micromodules/data-basics"
+    assert links["An old one"] == "/staff/milestones/milestone-2"
+
+
+def test_what_is_too_much_to_draw_is_leafed_through_and_asked_for_in_part(
+    staff: FlaskClient, tool: Sample
+) -> None:
+    tool.pathway_page = ALL_PATHWAYS["many"]
+    shown = page(staff, "/staff/pathways?page=2&around=part")
+    assert ("pathways", {"page": 2, "around": "part"}) in tool.calls
+    assert not shown.select(".pathway-map")
+    assert "Steps 101 to 108 of 1,950." in shown.get_text()
+    assert "The end of the crowd, Part 1 of a long way and 5 more" in shown.get_text()
+    asked = [str(one["href"]) for one in shown.select(".pathway-list a[href*='around=']")]
+    assert "/staff/pathways?around=part-1-of-a-crowd" in asked
+    # What stands on another page is asked for there.
+    assert "/staff/pathways?around=the-end-of-the-crowd" in asked
+    assert [one["href"] for one in shown.select("nav.pages a")] == [
+        "/staff/pathways?page=1",
+        "/staff/pathways?page=3",
+    ]
+
+
+def test_a_micromodule_leads_to_what_it_needs_and_opens(staff: FlaskClient, tool: Sample) -> None:
+    address = "/staff/pathways?around="
+    assert page(staff, "/staff/micromodules/micromodule-1").select(f"a[href^='{address}']")
+    tool.pathways.is_step = lambda *_: False
+    assert not page(staff, "/staff/micromodules/micromodule-1").select(f"a[href^='{address}']")
+    assert page(staff, "/staff/milestones/milestone-1").select(f"a[href^='{address}']")
