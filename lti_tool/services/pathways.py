@@ -230,6 +230,7 @@ class Pathways:
             is_personal,
             len(steps),
             sum(step.standing is Standing.DONE for step in steps),
+
         )
     def every(self, staff: Acting, *, page: int = 1, around: str = "") -> PathwayPage:
         """Everything of an organisation that asks for something or is asked for, drafts too; a page of it.
@@ -284,7 +285,6 @@ class Pathways:
         with self.database.read() as session:
             return bool(step_needs.around(session, organisation_id, [micromodule_id]))
 
-
     def public(self, achievement_id: str) -> PublicSteps:
         """What an achievement requires and opens, as its public page tells everybody.
 
@@ -327,6 +327,7 @@ def _graph_to(
         graph |= found
         new = {one for step in found for one in domain.followed(graph, step)} - read
     return graph
+
 
 def _opens(graph: Graph, rows: Mapping[str, StepRow]) -> dict[str, tuple[StepRow, ...]]:
     """What asks for each step, by name."""
@@ -402,7 +403,6 @@ def _with_members(graph: Graph, pathway: Pathway, members: Mapping[str, StepRow]
 
 def _by_name(rows: Iterable[StepRow]) -> tuple[StepRow, ...]:
     return tuple(sorted(rows, key=lambda row: (row.name.casefold(), row.step)))
-
 
 
 def _done(had: Iterable[Had]) -> Done:
