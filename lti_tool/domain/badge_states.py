@@ -56,6 +56,13 @@ class Dated:
             revoked_at=self.revoked_at,
         )
 
+    def counts(self: _Moments, now: datetime) -> bool:
+        """Whether it counts at ``now`` where something asks for it: neither revoked nor over.
+
+        One that is paused counts meanwhile (:mod:`lti_tool.store.counting`).
+        """
+        return self.revoked_at is None and (self.valid_until is None or self.valid_until > now)
+
 
 class _Moments(Protocol):
     @property

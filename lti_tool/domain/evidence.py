@@ -57,6 +57,8 @@ class Detail(StrEnum):
     """Handed in, and given back with a comment."""
     NOTHING = "nothing"
     """Nothing was handed in."""
+    REVOKED = "revoked"
+    """Completed, and the badge that was given for it was revoked."""
 
 
 class Counted(NamedTuple):

@@ -304,11 +304,11 @@ def levels(graph: Graph, steps: Iterable[str]) -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What somebody has of an organisation's steps.
+    """What somebody has of an organisation's steps, as far as it counts (:mod:`lti_tool.store.counting`).
 
     A badge that ended or was revoked is not in force, and what it stood for is not done any more: it can be
-    earned again. One that is paused counts meanwhile. That a step was finished once stays so, and counts
-    where no badge is asked for; only milestones do not count what was revoked.
+    earned again. One that is paused counts meanwhile. That a step was finished once stays so, also when its
+    badge has ended, and counts where no badge is asked for; not where its badge was revoked.
     """
 
     finished: frozenset[str] = frozenset()

@@ -80,7 +80,8 @@ def read_facts(
 
     One query for each kind of fact that is asked for at all.
 
-    :param now: a badge that was over by then is not held; what was completed stays completed.
+    :param now: a badge that was over by then is not held; what was completed stays completed, unless its
+        badge was revoked.
     """
     gate_ids = [gate.id for one in asked for gate in one.gates.values()]
     attesting = _placements_with(asked, Attested)
@@ -129,7 +130,7 @@ class _Known(NamedTuple):
         if isinstance(leaf, Completed):
             is_own = leaf.micromodule_id == one.micromodule_id
             completed = _NOBODY if is_own else self.completions[leaf.micromodule_id]
-            return _of_rows(completed, facts.record_fact, NO)
+            return _of_rows(completed, facts.completion_fact, NO)
         is_own = leaf.achievement_id == one.achievement_id
         held = _NOBODY if is_own else self.holdings[leaf.achievement_id]
         return _of_rows(held, facts.record_fact, NO)

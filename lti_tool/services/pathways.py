@@ -200,8 +200,7 @@ class Pathways:
             if is_personal:
                 had = store.had(reading, organisation_id, session.learner_id, self.clock())
         own = _done(each for each in had if each.is_own)
-        # For them a completion whose badge was revoked never was one; courses ask only that it was finished.
-        of_person = _done(each for each in had if not each.is_revoked)
+        of_person = _done(had)
 
         def done_for(step: str) -> Done:
             # Milestones are decided about a person, badges of courses about one account.
@@ -230,8 +229,8 @@ class Pathways:
             is_personal,
             len(steps),
             sum(step.standing is Standing.DONE for step in steps),
-
         )
+
     def every(self, staff: Acting, *, page: int = 1, around: str = "") -> PathwayPage:
         """Everything of an organisation that asks for something or is asked for, drafts too; a page of it.
 
@@ -455,6 +454,6 @@ def _needs(graph: Graph, step: str, done: Done, rows: Mapping[str, StepRow]) -> 
             domain.reached(need, done),
             need.count,
             need.is_set,
-            len(need.of) if need.is_set else 0,
             need.is_badge,
+            len(need.of) if need.is_set else 0,
         )

@@ -60,6 +60,8 @@ class EarnedBadge:
     details: AchievementDetails = field(default_factory=AchievementDetails)
     state: BadgeState = BadgeState.ACTIVE
     """At the moment of asking."""
+    counts: bool = True
+    """Whether it does then where something asks for it; one that is paused may."""
     valid_until: datetime | None = None
     reissued_at: datetime | None = None
     """When it was signed anew: a copy from before may no longer verify."""
@@ -213,7 +215,7 @@ class Wallet:
             [view.achievement_version_id for view in earned]
             + [card.achievement_version_id for card in in_progress if card.achievement_version_id]
         )
-        held = [one.achievement_version_id for one in earned if one.state(now) is BadgeState.ACTIVE]
+        held = [one.achievement_version_id for one in earned if one.counts(now)]
         return WalletView(
             earned=self._chained(
                 [_earned(view, self.urls, details, renewals, now) for view in earned],
@@ -383,6 +385,7 @@ def earned_badge(view: wallets.EarnedView, urls: PublicUrls, now: datetime) -> E
         urls.credential(view.credential_id) if ready and view.is_public and view.credential_id else None,
         view.context_title,
         state=view.state(now),
+        counts=view.counts(now),
         valid_until=view.valid_until,
         reissued_at=view.reissued_at,
         suspension_reason=view.suspension_reason if view.suspended_at is not None else None,

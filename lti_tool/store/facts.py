@@ -12,11 +12,12 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy import String, and_, bindparam, func, or_, select
+from sqlalchemy import String, and_, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from lti_tool.domain.evidence import Detail, Fact
 from lti_tool.domain.gates import GateState
+from lti_tool.store import counting
 from lti_tool.store.dialects import is_of
 from lti_tool.store.model import UtcDateTime
 from lti_tool.store.raw_rows import (
@@ -155,8 +156,8 @@ def _submissions(*, of_some: bool) -> Any:
 def completions(
     session: Session, organisation_id: str, micromodule_ids: Sequence[str], learner_ids: Sequence[str] | None
 ) -> dict[str, ByLearner]:
-    """Who completed a micromodule in any version, and when first: by micromodule, then by learner; read by
-    :func:`record_fact`."""
+    """Who completed a micromodule in any version, and when first what counts
+    (:mod:`lti_tool.store.counting`): by micromodule, then by learner; read by :func:`completion_fact`."""
     query = _completions(of_some=learner_ids is not None)
     return _by_id(micromodule_ids, _read(session, query, organisation_id, micromodule_ids, learner_ids))
 
@@ -164,12 +165,13 @@ def completions(
 @cache
 def _completions(*, of_some: bool) -> Any:
     query = (
-        select(
-            MicromoduleVersion.micromodule_id,
-            Completion.learner_id,
-            func.min(untyped(Completion.met_at), type_=sa.types.NullType()),
+        counting.with_badges(
+            select(
+                MicromoduleVersion.micromodule_id,
+                Completion.learner_id,
+                sa.type_coerce(counting.first_met_at(untyped(Completion.met_at)), sa.types.NullType()),
+            ).join(MicromoduleVersion, MicromoduleVersion.id == Completion.micromodule_version_id)
         )
-        .join(MicromoduleVersion, MicromoduleVersion.id == Completion.micromodule_version_id)
         .where(
             is_of(Completion.organisation_id, ORGANISATION_ID), MicromoduleVersion.micromodule_id.in_(_IDS)
         )
@@ -185,8 +187,8 @@ def holdings(
     learner_ids: Sequence[str] | None,
     now: datetime,
 ) -> dict[str, ByLearner]:
-    """Who holds an achievement in any version, not revoked and not over at ``now``, and since when: by
-    achievement, then by learner; read by :func:`record_fact`."""
+    """Who holds an achievement in any version that counts at ``now`` (:mod:`lti_tool.store.counting`), and
+    since when: by achievement, then by learner; read by :func:`record_fact`."""
     query = _holdings(of_some=learner_ids is not None)
     return _by_id(achievement_ids, _read(session, query, organisation_id, achievement_ids, learner_ids, now))
 
@@ -204,9 +206,7 @@ def _holdings(*, of_some: bool) -> Any:
         .where(
             is_of(Award.organisation_id, ORGANISATION_ID),
             AchievementVersion.achievement_id.in_(_IDS),
-            Credential.revoked_at.is_(None),
-            or_(Credential.valid_until.is_(None), Credential.valid_until > _NOW),
-            or_(AchievementVersion.expires_at.is_(None), AchievementVersion.expires_at > _NOW),
+            counting.is_held(_NOW),
         )
         .group_by(AchievementVersion.achievement_id, Award.learner_id)
     )
@@ -283,6 +283,14 @@ def submission_fact(row: Row) -> Fact:
 
 
 def record_fact(row: Row) -> Fact:
-    """A row of :func:`completions` or :func:`holdings`."""
+    """A row of :func:`holdings`, or of what was completed and counts."""
     since: RawMoment = row[2]
     return _fact(Fact, (True, moment(since), None, _NONE))
+
+
+_REVOKED = Fact(holds=False, detail=Detail.REVOKED.value)
+
+
+def completion_fact(row: Row) -> Fact:
+    """A row of :func:`completions`."""
+    return _REVOKED if row[2] is None else record_fact(row)

@@ -14,12 +14,12 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
+from lti_tool.store.counting import first_met_at, with_badges
 from lti_tool.store.dialects import insert_rows, is_of, one_of
 from lti_tool.store.staging import chunks
 from lti_tool.store.tables import (
     Award,
     Completion,
-    Credential,
     Learner,
     Micromodule,
     MicromoduleCategory,
@@ -57,7 +57,7 @@ class Completed(NamedTuple):
     learner_id: str
     micromodule_id: str
     met_at: datetime | None
-    """``None`` where the badge of each completion was revoked: it was not met after all."""
+    """``None`` where none of its completions counts (:mod:`lti_tool.store.counting`)."""
     rows: int
     """How many completions say so: one for each version that was completed."""
 
@@ -65,30 +65,22 @@ class Completed(NamedTuple):
 def completions(session: Session, organisation_id: str, learner_ids: Sequence[str]) -> tuple[Completed, ...]:
     """Everything that some learners completed."""
     rows = session.execute(
-        sa.select(
-            Completion.learner_id,
-            MicromoduleVersion.micromodule_id,
-            _met_at,
-            sa.func.count(),
+        with_badges(
+            sa.select(
+                Completion.learner_id, MicromoduleVersion.micromodule_id, _MET_AT, sa.func.count()
+            ).join(MicromoduleVersion, MicromoduleVersion.id == Completion.micromodule_version_id)
         )
-        .join(MicromoduleVersion, MicromoduleVersion.id == Completion.micromodule_version_id)
-        .outerjoin(
-            Award,
-            (Award.achievement_version_id == MicromoduleVersion.achievement_version_id)
-            & (Award.learner_id == Completion.learner_id),
-        )
-        .outerjoin(Credential, Credential.award_id == Award.id)
         .where(
             is_of(Completion.organisation_id, organisation_id),
             one_of(session, Completion.learner_id, learner_ids),
         )
         .group_by(Completion.learner_id, MicromoduleVersion.micromodule_id)
-        .order_by(_met_at, MicromoduleVersion.micromodule_id)
+        .order_by(_MET_AT, MicromoduleVersion.micromodule_id)
     )
     return tuple(Completed(*row) for row in rows)
 
 
-_met_at = sa.func.min(sa.case((Credential.revoked_at.is_(None), Completion.met_at)))
+_MET_AT: Any = first_met_at()
 
 
 class Offered(NamedTuple):

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
 from lti_tool.store import step_needs
+from lti_tool.store.counting import first_met_at, is_held, with_badges
 from lti_tool.store.dialects import is_of, one_of
 from lti_tool.store.tables import (
     Achievement,
@@ -25,7 +26,6 @@ from lti_tool.store.tables import (
     MilestoneVersion,
     Placement,
 )
-from lti_tool.store.validity import is_not_over
 
 
 class AskingStep(NamedTuple):
@@ -361,13 +361,11 @@ class Had(NamedTuple):
     is_badge: bool
     """Else it was finished."""
     is_in_force: bool
-    """Of a badge, as decisions see it: neither revoked nor over."""
-    is_revoked: bool = False
-    """Finished, and the badge of each completion was revoked: for milestones it was not met after all."""
+    """Of a badge, whether it counts (:mod:`lti_tool.store.counting`)."""
 
 
 def had(session: Session, organisation_id: str, learner_id: str, now: datetime) -> tuple[Had, ...]:
-    """What somebody finished, and the badges that they were awarded. Two queries."""
+    """What somebody finished, as far as it counts, and the badges that they were awarded. Two queries."""
     person = sa.select(Learner.person_id).where(
         Learner.organisation_id == organisation_id,
         Learner.id == learner_id,
@@ -378,29 +376,20 @@ def had(session: Session, organisation_id: str, learner_id: str, now: datetime) 
         sa.or_(Learner.id == learner_id, Learner.person_id.in_(person)),
     )
     finished = session.execute(
-        sa.select(
-            MicromoduleVersion.micromodule_id,
-            Completion.learner_id,
-            sa.func.count(sa.case((Credential.revoked_at.is_(None), 1))) == 0,
+        with_badges(
+            sa.select(MicromoduleVersion.micromodule_id, Completion.learner_id).join(
+                Completion, Completion.micromodule_version_id == MicromoduleVersion.id
+            )
         )
-        .join(Completion, Completion.micromodule_version_id == MicromoduleVersion.id)
-        .outerjoin(
-            Award,
-            (Award.achievement_version_id == MicromoduleVersion.achievement_version_id)
-            & (Award.learner_id == Completion.learner_id),
-        )
-        .outerjoin(Credential, Credential.award_id == Award.id)
         .where(is_of(Completion.organisation_id, organisation_id), Completion.learner_id.in_(same))
         .group_by(MicromoduleVersion.micromodule_id, Completion.learner_id)
+        .having(first_met_at().is_not(None))
     )
     awarded = session.execute(
         sa.select(
             sa.func.coalesce(Achievement.micromodule_id, Achievement.id),
             Award.learner_id,
-            sa.and_(
-                Credential.revoked_at.is_(None),
-                is_not_over(now),
-            ),
+            is_held(now),
         )
         .join(AchievementVersion, AchievementVersion.achievement_id == Achievement.id)
         .join(Award, Award.achievement_version_id == AchievementVersion.id)
@@ -408,16 +397,7 @@ def had(session: Session, organisation_id: str, learner_id: str, now: datetime) 
         .where(is_of(Award.organisation_id, organisation_id), Award.learner_id.in_(same))
     )
     return (
-        *(
-            Had(
-                step,
-                owner == learner_id,
-                is_badge=False,
-                is_in_force=False,
-                is_revoked=bool(is_revoked),
-            )
-            for step, owner, is_revoked in finished
-        ),
+        *(Had(step, owner == learner_id, is_badge=False, is_in_force=False) for step, owner in finished),
         *(
             Had(step, owner == learner_id, is_badge=True, is_in_force=bool(is_in_force))
             for step, owner, is_in_force in awarded

@@ -366,7 +366,7 @@ def _known(finding: Finding) -> str:
     if isinstance(leaf, Attested):
         return _("not confirmed yet")
     if isinstance(leaf, Completed):
-        return _("not completed yet")
+        return _("its badge was revoked") if fact.detail == Detail.REVOKED else _("not completed yet")
     return _("not earned yet")
 
 

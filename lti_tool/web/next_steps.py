@@ -88,6 +88,8 @@ def next_step(finding: Finding, voice: Voice) -> str:
     if isinstance(leaf, EvidenceAccepted):
         return _next_evidence(finding, learner=learner)
     if isinstance(leaf, Completed):
+        if finding.fact is not None and finding.fact.detail == Detail.REVOKED:
+            return _("It counts again once a later version of this micromodule is completed.")
         if learner:
             return _("Complete this micromodule in its course.")
         return _("The learner completes this micromodule in its course.")

@@ -25,7 +25,7 @@ from lti_tool.domain.criteria import (
     Within,
 )
 from lti_tool.domain.evaluation import evaluate
-from lti_tool.domain.evidence import Evidence, Fact
+from lti_tool.domain.evidence import Detail, Evidence, Fact
 from lti_tool.services.criteria_format import dump_criteria, parse_criteria, parse_evidence
 from lti_tool.store import tables
 from tests import factories
@@ -238,7 +238,8 @@ def test_what_was_handed_in_counts_once_it_is_accepted(school: School, state: st
 
 
 def test_what_was_completed_or_earned_elsewhere_counts_by_its_date(school: School) -> None:
-    """In any version and course of the organisation; a badge counts while it is in force."""
+    """In any version and course of the organisation; a badge while it is in force or paused, a completion
+    unless its badge was revoked."""
     elsewhere = school.course()
     (course,) = factories.courses_beside(school.database, elsewhere, 1)
     basics = factories.placed(school.database, elsewhere)
@@ -247,12 +248,13 @@ def test_what_was_completed_or_earned_elsewhere_counts_by_its_date(school: Schoo
     held = HoldsAchievement(achievement_id, "Basics badge")
     first = factories.placed(school.database, course, criterion=completed)
     second = factories.placed(school.database, course, criterion=held)
-    has_both, over, revoked, nothing = factories.enrol(school.database, course, 4)
-    for learner_id in (has_both, over, revoked):
+    has_both, over, revoked, nothing, paused = factories.enrol(school.database, course, 5)
+    for learner_id in (has_both, over, paused, revoked):
         valid_until = NOW if learner_id == over else NOW + timedelta(seconds=1)
         award_id = factories.award(school.database, elsewhere, basics, learner_id, EARLIER)
         factories.credential(school.database, elsewhere, award_id)
-        school.change(tables.Credential, tables.Credential.award_id == award_id, valid_until=valid_until)
+        dates = {"valid_until": valid_until, "suspended_at": EARLIER if learner_id == paused else None}
+        school.change(tables.Credential, tables.Credential.award_id == award_id, **dates)
         with school.database.write() as session:
             session.add(
                 tables.Completion(
@@ -266,12 +268,56 @@ def test_what_was_completed_or_earned_elsewhere_counts_by_its_date(school: Schoo
     school.change(tables.Credential, tables.Credential.award_id == award_id, revoked_at=NOW)
     decide(school, course)
     for learner_id, has_completed, holds in (
-        (has_both, True, True), (over, True, False), (revoked, True, False), (nothing, False, False),
+        (has_both, True, True), (over, True, False), (revoked, False, False), (nothing, False, False),
+        (paused, True, True),
     ):  # fmt: skip
-        expected = Fact(has_completed, EARLIER if has_completed else None)
+        detail = Detail.REVOKED if learner_id == revoked else ""
+        expected = Fact(has_completed, EARLIER if has_completed else None, None, detail)
         assert evidence_of(school, first, learner_id).facts == {completed.key: expected}
         expected = Fact(holds, EARLIER if holds else None)
         assert evidence_of(school, second, learner_id).facts == {held.key: expected}
+
+
+def test_what_was_revoked_is_reviewed_where_it_opened_something_and_counts_by_a_later_version(
+    school: School,
+) -> None:
+    """As for milestones: it was not met after all, until another version of it is."""
+    course = school.course()
+    basics = factories.placed(school.database, course)
+    (learner_id,) = factories.enrol(school.database, course)
+    (version,) = school.rows(tables.MicromoduleVersion)
+    completed = Completed(version.micromodule_id, "Basics")
+    further = factories.placed(school.database, course, NOW + timedelta(seconds=1), criterion=completed)
+    factories.grade(school.database, course, basics, [learner_id], 90)
+    assert decide(school, course) == 2
+    (award,) = school.rows(tables.Award, tables.Award.achievement_version_id == basics.achievement_version_id)
+    credential_id = school.issuing.issue_credential(award.id)
+    school.revoking.revoke(credential_id, "The grade was another's.", "staff:1")
+    decide(school, course)
+    (latest,) = school.rows(
+        tables.Decision, tables.Decision.is_latest, tables.Decision.placement_id == further.placement_id
+    )
+    assert (latest.verdict, latest.state) == ("review", "not_met"), "nothing is taken by itself"
+    with school.database.write() as session:
+        values = {
+            column.key: getattr(version, column.key)
+            for column in tables.MicromoduleVersion.__table__.columns
+            if column.key != "id"
+        }
+        later = tables.MicromoduleVersion(**{**values, "number": 2, "achievement_version_id": None})
+        session.add(later)
+        session.flush()
+        session.add(
+            tables.Completion(
+                organisation_id=course.organisation_id,
+                micromodule_version_id=later.id,
+                learner_id=learner_id,
+                met_at=NOW,
+                recorded_at=NOW,
+            )
+        )
+    decide(school, course)
+    assert evidence_of(school, further, learner_id).facts == {completed.key: Fact(True, NOW)}
 
 
 def test_nothing_of_another_organisation_counts(small_school: School) -> None:

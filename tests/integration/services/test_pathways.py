@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import dataclass
 from datetime import timedelta
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from lti_tool.domain.badge_states import BadgeState
 from lti_tool.domain.criteria import (
     AllOf,
     AnyOf,
@@ -23,7 +25,8 @@ from lti_tool.services.criteria_format import dump_criteria
 from lti_tool.services.milestone_form import MilestoneForm
 from lti_tool.services.pathways import SHOWN, Pathways
 from lti_tool.services.wallet import Wallet, WalletView
-from lti_tool.store import persons, placements, tables
+from lti_tool.store import facts, persons, placements, tables, wallets
+from lti_tool.store import pathways as pathways_store
 from tests import factories
 from tests.factories import NOW, Course, Placed
 from tests.integration.services.milestone_campus import Campus, plain
@@ -114,17 +117,81 @@ def test_a_badge_that_ended_is_to_be_regained_though_it_was_finished_once(ladder
     credential_id = school.issuing.issue_credential(award.id)
     assert school.rows(tables.Completion)
     assert [step.standing for step in ladder.path().steps][:2] == [Standing.DONE, Standing.OPEN]
+    ladder.steps.append(placed(school, ladder.course, Completed(module_of(school, ladder.steps[0]), "First")))
     table = tables.Credential
-    ended = {"valid_until": NOW - timedelta(days=1)}
-    for change in (ended, {"valid_until": None, "revoked_at": NOW}):
+    # Who only asks that it was finished has that still, unless its badge was revoked.
+    for change, is_finished in (
+        ({"valid_until": NOW - timedelta(days=1)}, True),
+        ({"valid_until": None, "revoked_at": NOW}, False),
+    ):
         school.change(table, table.id == credential_id, **change)
         way = ladder.path()
         assert [step.standing for step in way.steps][:2] == [Standing.OPEN, Standing.LATER]
         assert way.steps[0].is_lost
         assert [need.is_met for need in way.steps[1].needs] == [False]
-    # Who only asks that it was finished has that still.
-    ladder.steps.append(placed(school, ladder.course, Completed(module_of(school, ladder.steps[0]), "First")))
-    assert [need.is_met for need in ladder.path(3).steps[-1].needs] == [True]
+        assert [need.is_met for need in ladder.path(3).steps[-1].needs] == [is_finished]
+
+
+def test_a_paused_badge_counts_wherever_something_asks_for_it(ladder: Ladder) -> None:
+    """Nobody can do anything to get it again, and it is valid afterwards as if nothing had been."""
+    school = ladder.school
+    credential_id = ladder.earn(0)
+    first, second = ladder.wallet().earned[0].achievement_version_id, ladder.steps[1]
+    school.change(tables.Credential, tables.Credential.id == credential_id, suspended_at=NOW)
+    way = ladder.path()
+    assert [step.standing for step in way.steps] == [Standing.DONE, Standing.OPEN, Standing.LATER]
+    view = ladder.wallet()
+    (badge,) = view.earned
+    assert (badge.state, badge.counts) == (BadgeState.SUSPENDED, True)
+    assert [row.achievement_version_id for row in view.pathways[first].opens] == [
+        second.achievement_version_id
+    ]
+    # What it opened, once it is earned and paused, is no next step either.
+    other_id = ladder.earn(1)
+    school.change(tables.Credential, tables.Credential.id == other_id, suspended_at=NOW)
+    assert ladder.wallet().pathways[first].opens == ()
+    for change in ({"valid_until": NOW}, {"valid_until": None, "revoked_at": NOW}):
+        school.change(tables.Credential, tables.Credential.id == other_id, **change)
+        assert not ladder.wallet().earned[0].counts or not ladder.wallet().earned[1].counts
+        assert len(ladder.wallet().pathways[first].opens) == 1
+
+
+@pytest.mark.parametrize("is_signed", [True, False])
+def test_the_wallet_and_decisions_say_the_same_of_what_counts(school: School, is_signed: bool) -> None:
+    """By every combination of what may have become of a badge."""
+    course = school.course()
+    placed_ = factories.placed(school.database, course)
+    past, future = NOW - timedelta(days=1), NOW + timedelta(days=1)
+    combinations = list(
+        itertools.product(
+            *(
+                [{name: value} for value in values]
+                for name, values in (
+                    ("valid_until", (None, past, NOW, future)),
+                    ("suspended_at", (None, past)),
+                    ("revoked_at", (None, past)),
+                )
+            )
+        )
+    )
+    learner_ids = factories.enrol(school.database, course, len(combinations))
+    for learner_id, changes in zip(learner_ids, combinations, strict=True):
+        award_id = factories.award(school.database, course, placed_, learner_id)
+        if is_signed:
+            factories.credential(school.database, course, award_id)
+            of_award = tables.Credential.award_id == award_id
+            school.change(tables.Credential, of_award, **{k: v for one in changes for k, v in one.items()})
+    achievement_id = achievement_of(school, placed_.achievement_version_id)
+    for version_ends_at in (None, past, NOW, future):
+        of_version = tables.AchievementVersion.id == placed_.achievement_version_id
+        school.change(tables.AchievementVersion, of_version, expires_at=version_ends_at)
+        with school.database.read() as session:
+            held = facts.holdings(session, course.organisation_id, [achievement_id], learner_ids, NOW)
+            for learner_id in learner_ids:
+                (view,) = wallets.earned_by(session, course.organisation_id, learner_id)
+                (badge,) = pathways_store.had(session, course.organisation_id, learner_id, NOW)
+                counts = learner_id in held[achievement_id]
+                assert (view.counts(NOW), badge.is_in_force) == (counts, counts)
 
 
 def test_a_version_that_ended_is_over_as_decisions_see_it(ladder: Ladder) -> None:

@@ -9,6 +9,7 @@ import pytest
 from bs4 import BeautifulSoup
 from flask.testing import FlaskClient
 
+from lti_tool.domain.badge_states import BadgeState
 from tests.unit.web.sample_views import COURSES, NOW, WALLETS, earned, revoked, visitor, wallet
 from tests.unit.web.samples import Sample
 
@@ -136,3 +137,14 @@ def test_a_revoked_badge_is_not_said_to_be_valid(member: FlaskClient, tool: Samp
     said = {card.h3.text: "Valid until" in card.text for card in page.select("article") if card.h3}
     assert said["Research Data"]
     assert not said["Academic Writing"]
+
+
+@pytest.mark.parametrize("counts", [True, False])
+def test_a_paused_badge_says_whether_it_counts_meanwhile(
+    counts: bool, member: FlaskClient, tool: Sample
+) -> None:
+    paused = {"state": BadgeState.SUSPENDED, "suspension_reason": "Under review.", "counts": counts}
+    tool.wallet_view = wallet(in_progress=(), earned=(earned(1, **paused),))
+    page = BeautifulSoup(member.get("/l/session-1/wallet").text, "html5lib").get_text(" ")
+    assert "Under review." in page
+    assert ("it counts meanwhile" in page) is counts
