@@ -30,6 +30,8 @@ class EndingBadge:
     """Of the badge."""
     context_title: str | None
     ending: Ending
+    has_left: bool = False
+    """The holder takes part in no course any more that renews it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,13 @@ class EndingSoon:
             assert ending is not None, "the list looks as far ahead as badges tell of their end"
             found.append(
                 EndingBadge(
-                    row.credential_id, row.learner_id, row.learner_name, row.name, row.context_title, ending
+                    row.credential_id,
+                    row.learner_id,
+                    row.learner_name,
+                    row.name,
+                    row.context_title,
+                    ending,
+                    row.has_left,
                 )
             )
         return EndingPage(tuple(found), number, pages, total, REMINDED_DAYS)

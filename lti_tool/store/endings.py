@@ -12,7 +12,17 @@ from sqlalchemy.orm import Session, aliased
 
 from lti_tool.store.reissues import Signed
 from lti_tool.store.runs import LONGEST_LEASE
-from lti_tool.store.tables import AchievementVersion, Award, Context, Credential, Learner, Lease
+from lti_tool.store.tables import (
+    AchievementVersion,
+    Award,
+    Context,
+    Credential,
+    Learner,
+    Lease,
+    Membership,
+    MicromoduleVersion,
+    Placement,
+)
 
 LEASE = "ends:"
 """Prefix of the lease under which one process signs the end of a version into its badges."""
@@ -158,6 +168,8 @@ class EndingRow:
     """Of its version."""
     has_later: bool = False
     """Whether its achievement has a later version: then no course renews badges of this one."""
+    has_left: bool = False
+    """The course where it was earned, and takes part in no other that gives it: then none renews it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,11 +209,37 @@ def ending(session: Session, wanted: EndingFilter, *, offset: int, limit: int) -
                 _LATER.number > AchievementVersion.number,
             )
             .label("has_later"),
+            sa.and_(_has_left(), sa.not_(_takes_part())).label("has_left"),
         ).select_from(Credential),
         wanted,
     )
     rows = session.execute(query.order_by(Credential.valid_until, Credential.id).offset(offset).limit(limit))
-    return tuple(EndingRow(*row) for row in rows)
+    return tuple(EndingRow(*row[:-1], bool(row[-1])) for row in rows)
+
+
+def _has_left() -> sa.ColumnElement[bool]:
+    """Whether the holder has left the course in which an award was made; not where nobody can tell."""
+    return sa.exists().where(
+        Membership.organisation_id == Award.organisation_id,
+        Membership.context_id == Award.context_id,
+        Membership.learner_id == Award.learner_id,
+        Membership.is_active.is_(False),
+    )
+
+
+def _takes_part() -> sa.ColumnElement[bool]:
+    """Whether the holder takes part in some course that gives the badge: there it is decided, and renewed."""
+    return sa.exists().where(
+        MicromoduleVersion.achievement_version_id == Award.achievement_version_id,
+        Placement.micromodule_version_id == MicromoduleVersion.id,
+        Placement.status == "active",
+        Membership.context_id == Placement.context_id,
+        Membership.organisation_id == Award.organisation_id,
+        Membership.learner_id == Award.learner_id,
+        Membership.is_learner.is_(True),
+        Membership.is_staff.is_(False),
+        Membership.is_active.is_(True),
+    )
 
 
 def _joined(query: Any, wanted: EndingFilter) -> Any:

@@ -56,13 +56,18 @@ def ending_advice(ending: Ending) -> str:
     return f"{sentence} {outcome}"
 
 
-def renewal_words(ending: Ending) -> str:
-    """The same to those who look after a badge, in short."""
+def renewal_words(ending: Ending, *, has_left: bool = False) -> str:
+    """The same to those who look after a badge, in short.
+
+    :param has_left: its holder takes part in no course any more that renews it.
+    """
     window = ending.window
     if window is None:
         return _("Not renewed")
     if ending.is_missed:
         return _("Was open until %(closing)s", closing=day(window.ends_at)) if window.ends_at else ""
+    if has_left:
+        return _("Has left the course, and cannot renew it")
     if not ending.is_open:
         return _("From %(opening)s on", opening=day(window.starts_at)) if window.starts_at else ""
     if window.ends_at is None:

@@ -58,6 +58,55 @@ def test_a_line_says_who_what_and_whether_it_is_renewed(term: Term) -> None:
     assert (row.ending.nearness, row.ending.is_open) == (Nearness.DAYS, True)
 
 
+def test_who_has_left_is_said_to_have_left_unless_another_course_renews_it(term: Term) -> None:
+    """Who takes part nowhere is not renewed anywhere; with whoever comes back it goes on."""
+    school, organisation_id = term.school, term.course.organisation_id
+    term.school.clock.now = term.end - 5 * DAY
+    beside = factories.courses_beside(school.database, term.course, 1)[0]
+    here = tables.Membership.context_id == term.course.context_id
+
+    def has_left() -> set[bool]:
+        pages = (listing(term).of_course(teacher(term)), listing(term).of_organisation(organisation_id))
+        return {row.has_left for page in pages for row in page.rows}
+
+    assert has_left() == {False}
+    school.change(tables.Membership, here, is_active=False, left_at=school.clock())
+    assert has_left() == {True}
+    with school.database.write() as session:
+        session.add(
+            tables.Membership(
+                organisation_id=organisation_id,
+                context_id=beside.context_id,
+                learner_id=term.learner_id,
+                is_learner=True,
+                is_staff=False,
+                is_active=True,
+                seen_at=school.clock(),
+            )
+        )
+    assert has_left() == {True}, "that course gives another badge, or none"
+    (version,) = school.rows(
+        tables.MicromoduleVersion, tables.MicromoduleVersion.id == term.placed.micromodule_version_id
+    )
+    with school.database.write() as session:
+        session.add(
+            tables.Placement(
+                organisation_id=organisation_id,
+                context_id=beside.context_id,
+                badge_link_key="beside",
+                micromodule_version_id=version.id,
+                status="draft",
+                created_at=school.clock(),
+            )
+        )
+    placement = tables.Placement.badge_link_key == "beside"
+    for status, expected in (("draft", True), ("active", False), ("removed", True)):
+        school.change(tables.Placement, placement, status=status)
+        assert has_left() == {expected}, status
+    school.change(tables.Membership, here, is_active=True, left_at=None)
+    assert has_left() == {False}
+
+
 @pytest.mark.parametrize("taken", ["revoked_at", "suspended_at"])
 def test_a_badge_that_was_taken_back_is_not_listed(term: Term, taken: str) -> None:
     term.school.clock.now = term.end - DAY

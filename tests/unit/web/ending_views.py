@@ -59,6 +59,7 @@ def page(*rows: EndingBadge, **changes: Any) -> EndingPage:
 LISTS = {
     "usual": page(*(row(number, one) for number, one in enumerate(ENDINGS.values(), 1))),
     "many": page(row(1, ENDINGS["soon"], learner_name=None), number=2, pages=3, total=112),
+    "left": page(row(1, ENDINGS["open"], has_left=True)),
     "empty": page(),
     "long-words": page(row(1, ENDINGS["open"], learner_name=LONG_WORD, name=LONG_WORD)),
 }

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 
 from lti_tool.errors import ErrorCode, NotAllowed
 from lti_tool.web.ending_words import ending_advice, ending_word, renewal_words
-from tests.unit.web.ending_views import ENDINGS, LISTS, WALLETS
+from tests.unit.web.ending_views import ENDINGS, LISTS, WALLETS, page, row
 from tests.unit.web.samples import Sample
 
 COURSE = "/l/session-1/course/ending"
@@ -75,6 +75,20 @@ def test_the_courses_list_says_who_and_until_when(member: FlaskClient, tool: Sam
     shown = BeautifulSoup(member.get(COURSE).text, "html5lib")
     assert [one["href"] for one in shown.select("nav.pages a")] == [f"{COURSE}?page=1", f"{COURSE}?page=3"]
     assert "Name not given" in shown.get_text()
+
+
+def test_who_has_left_is_not_said_to_be_able_to_renew(member: FlaskClient, tool: Sample) -> None:
+    def said(state: str) -> str:
+        shown = page(row(1, ENDINGS[state], has_left=True))
+        tool.ending_soon.of_course = lambda *_, **__: shown
+        return words_of(member.get(COURSE).text)
+
+    for state in ("open", "not-open-yet", "over"):
+        words = said(state)
+        assert "Has left the course, and cannot renew it" in words
+        assert "Open until" not in words
+    assert "Not renewed" in said("not-renewed"), "nobody can, gone or not"
+    assert "Was open until" in said("over-missed")
 
 
 @pytest.mark.parametrize("page", ["0", "-3", "9" * 400, "x"])
