@@ -7,70 +7,49 @@ them runs a model of what must have come of it, made from the grades alone; it a
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
-import uuid
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-import hypothesis
 import pytest
-import sqlalchemy as sa
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from hypothesis.stateful import run_state_machine_as_test as run_machine
-from sqlalchemy.engine import make_url
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
-from lti_tool.credentials.verification import verify
-from lti_tool.domain.criteria import AllOf, Channel, Criterion, ScoreAtLeast
+from lti_tool.domain.criteria import AllOf, Channel, ScoreAtLeast
 from lti_tool.services.deciding import Deciding
 from lti_tool.services.doubting import Doubting
-from lti_tool.services.next_version import Answer, Author, Policy
+from lti_tool.services.next_version import Author, Policy
 from lti_tool.services.replaying import Replaying
 from lti_tool.services.reviews import Reviews
 from lti_tool.services.signing_anew import LAST_LOOK_AFTER
-from lti_tool.services.versions import Versions
 from lti_tool.store import tables
-from lti_tool.store.database import Database
 from tests import factories
-from tests.databases import BOTH_DATABASES, postgres_database, postgres_server_url
+from tests.databases import BOTH_DATABASES
 from tests.factories import Course, Placed
-from tests.integration.services.school import BASE_URL, School, session_of
+from tests.integration.laws import OPENS_DAYS, Laws, publish_next, run_laws
+from tests.integration.services.school import session_of
 
-ARTWORK: Final = {
-    "shape": "circle",
-    "icon": "award",
-    "background": "#0b6a5d",
-    "foreground": "#ffffff",
-    "text": "",
-}
-OPENS_DAYS: Final = 10
 SCORES: Final = (95, 75, 55, None)
 THRESHOLDS: Final = ("50", "70", "90")
 TEACHER: Final = {"can_view_progress": True, "can_configure": True, "is_learner": False}
 
 
-def narrate(_criterion: Criterion, _language: str) -> str:
-    return "What is asked."
+class Told(NamedTuple):
+    """A decision as it was when it was first seen."""
+
+    decision: tables.Decision
+    met_at: datetime | None
+    facts: tuple[Any, ...]
 
 
-class Progression(RuleBasedStateMachine):
+class Progression(Laws):
     """One micromodule in two courses with three learners, one of them in both."""
-
-    fresh: Callable[[], Any]
-    """Opens a database of its own, as a context manager."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.open = ExitStack()
-        database = self.open.enter_context(type(self).fresh())
-        self.school = School(database, Path(self.open.enter_context(tempfile.TemporaryDirectory())))
-        self.doubting = Doubting(database, self.school.clock)
+        self.doubting = Doubting(self.school.database, self.school.clock)
 
     def teardown(self) -> None:
         """At the end everything owed is done, and every badge says what it should to anybody who checks."""
@@ -119,6 +98,9 @@ class Progression(RuleBasedStateMachine):
         self.expected: dict[tuple[str, int], datetime] = {}
         """(learner, version number) of every award that must be there, and when it was met."""
         self.seen: dict[str, tuple[Any, ...]] = {}
+        self.told: dict[str, Told] = {}
+        self.badge_of = {version.id: placed.achievement_version_id}
+        """The achievement version of each version of the micromodule."""
         self.revoked: set[str] = set()
         school.change(
             tables.AchievementVersion,
@@ -215,31 +197,19 @@ class Progression(RuleBasedStateMachine):
     )
     def publish(self, threshold: str, months: str, policy: Policy, days: int) -> None:
         """Staff publish the next version in all its courses."""
-        school = self.school
-        versions = Versions(school.database, school.clock, school.hints, _Nobody(), school.awarding)
         author = Author(self.courses[0][0].organisation_id, "staff:anna", None)
-        view = versions.begin(author, self.micromodule_id)
-        fields = {
-            **view.form.to_fields(),
-            **ARTWORK,
-            "criteria-0-threshold": threshold,
-            "validity_months": months,
-            "renewal_opens_days": str(OPENS_DAYS) if months else "",
-            "description": f"Version {view.number}.",
-        }
-        versions.save(author, self.micromodule_id, fields, revision=view.revision)
-        school.clock.forward(minutes=1)
-        now = school.clock()
-        day = (now + timedelta(days=days)).date()
-        answer = Answer("It was brought up to date.", policy.value, day.isoformat())
-        seen = versions.compare(author, self.micromodule_id, narrate, language="en").mark
-        new = versions.publish(author, self.micromodule_id, answer, narrate, language="en", seen=seen)
+        answer = self.answer(policy, days)
+        new = publish_next(
+            self.school, author, self.micromodule_id, threshold=threshold, months=months, answer=answer
+        )
+        now = self.school.clock()
         assert new.number == len(self.thresholds) + 1
         end = answer.ends_at(now)
         if end is not None:
             self.ends = [end if old is None else min(old, end) for old in self.ends]
         self.thresholds.append(int(threshold))
         self.version_ids.append(new.achievement_version_id)
+        self.badge_of[new.version_id] = new.achievement_version_id
         self.ends.append(None)
 
     @precondition(lambda self: len(self.courses) == 1)
@@ -298,16 +268,23 @@ class Progression(RuleBasedStateMachine):
 
     def check_ground(self, review: tables.Review) -> None:
         """Nothing is revoked whose facts are good by now, as far as they were read."""
+        pair = (review.context_id, review.learner_id)
+        if pair in self.left:
+            return
         (then,) = self.school.rows(tables.Decision, tables.Decision.id == review.decision_then_id)
-        latest = self.school.rows(
+        since = self.school.rows(
             tables.Decision,
             tables.Decision.placement_id == then.placement_id,
             tables.Decision.learner_id == review.learner_id,
-            tables.Decision.micromodule_version_id == then.micromodule_version_id,
-            tables.Decision.is_latest.is_(True),
         )
-        has_left = (review.context_id, review.learner_id) in self.left
-        assert has_left or not any(one.state == "met" for one in latest)
+        newest = max(since, key=lambda one: one.decided_at)
+        if newest.micromodule_version_id == then.micromodule_version_id:
+            assert newest.state != "met"
+            return
+        # By a version that is not decided about any more, the grades tell.
+        score, _ = self.scores.get(pair, (None, None))
+        number = self.version_ids.index(self.badge_of[then.micromodule_version_id]) + 1
+        assert score is None or score < self.thresholds[number - 1]
 
     @rule(is_kept=st.booleans())
     def review(self, is_kept: bool) -> None:
@@ -359,14 +336,65 @@ class Progression(RuleBasedStateMachine):
         revoked = {one.award_id for one in self.school.rows(tables.Credential) if one.revoked_at is not None}
         assert revoked == self.revoked
 
+    def read_history(self) -> None:
+        """No decision is rewritten or forgotten; each comes out the same when it is made again from what was
+        stored with it."""
+        history = self.school.rows(tables.Decision)
+        replaying = Replaying(self.school.database)
+        for one in history:
+            facts = (
+                (one.placement_id, one.micromodule_version_id, one.learner_id, one.decided_at),
+                (one.verdict, one.state, one.digest),
+                (one.finding, one.evidence),
+            )
+            if one.id not in self.told:
+                replay = replaying.replay(one.id)
+                assert replay.is_same
+                assert replay.replayed is not None
+                self.told[one.id] = Told(one, replay.replayed.met_at, facts)
+            assert self.told[one.id].facts == facts
+        assert self.told.keys() == {one.id for one in history}
+        latest = {(one.placement_id, one.learner_id): one for one in history if one.is_latest}
+        assert len(latest) == sum(one.is_latest for one in history)
+        for one in history:
+            newest = latest.get((one.placement_id, one.learner_id))
+            # None is the latest where the placement went on to another version and nobody has looked since.
+            assert newest is None or one.decided_at <= newest.decided_at
+
     @invariant()
     def every_award_is_explained(self) -> None:
-        replaying = Replaying(self.school.database)
-        for award in self.school.rows(tables.Award):
-            replay = replaying.replay(award.decision_id)
-            assert replay.is_same
-            assert replay.stored.learner_id == award.learner_id
-            assert (replay.stored.verdict, replay.stored.state) == ("award", "met")
+        """By a decision of its own about its own version, made when it was given; and none gave nothing."""
+        self.read_history()
+        awards = {one.id: one for one in self.school.rows(tables.Award)}
+        for award in awards.values():
+            decision, met_at, _ = self.told[award.decision_id]
+            assert (decision.verdict, decision.state) == ("award", "met")
+            assert (decision.learner_id, decision.decided_at) == (award.learner_id, award.awarded_at)
+            assert self.badge_of[decision.micromodule_version_id] == award.achievement_version_id
+            assert met_at == award.met_at
+        gave = [id_ for id_, told in self.told.items() if told.decision.verdict == "award"]
+        assert sorted(gave) == sorted(award.decision_id for award in awards.values())
+        for credential in self.school.rows(tables.Credential):
+            award = awards[credential.award_id]
+            assert credential.issued_at >= award.awarded_at
+            awarded = datetime.fromisoformat(json.loads(credential.document)["awardedDate"])
+            assert awarded == award.met_at.replace(microsecond=0)
+        for completion in self.school.rows(tables.Completion):
+            decision, met_at, _ = self.told[completion.decision_id]
+            assert (decision.state, met_at) == ("met", completion.met_at)
+            assert decision.learner_id == completion.learner_id
+            assert decision.micromodule_version_id == completion.micromodule_version_id
+        explains: dict[str, set[str]] = {award.id: {award.decision_id} for award in awards.values()}
+        for renewal in self.school.rows(tables.Renewal):
+            decision = self.told[renewal.decision_id].decision
+            assert decision.decided_at <= renewal.renewed_at
+            assert decision.learner_id == awards[renewal.award_id].learner_id
+            assert renewal.finding["state"] == "met"
+            explains[renewal.award_id].add(renewal.decision_id)
+        for review in self.school.rows(tables.Review):
+            assert review.decision_then_id in explains[review.award_id]
+            if review.decision_now_id is not None:
+                assert self.told[review.decision_now_id].decision.learner_id == review.learner_id
 
     @invariant()
     def nothing_is_renewed_twice_or_by_old_facts(self) -> None:
@@ -402,38 +430,7 @@ class Progression(RuleBasedStateMachine):
         assert self.school.expiring.due() == ()
         assert self.school.renewing.due() == ()
         for version_id, end in zip(self.version_ids, self.ends, strict=True):
-            with self.school.database.read() as session:
-                held = session.execute(
-                    sa.select(tables.Credential.valid_until)
-                    .join(tables.Award, tables.Award.id == tables.Credential.award_id)
-                    .where(
-                        tables.Award.achievement_version_id == version_id,
-                        tables.Credential.revoked_at.is_(None),
-                    )
-                ).scalars()
-                for valid_until in held:
-                    assert end is None or (valid_until is not None and valid_until <= end)
-
-    def verify_all(self) -> None:
-        school, now = self.school, self.school.clock()
-        for status_list_id in {one.status_list_id for one in school.rows(tables.Credential)}:
-            school.status_lists.sign(status_list_id)
-        for one in school.rows(tables.Credential):
-            report = verify(one.document.encode(), fetch=self, now=now)
-            is_good = one.revoked_at is None and (one.valid_until is None or one.valid_until > now)
-            assert report.verdict.value == ("valid" if is_good else "invalid"), report.steps
-
-    def fetch(self, url: str, accept: str) -> bytes:
-        found = self.school.own_documents.published(url.removeprefix(BASE_URL))
-        assert found is not None, url
-        return found.body
-
-
-class _Nobody:
-    """Publishing as staff decides about nobody at once."""
-
-    def decide(self, *_about: Any) -> None:
-        raise AssertionError
+            self.require_end(version_id, end)
 
 
 @pytest.mark.timeout(900)
@@ -441,38 +438,4 @@ class _Nobody:
 def test_no_badge_is_lost_doubled_or_unexplained(
     kind: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    template = request.getfixturevalue(f"{'sqlite' if kind == 'sqlite' else 'postgres'}_template")
-
-    @contextmanager
-    def fresh() -> Iterator[Database]:
-        if kind == "sqlite":
-            path = tmp_path / f"{uuid.uuid4().hex}.sqlite3"
-            shutil.copyfile(template, path)
-            database = Database(f"sqlite:///{path}")
-            try:
-                yield database
-            finally:
-                database.dispose()
-                path.unlink()
-            return
-        with postgres_database(postgres_server_url(), template=str(make_url(template).database)) as url:
-            database = Database(url)
-            try:
-                yield database
-            finally:
-                database.dispose()
-
-    machine = type("Progressing", (Progression,), {"fresh": staticmethod(fresh)})
-    default = hypothesis.settings.default
-    assert default is not None
-    examples = max(5, default.max_examples // (8 if kind == "sqlite" else 25))
-    run_machine(
-        machine,
-        settings=hypothesis.settings(
-            max_examples=examples,
-            stateful_step_count=30,
-            deadline=None,
-            phases=[hypothesis.Phase.explicit, hypothesis.Phase.reuse, hypothesis.Phase.generate],
-            suppress_health_check=list(hypothesis.HealthCheck),
-        ),
-    )
+    run_laws(Progression, kind, request, tmp_path)
