@@ -52,6 +52,14 @@ def test_the_first_step_changes_nothing_and_the_second_gets_what_was_shown(
     assert fields == dict(correction_views.PLAIN.fields)
 
 
+def test_nothing_is_counted_before_somebody_has_counted(staff: FlaskClient, tool: Sample) -> None:
+    begun = replace(views.REISSUES["signing-anew"], done=0, total=None)
+    tool.correcting.view = replace(correction_views.PLAIN, run=begun)
+    page = BeautifulSoup(staff.get(PATH).text, "html5lib").text
+    assert "Badges are being signed anew." in page
+    assert "0 of 0" not in page
+
+
 def test_enter_in_the_second_step_corrects_nothing(staff: FlaskClient) -> None:
     page = BeautifulSoup(staff.post(PATH, data=FIELDS).text, "html5lib")
     form = page.select_one(f'form[action="{PATH}"]')
