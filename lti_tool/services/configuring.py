@@ -207,6 +207,7 @@ class Configuring:
         :raises NotFound: ``micromodule_not_found``, also for another organisation's, and for one that was
             archived while the list was open; ``gate_not_found``, also for one of another course;
             ``not_found`` for a category.
+        :raises Conflict: ``conflict`` for a version of which the next was published while the list was open.
         :raises RequestInvalid: ``deep_linking_type_refused`` where the platform takes no such item, or only
             one; ``request_invalid`` where nothing was chosen, or more than fifty badges at once.
         """
@@ -241,6 +242,7 @@ class Configuring:
     def _placing_again(self, reading: Session, session: SessionView, version_id: str) -> _Placing:
         if micromodules.is_archived(reading, session.organisation_id, version_id):
             raise NotFound(ErrorCode.MICROMODULE_NOT_FOUND, "archived")
+        _refuse_former(reading, session, version_id)
         unopened = placements.unopened(reading, session.organisation_id, session.context_id, version_id)
         if unopened is None:
             return self._placing(reading, session, version_id, new_id())
@@ -304,8 +306,9 @@ class Configuring:
             for one in sorted(placing, key=lambda each: each.version.id):
                 bindings.lock_version(writing, organisation_id, one.version.id)
                 is_same = micromodules.version(writing, organisation_id, one.version.id) == one.version
-                if not (is_same and versions.is_newest(writing, organisation_id, one.version.id)):
+                if not is_same:
                     raise Conflict(ErrorCode.CONFLICT, f"version {one.version.id} was changed meanwhile")
+                _refuse_former(writing, session, one.version.id)
                 placement_id = placements.add_placement(
                     writing,
                     organisation_id,
@@ -402,6 +405,7 @@ class Configuring:
         picture = None if version is None else self._picture(version)
         if version is None or picture is None:
             raise NotFound(ErrorCode.MICROMODULE_NOT_FOUND)
+        _refuse_former(reading, session, version_id)
         page = f"{self.base_url}/achievements/{version.achievement_id}"
         if type_ == ImageItem.type:
             return ImageItem(version.name, picture)
@@ -517,6 +521,15 @@ class Configuring:
             registration, deployment.id_on_platform, settings, items, self.key(), self.clock(), words
         )
         return DeepLinkingAnswer(settings.return_url, jwt)
+
+
+def _refuse_former(reading: Session, session: SessionView, version_id: str) -> None:
+    """A list may have been open while the next version was published, which took its place in every course.
+
+    :raises Conflict: CONFLICT for a version that is not its micromodule's newest.
+    """
+    if not versions.is_newest(reading, session.organisation_id, version_id):
+        raise Conflict(ErrorCode.CONFLICT, f"version {version_id} has a later one")
 
 
 def _micromodule_id(session: SessionView, form: MicromoduleForm, key: str) -> str:

@@ -183,6 +183,35 @@ def test_publishing_twice_is_no_conflict(sqlite_campus: Campus) -> None:
         assert sorted(session.scalars(select(AchievementVersion.number))) == [1, 2]
 
 
+def test_a_list_from_before_the_next_version_places_none_of_the_former(campus: Campus) -> None:
+    badge = campus.placed_badge()
+    other = campus.another_course("MM2", "Another course", "ada")
+    chooser, stale = picker_of(campus, other)
+    (former,) = version_ids(campus, badge.name)
+    editing = campus.browser(campus.teacher)
+    in_a_page = campus.product == "canvas" and editing.deep_link(other, placement="editor_button")
+    teacher, form = next_version(campus, badge)
+    review = prepare(teacher, form, **{"criteria-0-threshold": "90"})
+    teacher.submit(review, {"whats_new": "Ninety."}, form="/version/review", button="publish")
+
+    for _press in range(2):
+        refused = post(chooser, stale, micromodule_version_id=former)
+        assert (refused.status, "Nothing was added." in refused.words) == (409, True)
+    if in_a_page:
+        shown = editing.submit(in_a_page, form="/picker", button="Picture and text")
+        assert (shown.status, "Nothing was added." in shown.words) == (409, True)
+    with campus.tool.database.read() as session:
+        assert len(session.scalars(select(Placement.id)).all()) == 1
+
+    # Back in the list it is the present one.
+    listed = chooser.follow(refused, "/picker")
+    present = [str(box["value"]) for box in listed.soup.find_all("input", attrs={"type": "checkbox"})]
+    assert len(present) == 1
+    assert present != [former]
+    (link,) = chooser.save_selected(post(chooser, listed, micromodule_version_id=present))
+    assert "Quiz 1: at least 90" in campus.open_wallet("ada", link).words
+
+
 def _place_again(campus: Campus, course: Course) -> Activity:
     """The same badge in another course, chosen from the list."""
     teacher, page = picker_of(campus, course)
