@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 
+from sqlalchemy.orm import Session
+
 from lti_tool.credentials.artwork import Artwork, check_alt, check_artwork, render_png, render_svg
 from lti_tool.credentials.errors import ArtworkInvalid
 from lti_tool.credentials.uploads import with_alt
@@ -13,7 +15,7 @@ from lti_tool.domain.criteria import Criterion, score_asks
 from lti_tool.errors import ErrorCode, RequestInvalid
 from lti_tool.services.criteria_format import dump_criteria
 from lti_tool.services.criteria_rows import RowKind
-from lti_tool.services.form_problems import FormProblem, Problem
+from lti_tool.services.form_problems import FormProblem, Problem, check_form
 from lti_tool.services.micromodule_form import ALT_LENGTH, DESCRIPTION_LENGTH, MicromoduleForm
 from lti_tool.store import micromodules, pictures
 from lti_tool.store.database import Database
@@ -138,10 +140,32 @@ def with_choices(
         if row.kind in (RowKind.COMPLETED, RowKind.HOLDS) and row.choice:
             names = micromodule_names if row.kind == RowKind.COMPLETED else achievement_names
             if row.choice not in names:
-                found.append(Problem(f"criteria-{number}-choice", FormProblem.UNKNOWN_CHOICE))
+                found.append(_not_there(f"criteria-{number}-choice", row.label))
             row = replace(row, label=names.get(row.choice, row.label))
         rows.append(row)
     return replace(form, rows=tuple(rows)), tuple(found)
+
+
+def _not_there(field: str, name: str) -> Problem:
+    """What has a name was there when it was chosen."""
+    if not name:
+        return Problem(field, FormProblem.UNKNOWN_CHOICE)
+    return Problem(field, FormProblem.NO_LONGER_EARNED, {"name": name})
+
+
+def check_choices(session: Session, organisation_id: str, form: MicromoduleForm) -> None:
+    """Refuse rules that name what can be earned no more, inside the transaction that saves them.
+
+    The caller holds the organisation's lock (:func:`lti_tool.services.circles.check_saved`): nobody retires
+    or puts aside what they name before its end.
+
+    :raises RequestInvalid: ``form_invalid`` with ``problems``.
+    """
+    if any(row.kind in (RowKind.COMPLETED, RowKind.HOLDS) for row in form.rows):
+        versions = micromodules.current_versions(session, organisation_id)
+        badges = micromodules.achievement_choices(session, organisation_id)
+        names = {version.micromodule_id: version.name for version in versions}
+        check_form(with_choices(form, names, dict(badges))[1])
 
 
 def own_description(description: str, narrative: str) -> str:

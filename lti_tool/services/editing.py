@@ -27,7 +27,12 @@ from lti_tool.services.configuring import Choices, gate_link_key
 from lti_tool.services.criteria_format import parse_criteria
 from lti_tool.services.criteria_rows import RowKind, parse_number
 from lti_tool.services.criteria_tree import CriteriaNotShown, from_criterion, key_of
-from lti_tool.services.describing import describe_form, evidence_columns, own_description
+from lti_tool.services.describing import (
+    check_choices,
+    describe_form,
+    evidence_columns,
+    own_description,
+)
 from lti_tool.services.form_problems import FormProblem, Problem
 from lti_tool.services.launching import SessionView
 from lti_tool.services.micromodule_form import MicromoduleForm
@@ -196,6 +201,7 @@ class Editing:
             if _revision(draft) != revision:
                 raise Conflict(ErrorCode.CONFLICT, f"placement {placement_id} was changed meanwhile")
             check_saved(writing, organisation_id, draft.micromodule_id, criterion)
+            check_choices(writing, organisation_id, form)
             before = parse_criteria(draft.criteria)
             names = renamed(before, criterion)
             asked = list(leaves(criterion))

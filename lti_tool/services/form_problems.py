@@ -24,6 +24,8 @@ class FormProblem(StrEnum):
     OUT_OF_RANGE = "out_of_range"
     CONTROL_CHARACTER = "control_character"
     UNKNOWN_CHOICE = "unknown_choice"
+    NO_LONGER_EARNED = "no_longer_earned"
+    """A rule asks for a badge or micromodule, by its ``name``, that was retired or put aside since."""
     LABEL_USED_TWICE = "label_used_twice"
     CONTRAST_TOO_LOW = "contrast_too_low"
     COLOUR_INVALID = "colour_invalid"

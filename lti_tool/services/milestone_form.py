@@ -19,7 +19,7 @@ from lti_tool.domain.criteria import (
     leaves,
 )
 from lti_tool.domain.criteria_problems import MAXIMUM_LEAVES, CriteriaProblem, problems
-from lti_tool.errors import ErrorCode, RequestInvalid
+from lti_tool.errors import Conflict, ErrorCode, RequestInvalid
 from lti_tool.services.comparing import picture_of, renamed_alt
 from lti_tool.services.criteria_format import dump_criteria, parse_criteria
 from lti_tool.services.criteria_import import FIELD, LARGEST
@@ -29,6 +29,7 @@ from lti_tool.services.form_problems import FormProblem, Problem, check_form
 from lti_tool.services.micromodule_form import MicromoduleForm
 from lti_tool.services.milestone_decisions import ALLOWED
 from lti_tool.services.milestone_rules import NO_RULES, Rules, choices, criterion_of, rules_of
+from lti_tool.services.version_drafts import UNSEEN
 from lti_tool.store import catalogue, micromodules, pictures
 from lti_tool.store import milestone_decisions as decisions
 from lti_tool.store import milestones as store
@@ -106,12 +107,16 @@ def describe(
     language: str,
     *,
     before: MilestoneView | None = None,
+    drawn_before: Described | None = None,
 ) -> Described:
     """The form as it is stored, its picture drawn.
 
     :param before: what is there already: it cannot ask for its own badge, and a picture that stays keeps the
         words for those who cannot see it.
+    :param drawn_before: the same form as it was described just before, outside the transaction that saves it:
+        drawing takes longer than anybody may hold the lock. Everything else is looked at anew.
     :raises RequestInvalid: FORM_INVALID with ``problems``.
+    :raises Conflict: CONFLICT, ``reason`` ``unseen``, where another picture would be drawn by now.
     """
     look = _look(form, before)
     drawing = look or {}
@@ -142,7 +147,16 @@ def describe(
     check_form([*_each_once(found), *wrong])
     assert criterion is not None
     narrative = narrate(criterion)
-    svg, png = drawn(words, uploaded)
+    if drawn_before is None:
+        svg, png = drawn(words, uploaded)
+    elif (drawn_before.new.name, drawn_before.new.image_alt, drawn_before.new.artwork) == (
+        form.name,
+        words.image_alt,
+        words.artwork(),
+    ):
+        svg, png = drawn_before.new.image_svg, drawn_before.new.image_png
+    else:
+        raise Conflict(ErrorCode.CONFLICT, "the picture was changed meanwhile", reason=UNSEEN)
     return Described(
         NewMicromodule(
             name=form.name,
@@ -160,6 +174,18 @@ def describe(
             achievement_type="Achievement",
         ),
         form.category_id if form.kind == LEARNER else None,
+    )
+
+
+def is_said(view: MilestoneView, form: MilestoneForm, described: Described) -> bool:
+    """Whether what is there says all of this already: a button was pressed twice."""
+    new = described.new
+    return (
+        (view.kind, view.name, view.skills, view.criteria_narrative, view.image_alt, view.artwork)
+        == (form.kind, new.name, tuple(new.skills), new.criteria_narrative, new.image_alt, new.artwork)
+        and own_description(view.description, view.criteria_narrative) == form.description
+        and (view.category_id, view.addition_policy) == (described.category_id, form.addition_policy)
+        and parse_criteria(view.criteria) == parse_criteria(new.criteria)
     )
 
 

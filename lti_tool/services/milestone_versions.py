@@ -6,8 +6,6 @@ meets the new version gets its badge, beside the one of a former version; nothin
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -132,7 +130,7 @@ class MilestoneVersions:
             answer,
             parse_criteria(view.criteria),
             after,
-            _differences(view, described.new, narrate),
+            differences_of(view, described.new, narrate),
             progress.holders,
             self._tally(staff.organisation_id, view, after),
             mark,
@@ -196,7 +194,7 @@ class MilestoneVersions:
             form, described = _described(session, view, form, narrate, language)
             if _mark(session, view, described) != seen:
                 raise _changed(milestone_id)
-        if _differences(view, described.new, narrate).is_empty:
+        if differences_of(view, described.new, narrate).is_empty:
             check_form([Problem("name", FormProblem.NOTHING_CHANGED)])
         criterion = parse_criteria(described.new.criteria)
         with self.database.write() as session:
@@ -250,7 +248,7 @@ class MilestoneVersions:
                 subject_id=milestone_id,
                 detail={
                     "version": number,
-                    "seen": _pressed(seen, answer),
+                    "seen": answer.pressed(seen),
                     "holders": answer.policy,
                     "ends_at": None if ends_at is None else ends_at.isoformat(),
                 },
@@ -267,15 +265,14 @@ class MilestoneVersions:
         :param seen: as :meth:`publish` was told.
         """
         with self.database.read() as session:
-            return store.was_published(
-                session, staff.organisation_id, milestone_id, actor=staff.actor, seen=_pressed(seen, answer)
+            return audit.was_last(
+                session,
+                staff.organisation_id,
+                store.PUBLISHED,
+                milestone_id,
+                actor=staff.actor,
+                seen=answer.pressed(seen),
             )
-
-
-def _pressed(seen: str, answer: Answer) -> str:
-    """A mark of everything that was sent: another answer about those who have the badge is another press."""
-    text = json.dumps([seen, answer.to_fields()], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def _changed(milestone_id: str) -> Conflict:
@@ -309,7 +306,8 @@ def _mark(session: Session, view: MilestoneView, described: Described) -> str:
     return mark_of(session, view.organisation_id, said, parse_criteria(new.criteria))
 
 
-def _differences(view: MilestoneView, new: NewMicromodule, narrate: Narrate) -> Differences:
+def differences_of(view: MilestoneView, new: NewMicromodule, narrate: Narrate) -> Differences:
+    """What would be said otherwise than it is."""
     was, then = badge_words(view, new, narrate)
     return differences(
         Said(was, {"skills": view.skills}, picture_of(view.artwork or {}), parse_criteria(view.criteria)),

@@ -19,7 +19,9 @@ from lti_tool.domain.criteria import Criterion, Finding
 from lti_tool.domain.staff import Permission
 from lti_tool.errors import ConfigurationInvalid, Conflict, CredentialInvalid, ErrorCode, NotFound
 from lti_tool.services import Hints
+from lti_tool.services import milestone_drafts as drafts
 from lti_tool.services.circles import check_saved
+from lti_tool.services.comparing import revision_of
 from lti_tool.services.criteria_format import parse_criteria
 from lti_tool.services.leases import Hold, held
 from lti_tool.services.milestone_decisions import (
@@ -33,13 +35,14 @@ from lti_tool.services.milestone_decisions import (
 from lti_tool.services.milestone_form import (
     Described,
     MilestoneForm,
-    asked_now,
     describe,
-    mark_of,
+    is_said,
     of_view,
 )
 from lti_tool.services.milestone_rules import Choices, choices
+from lti_tool.services.next_version import Narrate as NarrateIn
 from lti_tool.services.staffing import Acting
+from lti_tool.services.version_drafts import Saved
 from lti_tool.store import audit, micromodules, organisations
 from lti_tool.store import milestone_decisions as decisions
 from lti_tool.store import milestone_dues as dues
@@ -88,6 +91,11 @@ class MilestonePage:
     form: MilestoneForm
     mark: str = ""
     """Of what is shown: nobody activates what they did not see."""
+
+    @property
+    def revision(self) -> str:
+        """Of what is recorded: nobody writes over what they did not see, nor throws it away."""
+        return revision_of(self.view)
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,7 +312,7 @@ class Milestones:
         with self.database.read() as session:
             view = _own(session, staff, milestone_id)
             progress = store.progress(session, staff.organisation_id, view)
-            criterion, mark = _seen(session, view)
+            criterion, mark = drafts.seen(session, view)
         return MilestonePage(view, criterion, progress, of_view(view), mark)
 
     def choices(self, staff: Acting, milestone_id: str | None = None) -> Choices:
@@ -325,10 +333,14 @@ class Milestones:
         """
         staff.require(Permission.EDIT_MICROMODULES)
         now = self.clock()
+        with self.database.read() as session:
+            drawing = describe(session, staff.organisation_id, form, narrate, language)
         with self.database.write() as session:
             # Nobody deletes its category before the end of the transaction.
             organisations.lock(session, staff.organisation_id)
-            described = describe(session, staff.organisation_id, form, narrate, language)
+            described = describe(
+                session, staff.organisation_id, form, narrate, language, drawn_before=drawing
+            )
             achievement = store.add_achievement(session, staff.organisation_id, described.new, now)
             milestone_id = store.add(
                 session,
@@ -344,25 +356,63 @@ class Milestones:
         return milestone_id
 
     def change(
-        self, staff: Acting, milestone_id: str, form: MilestoneForm, narrate: Narrate, language: str
+        self,
+        staff: Acting,
+        milestone_id: str,
+        form: MilestoneForm,
+        narrate: NarrateIn,
+        language: str,
+        *,
+        revision: str = "",
     ) -> None:
-        """Let a draft say something else.
+        """Let a draft say something else. It goes on in its language, with the words for its criteria that
+        somebody corrected, as long as it asks for the same.
 
+        :param revision: of the :class:`MilestonePage` that the form was made from; empty: of what is there.
         :raises NotAllowed: without the right. :raises NotFound: NOT_FOUND.
         :raises RequestInvalid: FORM_INVALID with ``problems``.
-        :raises Conflict: CONFLICT where it is no draft any more.
+        :raises Conflict: CONFLICT where it is no draft any more; with the ``reason`` ``unseen`` where
+            somebody saved something since.
         """
         staff.require(Permission.EDIT_MICROMODULES)
+        with self.database.read() as session:
+            view = _own(session, staff, milestone_id)
+            _check_status(view.status, milestone_id, "draft")
+            drawing = drafts.described(session, view, form, narrate, language)
         with self.database.write() as session:
             organisations.lock(session, staff.organisation_id)
             row = _held(session, staff, milestone_id, "draft")
-            view = _own(session, staff, milestone_id)
-            described = describe(session, staff.organisation_id, form, narrate, language, before=view)
+            view = _uncorrected(session, staff, milestone_id)
+            if is_said(view, form, drawing):
+                return
+            drafts.refuse_unseen(view, revision)
+            described = drafts.described(session, view, form, narrate, language, drawing)
             row.kind = form.kind
             row.category_id = described.category_id
             row.addition_policy = form.addition_policy
             self._rewrite(session, view, described)
             self._record(session, staff, "milestone.changed", milestone_id)
+
+    def beside(
+        self, staff: Acting, milestone_id: str, form: MilestoneForm, narrate: NarrateIn, language: str
+    ) -> drafts.Beside:
+        """What a draft says by now, and what would be said otherwise by a form.
+
+        :raises NotAllowed: without the right. :raises NotFound: NOT_FOUND.
+        :raises RequestInvalid: FORM_INVALID with ``problems``.
+        """
+        staff.require(Permission.EDIT_MICROMODULES)
+        with self.database.read() as session:
+            return drafts.beside(session, staff, _own(session, staff, milestone_id), form, narrate, language)
+
+    def saved(self, staff: Acting, milestone_id: str) -> Saved | None:
+        """Who changed it last.
+
+        :raises NotAllowed: without the right. :raises NotFound: NOT_FOUND.
+        """
+        staff.require(Permission.VIEW)
+        with self.database.read() as session:
+            return drafts.saved(session, staff, _own(session, staff, milestone_id))
 
     def _rewrite(self, session: Session, view: MilestoneView, described: Described) -> None:
         check_saved(
@@ -371,7 +421,7 @@ class Milestones:
         store.rewrite_criteria(session, view.organisation_id, view.version_id, described.new.criteria)
         store.rewrite_achievement(session, view.achievement_version_id, described.new)
 
-    def activate(self, staff: Acting, milestone_id: str, narrate: Narrate, *, seen: str) -> None:
+    def activate(self, staff: Acting, milestone_id: str, narrate: NarrateIn, *, seen: str) -> None:
         """Let a draft begin: whoever meets it gets it, from now on and for what was completed before.
 
         A second click changes nothing.
@@ -383,30 +433,37 @@ class Milestones:
         """
         staff.require(Permission.EDIT_MICROMODULES)
         now = self.clock()
+        with self.database.read() as session:
+            view = _own(session, staff, milestone_id)
+            if view.status == "active":
+                return
+            _check_status(view.status, milestone_id, "draft")
+            drawing = drafts.described(session, view, of_view(view), narrate, view.language)
         with self.database.write() as session:
             # Nobody sorts micromodules before the end of the transaction.
             organisations.lock(session, staff.organisation_id)
             row = _held(session, staff, milestone_id, "draft", "active")
             if row.status == "active":
                 return
-            view = _own(session, staff, milestone_id)
+            view = _uncorrected(session, staff, milestone_id)
             # A category may have got another content since it was described.
-            described = describe(
-                session, staff.organisation_id, of_view(view), narrate, view.language, before=view
-            )
+            described = drafts.described(session, view, of_view(view), narrate, view.language, drawing)
             self._rewrite(session, view, described)
-            if _seen(session, view)[1] != seen:
-                raise Conflict(ErrorCode.CONFLICT, f"milestone {milestone_id} is not what was seen")
+            if drafts.seen(session, view)[1] != seen:
+                raise drafts.unseen(milestone_id)
             row.status = "active"
             row.activated_at = now
             self._record(session, staff, "milestone.activated", milestone_id)
         self.hints.offer("decide_milestone", milestone_id=milestone_id)
 
-    def retire(self, staff: Acting, milestone_id: str) -> None:
+    def retire(self, staff: Acting, milestone_id: str, *, revision: str = "") -> None:
         """Award it no more; whoever has it keeps it. A draft goes, nobody having seen it.
 
+        :param revision: of the :class:`MilestonePage` that the person looked at: who throws a draft away
+            retires none that was activated meanwhile. Empty: of what is there.
         :raises NotAllowed: without the right. :raises NotFound: NOT_FOUND.
-        :raises Conflict: MILESTONE_ASKED_FOR where criteria ask for its badge, with ``names``.
+        :raises Conflict: MILESTONE_ASKED_FOR where criteria ask for its badge, with ``names``; CONFLICT with
+            the ``reason`` ``unseen`` where it is not what was looked at.
         """
         staff.require(Permission.EDIT_MICROMODULES)
         with self.database.write() as session:
@@ -415,6 +472,7 @@ class Milestones:
             row = _held(session, staff, milestone_id, "draft", "active", "retired")
             if row.status == "retired":
                 return
+            drafts.refuse_unseen(_own(session, staff, milestone_id), revision)
             names = names_asking_for(session, staff.organisation_id, row.achievement_id)
             if names:
                 detail = f"milestone {milestone_id} is asked for"
@@ -442,7 +500,7 @@ class Milestones:
         with self.database.read() as session:
             view = _own(session, staff, milestone_id)
             progress = store.progress(session, organisation_id, view)
-            criterion, mark = _seen(session, view)
+            criterion, mark = drafts.seen(session, view)
         rows: list[WouldGet] = []
         looked_at = 0
         more: str | None = after
@@ -509,14 +567,6 @@ def _mark(version: ActiveVersion) -> Mark:
     return Mark(version.id, version.changes, version.settled_changes, version.settled_at)
 
 
-def _seen(session: Session, view: MilestoneView) -> tuple[Criterion, str]:
-    """What a milestone asks, a draft as of now, and the mark of all that its pages show."""
-    criterion = asked_now(session, view.organisation_id, view)
-    said = (view.version_id, view.kind, view.name, view.description, view.skills, view.artwork)
-    rest = {"said": said, "category": view.category_id, "later": view.addition_policy}
-    return criterion, mark_of(session, view.organisation_id, rest, criterion)
-
-
 def _own(session: Session, staff: Acting, milestone_id: str) -> MilestoneView:
     view = store.milestone(session, staff.organisation_id, milestone_id)
     if view is None:
@@ -524,10 +574,21 @@ def _own(session: Session, staff: Acting, milestone_id: str) -> MilestoneView:
     return view
 
 
+def _uncorrected(session: Session, staff: Acting, milestone_id: str) -> MilestoneView:
+    """A milestone whose badge nobody corrects before the end of the transaction."""
+    view = _own(session, staff, milestone_id)
+    store.hold_badge(session, staff.organisation_id, view.achievement_version_id)
+    return _own(session, staff, milestone_id)
+
+
 def _held(session: Session, staff: Acting, milestone_id: str, *statuses: str) -> Any:
     row = store.hold(session, staff.organisation_id, milestone_id)
     if row is None:
         raise NotFound(ErrorCode.NOT_FOUND, f"milestone {milestone_id}")
-    if row.status not in statuses:
-        raise Conflict(ErrorCode.CONFLICT, f"milestone {milestone_id} is {row.status}")
+    _check_status(row.status, milestone_id, *statuses)
     return row
+
+
+def _check_status(status: str, milestone_id: str, *statuses: str) -> None:
+    if status not in statuses:
+        raise Conflict(ErrorCode.CONFLICT, f"milestone {milestone_id} is {status}")

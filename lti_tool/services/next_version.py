@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,6 +25,7 @@ from lti_tool.services.launching import SessionView
 from lti_tool.services.micromodule_form import MicromoduleForm
 from lti_tool.services.rights import configured_course
 from lti_tool.services.staffing import Acting
+from lti_tool.services.version_drafts import Saved
 from lti_tool.store import audit
 from lti_tool.store.bindings import DescribedVersion
 from lti_tool.store.micromodules import NewMicromodule
@@ -121,6 +124,10 @@ class VersionForm:
     """Of what is published."""
     language: str = ""
     """Of the badge (BCP 47), and of its next version; empty where it issues none."""
+    draft: str = ""
+    """The token of what is prepared: nobody writes over what they have not seen. Empty where nothing is."""
+    saved: Saved | None = None
+    """Who saved it last."""
     issuer_choices: Choices = ()
     """None: whoever signed badges of the versions before signs those of the next."""
 
@@ -145,6 +152,14 @@ class Answer:
     def to_fields(self) -> dict[str, str]:
         """The same as HTML fields."""
         return {"whats_new": self.whats_new, "policy": self.policy, "expires_on": self.expires_on}
+
+    def pressed(self, seen: str) -> str:
+        """A mark of everything that is sent to publish: another answer is another press.
+
+        :param seen: the mark of what the person looked at.
+        """
+        text = json.dumps([seen, self.to_fields()], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
 
     def problems(self, now: datetime, *, has_badge: bool) -> tuple[Problem, ...]:
         """What keeps it from being published."""
@@ -189,6 +204,9 @@ class Comparison:
     ends_at: datetime | None
     mark: str
     """Of what is compared: nobody publishes what they did not see."""
+    draft: str = ""
+    """As of a :class:`VersionForm`; the answer belongs to it."""
+    saved: Saved | None = None
 
     @property
     def before_criterion(self) -> Criterion:

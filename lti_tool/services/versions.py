@@ -7,8 +7,6 @@ and meeting the new version gives a badge of it.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -22,13 +20,13 @@ from lti_tool.domain.differences import Differences
 from lti_tool.domain.renaming import renamed
 from lti_tool.errors import Conflict, ErrorCode, NotAllowed, NotFound
 from lti_tool.platforms import GateKind, platform_for
-from lti_tool.services import Hints
+from lti_tool.services import Hints, version_drafts
 from lti_tool.services.awarding import PlacementDecisions
 from lti_tool.services.circles import check_circle, check_saved
 from lti_tool.services.comparing import alt_of, carried_on, changes, form_changes, revision_of
 from lti_tool.services.configuring import gate_link_key
 from lti_tool.services.criteria_format import parse_criteria
-from lti_tool.services.describing import describe_form, evidence_columns
+from lti_tool.services.describing import check_choices, describe_form, evidence_columns
 from lti_tool.services.editing import form_of, refuse_itself, refuse_unreachable
 from lti_tool.services.form_problems import FormProblem, Problem, check_form
 from lti_tool.services.micromodule_form import MicromoduleForm
@@ -106,6 +104,7 @@ class Versions:
         with self.database.read() as reading:
             published = _published(reading, author, micromodule_id)
             kept = store.draft(reading, organisation_id, micromodule_id, store.KIND)
+            saved = version_drafts.saved(reading, organisation_id, kept, author.actor)
             versions = micromodules.current_versions(reading, organisation_id)
             achievements = micromodules.achievement_choices(reading, organisation_id)
             course = (
@@ -135,39 +134,54 @@ class Versions:
             beside=form_changes(form, typed, has_badge=has_badge)
             if typed is not None and is_outdated
             else None,
+            draft=version_drafts.token_of(kept),
+            saved=saved,
             achievement_version_id=published.achievement_version_id,
             language=published.language or "",
         )
 
     def save(
-        self, author: Author, micromodule_id: str, fields: Mapping[str, str], *, revision: str = ""
-    ) -> None:
+        self,
+        author: Author,
+        micromodule_id: str,
+        fields: Mapping[str, str],
+        *,
+        revision: str = "",
+        draft: str = "",
+    ) -> str:
         """Keep what was typed; what is published stays as it is.
 
         :param revision: as the form was opened with; empty: from what is published now.
+        :param draft: the token that the form carries; empty: nothing was prepared when it was opened.
+        :returns: the token of what is kept now.
         :raises NotAllowed: :raises NotFound: as :meth:`begin`.
+        :raises Conflict: ``conflict``, ``reason`` ``unseen``, where somebody else saved something since.
         """
-        self._keep(author, micromodule_id, fields=fields, revision=revision)
+        return self._keep(author, micromodule_id, draft, fields=fields, revision=revision)
 
-    def answer(self, author: Author, micromodule_id: str, answer: Answer) -> None:
+    def answer(self, author: Author, micromodule_id: str, answer: Answer, *, draft: str = "") -> str:
         """Keep what was said about holders.
 
+        :param draft: as of :meth:`save`; what it returns, too.
         :raises NotAllowed: :raises NotFound: as :meth:`begin`.
-        :raises Conflict: ``conflict`` where nothing is prepared, or no longer.
+        :raises Conflict: ``conflict`` where nothing is prepared, or no longer; or as :meth:`save`.
         """
-        self._keep(author, micromodule_id, answer=answer)
+        return self._keep(author, micromodule_id, draft, answer=answer)
 
     def _keep(
         self,
         author: Author,
         micromodule_id: str,
+        draft: str,
         *,
         fields: Mapping[str, str] | None = None,
         answer: Answer | None = None,
         revision: str = "",
-    ) -> None:
+    ) -> str:
         organisation_id = author.organisation_id
         with self.database.write() as writing:
+            # Of two who save at once the second finds what the first has saved.
+            store.hold_drafts(writing, organisation_id, micromodule_id)
             published = _published(writing, author, micromodule_id)
             kept = store.draft(writing, organisation_id, micromodule_id, store.KIND)
             content = {} if kept is None else dict(kept.content)
@@ -179,6 +193,10 @@ class Versions:
                 if "fields" not in content:
                     raise _changed(micromodule_id)
                 content["answer"] = answer.to_fields()
+            if version_drafts.is_same(kept, content):
+                return version_drafts.token_of(kept)
+            version_drafts.refuse_unseen(kept, author.actor, draft)
+            content |= version_drafts.turn_of(kept, author.actor)
             store.save_draft(
                 writing,
                 organisation_id,
@@ -190,14 +208,19 @@ class Versions:
                 actor=author.actor,
                 now=self.clock(),
             )
+            return version_drafts.token_of(store.draft(writing, organisation_id, micromodule_id, store.KIND))
 
-    def discard(self, author: Author, micromodule_id: str) -> None:
+    def discard(self, author: Author, micromodule_id: str, *, draft: str = "") -> None:
         """Forget what was prepared.
 
-        :raises NotAllowed: :raises NotFound: as :meth:`begin`.
+        :param draft: as of :meth:`save`.
+        :raises NotAllowed: :raises NotFound: as :meth:`begin`. :raises Conflict: as :meth:`save`.
         """
         with self.database.write() as writing:
+            store.hold_drafts(writing, author.organisation_id, micromodule_id)
             _published(writing, author, micromodule_id)
+            kept = store.draft(writing, author.organisation_id, micromodule_id, store.KIND)
+            version_drafts.refuse_unseen(kept, author.actor, draft)
             store.remove_draft(writing, author.organisation_id, micromodule_id, store.KIND)
 
     # -- comparing
@@ -214,6 +237,7 @@ class Versions:
         with self.database.read() as reading:
             published = _published(reading, author, micromodule_id)
             kept = _prepared(reading, organisation_id, published)
+            saved = version_drafts.saved(reading, organisation_id, kept, author.actor)
             maxima = _column_maxima(reading, organisation_id, micromodule_id)
             courses = _published_in(store.placed(reading, organisation_id, micromodule_id))
             answer = Answer.from_fields(kept.content.get("answer", {}))
@@ -235,7 +259,9 @@ class Versions:
             len(courses),
             holders,
             ends_at,
-            mark_of(kept),
+            version_drafts.mark_of(kept),
+            version_drafts.token_of(kept),
+            saved,
         )
 
     def _described(
@@ -375,7 +401,7 @@ class Versions:
             published = _published(reading, author, micromodule_id)
             kept = _prepared(reading, organisation_id, published)
             maxima = _column_maxima(reading, organisation_id, micromodule_id)
-        if mark_of(kept) != seen:
+        if version_drafts.mark_of(kept) != seen:
             raise _changed(micromodule_id)
         check_form(answer.problems(self.clock(), has_badge=published.achievement_id is not None))
         new, found = self._described(organisation_id, published, kept, maxima, narrate, language)
@@ -384,12 +410,14 @@ class Versions:
         reading_runs: dict[str, str | None] = {}
         with self.database.write() as writing:
             store.lock(writing, organisation_id, micromodule_id)
-            if _published(writing, author, micromodule_id) != published or mark_of(
+            if _published(writing, author, micromodule_id) != published or version_drafts.mark_of(
                 _prepared(writing, organisation_id, published)
-            ) != mark_of(kept):
+            ) != version_drafts.mark_of(kept):
                 raise _changed(micromodule_id)
-            # Nobody else publishes this micromodule before the end of the transaction, nor makes a circle.
+            # Nobody else publishes this micromodule before the end of the transaction, nor makes a circle,
+            # nor retires what its rules name.
             check_saved(writing, organisation_id, micromodule_id, criterion)
+            check_choices(writing, organisation_id, MicromoduleForm.from_fields(kept.content["fields"]))
             placed = store.placed(writing, organisation_id, micromodule_id)
             version = store.add(
                 writing,
@@ -436,7 +464,7 @@ class Versions:
                     "courses": len(_published_in(placed)),
                     "holders": answer.policy if published.achievement_id else None,
                     "ends_at": ends_at.isoformat() if ends_at is not None else None,
-                    "seen": seen,
+                    "seen": answer.pressed(seen),
                     "changes": sorted({*found.fields, *(["criteria"] if found.changes_criteria else [])}),
                 },
             )
@@ -494,14 +522,20 @@ class Versions:
 
     # -- afterwards
 
-    def was_published(self, author: Author, micromodule_id: str, seen: str) -> bool:
-        """Whether the newest version is what this author saw and published: the button was pressed twice.
+    def was_published(self, author: Author, micromodule_id: str, answer: Answer, *, seen: str) -> bool:
+        """Whether the newest version is what this author saw and published, with this answer: the button was
+        pressed twice.
 
         :param seen: as :meth:`publish` was told.
         """
         with self.database.read() as reading:
-            return store.was_published(
-                reading, author.organisation_id, micromodule_id, actor=author.actor, seen=seen
+            return audit.was_last(
+                reading,
+                author.organisation_id,
+                store.PUBLISHED,
+                micromodule_id,
+                actor=author.actor,
+                seen=answer.pressed(seen),
             )
 
     def news(self, organisation_id: str, context_id: str) -> tuple[NewsView, ...]:
@@ -521,12 +555,6 @@ class Versions:
         if found is None:
             raise NotFound(ErrorCode.PLACEMENT_NOT_FOUND)
         return found
-
-
-def mark_of(kept: VersionDraftView) -> str:
-    """A mark of what is prepared: another as soon as anything of the form changes, or what it begins from."""
-    said = [kept.content.get("revision"), kept.content.get("fields")]
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def _published(reading: Session, author: Author, micromodule_id: str) -> DescribedVersion:

@@ -18,7 +18,6 @@ from lti_tool.store.micromodules import NewMicromodule, achievement_version_of
 from lti_tool.store.tables import (
     Achievement,
     AchievementVersion,
-    AuditEvent,
     Award,
     Category,
     Completion,
@@ -351,31 +350,6 @@ def hold_badge(session: Session, organisation_id: str, achievement_version_id: s
         )
         .with_for_update(key_share=True)
     ).all()
-
-
-def was_published(
-    session: Session, organisation_id: str, milestone_id: str, *, actor: str, seen: str
-) -> bool:
-    """Whether the newest version is the one that somebody published from what they had seen.
-
-    :param seen: as the audit log has it.
-    """
-    newest = (
-        sa.select(sa.func.max(MilestoneVersion.number))
-        .where(
-            MilestoneVersion.organisation_id == organisation_id, MilestoneVersion.milestone_id == milestone_id
-        )
-        .scalar_subquery()
-    )
-    event = sa.select(AuditEvent.id).where(
-        AuditEvent.organisation_id == organisation_id,
-        AuditEvent.action == PUBLISHED,
-        AuditEvent.subject_id == milestone_id,
-        AuditEvent.actor == actor,
-        AuditEvent.detail["seen"].as_string() == seen,
-        AuditEvent.detail["version"].as_integer() == newest,
-    )
-    return session.scalar(event.limit(1)) is not None
 
 
 def rewrite_criteria(

@@ -22,7 +22,6 @@ from lti_tool.store.micromodules import NewMicromodule, achievement_version_of
 from lti_tool.store.staging import chunks
 from lti_tool.store.tables import (
     AchievementVersion,
-    AuditEvent,
     Award,
     Context,
     Credential,
@@ -113,6 +112,18 @@ def draft(session: Session, organisation_id: str, micromodule_id: str, kind: str
     return None if row is None else VersionDraftView(*row)
 
 
+def hold_drafts(session: Session, organisation_id: str, micromodule_id: str) -> None:
+    """Let nobody save or remove a micromodule's drafts, nor publish it, until the caller's transaction ends.
+
+    A draft may be none yet, so what is locked is the micromodule, as :func:`lock` does first.
+    """
+    session.execute(
+        select(Micromodule.id)
+        .where(Micromodule.organisation_id == organisation_id, Micromodule.id == micromodule_id)
+        .with_for_update(key_share=True)
+    )
+
+
 def save_draft(
     session: Session,
     organisation_id: str,
@@ -164,11 +175,7 @@ def lock(session: Session, organisation_id: str, micromodule_id: str) -> None:
     them may be added meanwhile: an award must not wait for a version, and hold what the version waits for.
     On SQLite a writer is alone anyway.
     """
-    session.execute(
-        select(Micromodule.id)
-        .where(Micromodule.organisation_id == organisation_id, Micromodule.id == micromodule_id)
-        .with_for_update(key_share=True)
-    )
+    hold_drafts(session, organisation_id, micromodule_id)
     session.execute(
         select(MicromoduleVersion.id)
         .where(_of(organisation_id, micromodule_id))
@@ -243,28 +250,6 @@ def is_newest(session: Session, organisation_id: str, version_id: str) -> bool:
             )
         )
     )
-
-
-def was_published(
-    session: Session, organisation_id: str, micromodule_id: str, *, actor: str, seen: str
-) -> bool:
-    """Whether the newest version is the one that somebody published from what they had seen."""
-    newest = (
-        select(MicromoduleVersion.id)
-        .where(_of(organisation_id, micromodule_id))
-        .order_by(MicromoduleVersion.number.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
-    event = select(AuditEvent.id).where(
-        AuditEvent.organisation_id == organisation_id,
-        AuditEvent.action == PUBLISHED,
-        AuditEvent.subject_id == micromodule_id,
-        AuditEvent.actor == actor,
-        AuditEvent.detail["seen"].as_string() == seen,
-        AuditEvent.detail["micromodule_version"].as_string() == newest,
-    )
-    return session.scalar(event.limit(1)) is not None
 
 
 def _of(organisation_id: str, micromodule_id: str) -> ColumnElement[bool]:

@@ -41,6 +41,10 @@ def builder_problem(code: str, params: Mapping[str, object]) -> str | None:
         "changed_meanwhile": _("Somebody else changed this meanwhile. Save again to replace their change."),
         "not_usable": _("These rules cannot stand together as they are."),
         "needs_itself": _("Nobody could ever earn this: it asks for itself."),
+        "no_longer_earned": _(
+            "Nobody can earn “%(name)s” any more: it was retired or put aside. Ask for something else.",
+            name=f"\u2068{params.get('name', '')}\u2069",
+        ),
         "asks_in_circle": circle_sentence(params.get("names", ())),
         "import_empty": _("Choose a file, or paste criteria."),
         "import_too_large": _("This is too large: at most %(limit)s kB.", limit=params.get("limit", "")),

@@ -20,6 +20,7 @@ from lti_tool.services.editing import Refusal
 from lti_tool.services.form_problems import Problem
 from lti_tool.services.micromodule_form import MicromoduleForm
 from lti_tool.services.next_version import WHATS_NEW_LENGTH, Answer, Comparison, VersionForm
+from lti_tool.services.version_drafts import UNSEEN
 from lti_tool.services.versions import Versions
 from lti_tool.web import composing, describing, desks, writing
 from lti_tool.web.criteria_words import narrate_in
@@ -88,6 +89,9 @@ def show_form(desk: Desk) -> AnyResponse:
         )
     except (NotAllowed, Conflict) as error:
         return _refused(desk, error)
+    if "seen" in request.args:
+        # Who begins anew has seen what the page before showed, and not what was saved since.
+        view = replace(view, draft=request.args["seen"][:KEY_LENGTH])
     shown = FormView(
         composing.with_artwork(_without_alt(view), describing.palette()),
         revision=view.revision,
@@ -103,50 +107,83 @@ def _without_alt(view: VersionForm) -> MicromoduleForm:
 
 
 def press_button(desk: Desk) -> AnyResponse:
-    """The buttons of the form; ``compare`` goes on to the old beside the new, ``save`` is the script's."""
+    """The buttons of the form; ``compare`` goes on to the old beside the new, ``save`` is the script's.
+
+    Whichever is pressed, nothing is written over that a colleague has saved unseen.
+    """
     versions, action = _versions(), request.form.get("action", "preview")
-    revision = request.form.get("revision", "")[:KEY_LENGTH]
+    revision, draft = (request.form.get(name, "")[:KEY_LENGTH] for name in ("revision", "draft"))
+    shown = FormView(describing.typed(), revision=revision)
     try:
         view = versions.begin(desk.author, desk.micromodule_id, discards=True)
+        if action == "discard":
+            versions.discard(desk.author, desk.micromodule_id, draft=draft)
+            return redirect(desk.home, 303)
+        if action == "save":
+            versions.save(
+                desk.author, desk.micromodule_id, shown.form.to_fields(), revision=revision, draft=draft
+            )
+            return Response(status=204)
     except (NotAllowed, Conflict) as error:
-        return _refused(desk, error)
-    if action == "discard":
-        versions.discard(desk.author, desk.micromodule_id)
-        return redirect(desk.home, 303)
-
-    def keep(form: FormView) -> None:
-        versions.save(desk.author, desk.micromodule_id, form.form.to_fields(), revision=revision)
-
-    shown = FormView(describing.typed(), revision=revision)
-    if action == "save":
-        keep(shown)
-        return Response(status=204)
+        if action == "save":
+            raise
+        return _unsaved(desk, error, shown)
     form, refused = describing.with_picture(named_choices(shown.form, view))
-    if refused:
-        answer = replace(shown, form=form, problems=refused)
+    try:
+        return _pressed(desk, action, view, replace(shown, form=form, problems=refused), draft)
+    except (NotAllowed, Conflict) as error:
+        return _unsaved(desk, error, replace(shown, form=form))
+
+
+def _pressed(desk: Desk, action: str, view: VersionForm, shown: FormView, draft: str) -> AnyResponse:
+    revision, form, answer = shown.revision, shown.form, shown
+
+    def keep(form: FormView) -> VersionForm:
+        fields = form.form.to_fields()
+        kept = _versions().save(desk.author, desk.micromodule_id, fields, revision=revision, draft=draft)
+        return replace(view, draft=kept)
+
+    if shown.problems:
+        pass
     elif action == "compare":
-        keep(replace(shown, form=form))
+        kept = keep(shown)
         if revision not in ("", view.revision):
             # Nothing typed is lost: who goes on has seen what somebody published or corrected meanwhile.
-            answer = replace(shown, form=form, revision=view.revision)
+            answer = replace(shown, revision=view.revision)
             beside = form_changes(view.form, form, has_badge=view.has_badge)
-            view = replace(view, is_outdated=True, beside=beside)
+            view = replace(kept, is_outdated=True, beside=beside)
             return make_response(_form(desk, answer, view), 409)
         try:
             _compare(desk)
         except RequestInvalid as error:
             if error.code is not ErrorCode.FORM_INVALID:
                 raise
-            answer = replace(shown, form=form, problems=describing.problems(error))
+            answer = replace(shown, problems=describing.problems(error))
         else:
             return redirect(desk.address("review"), 303)
     else:
         answer = replace(describing.pressed(form, action, view), revision=revision)
-    keep(answer)
-    return make_response(_form(desk, answer, view), 422 if answer.problems else 200)
+    return make_response(_form(desk, answer, keep(answer)), 422 if answer.problems else 200)
 
 
-def _form(desk: Desk, form: FormView, view: VersionForm) -> str:
+def _unsaved(desk: Desk, error: NotAllowed | Conflict, typed: FormView) -> AnyResponse:
+    """What a colleague saved, beside what was typed here: whoever goes on has seen both."""
+    if error.params.get("reason") != UNSEEN:
+        return _refused(desk, error)
+    theirs = _versions().begin(desk.author, desk.micromodule_id)
+    beside = form_changes(theirs.form, typed.form, has_badge=theirs.has_badge)
+    view = replace(theirs, is_outdated=False, beside=beside)
+    return make_response(_form(desk, typed, view, theirs=theirs.form), 409)
+
+
+def _form(desk: Desk, form: FormView, view: VersionForm, *, theirs: MicromoduleForm | None = None) -> str:
+    """The form.
+
+    :param theirs: what a colleague saved, where it stands beside what is typed.
+    """
+    before = {"version_id": view.achievement_version_id, "alt": view.name}
+    if theirs is not None:
+        before = {"src": _picture(theirs.artwork()), "alt": theirs.image_alt or theirs.name}
     return render_template(
         "pages/versions/form.html",
         layout=desk.layout,
@@ -154,12 +191,13 @@ def _form(desk: Desk, form: FormView, view: VersionForm) -> str:
         form_address=desk.address("press"),
         form=form,
         view=view,
+        is_beside_theirs=theirs is not None,
         limits=LIMITS,
         kinds=kinds(view),
         recipes=recipes(supports_mirror=view.supports_mirror, supports_gates=view.supports_gates),
         advice=advice,
         kind_word=kind_word,
-        before_picture={"version_id": view.achievement_version_id, "alt": view.name},
+        before_picture=before,
         after_picture={"src": _picture(form.form.artwork()), "alt": form.form.image_alt or form.form.name},
         **composing.composer(form.form, describing.palette()),
     )
@@ -189,8 +227,9 @@ def answer_review(desk: Desk) -> AnyResponse:
     """``holders`` shows what becomes of badges, ``publish`` publishes."""
     versions = _versions()
     answer = Answer.from_fields({name: request.form.get(name, "") for name in ANSWER_FIELDS})
+    seen, draft = (request.form.get(name, "")[:KEY_LENGTH] for name in ("mark", "draft"))
     try:
-        versions.answer(desk.author, desk.micromodule_id, answer)
+        versions.answer(desk.author, desk.micromodule_id, answer, draft=draft)
         compared = _compare(desk)
         found = answer.problems(current_tool().clock(), has_badge=compared.has_badge)
         if request.form.get("action") != "publish":
@@ -200,7 +239,7 @@ def answer_review(desk: Desk) -> AnyResponse:
                 return make_response(_review(desk, compared, answer, blocking), 422)
             if answer.whats_new == _proposed(compared):
                 # Kept as somebody's words, it would go on to say what the form says no longer.
-                versions.answer(desk.author, desk.micromodule_id, replace(answer, whats_new=""))
+                versions.answer(desk.author, desk.micromodule_id, replace(answer, whats_new=""), draft=draft)
             return redirect(desk.address("holders"), 303)
         if found:
             return make_response(_review(desk, compared, answer, found), 422)
@@ -210,14 +249,13 @@ def answer_review(desk: Desk) -> AnyResponse:
             answer,
             narrate_in,
             language=language_tag(),
-            seen=request.form.get("mark", "")[:KEY_LENGTH],
+            seen=seen,
         )
     except (NotAllowed, Conflict) as error:
-        seen = request.form.get("mark", "")[:KEY_LENGTH]
         # Pressed twice: the second press finds nothing that is left to publish, and nothing is wrong.
         is_done = error.code is ErrorCode.CONFLICT and request.form.get("action") == "publish"
-        if not is_done or not versions.was_published(desk.author, desk.micromodule_id, seen):
-            return _refused(desk, error)
+        if not is_done or not versions.was_published(desk.author, desk.micromodule_id, answer, seen=seen):
+            return _unanswered(desk, error, answer)
     except RequestInvalid as error:
         return _with_problems(desk, error)
     for placement_id in desk.values.values() if desk.author.context_id else ():
@@ -225,6 +263,17 @@ def answer_review(desk: Desk) -> AnyResponse:
         kept = current_tool().own_columns.rename(current_session(), placement_id)
         return redirect(url_for("course.show", columns_kept=kept, published=placement_id), 303)
     return redirect(desk.home, 303)
+
+
+def _unanswered(desk: Desk, error: NotAllowed | Conflict, answer: Answer) -> Response:
+    """What would be published by now, and the answer as it was typed."""
+    if error.code is not ErrorCode.CONFLICT:
+        return _refused(desk, error)
+    try:
+        compared = _compare(desk)
+    except (NotAllowed, Conflict, RequestInvalid):
+        return _refused(desk, error, answer)
+    return make_response(_review(desk, compared, answer, is_changed=True), 409)
 
 
 def _proposed(compared: Comparison) -> str:
@@ -245,7 +294,14 @@ def _with_problems(desk: Desk, error: RequestInvalid) -> AnyResponse:
     return make_response(_form(desk, shown, view), 422)
 
 
-def _review(desk: Desk, compared: Comparison, answer: Answer, problems: tuple[Problem, ...] = ()) -> str:
+def _review(
+    desk: Desk,
+    compared: Comparison,
+    answer: Answer,
+    problems: tuple[Problem, ...] = (),
+    *,
+    is_changed: bool = False,
+) -> str:
     sentences = {one.field: problem_sentence(one.code, dict(one.params)) for one in problems}
     return render_template(
         "pages/versions/review.html",
@@ -253,6 +309,7 @@ def _review(desk: Desk, compared: Comparison, answer: Answer, problems: tuple[Pr
         desk=desk,
         view=compared,
         answer=answer,
+        is_changed=is_changed,
         new_picture=_picture(compared.after.artwork),
         form={"sentences": sentences, "focus": next(iter(sentences), ""), "problems": problems},
         most=WHATS_NEW_LENGTH,
@@ -277,8 +334,11 @@ def show_holders(desk: Desk) -> AnyResponse:
     return make_response(page)
 
 
-def _refused(desk: Desk, error: NotAllowed | Conflict) -> Response:
-    """Why no next version is prepared here, and who can; or that somebody else was quicker."""
+def _refused(desk: Desk, error: NotAllowed | Conflict, typed: Answer | None = None) -> Response:
+    """Why no next version is prepared here, and who can; or that somebody else was quicker.
+
+    :param typed: what stands in no form that could still be sent.
+    """
     if error.code not in (
         ErrorCode.VERSION_NEEDS_STAFF,
         ErrorCode.PLACEMENT_NOT_EDITABLE,
@@ -291,6 +351,7 @@ def _refused(desk: Desk, error: NotAllowed | Conflict) -> Response:
         layout=desk.layout,
         desk=desk,
         code=error.code,
+        typed=typed,
         reason="" if is_shown else not_editable_sentence(str(Refusal.NOT_SHOWN)),
     )
     return make_response(page, error.status)

@@ -14,6 +14,7 @@ from lti_tool.services.framework_files import FileProblem
 from lti_tool.services.health import ConnectionHealth
 from lti_tool.services.inviting import Standing
 from lti_tool.services.pathways import PathwayPage
+from lti_tool.services.version_drafts import UNSEEN
 from lti_tool.store.runs import RunView
 from tests.gallery.currency_pages import NO_CURRENCY_PAGES, currency_pages
 from tests.unit.web import (
@@ -296,6 +297,29 @@ def _milestones() -> Iterator[StaffPage]:
     )
     yield StaffPage("staff/milestone-problems", "/staff/milestones", shows(create=wrong), fields, 422)
     yield StaffPage("staff/milestone-edit-problems", f"{path}/edit", shows(change=wrong), fields, 422)
+    unseen = _raise(Conflict(ErrorCode.CONFLICT, reason=UNSEEN))
+    for whose, is_own in (("theirs", False), ("own", True)):
+        saved = replace(milestone_views.SAVED, is_own=is_own)
+        beside = replace(milestone_views.BESIDE, saved=saved)
+        typed = {"kind": "explorer", "name": "Explorer", "csrf_token": CSRF}
+        yield StaffPage(
+            f"staff/milestone-saved-{whose}",
+            f"{path}/edit",
+            shows(change=unseen, saved_beside=beside),
+            typed,
+            409,
+        )
+        yield StaffPage(
+            f"staff/milestone-changed-{whose}",
+            f"{path}/activate",
+            shows(activate=unseen, page=milestone_views.MILESTONES["draft"], last=saved),
+            {"csrf_token": CSRF},
+            409,
+        )
+    begun = _raise(Conflict(ErrorCode.CONFLICT))
+    for state, page in (("begun", "active"), ("over", "retired")):
+        late = shows(change=begun, page=milestone_views.MILESTONES[page])
+        yield StaffPage(f"staff/milestone-edit-{state}", f"{path}/edit", late, typed, 409)
     empty = _raise(_invalid(Problem("category_id", FormProblem.CATEGORY_EMPTY)))
     yield StaffPage(
         "staff/milestone-empty",

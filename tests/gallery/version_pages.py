@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lti_tool.errors import Conflict, ErrorCode, NotAllowed, RequestInvalid
 from lti_tool.services.form_problems import FormProblem, Problem
 from lti_tool.services.launching import SessionView
+from lti_tool.services.version_drafts import UNSEEN
 from tests.unit.web import next_version_views as views
 from tests.unit.web import staff_views
 from tests.unit.web.sample_views import TEACHER, visitor
@@ -60,6 +61,7 @@ def version_pages() -> Iterator[VersionPage]:
     )
     needs_staff = _raise(NotAllowed(ErrorCode.VERSION_NEEDS_STAFF))
     meanwhile = _raise(Conflict(ErrorCode.CONFLICT))
+    unseen = _raise(Conflict(ErrorCode.CONFLICT, reason=UNSEEN))
     not_shown = _raise(Conflict(ErrorCode.PLACEMENT_NOT_EDITABLE, reason="not_shown"))
     told = _shows(told=views.NEWS)
     yield VersionPage("course/new-version", "/l/session-1/course", told, visitor("usual"))
@@ -74,6 +76,17 @@ def version_pages() -> Iterator[VersionPage]:
         )
         late = {**refused, "revision": "version-before"}
         yield VersionPage(f"{room}/version-late", path, _shows(), fields=late, status=409)
+        for whose, saved in (("theirs", views.SAVED), ("own", replace(views.SAVED, is_own=True))):
+            beside = _shows(form=replace(views.THEIRS, saved=saved), save=unseen)
+            yield VersionPage(f"{room}/version-saved-{whose}", path, beside, fields=refused, status=409)
+            compared = replace(views.COMPARISONS["answered"], saved=saved)
+            yield VersionPage(
+                f"{room}/version-answered-{whose}",
+                f"{path}/review",
+                _shows(compared=compared, answer=unseen),
+                fields=ANSWER,
+                status=409,
+            )
         for state, compared in views.COMPARISONS.items():
             yield VersionPage(f"{room}/version-review-{state}", f"{path}/review", _shows(compared=compared))
         wrong = {**ANSWER, "whats_new": "", "policy": "date", "expires_on": "yesterday"}
@@ -83,7 +96,7 @@ def version_pages() -> Iterator[VersionPage]:
         yield VersionPage(
             f"{room}/version-changed-meanwhile",
             f"{path}/review",
-            _shows(publish=meanwhile),
+            _shows(answer=meanwhile, compare=meanwhile),
             fields=ANSWER,
             status=409,
         )

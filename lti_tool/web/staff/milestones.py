@@ -10,13 +10,16 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from lti_tool.credentials.designs import DESIGNS
 from lti_tool.domain.staff import Permission
-from lti_tool.errors import Conflict, ErrorCode, RequestInvalid
+from lti_tool.errors import Conflict, ErrorCode, NotFound, RequestInvalid
 from lti_tool.services.comparing import revision_of
 from lti_tool.services.micromodule_form import DESCRIPTION_LENGTH, NAME_LENGTH
+from lti_tool.services.milestone_drafts import Beside
 from lti_tool.services.milestone_form import AS_IT_IS, MOST, OWN, MilestoneForm, of_view
 from lti_tool.services.milestone_rules import FIRST_ROWS, ROWS
 from lti_tool.services.milestone_versions import MilestoneComparison
 from lti_tool.services.next_version import WHATS_NEW_LENGTH, Answer
+from lti_tool.services.version_drafts import UNSEEN
+from lti_tool.store.micromodules import NewMicromodule
 from lti_tool.store.milestones import MilestoneView
 from lti_tool.web.criteria_words import narrate, narrate_in
 from lti_tool.web.i18n import language_tag
@@ -47,8 +50,19 @@ def ask() -> Response:
 
 
 def _form(
-    form: Typed, status: int = 200, milestone_id: str | None = None, version: MilestoneView | None = None
+    form: Typed,
+    status: int = 200,
+    milestone_id: str | None = None,
+    version: MilestoneView | None = None,
+    *,
+    beside: Beside | None = None,
+    meanwhile: str = "",
 ) -> Response:
+    """The form.
+
+    :param beside: what somebody saved, where it stands beside what is typed.
+    :param meanwhile: what became of the draft instead: ``gone`` or ``active``.
+    """
     is_own = form["kind"] == OWN
     return page(
         "milestone_form",
@@ -62,6 +76,9 @@ def _form(
         designs=[*_as_it_is(form, version), *((name, design_word(name)) for name in DESIGNS)],
         most=MOST,
         limits={"name": NAME_LENGTH, "description": DESCRIPTION_LENGTH},
+        beside=beside,
+        meanwhile=meanwhile,
+        new_picture=None if beside is None else _picture(beside.after),
     )
 
 
@@ -95,6 +112,13 @@ def create() -> AnyResponse:
 @blueprint.get("/milestones/<milestone_id>")
 def milestone(milestone_id: str) -> Response:
     """One milestone: what it asks, how far it is, and what can be done with it."""
+    return _milestone(milestone_id)
+
+
+def _milestone(milestone_id: str, status: int = 200) -> Response:
+    """Its page; with 409 it tells who changed it since somebody looked."""
+    is_changed = status == Conflict.status
+    saved = current_tool().milestones.saved(current_staff(), milestone_id) if is_changed else None
     view = current_tool().milestones.one(current_staff(), milestone_id)
     # Nobody has a draft yet: there is nothing to keep up to date.
     care = (
@@ -102,7 +126,7 @@ def milestone(milestone_id: str) -> Response:
         if view.view.status == "draft"
         else current_tool().currency.one(current_staff(), "milestone", milestone_id)
     )
-    return page("milestone", view=view, care=care)
+    return page("milestone", status, view=view, care=care, is_changed=is_changed, saved=saved)
 
 
 @blueprint.get("/milestones/<milestone_id>/edit")
@@ -110,7 +134,7 @@ def ask_change(milestone_id: str) -> Response:
     """The form of a draft."""
     current_staff().require(Permission.EDIT_MICROMODULES)
     found = current_tool().milestones.one(current_staff(), milestone_id)
-    return _form(Typed(found.form.to_fields()), milestone_id=milestone_id)
+    return _form(Typed(found.form.to_fields() | {"revision": found.revision}), milestone_id=milestone_id)
 
 
 @blueprint.post("/milestones/<milestone_id>/edit")
@@ -119,13 +143,32 @@ def change(milestone_id: str) -> AnyResponse:
     values = typed()
     if "more" in values:
         return _form(Typed(values), milestone_id=milestone_id)
+    about = (current_staff(), milestone_id, MilestoneForm.from_fields(values), narrate_in, language_tag())
     try:
-        current_tool().milestones.change(
-            current_staff(), milestone_id, MilestoneForm.from_fields(values), narrate, language_tag()
-        )
+        current_tool().milestones.change(*about, revision=values.get("revision", "")[:MARK_LENGTH])
     except RequestInvalid as error:
         return _form(Typed(values, problems_of(error)), 422, milestone_id)
+    except NotFound:
+        # What was typed is not lost with the draft.
+        return _form(Typed(values), Conflict.status, meanwhile="gone")
+    except Conflict as error:
+        if error.code is not ErrorCode.CONFLICT:
+            raise
+        if error.params.get("reason") != UNSEEN:
+            return _no_draft(milestone_id, values)
+        beside = current_tool().milestones.beside(*about)
+        shown = Typed(values | {"revision": revision_of(beside.view)})
+        return _form(shown, error.status, milestone_id, beside=beside)
     return done("staff.milestones.milestone", "saved", milestone_id=milestone_id)
+
+
+def _no_draft(milestone_id: str, values: dict[str, str]) -> Response:
+    """What was typed, for the next version of what was activated meanwhile, or for another draft."""
+    view = current_tool().milestones.one(current_staff(), milestone_id).view
+    if view.status != "active":
+        return _form(Typed(values), Conflict.status, meanwhile="gone")
+    shown = Typed(values | {"kind": view.kind, "revision": revision_of(view)})
+    return _form(shown, Conflict.status, milestone_id, view, meanwhile="active")
 
 
 @blueprint.get("/milestones/<milestone_id>/dry-run")
@@ -140,18 +183,29 @@ def activate(milestone_id: str) -> AnyResponse:
     """Let it begin."""
     try:
         current_tool().milestones.activate(
-            current_staff(), milestone_id, narrate, seen=request.form.get("mark", "")[:MARK_LENGTH]
+            current_staff(), milestone_id, narrate_in, seen=request.form.get("mark", "")[:MARK_LENGTH]
         )
     except RequestInvalid as error:
         found = current_tool().milestones.one(current_staff(), milestone_id)
-        return _form(Typed(found.form.to_fields(), problems_of(error)), 422, milestone_id)
+        shown = Typed(found.form.to_fields() | {"revision": found.revision}, problems_of(error))
+        return _form(shown, 422, milestone_id)
+    except Conflict as error:
+        if error.code is not ErrorCode.CONFLICT:
+            raise
+        return _milestone(milestone_id, error.status)
     return done("staff.milestones.milestone", "milestone_activated", milestone_id=milestone_id)
 
 
 @blueprint.post("/milestones/<milestone_id>/retire")
 def retire(milestone_id: str) -> AnyResponse:
     """Award it no more, or discard a draft."""
-    current_tool().milestones.retire(current_staff(), milestone_id)
+    seen = request.form.get("revision", "")[:MARK_LENGTH]
+    try:
+        current_tool().milestones.retire(current_staff(), milestone_id, revision=seen)
+    except Conflict as error:
+        if error.code is not ErrorCode.CONFLICT:
+            raise
+        return _milestone(milestone_id, error.status)
     return done("staff.milestones.show", "milestone_retired")
 
 
@@ -201,8 +255,19 @@ def _review(milestone_id: str, *, is_publishing: bool) -> AnyResponse:
             raise
         # Pressed twice: the second press finds nothing that is left to publish, and nothing is wrong.
         if not versions.was_published(current_staff(), milestone_id, answer, seen=seen):
-            return _compared(versions.compare(*about), values, is_outdated=True)
+            return _compared_anew(about, values)
     return done("staff.milestones.milestone", "milestone_version", milestone_id=milestone_id)
+
+
+def _compared_anew(about: tuple[Any, ...], values: dict[str, str]) -> Response:
+    """The old beside the new, as of now; the form, where it can be published no more as it is."""
+    try:
+        compared = current_tool().milestone_versions.compare(*about)
+    except RequestInvalid as error:
+        view, published = current_tool().milestone_versions.begin(*about[:2])
+        fields = values | {"kind": published.kind, "revision": revision_of(view)}
+        return _form(Typed(fields, problems_of(error)), 422, view.id, view)
+    return _compared(compared, values, is_outdated=True)
 
 
 def _compared(
@@ -226,13 +291,13 @@ def _compared(
         carried={name: value for name, value in fields.items() if value},
         form=Typed(values, problems or {}, next(iter(problems or {}), "")),
         most=WHATS_NEW_LENGTH,
-        new_picture=_picture(view),
+        new_picture=_picture(view.after),
     )
 
 
-def _picture(view: MilestoneComparison) -> str:
+def _picture(new: NewMicromodule) -> str:
     """Where the picture is drawn that nothing shows yet."""
     look: dict[str, Any] = {
-        name: str(value) for name, value in view.after.artwork.items() if value and name != "alt"
+        name: str(value) for name, value in new.artwork.items() if value and name != "alt"
     }
     return url_for("staff.versions.preview_artwork", **look)

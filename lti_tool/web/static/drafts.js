@@ -44,6 +44,10 @@ async function save() {
       say(status.dataset.ended); // the server kept it all the same
       return;
     }
+    if (code === "conflict") {
+      say(status.dataset.changed); // the next button shows both
+      return;
+    }
   } catch (error) {
     if (error.name === "AbortError") return;
   }

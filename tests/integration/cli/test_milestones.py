@@ -24,7 +24,7 @@ def test_what_is_owed_is_decided_and_listed(tool: Tool, lti_tool: CommandLine) -
     form = MilestoneForm(name="Explorer", count="1")
     milestone_id = tool.milestones.create(staff, form, lambda _: "One micromodule.", "en")
     seen = tool.milestones.one(staff, milestone_id).mark
-    tool.milestones.activate(staff, milestone_id, lambda _: "One micromodule.", seen=seen)
+    tool.milestones.activate(staff, milestone_id, lambda *_: "One micromodule.", seen=seen)
     (listed,) = lti_tool("milestones", "list", course.organisation_id, "--json").json
     assert (listed["id"], listed["status"], listed["holders"]) == (milestone_id, "active", 0)
     said = lti_tool("milestones", "decide", course.organisation_id, milestone_id)

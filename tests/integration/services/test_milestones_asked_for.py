@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from threading import Thread
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -15,6 +16,7 @@ from lti_tool.services.form_problems import FormProblem, Problem
 from lti_tool.services.milestone_form import MilestoneForm
 from lti_tool.services.milestone_rules import Rule, Rules
 from lti_tool.store import micromodules, placements, tables
+from lti_tool.store import milestones as store
 from tests import factories
 from tests.integration.services.milestone_campus import Campus, office, plain, problems_of
 from tests.integration.services.school import School
@@ -83,8 +85,8 @@ def test_a_draft_that_something_asks_for_already_is_not_discarded(school: School
 
 @pytest.mark.postgresql
 @pytest.mark.loopback
-def test_a_category_that_is_deleted_while_a_milestone_is_described_waits_and_is_refused(
-    school: School,
+def test_a_category_that_is_deleted_while_a_milestone_is_saved_waits_and_is_refused(
+    school: School, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if school.database.dialect != "postgresql":
         pytest.skip("SQLite has one writer")
@@ -98,19 +100,38 @@ def test_a_category_that_is_deleted_while_a_milestone_is_described_waits_and_is_
         except ToolError as error:
             refused.append(error.code)
 
-    deleting = Thread(target=delete, daemon=True)
+    deleting, add = Thread(target=delete, daemon=True), store.add
 
-    def narrate_meanwhile(_: object) -> str:
+    def meanwhile(*about: Any, **more: Any) -> str:
         deleting.start()
         while deleting.is_alive() and not is_anybody_waiting(school):
             deleting.join(0.01)
-        return "All of it."
+        return add(*about, **more)
 
+    monkeypatch.setattr(store, "add", meanwhile)
     form = MilestoneForm(kind="learner", name="All of data", category_id=category_id)
-    milestone_id = campus.milestones.create(campus.staff, form, narrate_meanwhile, "en")
+    milestone_id = campus.milestones.create(campus.staff, form, plain, "en")
     deleting.join(30)
     assert refused == [ErrorCode.CATEGORY_COUNTED]
     assert campus.milestones.one(campus.staff, milestone_id).view.category_id == category_id
+
+
+def test_a_category_that_is_deleted_while_a_picture_is_drawn_is_asked_for_by_nothing(school: School) -> None:
+    campus = Campus(school)
+    category_id = campus.category(0)
+    said: list[str] = []
+
+    def narrate_meanwhile(_: object) -> str:
+        if not said:
+            office(school).delete_category(campus.staff, category_id)
+        said.append("All of it.")
+        return said[-1]
+
+    form = MilestoneForm(kind="learner", name="All of data", category_id=category_id)
+    with pytest.raises(RequestInvalid) as refused:
+        campus.milestones.create(campus.staff, form, narrate_meanwhile, "en")
+    assert problems_of(refused.value) == (Problem("category_id", FormProblem.UNKNOWN_CHOICE),)
+    assert not campus.milestones.every(campus.staff)
 
 
 def is_anybody_waiting(school: School) -> bool:

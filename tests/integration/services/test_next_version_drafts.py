@@ -282,14 +282,16 @@ def test_whoever_presses_twice_is_known_by_what_they_saw(school: School) -> None
     one.publish(one.staff, seen=seen)
     with pytest.raises(Conflict):
         one.publish(one.staff, seen=seen)
-    known = one.versions.was_published
-    assert known(one.staff, one.micromodule_id, seen)
-    assert not known(one.staff, one.micromodule_id, "what somebody else saw")
-    assert not known(replace(one.staff, actor="staff:bert"), one.micromodule_id, seen)
-    assert not known(replace(one.staff, organisation_id="elsewhere"), one.micromodule_id, seen)
+    news = Answer("Ninety instead of eighty.")
+    known, mm = one.versions.was_published, one.micromodule_id
+    assert known(one.staff, mm, news, seen=seen)
+    assert not known(one.staff, mm, news, seen="what somebody else saw")
+    assert not known(one.staff, mm, replace(news, policy="now"), seen=seen), "nothing has ended"
+    assert not known(replace(one.staff, actor="staff:bert"), mm, news, seen=seen)
+    assert not known(replace(one.staff, organisation_id="elsewhere"), mm, news, seen=seen)
     one.prepare(one.staff, {"criteria-0-threshold": "95"})
     one.publish(one.staff)
-    assert not known(one.staff, one.micromodule_id, seen), "another version has followed since"
+    assert not known(one.staff, mm, news, seen=seen), "another version has followed since"
 
 
 def test_columns_are_as_large_as_the_smallest_of_all_courses(small_school: School) -> None:

@@ -86,7 +86,7 @@ class Desk:
         """Type what is published, and these changes."""
         view = self.versions.begin(author, self.micromodule_id)
         typed = {**view.form.to_fields(), **ARTWORK, **(fields or {}), **changes}
-        self.versions.save(author, self.micromodule_id, typed, revision=view.revision)
+        self.versions.save(author, self.micromodule_id, typed, revision=view.revision, draft=view.draft)
 
     def compare(self, author: Author) -> Any:
         return self.versions.compare(author, self.micromodule_id, narrate, language="en")

@@ -12,11 +12,13 @@ from lti_tool.domain.evaluation import evaluate
 from lti_tool.domain.evidence import Counted, Evidence, Fact
 from lti_tool.domain.staff import Permission
 from lti_tool.services.criteria_format import dump_criteria
+from lti_tool.services.milestone_drafts import Beside
 from lti_tool.services.milestone_form import MilestoneForm
 from lti_tool.services.milestone_rules import Choices
 from lti_tool.services.milestone_versions import MilestoneComparison, Tally
 from lti_tool.services.milestones import DryRun, MilestoneCard, MilestonePage, MilestoneRow, WouldGet
 from lti_tool.services.next_version import Answer
+from lti_tool.services.version_drafts import Saved
 from lti_tool.store.micromodules import NewMicromodule
 from lti_tool.store.milestones import MilestoneView, Progress
 
@@ -194,6 +196,11 @@ class SampleMilestoneVersions:
         return self.compared
 
 
+SAVED = Saved("نور", NOW - timedelta(minutes=5), is_own=False)
+BESIDE = Beside(MILESTONES["draft"].view, compared().after, compared().differences, SAVED)
+"""What a colleague saved, beside what was typed."""
+
+
 class SampleMilestones:
     """Gives what a test put in, and notes what is asked of it."""
 
@@ -206,6 +213,8 @@ class SampleMilestones:
         self.activate = called("activate_milestone")
         self.retire = called("retire_milestone")
         self.found = CHOICES
+        self.last: Saved | None = None
+        self.saved_beside = BESIDE
 
     def every(self, staff: Any) -> tuple[MilestoneRow, ...]:
         staff.require(Permission.VIEW)
@@ -214,6 +223,14 @@ class SampleMilestones:
     def one(self, staff: Any, milestone_id: str) -> MilestonePage:
         staff.require(Permission.VIEW)
         return self.page
+
+    def saved(self, staff: Any, milestone_id: str) -> Saved | None:
+        staff.require(Permission.VIEW)
+        return self.last
+
+    def beside(self, staff: Any, milestone_id: str, *_: Any) -> Beside:
+        staff.require(Permission.EDIT_MICROMODULES)
+        return self.saved_beside
 
     def choices(self, staff: Any, milestone_id: str | None = None) -> Choices:
         staff.require(Permission.EDIT_MICROMODULES)

@@ -22,6 +22,7 @@ from lti_tool.services.next_version import (
     Prospect,
     VersionForm,
 )
+from lti_tool.services.version_drafts import Saved
 from lti_tool.store.bindings import DescribedVersion
 from lti_tool.store.micromodules import NewMicromodule
 from lti_tool.store.versions import HolderCounts, HolderRow, NewsView
@@ -123,9 +124,18 @@ FOUND = differences(
         NEW,
     ),
 )
+SAVED = Saved("نور", NOW - timedelta(minutes=5), is_own=False)
+THEIRS = replace(
+    PLAIN_FORM,
+    form=replace(FORM, name=f"Research Data {LONG_WORD}", skills="Licences"),
+    is_unsaved=True,
+    draft="turn.theirs",
+    saved=SAVED,
+)
+"""What a colleague saved."""
 VERSION_FORMS = {
     "plain": PLAIN_FORM,
-    "begun-before": replace(PLAIN_FORM, is_unsaved=True),
+    "begun-before": replace(PLAIN_FORM, is_unsaved=True, draft="turn.before", saved=SAVED),
     "outdated": replace(PLAIN_FORM, is_unsaved=True, is_outdated=True, beside=FOUND),
     "staff": replace(PLAIN_FORM, is_known=False),
 }
@@ -141,6 +151,7 @@ COMPARISON = Comparison(
     holders=HolderCounts(1234, 1200),
     ends_at=None,
     mark=MARK,
+    draft="turn.before",
 )
 WORDS_ONLY = differences(
     Said({"name": "Reserch Data"}, {}, "green", OLD), Said({"name": "Research Data"}, {}, "green", OLD)
@@ -228,8 +239,8 @@ class SampleVersions:
         self.compared = COMPARISON
         self.page = PAGE
         self.told: tuple[NewsView, ...] = ()
-        self.save = called("save_version")
-        self.answer = called("answer_version")
+        self.save = called("save_version", "turn.saved")
+        self.answer = called("answer_version", "turn.answered")
         self.discard = called("discard_version")
         self.publish = called("publish_version")
         self.published: set[str] = set()
@@ -237,7 +248,7 @@ class SampleVersions:
     def begin(self, author: Any, micromodule_id: str, *, discards: bool = False) -> VersionForm:
         return self.form
 
-    def was_published(self, author: Any, micromodule_id: str, seen: str) -> bool:
+    def was_published(self, author: Any, micromodule_id: str, answer: Answer, *, seen: str) -> bool:
         return seen in self.published
 
     def compare(self, *_: Any, **__: Any) -> Comparison:

@@ -12,10 +12,13 @@ from flask.testing import FlaskClient
 
 from lti_tool.domain.differences import Differences
 from lti_tool.domain.staff import StaffRole
-from lti_tool.errors import Conflict, ErrorCode
+from lti_tool.errors import Conflict, ErrorCode, NotFound, RequestInvalid
+from lti_tool.services.comparing import revision_of
+from lti_tool.services.form_problems import FormProblem, Problem
+from lti_tool.services.version_drafts import UNSEEN
 from tests.gallery.staff_pages import CSRF
 from tests.unit.web import staff_views as views
-from tests.unit.web.milestone_views import COMPARED, DRY_RUNS, MILESTONES
+from tests.unit.web.milestone_views import BESIDE, COMPARED, DRY_RUNS, MILESTONES, SAVED
 from tests.unit.web.samples import SECRET, Sample
 
 PATH = "/staff/milestones/milestone-1"
@@ -177,7 +180,7 @@ def test_a_category_that_is_asked_for_is_refused_with_the_milestones(
 
 
 def test_a_milestone_that_is_asked_for_is_refused_with_what_asks(staff: FlaskClient, tool: Sample) -> None:
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise Conflict(ErrorCode.MILESTONE_ASKED_FOR, "milestone", names=("Maps", "<b>Bold</b>"))
 
     tool.milestones.retire = refuse
@@ -187,3 +190,102 @@ def test_a_milestone_that_is_asked_for_is_refused_with_what_asks(staff: FlaskCli
     assert said is not None
     assert "“\u2068Maps\u2069”, “\u2068<b>Bold</b>\u2069”" in said.get_text()
     assert not said.select("b")
+
+
+def refuse_unseen(*_: Any, **__: Any) -> None:
+    raise Conflict(ErrorCode.CONFLICT, "milestone-1 is not what was seen", reason=UNSEEN)
+
+
+def test_what_a_colleague_saved_stands_beside_what_was_typed(staff: FlaskClient, tool: Sample) -> None:
+    tool.milestones.change = refuse_unseen
+    typed = {"kind": "explorer", "name": "Mine", "revision": "as opened", "csrf_token": CSRF}
+    answer = staff.post(f"{PATH}/edit", data=typed)
+    assert answer.status_code == 409
+    page = BeautifulSoup(answer.text, "html.parser")
+    (told,) = page.select(".notice[role=alert]")
+    assert "Somebody else has saved this draft" in told.text
+    assert SAVED.name is not None
+    assert SAVED.name in told.text
+    assert [one["href"] for one in told.select("a")] == [PATH], "a way to keep theirs"
+    assert BESIDE.view.name in str(page.select_one("section[aria-labelledby=beside]"))
+    (name,) = page.select("input[name=name]")
+    assert name["value"] == "Mine", "nothing is lost"
+    assert form_to(answer.text, f"{PATH}/edit")["revision"] == revision_of(BESIDE.view)
+
+
+def test_changing_and_discarding_send_what_was_looked_at(staff: FlaskClient, tool: Sample) -> None:
+    tool.milestones.page = MILESTONES["draft"]
+    sent: list[str] = []
+
+    def note(*_: Any, revision: str) -> None:
+        sent.append(revision)
+
+    tool.milestones.change = tool.milestones.retire = note
+    form = form_to(staff.get(f"{PATH}/edit").text, f"{PATH}/edit")
+    assert staff.post(f"{PATH}/edit", data=form).status_code == 303
+    form = form_to(staff.get(PATH).text, f"{PATH}/retire")
+    assert staff.post(f"{PATH}/retire", data=form).status_code == 303
+    tool.milestones.page = MILESTONES["active"]
+    form = form_to(staff.get(PATH).text, f"{PATH}/retire")
+    assert staff.post(f"{PATH}/retire", data=form).status_code == 303
+    views_ = (MILESTONES["draft"], MILESTONES["draft"], MILESTONES["active"])
+    assert sent == [revision_of(one.view) for one in views_]
+
+
+@pytest.mark.parametrize("what", ["activate", "retire"])
+def test_whoever_was_too_late_sees_who_changed_it_and_how_it_is_now(
+    staff: FlaskClient, tool: Sample, what: str
+) -> None:
+    tool.milestones.page = replace(MILESTONES["draft"], mark="of now")
+    tool.milestones.last = SAVED
+    setattr(tool.milestones, what, refuse_unseen)
+    answer = staff.post(f"{PATH}/{what}", data={"mark": "of before", "csrf_token": CSRF})
+    assert answer.status_code == 409
+    (told,) = BeautifulSoup(answer.text, "html.parser").select(".notice[role=alert]")
+    assert SAVED.name is not None
+    assert SAVED.name in told.text
+    assert form_to(answer.text, f"{PATH}/activate")["mark"] == "of now"
+
+
+@pytest.mark.parametrize(
+    "state, action",
+    [("active", f"{PATH}/version"), ("retired", "/staff/milestones"), ("gone", "/staff/milestones")],
+)
+def test_what_was_typed_is_not_lost_with_the_draft(
+    staff: FlaskClient, tool: Sample, state: str, action: str
+) -> None:
+    def late(*_: Any, **__: Any) -> None:
+        raise NotFound(ErrorCode.NOT_FOUND) if state == "gone" else Conflict(ErrorCode.CONFLICT)
+
+    tool.milestones.change = late
+    tool.milestones.page = MILESTONES.get(state, MILESTONES["draft"])
+    typed = {"kind": "explorer", "name": "Mine", "revision": "as opened", "csrf_token": CSRF}
+    answer = staff.post(f"{PATH}/edit", data=typed)
+    assert answer.status_code == 409
+    page = BeautifulSoup(answer.text, "html.parser")
+    (name,) = page.select(f'form[action="{action}"] input[name=name]')
+    assert name["value"] == "Mine"
+    assert len(page.select(".notice[role=alert]")) == 1
+    sent = form_to(answer.text, action)
+    assert sent.get("revision") == (revision_of(MILESTONES["active"].view) if state == "active" else None)
+
+
+def test_a_version_that_can_be_published_no_more_goes_back_to_its_form(
+    staff: FlaskClient, tool: Sample
+) -> None:
+    """Its criteria name what somebody retired while it was looked at."""
+    compare, asked = tool.milestone_versions.compare, list[int]()
+
+    def compare_once(*about: Any) -> Any:
+        asked.append(1)
+        if len(asked) > 1:
+            problem = Problem("count", FormProblem.UNKNOWN_CHOICE)
+            raise RequestInvalid(ErrorCode.FORM_INVALID, problems=(problem,))
+        return compare(*about)
+
+    tool.milestone_versions.compare = compare_once  # type: ignore[method-assign]
+    tool.milestone_versions.publish = refuse
+    answer = staff.post(f"{PATH}/version/publish", data={"name": "Mine", "csrf_token": CSRF})
+    assert answer.status_code == 422
+    (name,) = BeautifulSoup(answer.text, "html.parser").select("input[name=name]")
+    assert name["value"] == "Mine"

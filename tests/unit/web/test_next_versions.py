@@ -16,6 +16,7 @@ from lti_tool.domain.staff import StaffRole
 from lti_tool.errors import Conflict, ErrorCode, RequestInvalid
 from lti_tool.services.form_problems import FormProblem, Problem
 from lti_tool.services.next_version import Answer
+from lti_tool.services.version_drafts import UNSEEN
 from lti_tool.web.version_words import whats_new
 from tests.gallery.version_pages import ANSWER, COURSE, CSRF, STAFF
 from tests.unit.web import next_version_views as views
@@ -199,3 +200,106 @@ def test_a_button_that_was_pressed_twice_tells_of_no_conflict(teacher: FlaskClie
     tool.versions.published = {views.MARK}
     assert teacher.post(f"{COURSE}/review", data=ANSWER).status_code == 303
     assert teacher.post(f"{COURSE}/review", data={**ANSWER, "mark": "another"}).status_code == 409
+
+
+def refuse_unseen(*_: Any, **__: Any) -> Any:
+    raise Conflict(ErrorCode.CONFLICT, reason=UNSEEN)
+
+
+def hidden(page: BeautifulSoup, name: str) -> str:
+    (field,) = page.select(f"input[type='hidden'][name='{name}']")
+    return str(field["value"])
+
+
+@pytest.mark.parametrize("action", ["compare", "preview", "discard"])
+def test_what_a_colleague_saved_stands_beside_what_was_typed(
+    teacher: FlaskClient, tool: Sample, action: str
+) -> None:
+    tool.versions.form = views.THEIRS
+    tool.versions.save = tool.versions.discard = refuse_unseen
+    answer = teacher.post(COURSE, data={**FORM, "name": "Mine", "draft": "turn.before", "action": action})
+    assert answer.status_code == 409
+    page = BeautifulSoup(answer.text, "html5lib")
+    (told,) = page.select(".notice[role='alert']")
+    assert "Somebody else has saved this version" in told.text
+    assert [name.text for name in told.select("bdi")] == [views.SAVED.name]
+    assert [link["href"] for link in told.select("a")] == [COURSE], "a way to keep theirs"
+    cells = [cell.get_text(strip=True) for cell in page.select("section:has(#beside) td")]
+    assert cells[:2] == [views.THEIRS.form.name, "Mine"]
+    (typed,) = page.select("input[name='name']")
+    assert typed["value"] == "Mine", "nothing is lost"
+    assert hidden(page, "draft") == "turn.theirs", "who goes on has seen both"
+
+
+def test_whoever_was_there_in_another_window_is_blamed_on_nobody_else(
+    teacher: FlaskClient, tool: Sample
+) -> None:
+    tool.versions.form = replace(views.THEIRS, saved=replace(views.SAVED, is_own=True))
+    tool.versions.save = refuse_unseen
+    answer = teacher.post(COURSE, data={**FORM, "action": "compare"})
+    assert answer.status_code == 409
+    assert "You have saved this version in another window" in answer.text
+    assert "Somebody else has saved this version" not in answer.text
+
+
+def test_every_page_sends_the_draft_that_it_was_made_from(teacher: FlaskClient, tool: Sample) -> None:
+    sent: list[str] = []
+
+    def note(*_: Any, draft: str, **__: Any) -> str:
+        sent.append(draft)
+        return f"{draft}+"
+
+    tool.versions.save = tool.versions.answer = tool.versions.discard = note
+    tool.versions.form = replace(views.PLAIN_FORM, draft="one")
+    page = BeautifulSoup(teacher.get(COURSE).text, "html5lib")
+    assert hidden(page, "draft") == "one"
+    pressed = {**FORM, "draft": "one"}
+    page = BeautifulSoup(teacher.post(COURSE, data={**pressed, "action": "preview"}).text, "html5lib")
+    assert hidden(page, "draft") == "one+"
+    assert teacher.post(COURSE, data={**pressed, "action": "save"}).status_code == 204
+    assert teacher.post(COURSE, data={**pressed, "action": "discard"}).status_code == 303
+    page = BeautifulSoup(teacher.get(f"{COURSE}?draft=discard&seen=before").text, "html5lib")
+    assert hidden(page, "draft") == "before", "what was saved since the link was shown has not been seen"
+    page = BeautifulSoup(teacher.get(f"{COURSE}/review").text, "html5lib")
+    teacher.post(f"{COURSE}/review", data={**ANSWER, "draft": hidden(page, "draft"), "action": "holders"})
+    assert sent == ["one", "one", "one", "turn.before"]
+
+
+def test_what_is_saved_while_typing_writes_over_nothing_unseen(teacher: FlaskClient, tool: Sample) -> None:
+    tool.versions.save = refuse_unseen
+    answer = teacher.post(COURSE, data={**FORM, "action": "save"}, headers={"Accept": "application/json"})
+    assert answer.status_code == 409
+    assert answer.get_json()["code"] == "conflict"
+
+
+def test_what_a_colleague_said_for_holders_stands_beside_what_was_typed(
+    teacher: FlaskClient, tool: Sample
+) -> None:
+    theirs = Answer("Theirs.", "keep")
+    tool.versions.answer = refuse_unseen
+    tool.versions.compared = replace(
+        views.COMPARISON, answer=theirs, draft="turn.theirs", mark="of now", saved=views.SAVED
+    )
+    answer = teacher.post(f"{COURSE}/review", data={**ANSWER, "whats_new": "Mine.", "policy": "now"})
+    assert answer.status_code == 409
+    page = BeautifulSoup(answer.text, "html5lib")
+    (told,) = page.select(".notice[role='alert']")
+    assert "Theirs." in told.text
+    (text,) = page.select("textarea")
+    assert text.text.strip() == "Mine."
+    assert [one["value"] for one in page.select("input[name='policy'][checked]")] == ["now"]
+    assert (hidden(page, "draft"), hidden(page, "mark")) == ("turn.theirs", "of now")
+    assert "publish_version" not in names(tool)
+
+
+def test_what_was_written_for_holders_is_shown_where_nothing_is_prepared_any_more(
+    teacher: FlaskClient, tool: Sample
+) -> None:
+    def gone(*_: Any, **__: Any) -> Any:
+        raise Conflict(ErrorCode.CONFLICT)
+
+    tool.versions.answer = gone
+    tool.versions.compare = gone  # type: ignore[method-assign]
+    answer = teacher.post(f"{COURSE}/review", data={**ANSWER, "whats_new": "A day's work."})
+    assert answer.status_code == 409
+    assert "A day&#39;s work." in answer.text
