@@ -274,7 +274,8 @@ def build_tool(
     sharing = Sharing(database, clock, urls)
     tokens = Tokens(database, issuer_keys, urls, sharing)
     transcripts = Transcripts(database, clock, issuing, tokens)
-    verifying = Verifying(outbound, own_documents, public, tokens, clock, settings.base_url)
+    hosting = Hosting(database, issuing, urls)
+    verifying = Verifying(outbound, own_documents, public, tokens, hosting, clock, settings.base_url)
     columns = Columns(database, connector, clock)
     copying = Copying(database, clock, columns)
     own_columns = OwnColumns(database, connector, clock)
@@ -329,7 +330,7 @@ def build_tool(
         verifying=verifying,
         endorsing=Endorsing(database, clock, issuer_keys, urls, queue, verifying),
         public=public,
-        hosting=Hosting(database, issuing, urls),
+        hosting=hosting,
         records=Records(database, clock, urls),
         frameworks=Frameworks(database, clock),
         staffing=Staffing(database, clock, secret, settings.base_url),

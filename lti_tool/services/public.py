@@ -73,7 +73,8 @@ class PublicCredential:
     suspension_reason: str | None
     """Null unless it is suspended."""
     hosted_url: str | None
-    """Where the same badge stands as Open Badges 2.0; null where the LMS told no e-mail address."""
+    """Where the same badge stands as Open Badges 2.0; null where the LMS told no e-mail address, and while it
+    is revoked or suspended: then 410 is answered there."""
     details: AchievementDetails = field(default_factory=AchievementDetails)
     results: tuple[ShownResult, ...] = ()
     work: tuple[ShownWork, ...] = ()
@@ -160,6 +161,7 @@ class PublicRecords:
             details = micromodules.details_of(connection, [view.achievement_version_id])
             place = chains.place(connection, view.achievement_version_id)
         document = json.loads(view.document)
+        is_hosted = has_recipient(document) and view.revoked_at is None and view.suspended_at is None
         return PublicCredential(
             view.id,
             self.urls.credential(view.id),
@@ -181,7 +183,7 @@ class PublicRecords:
             view.state(self.issuing.clock()),
             view.valid_until,
             view.suspension_reason if view.suspended_at is not None else None,
-            self.urls.hosted("assertions", view.id) if has_recipient(document) else None,
+            self.urls.hosted("assertions", view.id) if is_hosted else None,
             details[view.achievement_version_id],
             shown_results(document),
             shown_work(document),

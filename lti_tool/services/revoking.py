@@ -93,7 +93,10 @@ class Revoking:
     def _pause(self, credential_id: str, reason: str | None, actor: str) -> CredentialView:
         found = self._found(credential_id)
         if reason is not None and found.status_purpose != "suspension":
-            raise Conflict(ErrorCode.NOT_SUSPENDABLE, f"the list of credential {credential_id}")
+            raise Conflict(
+                ErrorCode.NOT_SUSPENDABLE,
+                f"credential {credential_id}: its badge was not made so that it can be suspended",
+            )
         now = self.clock()
         with self.database.write() as session:
             if not store.set_suspended(session, found.organisation_id, credential_id, reason, now):

@@ -33,8 +33,9 @@ def records(school: School) -> PublicRecords:
     return PublicRecords(school.database, school.issuing, school.urls, Keyring(school.keys_dir))
 
 
-def shared(school: School, course: Course, placed: Placed) -> str:
+def shared(school: School, course: Course, placed: Placed, email: str | None = None) -> str:
     (learner,) = factories.enrol(school.database, course)
+    school.change(tables.Learner, tables.Learner.id == learner, email=email)
     credential_id = school.issued(course, placed, learner)
     Sharing(school.database, school.clock, school.urls).set_public(
         session_of(course, learner), credential_id, True
@@ -52,6 +53,20 @@ def test_a_shared_badge_tells_what_it_stands_for(
     assert found.achievement_version_id == placed.achievement_version_id
     assert found.issuer_id == course.issuer_id
     assert (found.skills, found.awarded_at, found.is_revoked) == (("Writing tests",), NOW, False)
+
+
+@pytest.mark.parametrize("column", ["revoked_at", "suspended_at"])
+def test_the_older_edition_is_offered_while_it_stands_there(
+    small_school: School, course: Course, placed: Placed, column: str
+) -> None:
+    """Revoked or paused it answers 410, and its picture 404: nothing for a backpack to take."""
+    credential_id = shared(small_school, course, placed, "ada@school.example")
+    hosted = f"{BASE_URL}/ob2/assertions/{credential_id}"
+    for moment, offered in ((None, hosted), (NOW, None), (None, hosted)):
+        small_school.change(tables.Credential, tables.Credential.id == credential_id, **{column: moment})
+        found = records(small_school).credential(credential_id)
+        assert found is not None
+        assert found.hosted_url == offered
 
 
 def test_what_only_repeats_the_criteria_is_not_said_beside_them(

@@ -21,6 +21,7 @@ from lti_tool.credentials.verification import Outcome, Report, Verdict
 from lti_tool.errors import Busy, CredentialInvalid, ErrorCode, RequestInvalid
 from lti_tool.keyring import Keyring
 from lti_tool.outbound import Outbound, OutboundPolicy
+from lti_tool.services.hosting import Hosting
 from lti_tool.services.public import PublicRecords
 from lti_tool.services.verifying import FETCH_SECONDS, MAXIMUM_BYTES, Turnstile, Verifying
 from lti_tool.store import tables
@@ -36,7 +37,8 @@ def verifying(school: School) -> Verifying:
         OutboundPolicy.of((), is_development=False, base_url=BASE_URL), refuse_in_transaction=True
     )
     records = PublicRecords(school.database, school.issuing, school.urls, Keyring(school.keys_dir))
-    return Verifying(outbound, school.own_documents, records, school.tokens, school.clock, BASE_URL)
+    hosting = Hosting(school.database, school.issuing, school.urls)
+    return Verifying(outbound, school.own_documents, records, school.tokens, hosting, school.clock, BASE_URL)
 
 
 @dataclass(frozen=True)
@@ -333,9 +335,29 @@ def test_the_address_of_a_shared_badge_of_ours_needs_no_request_to_ourselves(
 
 
 @responses.activate
+@pytest.mark.parametrize("suffix", ["", ".png", ".svg"])
+def test_of_the_older_edition_it_says_that_it_cannot_be_checked_and_not_that_nothing_is_there(
+    small_school: School, suffix: str
+) -> None:
+    course = small_school.course()
+    placed = factories.placed(small_school.database, course)
+    (learner,) = factories.enrol(small_school.database, course)
+    small_school.change(tables.Learner, tables.Learner.id == learner, email="ada@school.example")
+    credential_id = small_school.issued(course, placed, learner)
+    small_school.change(tables.Credential, is_public=True)
+    report = verifying(small_school).verify_url(f"{BASE_URL}/ob2/assertions/{credential_id}{suffix}")
+    assert report.verdict is Verdict.INCONCLUSIVE
+    assert report.steps[-1].detail == "open_badges_2_unsupported"
+    assert len(responses.calls) == 0
+
+
+@responses.activate
 @pytest.mark.parametrize(
     "path",
     [
+        "ob2/assertions/{}",
+        "ob2/assertions/{}.png",
+        "ob2/badges/{}",
         "credentials/{}",
         "credentials/{}.png",
         "credentials/{}.svg",

@@ -16,7 +16,7 @@ from lti_tool.credentials.errors import NotACredential
 from lti_tool.credentials.verification import ClaimedResult, Outcome, Step, Verdict
 from lti_tool.errors import Busy, ErrorCode, RequestInvalid
 from lti_tool.web.verify import caller_address
-from tests.unit.web.sample_views import CREDENTIAL, record_report
+from tests.unit.web.sample_views import CREDENTIAL, endorsed_report, record_report
 from tests.unit.web.samples import Sample, sample_app
 
 JSON_TYPES = ["application/vc+ld+json", "application/ld+json", "application/json"]
@@ -231,6 +231,26 @@ class TestVerify:
         tool.report = record_report(Verdict.VALID)
         page = client.post("/verify", data={"text": "{}"})
         assert "is the word of who put it together" in page.text
+
+    def test_a_name_without_a_web_address_stands_beside_its_key(
+        self, client: FlaskClient, tool: Sample
+    ) -> None:
+        """Anybody can make a did:key and call it a ministry: the name alone proves nothing."""
+        key = "did:key:z6Mki11Bt3TszrQcX7c1GuaNUc3gFh4XLWjCQWXrRis9QQeH"
+        judged = endorsed_report().endorsements
+        tool.report = replace(
+            record_report(Verdict.VALID),
+            endorsements=(replace(judged[0], endorser_id=key, endorser_name="Ministry"),),
+        )
+        held = tool.report.credentials[0]
+        assert held.credential is not None
+        by_key = replace(held, credential=replace(held.credential, issuer_id=key))
+        tool.report = replace(tool.report, credentials=(by_key,))
+        page = BeautifulSoup(client.post("/verify", data={"text": "{}"}).text, "html5lib")
+        for part in ("endorsements-title", "credentials-title"):
+            section = page.select_one(f"section[aria-labelledby={part}]")
+            assert section is not None
+            assert f"Signed on behalf of {key}" in " ".join(section.get_text().split())
 
     @pytest.mark.parametrize(
         "details, words",

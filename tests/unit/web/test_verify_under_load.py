@@ -64,6 +64,7 @@ def process(tarpit: Tarpit) -> Flask:
         issuing,  # type: ignore[arg-type]
         tool.public,  # type: ignore[arg-type]
         SimpleNamespace(),  # type: ignore[arg-type]
+        SimpleNamespace(),  # type: ignore[arg-type]
         lambda: NOW,
         BASE_URL,
         Turnstile(WAIT),
