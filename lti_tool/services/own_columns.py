@@ -19,10 +19,11 @@ from lti_tool.lti import grades, line_items
 from lti_tool.lti.access import ServiceAccess
 from lti_tool.lti.connector import PlatformConnector
 from lti_tool.services.columns import service_access
+from lti_tool.services.correcting import CORRECTED, SUBJECT
 from lti_tool.services.criteria_format import parse_criteria
 from lti_tool.services.describing import of_badge
 from lti_tool.services.launching import SessionView
-from lti_tool.store import audit, bindings, placements, results, rosters, versions
+from lti_tool.store import audit, bindings, corrections, placements, results, rosters, versions
 from lti_tool.store.database import Database
 from lti_tool.store.results import EvidenceColumn
 from lti_tool.store.rosters import ContextPlan
@@ -75,7 +76,7 @@ class Removal:
 
 @dataclass(frozen=True)
 class OwnColumns:
-    """Renames and deletes the evidence columns of drafts."""
+    """Renames evidence columns with their badge, and deletes those of drafts."""
 
     database: Database
     connector: PlatformConnector
@@ -99,12 +100,17 @@ class OwnColumns:
         return trouble
 
     def follow(self, plan: ContextPlan) -> None:
-        """The same for badges of a course whose next version was published elsewhere since the course was
-        read last; once for each version, and what the platform refuses keeps its name.
+        """The same for badges of a course whose next version was published elsewhere, or which were
+        corrected, since the course was read last; once for each time, and what the platform refuses keeps its
+        name.
         """
+        since = plan.roster_read_at
         with self.database.read() as reading:
-            renewed = versions.placements_renewed(reading, plan.organisation_id, plan.id, plan.roster_read_at)
-        for placement_id in renewed:
+            renewed = versions.placements_renewed(reading, plan.organisation_id, plan.id, since)
+            corrected = corrections.placements_corrected(
+                reading, plan.organisation_id, plan.id, since, action=CORRECTED, subject_kind=SUBJECT
+            )
+        for placement_id in sorted({*renewed, *corrected}):
             renamed, _trouble = self._rename(plan.organisation_id, plan.id, placement_id, is_visit=False)
             if renamed:
                 self._note(plan, placement_id, renamed)

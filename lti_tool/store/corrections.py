@@ -13,7 +13,16 @@ from sqlalchemy.orm import Session
 from lti_tool.store.reissues import KIND, Signed
 from lti_tool.store.runs import RunView
 from lti_tool.store.runs import run as run_of
-from lti_tool.store.tables import Achievement, AchievementVersion, Award, Credential, MicromoduleVersion, Run
+from lti_tool.store.tables import (
+    Achievement,
+    AchievementVersion,
+    AuditEvent,
+    Award,
+    Credential,
+    MicromoduleVersion,
+    Placement,
+    Run,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +118,41 @@ def rewrite(
         if tuple(row.skills) == former.skills:
             row.skills = list(new.skills)
     session.flush()
+
+
+def placements_corrected(
+    session: Session,
+    organisation_id: str,
+    context_id: str,
+    since: datetime | None,
+    *,
+    action: str,
+    subject_kind: str,
+) -> tuple[str, ...]:
+    """The placements of a course whose badge was corrected since then, or at all.
+
+    :param action: of the audit trail, which tells of corrections.
+    :param subject_kind: the same.
+    """
+    corrected = sa.exists().where(
+        AuditEvent.subject_kind == subject_kind,
+        AuditEvent.subject_id == MicromoduleVersion.achievement_version_id,
+        AuditEvent.organisation_id == organisation_id,
+        AuditEvent.action == action,
+        sa.true() if since is None else AuditEvent.at >= since,
+    )
+    rows = session.scalars(
+        sa.select(Placement.id)
+        .join(MicromoduleVersion, MicromoduleVersion.id == Placement.micromodule_version_id)
+        .where(
+            Placement.organisation_id == organisation_id,
+            Placement.context_id == context_id,
+            Placement.status != "removed",
+            corrected,
+        )
+        .order_by(Placement.id)
+    )
+    return tuple(rows)
 
 
 def carried(session: Session, organisation_id: str, version_id: str) -> Carried:

@@ -6,6 +6,7 @@ import pytest
 
 from lti_tool.store.tables import Placement
 from tests.journeys.campus import Campus, micromodule_fields
+from tests.journeys.test_staff import owner_of
 from tests.simulator.browser import Page
 from tests.simulator.client import Person
 from tests.simulator.lms import GRADES_SYNC, Activity
@@ -29,6 +30,57 @@ def rename(campus: Campus, badge: Activity, name: str) -> Page:
     teacher, form = follow(campus, badge, "edit")
     typed = micromodule_fields(name, "Quiz 1", "60", campus.channel)
     return teacher.submit(form, typed, form="/edit", button="change")
+
+
+def correct(campus: Campus, name: str) -> None:
+    """Staff put the name of the badge right; nothing is read by it."""
+    owner, home = owner_of(campus, "Open Learning")
+    form = owner.follow(owner.follow(owner.follow(home, "Micromodules"), "Open Data"), "Correct a mistake")
+    asked = owner.submit(form, {"name": name}, form="/correct", button="Show what changes")
+    assert owner.submit(asked, {"reason": "A misspelling."}, form="/correct", button="correct").status == 200
+
+
+def test_a_corrected_name_comes_to_the_columns_with_the_next_reading_and_once(campus: Campus) -> None:
+    campus.placed_badge()
+    campus.take_quiz("ada", 85)
+    campus.read_now()
+    (column,) = campus.evidence()
+    before = (column.formula, column.maximum, column.service)
+    correct(campus, "Open Data: The Basics")
+    assert column.label == "Quiz 1 · Open Data Basics"
+    campus.pass_time(minutes=5)
+    campus.read_now()
+    (column,) = campus.evidence()
+    assert column.label == "Quiz 1 · Open Data: The Basics"
+    assert (column.formula, column.maximum, column.service) == before
+    assert all(not getattr(row, "is_overridden", False) for row in campus.lms.gradebook.rows(column))
+    # What a teacher makes of it afterwards is theirs.
+    column.label = "Quiz 1 · Open Data Basics"
+    campus.pass_time(minutes=5)
+    campus.read_now()
+    assert column.label == "Quiz 1 · Open Data Basics"
+
+
+def test_a_corrected_name_leaves_a_column_that_a_teacher_renamed_or_that_may_only_be_read(
+    campus: Campus,
+) -> None:
+    badge = campus.placed_badge()
+    (column,) = campus.evidence()
+    column.label = "The teacher's own"
+    correct(campus, "Open Data: The Basics")
+    campus.pass_time(minutes=5)
+    campus.read_now()
+    assert column.label == "The teacher's own"
+    column.label = "Quiz 1 · Open Data Basics"
+    campus.lms_side.grade_service = GRADES_SYNC
+    campus.browser(campus.teacher).launch(badge.id)
+    correct(campus, "Open Data, Basics")
+    campus.take_quiz("ada", 85)
+    campus.pass_time(minutes=5)
+    campus.read_now()
+    assert column.label == "Quiz 1 · Open Data Basics"
+    # The reading is none the worse for it.
+    assert "You have earned 1 badge." in campus.open_wallet("ada", badge).words
 
 
 def test_a_renamed_badge_renames_its_columns_and_nothing_else_of_them(campus: Campus) -> None:
