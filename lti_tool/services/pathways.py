@@ -279,11 +279,6 @@ class Pathways:
             rows.get(around),
         )
 
-    def is_step(self, organisation_id: str, micromodule_id: str) -> bool:
-        """Whether a micromodule asks for something by name, or is asked for. One query."""
-        with self.database.read() as session:
-            return bool(step_needs.around(session, organisation_id, [micromodule_id]))
-
     def public(self, achievement_id: str) -> PublicSteps:
         """What an achievement requires and opens, as its public page tells everybody.
 

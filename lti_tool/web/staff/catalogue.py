@@ -31,8 +31,7 @@ def micromodule(micromodule_id: str) -> Response:
     view = current_tool().overview.micromodule(organisation_id, micromodule_id)
     awarding = current_tool().retroactive.newest(organisation_id, micromodule_id)
     care = current_tool().currency.one(current_staff(), "micromodule", micromodule_id)
-    is_step = current_tool().pathways.is_step(organisation_id, micromodule_id)
-    return page("micromodule", view=view, awarding=awarding, care=care, is_step=is_step)
+    return page("micromodule", view=view, awarding=awarding, care=care)
 
 
 @blueprint.post("/micromodules/<micromodule_id>/categories")

@@ -239,7 +239,6 @@ class Sample:
             path=lambda session, achievement_id: self.path_view,
             public=lambda id_: self.public_steps,
             every=self._pathways,
-            is_step=lambda *_: True,
             between=lambda organisation_id, version_ids: frozenset(version_ids),
         )
         self.progress = SimpleNamespace(view=self._course)
