@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lti_tool.credentials.verification import Verdict
+from lti_tool.credentials.verification import Outcome, Verdict
 from lti_tool.domain.badge_states import BadgeState
 from lti_tool.services.hosting import Hosting
 from lti_tool.store import holders, inventory, records, tables
@@ -55,6 +55,30 @@ def test_wallet_and_public_page_say_so(ended: Ended) -> None:
     page = ended.records.credential(ended.old.id)
     assert page is not None
     assert (page.state, page.valid_until) == (BadgeState.EXPIRED, ended.ends_at)
+
+
+def test_the_signed_file_is_the_former_one_whole_until_it_is_the_new_one_whole(ended: Ended) -> None:
+    """What is signed cannot say so before it is signed anew; neither text is ever served under the other's
+    mark, and both are genuine."""
+    former, mark = ended.records.document(ended.old.id), ended.records.etag(ended.old.id)
+    assert former is not None
+    assert (former.body, former.etag) == (ended.old.document.encode(), mark)
+    (due,) = ended.school.expiring.due()
+    assert ended.school.expiring.work(due) == 1
+    new = ended.records.document(ended.old.id)
+    assert new is not None
+    assert new.etag == ended.records.etag(ended.old.id) != mark
+    said, before = json.loads(new.body), json.loads(former.body)
+    assert said["validUntil"] == ended.ends_at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    for changed in ("validUntil", "validFrom", "proof"):
+        said.pop(changed, None)
+        before.pop(changed, None)
+    assert said == before
+    for text in (former.body, new.body):
+        report = verifying(ended.school).verify(text)
+        assert report.doubt is not None
+        assert (report.doubt.name, report.doubt.detail) == ("validity", "expired")
+        assert {one.name: one.outcome for one in report.steps}["proof"] is Outcome.PASSED
 
 
 def test_open_badges_2_say_so(ended: Ended) -> None:
