@@ -400,7 +400,20 @@ def fill_columns(teacher: Person, site: Site, course: Course, activity: Activity
                 native.id_number = str(native.label).lower().replace(" ", "")
             site.lms.set_formula(column, f"=[[{native.id_number}]]")
             column.weight, column.is_hidden = 0.0, True
-    teacher.submit(teacher.launch(activity.id), form="sync")
+    read_now(teacher, activity, wait)
+
+
+def read_now(teacher: Person, activity: Activity, wait: Wait) -> None:
+    """Have the course read, once no earlier reading is on its way: until then there is no button for it."""
+
+    shown: list[Page] = []
+
+    def offered() -> bool:
+        shown[:] = [teacher.launch(activity.id)]
+        return any("sync" in form.action for form in shown[0].forms)
+
+    wait(offered, SEEDING_SECONDS)
+    teacher.submit(shown[0], form="sync")
 
 
 def _type_grades(
@@ -412,7 +425,7 @@ def _type_grades(
     wait: Wait,
 ) -> None:
     """Once the tool has opened the results: Canvas lists nothing that was typed before."""
-    teacher.submit(teacher.launch(activity.id), form="sync")
+    read_now(teacher, activity, wait)
     keys = {(column.id, learner.id) for column, _ in pairs for learner in site.demo.learners}
     wait(lambda: keys <= lms.results.keys(), SEEDING_SECONDS)
     for column, native in pairs:
