@@ -105,6 +105,7 @@ class Health:
             counts.columns_in_trouble,
             counts.scores_refused,
             counts.unproved,
+            counts.reviews,
         )
         return (
             self.is_worker_alive and self.queue_length is not None and not self.is_stale and not any(waiting)

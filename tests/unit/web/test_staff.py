@@ -244,6 +244,31 @@ def test_a_form_does_what_its_button_says(
     assert shown.select_one(".notice-good [class], .notice-good p") is not None
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "registrations_pending",
+        "deployments_held",
+        "rosters_in_trouble",
+        "columns_in_trouble",
+        "scores_refused",
+        "unproved",
+        "reviews",
+        "courses_unread",
+        "awards_unsigned",
+        "renewals_unsigned",
+    ],
+)
+def test_whatever_waits_for_somebody_is_on_the_first_page(
+    name: str, staff: FlaskClient, tool: Sample
+) -> None:
+    found = replace(views.HEALTH["well"], counts=views.counts(**{name: 1}))
+    tool.overview.health = lambda organisation_id: found
+    page = BeautifulSoup(staff.get("/staff/").text, "html.parser")
+    assert "All is well." not in page.get_text()
+    assert len(page.select(".matters > li")) == 1
+
+
 def test_an_invitation_is_shown_once_and_kept_nowhere(staff: FlaskClient, tool: Sample) -> None:
     fields = {"name": "Edgar", "email": "", "role": "editor", "csrf_token": CSRF}
     answer = staff.post("/staff/members", data=fields)
