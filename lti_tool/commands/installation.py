@@ -92,7 +92,7 @@ def keys_rotate(call: Call) -> Answer:
 
 def keys_compromised(call: Call) -> Answer:
     """Trust an issuer's key no more, which somebody else has seen, and sign anew what it signed."""
-    issuer_id = call.arguments.issuer.removeprefix("issuers/")
+    issuer_id = call.arguments.issuer.removeprefix("issuers/").removesuffix("/tokens")
     acting = _operator_of(call, issuer_id)
     reissuing = call.tool.reissuing
     run = reissuing.compromise(acting, issuer_id, call.arguments.kid)

@@ -249,6 +249,18 @@ def test_a_key_that_was_seen_is_given_up_and_its_badges_are_signed_anew(
         assert (refused.status, refused.out) == (1, "")
 
 
+@pytest.mark.parametrize("purpose", ["issuers/{}", "issuers/{}/tokens", "{}/tokens", "{}"])
+def test_a_key_of_tokens_is_given_up_by_whichever_name_it_is_shown_or_rotated(
+    tool: Tool, lti_tool: CommandLine, purpose: str
+) -> None:
+    course = factories.course(tool.database)
+    stolen = tool.keyring.rotate(f"issuers/{course.issuer_id}/tokens", tool.clock()).kid
+    said = lti_tool("keys", "compromised", purpose.format(course.issuer_id), stolen)
+    assert said.status == 0, said.err
+    states = {key["kid"]: key["state"] for key in lti_tool("keys", "list", "--json").json}
+    assert states[stolen] == "compromised"
+
+
 def test_whoever_asks_is_told_that_the_worker_was_quicker(
     tool: Tool, lti_tool: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
