@@ -23,7 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from lti_tool.domain.evidence import Score
-from lti_tool.store.dialects import insert_rows, is_of, one_of
+from lti_tool.store.dialects import for_each, insert_rows, is_of, never_indexed
 from lti_tool.store.raw_rows import (
     LEARNER_IDS,
     ORGANISATION_ID,
@@ -227,7 +227,7 @@ def latest(
     :param learner_ids: who is asked for; of more than fit into one statement, everybody's are returned.
     """
     if learner_ids is not None and len(learner_ids) <= IDS_AT_ONCE:
-        query = _latest.where(one_of(session, Decision.learner_id, learner_ids))
+        query = for_each(session, _latest_of_some, Decision.learner_id, learner_ids)
     else:
         query = _latest
     parameters = {"organisation_id": organisation_id, "placement_ids": list(placement_ids)}
@@ -237,10 +237,12 @@ def latest(
     return found
 
 
-_latest = select(Decision.placement_id, Decision.learner_id, Decision.id, Decision.digest).where(
-    is_of(Decision.organisation_id, ORGANISATION_ID),
-    Decision.placement_id.in_(bindparam("placement_ids", type_=String, expanding=True)),
-    Decision.is_latest.is_(True),
+_of_placements = select(Decision.placement_id, Decision.learner_id, Decision.id, Decision.digest).where(
+    Decision.placement_id.in_(bindparam("placement_ids", type_=String, expanding=True))
+)
+_latest = _of_placements.where(is_of(Decision.organisation_id, ORGANISATION_ID), Decision.is_latest.is_(True))
+_latest_of_some = _of_placements.where(
+    never_indexed(Decision.organisation_id) == ORGANISATION_ID, never_indexed(Decision.is_latest)
 )
 
 

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
 from lti_tool.store.counting import first_met_at, with_badges
-from lti_tool.store.dialects import insert_rows, is_of, one_of
+from lti_tool.store.dialects import for_each, insert_rows, is_of, never_indexed, one_of
 from lti_tool.store.staging import chunks
 from lti_tool.store.tables import (
     Award,
@@ -169,20 +169,18 @@ def latest(
     session: Session, organisation_id: str, version_ids: Iterable[str], learner_ids: Sequence[str]
 ) -> dict[tuple[str, str], Known]:
     """The newest decisions about some learners, by version and learner."""
-    rows = session.execute(
-        sa.select(
-            MilestoneDecision.milestone_version_id,
-            MilestoneDecision.learner_id,
-            MilestoneDecision.id,
-            MilestoneDecision.digest,
-            MilestoneDecision.verdict,
-        ).where(
-            is_of(MilestoneDecision.organisation_id, organisation_id),
-            MilestoneDecision.milestone_version_id.in_(version_ids),
-            one_of(session, MilestoneDecision.learner_id, learner_ids),
-            MilestoneDecision.is_latest.is_(True),
-        )
+    query = sa.select(
+        MilestoneDecision.milestone_version_id,
+        MilestoneDecision.learner_id,
+        MilestoneDecision.id,
+        MilestoneDecision.digest,
+        MilestoneDecision.verdict,
+    ).where(
+        never_indexed(MilestoneDecision.organisation_id) == organisation_id,
+        MilestoneDecision.milestone_version_id.in_(version_ids),
+        MilestoneDecision.is_latest.is_(True),
     )
+    rows = session.execute(for_each(session, query, MilestoneDecision.learner_id, learner_ids))
     return {(version_id, learner_id): Known(*known) for version_id, learner_id, *known in rows}
 
 
@@ -311,12 +309,8 @@ def holders_of(
     session: Session, organisation_id: str, achievement_version_id: str, learner_ids: Sequence[str]
 ) -> frozenset[str]:
     """Which of some learners have an achievement version."""
-    return frozenset(
-        session.scalars(
-            sa.select(Award.learner_id).where(
-                is_of(Award.organisation_id, organisation_id),
-                Award.achievement_version_id == achievement_version_id,
-                one_of(session, Award.learner_id, learner_ids),
-            )
-        )
+    held = sa.select(Award.learner_id).where(
+        never_indexed(Award.organisation_id) == organisation_id,
+        Award.achievement_version_id == achievement_version_id,
     )
+    return frozenset(session.scalars(for_each(session, held, Award.learner_id, learner_ids)))

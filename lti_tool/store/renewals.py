@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from lti_tool.store.dialects import insert_rows, is_of, one_of
+from lti_tool.store.dialects import for_each, insert_rows, is_of, never_indexed, one_of
 from lti_tool.store.reissues import Signed
 from lti_tool.store.runs import LONGEST_LEASE
 from lti_tool.store.tables import AchievementVersion, Award, Credential, Decision, Lease, Renewal
@@ -127,15 +127,14 @@ def histories(
     session: Session, organisation_id: str, placement_id: str, learner_ids: Collection[str]
 ) -> dict[str, list[PastEvidence]]:
     """Every decision of a placement about some learners, by learner, the newest first."""
-    rows = session.execute(
+    decided = (
         sa.select(Decision.learner_id, Decision.decided_at, Decision.evidence)
         .where(
-            is_of(Decision.organisation_id, organisation_id),
-            Decision.placement_id == placement_id,
-            one_of(session, Decision.learner_id, learner_ids),
+            never_indexed(Decision.organisation_id) == organisation_id, Decision.placement_id == placement_id
         )
         .order_by(Decision.decided_at.desc(), Decision.is_latest.desc(), Decision.id)
     )
+    rows = session.execute(for_each(session, decided, Decision.learner_id, learner_ids))
     found: dict[str, list[PastEvidence]] = {}
     for row in rows:
         found.setdefault(row.learner_id, []).append(PastEvidence(*row))

@@ -138,16 +138,19 @@ _COPY_ESCAPED = "\\\n\r\t"
 _COPY_ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 
 
+def bound(column: sa.Column[Any], values: Sequence[Any], dialect: sa.Dialect) -> Sequence[Any]:
+    """A column's values as the driver gets them, but JSON as text."""
+    if isinstance(column.type, sa.JSON):
+        # SQLAlchemy would have the standard library write it, and wrap it up for the driver.
+        return [msgspec.json.encode(value).decode() for value in values]
+    process = column.type.dialect_impl(dialect).bind_processor(dialect)
+    return values if process is None else [process(value) for value in values]
+
+
 def _written(column: sa.Column[Any], values: Sequence[Any], dialect: sa.Dialect) -> Sequence[Any]:
     """A column's values as COPY's text format has them once ``%s`` has made texts of them (PostgreSQL's
     manual, COPY, "Text Format")."""
-    if isinstance(column.type, sa.JSON):
-        # SQLAlchemy would have the standard library write it, and wrap it up for the driver.
-        values = [msgspec.json.encode(value).decode() for value in values]
-    else:
-        process = column.type.dialect_impl(dialect).bind_processor(dialect)
-        if process is not None:
-            values = [process(value) for value in values]
+    values = bound(column, values, dialect)
     kinds = {*map(type, values)}
     texts = values if kinds == {str} else [value for value in values if isinstance(value, str)]
     if texts:

@@ -15,8 +15,7 @@ from typing import Literal, NamedTuple
 from sqlalchemy import or_, select, union_all, update
 from sqlalchemy.orm import Session
 
-from lti_tool.store.dialects import one_of
-from lti_tool.store.staging import IDS_AT_ONCE
+from lti_tool.store.dialects import for_each
 from lti_tool.store.tables import Credential, Endorsement, Issuer, StatusList, new_id
 
 LIST_SIZE = 131_072
@@ -97,14 +96,19 @@ def open_list(
         session.flush()
 
 
-def free_indices(session: Session, list_id: str, size: int, count: int) -> list[int]:
-    """``count`` random places of a list that nobody has; it is at most half full, so few draws collide."""
+def free_indices(session: Session, list_id: str, size: int, entries: int, count: int) -> list[int]:
+    """``count`` random places of a list that nobody has; it is at most half full, so few draws collide.
+
+    :param entries: about how many of its ``size`` places somebody has.
+    """
     chosen: dict[int, None] = {}
     while len(chosen) < count:
-        drawn = dict.fromkeys(_draws(size, min(IDS_AT_ONCE, count - len(chosen))))
+        # As many as it will take, and some more: each further round asks the database twice.
+        needed = (count - len(chosen)) * size // (size - entries)
+        drawn = dict.fromkeys(_draws(size, needed + needed // 16 + 8))
         gone = taken(session, list_id, drawn.keys())
         chosen.update(dict.fromkeys(index for index in drawn if index not in gone))
-    return list(chosen)  # in the order in which they were drawn, which says nothing
+    return list(chosen)[:count]  # in the order in which they were drawn, which says nothing
 
 
 def _draws(size: int, count: int) -> Iterator[int]:
@@ -124,7 +128,7 @@ def propose(
     ``None`` where no list is open.
     """
     found = session.execute(
-        select(StatusList.id, StatusList.size).where(
+        select(StatusList.id, StatusList.size, StatusList.entries).where(
             StatusList.issuer_id == issuer_id,
             StatusList.organisation_id == organisation_id,
             StatusList.purpose == purpose,
@@ -135,7 +139,7 @@ def propose(
         return None
     # More than it takes may be asked for while a list is small; it is at most half full when it is open.
     count = min(count, found.size // 2)
-    return found.id, free_indices(session, found.id, found.size, count)
+    return found.id, free_indices(session, found.id, found.size, found.entries, count)
 
 
 def taken(session: Session, list_id: str, indices: Collection[int]) -> frozenset[int]:
@@ -145,7 +149,7 @@ def taken(session: Session, list_id: str, indices: Collection[int]) -> frozenset
         (Credential.status_index, Credential.status_list_id),
         (Endorsement.status_index, Endorsement.status_list_id),
     ):
-        asked = select(column).where(owner_list == list_id, one_of(session, column, indices))
+        asked = for_each(session, select(column).where(owner_list == list_id), column, indices)
         found.update(index for index in session.scalars(asked) if index is not None)
     return frozenset(found)
 
@@ -167,7 +171,8 @@ def draw_place(session: Session, issuer_id: str, organisation_id: str, now: date
     """
     found = open_list(session, issuer_id, organisation_id, "revocation", now)
     count_entries(session, found.id, 1)
-    return found.id, free_indices(session, found.id, found.size, 1)[0]
+    entries = found.size // 2 - found.free
+    return found.id, free_indices(session, found.id, found.size, entries, 1)[0]
 
 
 def status_list(session: Session, status_list_id: str) -> StatusListView | None:

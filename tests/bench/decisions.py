@@ -11,7 +11,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from lti_tool.bootstrap import spare_the_collector
 from lti_tool.domain.awarding import Candidate, decide_award
 from lti_tool.domain.evidence import Evidence, Fact, Score
 from lti_tool.services.awarding import Awarding
@@ -30,7 +29,6 @@ ROUNDS = 1
 
 def bench(grounds: Grounds) -> Iterator[Figure]:
     """``decision_…``: the whole course, and one learner of it."""
-    spare_the_collector()
     for kind in grounds.kinds:
         ending = "" if kind == "sqlite" else f"_{kind}"
         with grounds.place(kind) as place:
