@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -213,8 +213,9 @@ def ending(session: Session, wanted: EndingFilter, *, offset: int, limit: int) -
         ).select_from(Credential),
         wanted,
     )
-    rows = session.execute(query.order_by(Credential.valid_until, Credential.id).offset(offset).limit(limit))
-    return tuple(EndingRow(*row[:-1], bool(row[-1])) for row in rows)
+    ordered = query.order_by(Credential.valid_until, Credential.id)
+    rows: Iterable[Any] = session.execute(ordered.offset(offset).limit(limit))
+    return tuple(EndingRow(*row[:-1], has_left=bool(row[-1])) for row in rows)
 
 
 def _has_left() -> sa.ColumnElement[bool]:
