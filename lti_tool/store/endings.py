@@ -215,7 +215,7 @@ def ending(session: Session, wanted: EndingFilter, *, offset: int, limit: int) -
     )
     ordered = query.order_by(Credential.valid_until, Credential.id)
     rows: Iterable[Any] = session.execute(ordered.offset(offset).limit(limit))
-    return tuple(EndingRow(*row[:-1], has_left=bool(row[-1])) for row in rows)
+    return tuple(EndingRow(*(*row[:-1], bool(row[-1]))) for row in rows)
 
 
 def _has_left() -> sa.ColumnElement[bool]:
