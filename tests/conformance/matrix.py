@@ -57,6 +57,13 @@ JUDGES: Mapping[str, JudgeInfo] = {
     "schema": JudgeInfo("JSON Schemas", LINKED - {"status-list"}, sees_proofs=False),
 }
 NOT_NOTICED: Mapping[tuple[str, str, str], str] = {
+    **{
+        ("badge-full", "a false proof is beside the true one", name): (
+            f"{title} asks whether one of several proofs is right; what the badge says is then proven all the "
+            "same."
+        )
+        for name, title in (("digitalbazaar", "@digitalbazaar/vc"), ("verifier-core", "verifier-core"))
+    },
     (
         "badge-full",
         "its status list was changed",

@@ -62,6 +62,14 @@ def _flip(document: dict[str, Any]) -> None:
     document["proof"][0]["proofValue"] = value[:-1] + ("1" if value[-1] != "1" else "2")
 
 
+def _second_proof(document: dict[str, Any]) -> None:
+    """The true proof stays, and a false one comes beside it."""
+    (true,) = document["proof"]
+    document["proof"] = [dict(true)]
+    _flip(document)
+    document["proof"].insert(0, true)
+
+
 def _signed_by(method: Callable[[dict[str, Any]], str]) -> Callable[[Question], Question]:
     """Somebody else signs the changed text with a key of their own, and says it was ``method``."""
 
@@ -337,6 +345,7 @@ _BADGE = (
         _text(lambda document: document["@context"].append({"name": "https://elsewhere.example/name"})),
     ),
     ("one character of the signature is another", _text(_flip)),
+    ("a false proof is beside the true one", _text(_second_proof)),
     ("it has no proof", _drop("proof")),
     ("the proof was made for another purpose", _set("proof", 0, "proofPurpose", to="authentication")),
     ("the proof was made at another time", _set("proof", 0, "created", to="2001-01-01T00:00:00Z")),
