@@ -59,8 +59,8 @@ JUDGES: Mapping[str, JudgeInfo] = {
 NOT_NOTICED: Mapping[tuple[str, str, str], str] = {
     **{
         ("badge-full", "a false proof is beside the true one", name): (
-            f"{title} asks whether one of several proofs is right; what the badge says is then proven all the "
-            "same."
+            f"{title} asks whether one of several proofs is right; what the badge says is then proven all "
+            "the same."
         )
         for name, title in (("digitalbazaar", "@digitalbazaar/vc"), ("verifier-core", "verifier-core"))
     },
