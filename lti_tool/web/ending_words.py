@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC
 
 from flask import Flask
 from flask_babel import gettext as _
@@ -20,12 +20,15 @@ def register(app: Flask) -> None:
 
 
 def ending_word(ending: Ending) -> str:
-    """How near the end is: "Ends in 12 days"."""
+    """How near the end is: "Ends in 12 days", by the calendar, as :func:`~lti_tool.web.i18n.day` writes the
+    date beside it."""
     if ending.nearness is Nearness.OVER:
         return _("Ended")
-    days = -(-_left(ending.ends_at) // timedelta(days=1))
-    if days <= 1:
-        return _("Ends within a day")
+    days = (ending.ends_at.astimezone(UTC).date() - now().astimezone(UTC).date()).days
+    if days <= 0:
+        return _("Ends today")
+    if days == 1:
+        return _("Ends tomorrow")
     return ngettext("Ends in %(num)s day", "Ends in %(num)s days", days)
 
 
@@ -73,7 +76,3 @@ def renewal_words(ending: Ending, *, has_left: bool = False) -> str:
     if window.ends_at is None:
         return _("Open")
     return _("Open until %(closing)s", closing=day(window.ends_at))
-
-
-def _left(ends_at: datetime) -> timedelta:
-    return ends_at - now()

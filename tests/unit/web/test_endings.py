@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -9,7 +10,9 @@ from bs4 import BeautifulSoup
 from flask import Flask
 from flask.testing import FlaskClient
 
+from lti_tool.domain.renewal import ending_of
 from lti_tool.errors import ErrorCode, NotAllowed
+from lti_tool.web import ending_words
 from lti_tool.web.ending_words import ending_advice, ending_word, renewal_words
 from tests.unit.web.ending_views import ENDINGS, LISTS, WALLETS, page, row
 from tests.unit.web.samples import Sample
@@ -29,7 +32,7 @@ COURSE = "/l/session-1/course/ending"
         ("not-open-yet", "Ends in 45 days", "on you can earn it again, to keep it.", "From "),
         ("open", "Ends in 12 days", "Then it goes on.", "Open until "),
         ("soon", "Ends in 3 days", "Then it goes on.", "Open until "),
-        ("today", "Ends within a day", "Then it goes on.", "Open"),
+        ("today", "Ends today", "Then it goes on.", "Open"),
         ("over", "Ended", "Then it is valid again.", "Open until "),
         ("over-open-for-good", "Ended", "Then it is valid again.", "Open"),
         ("over-missed", "Ended", "Ask those who give it how you can get a new one.", "Was open until "),
@@ -44,6 +47,27 @@ def test_each_end_says_when_and_what_to_do(
         assert ending_word(one) == word
         assert advice in ending_advice(one)
         assert renewal_words(one).startswith(short)
+
+
+@pytest.mark.parametrize(
+    "ends_at, word",
+    [
+        (datetime(2026, 12, 20, 23, 59, tzinfo=UTC), "Ends in 27 days"),
+        (datetime(2026, 12, 23, 0, 1, tzinfo=UTC), "Ends in 30 days"),
+        (datetime(2026, 11, 24, 23, 0, tzinfo=UTC), "Ends tomorrow"),
+        (datetime(2026, 11, 24, 0, 30, tzinfo=UTC), "Ends tomorrow"),
+        (datetime(2026, 11, 23, 23, 0, tzinfo=UTC), "Ends today"),
+    ],
+)
+def test_the_days_are_those_of_the_calendar_as_the_date_beside_them(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, ends_at: datetime, word: str
+) -> None:
+    at = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
+    monkeypatch.setattr(ending_words, "now", lambda: at)
+    one = ending_of(ends_at, None, at)
+    assert one is not None
+    with app.test_request_context():
+        assert ending_word(one) == word
 
 
 def words_of(markup: str) -> str:
