@@ -214,8 +214,8 @@ def _stored(placement: placements.PlacementView, rule: Attested) -> AttestedRule
 def _require(learner_ids: Sequence[str], reason: str) -> None:
     problems = [*text_problems("reason", reason, REASON_LENGTH)]
     if not learner_ids:
-        problems.append(Problem("learner_id", FormProblem.REQUIRED))
+        problems.append(Problem("learner_id", FormProblem.NOTHING_CHOSEN))
     elif len(learner_ids) > MOST_AT_ONCE:
-        problems.append(Problem("learner_id", FormProblem.TOO_MANY, {"most": MOST_AT_ONCE}))
+        problems.append(Problem("learner_id", FormProblem.TOO_MANY, {"limit": MOST_AT_ONCE}))
     if problems:
         raise RequestInvalid(ErrorCode.FORM_INVALID, problems=tuple(problems))

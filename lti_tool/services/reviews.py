@@ -532,9 +532,9 @@ def _own(rows: Sequence[ReviewRow]) -> ReviewRow:
 
 def _require_some(review_ids: Collection[str]) -> None:
     if not review_ids:
-        check_form([Problem("review_id", FormProblem.REQUIRED)])
+        check_form([Problem("review_id", FormProblem.NOTHING_CHOSEN)])
     if len(review_ids) > MOST_AT_ONCE:
-        check_form([Problem("review_id", FormProblem.TOO_MANY, {"most": MOST_AT_ONCE})])
+        check_form([Problem("review_id", FormProblem.TOO_MANY, {"limit": MOST_AT_ONCE})])
 
 
 def _require_all(desk: Desk, rows: Sequence[ReviewRow], wanted: Collection[str]) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from lti_tool.errors import ErrorCode, NotAllowed, NotFound, RequestInvalid, ToolError
 from lti_tool.services.attesting import MOST_AT_ONCE, REASON_LENGTH
+from lti_tool.services.form_problems import FormProblem, Problem
 from lti_tool.store import tables
 from lti_tool.store.attestations import LearnerFilter
 from tests import factories
@@ -133,9 +134,12 @@ def test_a_word_needs_a_reason_and_somebody(school: School) -> None:
         refused(course, RequestInvalid, ErrorCode.FORM_INVALID, reason=reason)
     with pytest.raises(RequestInvalid) as caught:
         course.attesting.attest(course.teacher(), course.placement_id, "talk", [], "why")
-    assert [problem.field for problem in caught.value.params["problems"]] == ["learner_id"]  # type: ignore[attr-defined]
+    assert caught.value.params["problems"] == (Problem("learner_id", FormProblem.NOTHING_CHOSEN),)
     many = [f"learner-{number}" for number in range(MOST_AT_ONCE + 1)]
-    refused(course, RequestInvalid, ErrorCode.FORM_INVALID, *many)
+    with pytest.raises(RequestInvalid) as caught:
+        course.attesting.attest(course.teacher(), course.placement_id, "talk", many, "why")
+    too_many = Problem("learner_id", FormProblem.TOO_MANY, {"limit": MOST_AT_ONCE})
+    assert caught.value.params["problems"] == (too_many,)
 
 
 def test_the_list_is_paged_searched_and_narrowed(school: School) -> None:

@@ -12,6 +12,7 @@ from lti_tool.domain.criteria import AnyOf, Criterion, ScoreAtLeast, State
 from lti_tool.errors import Conflict, NotAllowed, NotFound, RequestInvalid
 from lti_tool.services.deciding import Deciding
 from lti_tool.services.doubting import Doubting
+from lti_tool.services.form_problems import FormProblem, Problem
 from lti_tool.services.launching import SessionView
 from lti_tool.services.reviews import Reviews
 from lti_tool.store import privacy, tables
@@ -695,10 +696,13 @@ def test_a_reason_is_needed_that_can_be_shown(small_school: School, reason: str)
 
 def test_no_review_and_too_many_are_refused(small_school: School) -> None:
     of = a_class(small_school)
-    with pytest.raises(RequestInvalid):
-        of.reviews.plan(of.teacher(), [])
-    with pytest.raises(RequestInvalid):
-        of.reviews.plan(of.teacher(), [str(number) for number in range(201)])
+    for many, problem in (
+        (0, Problem("review_id", FormProblem.NOTHING_CHOSEN)),
+        (201, Problem("review_id", FormProblem.TOO_MANY, {"limit": 200})),
+    ):
+        with pytest.raises(RequestInvalid) as refused:
+            of.reviews.plan(of.teacher(), [str(number) for number in range(many)])
+        assert refused.value.params["problems"] == (problem,)
 
 
 def test_the_learner_leaves_nothing_behind_when_erased(school: School) -> None:
