@@ -19,7 +19,7 @@ from lti_tool.errors import Conflict, ErrorCode, NotAllowed, NotFound
 from lti_tool.lti.claims import origin_of
 from lti_tool.services.circles import refuse_new_circles
 from lti_tool.services.form_problems import FormProblem, Problem, check_form, text_problems
-from lti_tool.services.milestone_form import names_asking_for
+from lti_tool.services.milestone_form import asking_for
 from lti_tool.services.registration import Registrations
 from lti_tool.services.revoking import Revoking
 from lti_tool.services.staffing import Acting
@@ -244,16 +244,17 @@ class Administering:
         """Delete a category; the micromodules that were in it stay.
 
         :raises NotAllowed: without the right. :raises NotFound: NOT_FOUND.
-        :raises Conflict: CATEGORY_COUNTED where a draft or active milestone asks for it, with ``names``.
+        :raises Conflict: CATEGORY_COUNTED where a draft or active milestone asks for it, with ``names``, and
+            (id, name) of each as ``milestones``.
         """
         staff.require(Permission.EDIT_MICROMODULES)
         with self.database.write() as session:
             self._own_category(session, staff, category_id)
             organisations.lock(session, staff.organisation_id)
-            names = names_asking_for(session, staff.organisation_id, category_id)
-            if names:
-                detail = f"category {category_id} is asked for"
-                raise Conflict(ErrorCode.CATEGORY_COUNTED, detail, names=names)
+            asking = asking_for(session, staff.organisation_id, category_id)
+            if asking:
+                detail, names = f"category {category_id} is asked for", tuple(name for _id, name in asking)
+                raise Conflict(ErrorCode.CATEGORY_COUNTED, detail, names=names, milestones=asking)
             milestones.release_category(session, staff.organisation_id, category_id)
             was_in = catalogue.micromodules_in(session, staff.organisation_id, category_id)
             catalogue.delete_category(session, staff.organisation_id, category_id)

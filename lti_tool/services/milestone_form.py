@@ -341,10 +341,10 @@ def mark_of(session: Session, organisation_id: str, said: Mapping[str, Any], cri
     return sha256(json.dumps(found, sort_keys=True, default=str).encode()).hexdigest()[:32]
 
 
-def names_asking_for(session: Session, organisation_id: str, category_id: str) -> tuple[str, ...]:
-    """What drafts and active milestones are called that ask for a category, by a template or otherwise."""
+def asking_for(session: Session, organisation_id: str, category_id: str) -> tuple[tuple[str, str], ...]:
+    """(id, name) of drafts and active milestones that ask for a category, by a template or otherwise."""
     return tuple(
-        view.name
+        (view.id, view.name)
         for view in store.milestones(session, organisation_id)
         if view.status != "retired"
         and (view.category_id == category_id or category_id in _categories(parse_criteria(view.criteria)))

@@ -451,7 +451,10 @@ TEXTS: dict[ErrorCode, ErrorText] = {
     ErrorCode.MILESTONE_ASKED_FOR: ErrorText(
         _("Something asks for this milestone"),
         _("Its badge is needed for something else, so it has to stay."),
-        _("Let what needs it ask for something else, or withdraw that. Then come back."),
+        _(
+            "Let what needs it ask for something else, with its next version. A milestone that needs it can "
+            "also be retired, or its draft discarded. Then come back."
+        ),
     ),
     ErrorCode.ENDORSEMENTS_TOO_MANY: ErrorText(
         _("No further endorsement can be accepted"),

@@ -178,5 +178,6 @@ def _answer(
             error=f"{text.title}. {happened}", error_log=" ".join(filter(None, (code.value, incident)))
         ),
         is_staff_page=request.path.startswith("/staff/"),
+        milestones=params.get("milestones", ()),
     )
     return make_response(page, status)

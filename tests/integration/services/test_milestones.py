@@ -505,6 +505,9 @@ def test_a_category_that_a_milestone_asks_for_stays_until_that_is_retired(school
             office(school).delete_category(campus.staff, category_id)
         assert refused.value.code is ErrorCode.CATEGORY_COUNTED
         assert refused.value.params["names"] == names
+        called = {draft: "Listed", ready: "Ready", own: "Own"}
+        linked = tuple((id_, name) for name in names for id_ in called if called[id_] == name)
+        assert refused.value.params["milestones"] == linked
         campus.milestones.retire(campus.staff, milestone_id)
     office(school).delete_category(campus.staff, category_id)
     office(school).delete_category(campus.staff, other_id)

@@ -167,7 +167,13 @@ def test_a_category_that_is_asked_for_is_refused_with_the_milestones(
     names = ("Maps", "أطلس", "<b>Bold</b>")
 
     def refuse(*_: object) -> None:
-        raise Conflict(ErrorCode.CATEGORY_COUNTED, "category", names=names)
+        ids = ("milestone-1", "milestone-2", "milestone-3")
+        raise Conflict(
+            ErrorCode.CATEGORY_COUNTED,
+            "category",
+            names=names,
+            milestones=tuple(zip(ids, names, strict=True)),
+        )
 
     tool.administering.delete_category = refuse
     answer = staff.post("/staff/categories/category-1/delete", data={"csrf_token": CSRF})
@@ -177,6 +183,10 @@ def test_a_category_that_is_asked_for_is_refused_with_the_milestones(
     for name in names:
         assert f"“\u2068{name}\u2069”" in said.get_text()
     assert not said.select("b")
+    links = BeautifulSoup(answer.text, "html.parser").select(".error-body a[href*=milestones]")
+    assert [(one["href"], one.get_text()) for one in links] == [
+        (f"/staff/milestones/milestone-{number}", name) for number, name in enumerate(names, 1)
+    ], "where each is retired or discarded"
 
 
 def test_a_milestone_that_is_asked_for_is_refused_with_what_asks(staff: FlaskClient, tool: Sample) -> None:
@@ -190,6 +200,7 @@ def test_a_milestone_that_is_asked_for_is_refused_with_what_asks(staff: FlaskCli
     assert said is not None
     assert "“\u2068Maps\u2069”, “\u2068<b>Bold</b>\u2069”" in said.get_text()
     assert not said.select("b")
+    assert "withdraw" not in answer.text, "no button is called so"
 
 
 def refuse_unseen(*_: Any, **__: Any) -> None:
