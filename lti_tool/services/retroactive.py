@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 
 from lti_tool.domain.criteria import Criterion
 from lti_tool.errors import Conflict, ErrorCode, NotAllowed, NotFound
-from lti_tool.services import Hints
+from lti_tool.services import Hints, version_drafts
 from lti_tool.services.completers import Completer, Totals, sure_products, totals_of, with_findings
 from lti_tool.services.configuring import Choices
 from lti_tool.services.criteria_format import parse_criteria
@@ -31,6 +31,7 @@ from lti_tool.services.describing import describe_form
 from lti_tool.services.micromodule_form import MicromoduleForm
 from lti_tool.services.next_version import Author
 from lti_tool.services.retroactive_run import KIND, GoOn, RetroactiveRuns, Say, open_run, record
+from lti_tool.services.version_drafts import Saved
 from lti_tool.store import bindings, micromodules, runs, versions
 from lti_tool.store import retroactive as store
 from lti_tool.store.bindings import DescribedVersion
@@ -69,6 +70,10 @@ class BadgeForm:
     supports_mirror: bool = False
     supports_gates: bool = False
     is_known: bool = False
+    draft: str = ""
+    """The token of what is described: nobody writes over what they have not seen. Empty where nothing is."""
+    saved: Saved | None = None
+    """Who saved it last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +119,7 @@ class Retroactive:
         with self.database.read() as reading:
             published = _published(reading, author, micromodule_id)
             kept = versions.draft(reading, organisation_id, micromodule_id, DRAFT)
+            saved = version_drafts.saved(reading, organisation_id, kept, author.actor)
             issuers = micromodules.issuer_choices(reading, organisation_id)
             completed = store.count(reading, organisation_id, micromodule_id)
         _require_bare(published)
@@ -129,38 +135,59 @@ class Retroactive:
             issuers,
             typed is not None,
             completed,
+            draft=version_drafts.token_of(kept),
+            saved=saved,
         )
 
-    def save(self, author: Author, micromodule_id: str, form: MicromoduleForm) -> None:
+    def save(self, author: Author, micromodule_id: str, form: MicromoduleForm, *, draft: str = "") -> str:
         """Keep what was typed; nothing is switched on by it.
 
-        :raises NotFound: :raises NotAllowed: :raises Conflict: as :meth:`begin`.
+        :param draft: the token that the form carries; empty: nothing was described when it was opened.
+        :returns: the token of what is kept now.
+        :raises NotFound: :raises NotAllowed: as :meth:`begin`.
+        :raises Conflict: ``badge_is_on`` where it issues one; ``conflict``, ``reason`` ``unseen``, where
+            somebody else saved something since.
         """
-        now = self.clock()
+        organisation_id, now = author.organisation_id, self.clock()
         # The rules are the published ones, whatever a request says.
         form = replace(form, rows=(), groups={}, no_badge="")
         with self.database.write() as writing:
+            # Of two who save at once the second finds what the first has saved.
+            versions.hold_drafts(writing, organisation_id, micromodule_id)
             published = _published(writing, author, micromodule_id)
             _require_bare(published)
+            kept = versions.draft(writing, organisation_id, micromodule_id, DRAFT)
+            content = {**({} if kept is None else kept.content), "fields": form.to_fields()}
+            is_same = version_drafts.is_same(kept, content)
+            if kept is not None and is_same and kept.based_on_id == published.version_id:
+                return version_drafts.token_of(kept)
+            if not is_same:
+                version_drafts.refuse_unseen(kept, author.actor, draft)
+                content |= version_drafts.turn_of(kept, author.actor)
             versions.save_draft(
                 writing,
-                author.organisation_id,
+                organisation_id,
                 micromodule_id,
                 DRAFT,
                 based_on_id=published.version_id,
                 context_id=author.context_id,
-                content={"fields": form.to_fields()},
+                content=content,
                 actor=author.actor,
                 now=now,
             )
+            return version_drafts.token_of(versions.draft(writing, organisation_id, micromodule_id, DRAFT))
 
-    def discard(self, author: Author, micromodule_id: str) -> None:
+    def discard(self, author: Author, micromodule_id: str, *, draft: str = "") -> None:
         """Forget what was typed.
 
-        :raises NotFound: :raises NotAllowed: as :meth:`begin`.
+        :param draft: as of :meth:`save`.
+        :raises NotFound: :raises NotAllowed: as :meth:`begin`. :raises Conflict: as :meth:`save`.
         """
         with self.database.write() as writing:
+            versions.hold_drafts(writing, author.organisation_id, micromodule_id)
             _published(writing, author, micromodule_id)
+            kept = versions.draft(writing, author.organisation_id, micromodule_id, DRAFT)
+            version_drafts.refuse_unseen(kept, author.actor, draft)
             versions.remove_draft(writing, author.organisation_id, micromodule_id, DRAFT)
 
     # -- the dry run

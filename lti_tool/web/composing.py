@@ -65,6 +65,12 @@ def make_room(endpoint: str | None, room: str, *views: Callable[..., Any]) -> No
         request.max_content_length = current_app.config["MAX_CONTENT_LENGTH"] + FILE_BYTES
 
 
+def picture_address(artwork: Mapping[str, Any]) -> str:
+    """Where a picture is drawn that nothing shows yet."""
+    look = {name: str(value) for name, value in artwork.items() if value and name != "alt"}
+    return writing.preview_address(**look)
+
+
 def with_artwork(form: MicromoduleForm, palette: Sequence[str] = ()) -> MicromoduleForm:
     """The form with something to draw where there is no choice yet, in the organisation's first colour."""
     if form.picture_id:

@@ -20,8 +20,11 @@ from flask import (
 from werkzeug.wrappers import Response as AnyResponse
 
 from lti_tool.errors import Conflict, ErrorCode, NotAllowed, RequestInvalid
+from lti_tool.services.comparing import form_changes
 from lti_tool.services.completers import Completer
+from lti_tool.services.micromodule_form import MicromoduleForm
 from lti_tool.services.retroactive import BadgeForm, Retroactive
+from lti_tool.services.version_drafts import UNSEEN
 from lti_tool.web import composing, describing, desks
 from lti_tool.web.criteria_words import narrate
 from lti_tool.web.csv_cells import harmless, line
@@ -110,6 +113,9 @@ def show_form(desk: Desk) -> AnyResponse:
         )
     except (NotAllowed, Conflict) as error:
         return _refused(desk, error)
+    if "seen" in request.args:
+        # Who begins anew has seen what the page before showed, and not what was saved since.
+        view = replace(view, draft=request.args["seen"][:KEY_LENGTH])
     shown = FormView(
         composing.with_artwork(without_alt(view.form), describing.palette()), is_unsaved=view.is_unsaved
     )
@@ -117,37 +123,64 @@ def show_form(desk: Desk) -> AnyResponse:
 
 
 def press_button(desk: Desk) -> AnyResponse:
-    """The buttons of the form; ``people`` goes on to who would get it, ``save`` is the script's."""
+    """The buttons of the form; ``people`` goes on to who would get it, ``save`` is the script's.
+
+    Whichever is pressed, nothing is written over that a colleague has saved unseen.
+    """
     service, action = _service(), request.form.get("action", "preview")
+    draft = request.form.get("draft", "")[:KEY_LENGTH]
+    form = describing.typed()
     try:
         view = service.begin(desk.author, desk.micromodule_id, discards=True)
+        if action == "discard":
+            service.discard(desk.author, desk.micromodule_id, draft=draft)
+            return redirect(desk.home, 303)
+        if action == "save":
+            service.save(desk.author, desk.micromodule_id, form, draft=draft)
+            return Response(status=204)
     except (NotAllowed, Conflict) as error:
-        return _refused(desk, error)
-    if action == "discard":
-        service.discard(desk.author, desk.micromodule_id)
-        return redirect(desk.home, 303)
-    form = describing.typed()
-    if action == "save":
-        service.save(desk.author, desk.micromodule_id, form)
-        return Response(status=204)
-    form, refused = describing.with_picture(form)
-    service.save(desk.author, desk.micromodule_id, with_alt(form) if action == "people" else form)
-    if refused:
-        return make_response(_form(desk, FormView(form, refused), view), 422)
-    if action != "people":
-        answer = describing.pressed(form, action, view)
-        service.save(desk.author, desk.micromodule_id, answer.form)
-        return make_response(_form(desk, answer, view))
-    try:
-        service.dry_run(desk.author, desk.micromodule_id, narrate, language=language_tag())
-    except RequestInvalid as error:
-        if error.code is not ErrorCode.FORM_INVALID:
+        if action == "save":
             raise
-        return make_response(_form(desk, FormView(form, describing.problems(error)), view), 422)
-    return redirect(desk.address("people"), 303)
+        return _unsaved(desk, error, form)
+    form, refused = describing.with_picture(form)
+    try:
+        return _pressed(desk, action, view, FormView(form, refused), draft)
+    except (NotAllowed, Conflict) as error:
+        return _unsaved(desk, error, form)
 
 
-def _form(desk: Desk, form: FormView, view: BadgeForm) -> str:
+def _pressed(desk: Desk, action: str, view: BadgeForm, shown: FormView, draft: str) -> AnyResponse:
+    answer = shown
+    if not shown.problems and action != "people":
+        answer = describing.pressed(shown.form, action, view)
+    kept = with_alt(shown.form) if action == "people" else answer.form
+    draft = _service().save(desk.author, desk.micromodule_id, kept, draft=draft)
+    if not shown.problems and action == "people":
+        try:
+            _service().dry_run(desk.author, desk.micromodule_id, narrate, language=language_tag())
+        except RequestInvalid as error:
+            if error.code is not ErrorCode.FORM_INVALID:
+                raise
+            answer = replace(shown, problems=describing.problems(error))
+        else:
+            return redirect(desk.address("people"), 303)
+    page = _form(desk, answer, replace(view, draft=draft))
+    return make_response(page, 422 if answer.problems else 200)
+
+
+def _unsaved(desk: Desk, error: NotAllowed | Conflict, form: MicromoduleForm) -> AnyResponse:
+    """What a colleague saved, beside what was typed here: whoever goes on has seen both."""
+    if error.params.get("reason") != UNSEEN:
+        return _refused(desk, error)
+    theirs = _service().begin(desk.author, desk.micromodule_id)
+    return make_response(_form(desk, FormView(form), theirs, theirs=theirs.form), error.status)
+
+
+def _form(desk: Desk, form: FormView, view: BadgeForm, *, theirs: MicromoduleForm | None = None) -> str:
+    """The form.
+
+    :param theirs: what a colleague saved, where it stands beside what is typed.
+    """
     return render_template(
         "pages/retroactive/form.html",
         layout=desk.layout,
@@ -156,8 +189,15 @@ def _form(desk: Desk, form: FormView, view: BadgeForm) -> str:
         form=replace(form, focus="") if form.focus == "in-words" else form,
         view=view,
         limits=LIMITS,
+        found=None if theirs is None else form_changes(theirs, form.form, has_badge=True),
+        before_picture=None if theirs is None else _drawn(theirs),
+        after_picture=None if theirs is None else _drawn(form.form),
         **composing.composer(form.form, describing.palette()),
     )
+
+
+def _drawn(form: MicromoduleForm) -> dict[str, str]:
+    return {"src": composing.picture_address(form.artwork()), "alt": form.image_alt or form.name}
 
 
 def show_people(desk: Desk) -> AnyResponse:

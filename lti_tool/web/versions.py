@@ -6,7 +6,6 @@ whose they are.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -22,7 +21,7 @@ from lti_tool.services.micromodule_form import MicromoduleForm
 from lti_tool.services.next_version import WHATS_NEW_LENGTH, Answer, Comparison, VersionForm
 from lti_tool.services.version_drafts import UNSEEN
 from lti_tool.services.versions import Versions
-from lti_tool.web import composing, describing, desks, writing
+from lti_tool.web import composing, describing, desks
 from lti_tool.web.criteria_words import narrate_in
 from lti_tool.web.desks import Desk
 from lti_tool.web.form_words import not_editable_sentence
@@ -183,7 +182,7 @@ def _form(desk: Desk, form: FormView, view: VersionForm, *, theirs: MicromoduleF
     """
     before = {"version_id": view.achievement_version_id, "alt": view.name}
     if theirs is not None:
-        before = {"src": _picture(theirs.artwork()), "alt": theirs.image_alt or theirs.name}
+        before = {"src": composing.picture_address(theirs.artwork()), "alt": theirs.image_alt or theirs.name}
     return render_template(
         "pages/versions/form.html",
         layout=desk.layout,
@@ -198,15 +197,12 @@ def _form(desk: Desk, form: FormView, view: VersionForm, *, theirs: MicromoduleF
         advice=advice,
         kind_word=kind_word,
         before_picture=before,
-        after_picture={"src": _picture(form.form.artwork()), "alt": form.form.image_alt or form.form.name},
+        after_picture={
+            "src": composing.picture_address(form.form.artwork()),
+            "alt": form.form.image_alt or form.form.name,
+        },
         **composing.composer(form.form, describing.palette()),
     )
-
-
-def _picture(artwork: Mapping[str, Any]) -> str:
-    """Where a picture is drawn that nothing shows yet."""
-    look = {name: str(value) for name, value in artwork.items() if value and name != "alt"}
-    return writing.preview_address(**look)
 
 
 def show_review(desk: Desk) -> AnyResponse:
@@ -310,7 +306,7 @@ def _review(
         view=compared,
         answer=answer,
         is_changed=is_changed,
-        new_picture=_picture(compared.after.artwork),
+        new_picture=composing.picture_address(compared.after.artwork),
         form={"sentences": sentences, "focus": next(iter(sentences), ""), "problems": problems},
         most=WHATS_NEW_LENGTH,
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 from lti_tool.errors import Conflict, ErrorCode, NotAllowed, RequestInvalid
 from lti_tool.services.form_problems import FormProblem, Problem
+from lti_tool.services.version_drafts import UNSEEN
 from tests.gallery.version_pages import CSRF, VersionPage
 from tests.unit.web import retroactive_views as views
 from tests.unit.web import staff_views
@@ -57,6 +58,13 @@ def retroactive_pages() -> Iterator[VersionPage]:
         refused = {**form, "name": "", "action": "people"}
         yield VersionPage(
             f"{room}/badge-problems", path, _shows(dry_run=_raise(problems)), fields=refused, status=422
+        )
+        yield VersionPage(
+            f"{room}/badge-beside",
+            path,
+            _shows(form=views.THEIRS, save=_raise(Conflict(ErrorCode.CONFLICT, reason=UNSEEN))),
+            fields={**form, "name": "Mine", "action": "people"},
+            status=409,
         )
         preview = {**form, "action": "preview"}
         yield VersionPage(f"{room}/badge-preview", path, _shows(), fields=preview)

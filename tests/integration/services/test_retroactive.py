@@ -94,7 +94,8 @@ class Office:
     def described(self, author: Author | None = None, **changes: str) -> DryRun:
         author = author or self.author
         form = MicromoduleForm.from_fields({**FORM, **changes})
-        self.service.save(author, self.micromodule_id, form)
+        kept = self.service.begin(author, self.micromodule_id)
+        self.service.save(author, self.micromodule_id, form, draft=kept.draft)
         return self.service.dry_run(author, self.micromodule_id, narrate)
 
     def switched_on(self, author: Author | None = None) -> runs.RunView:
@@ -715,7 +716,7 @@ def test_the_badge_is_checked_before_anything_is_switched_on(small_office: Offic
     kept = small_office.service.begin(small_office.author, small_office.micromodule_id)
     assert kept.is_unsaved
     assert kept.form.details.credits == "many"
-    small_office.service.discard(small_office.author, small_office.micromodule_id)
+    small_office.service.discard(small_office.author, small_office.micromodule_id, draft=kept.draft)
     assert not small_office.service.begin(small_office.author, small_office.micromodule_id).is_unsaved
 
 
