@@ -102,6 +102,17 @@ class ClaimedResult:
     is_percent: bool
 
 
+@dataclass(frozen=True)
+class ClaimedWork:
+    """Work of its holder that a credential names, as evidence."""
+
+    url: str
+    """Whatever it names: a page links only to what can be followed safely."""
+    name: str | None
+
+
+SHOWN_WORK = 20
+"""Pieces of work of a credential that a report names."""
 SHOWN_RELATED = 20
 """Related achievements of a credential that a report names: any stranger may write any number of them."""
 
@@ -132,6 +143,8 @@ class CredentialSummary:
     tags: tuple[str, ...] = ()
     """Free words, among them skills and, in badges of ours, credits with their unit."""
     results: tuple[ClaimedResult, ...] = ()
+    work: tuple[ClaimedWork, ...] = ()
+    """What it names as evidence, with an address."""
     version: str | None = None
     """Which version of what it stands for."""
     related: tuple[tuple[str, str | None], ...] = ()
@@ -512,6 +525,11 @@ def _summary(document: Mapping[str, Any]) -> CredentialSummary:
         endorsement_comment=_text(subject.get("endorsementComment")),
         tags=tuple(strings(achievement.get("tag"))),
         results=tuple(_results(subject, achievement)),
+        work=tuple(
+            ClaimedWork(url, _text(entry.get("name")))
+            for entry in map(one_object, as_list(document.get("evidence"))[:SHOWN_WORK])
+            if (url := _text(entry.get("id")))
+        ),
         version=_text(achievement.get("version")),
         related=tuple(
             (id_, _text(entry.get("version")))

@@ -448,6 +448,7 @@ class IssuerView:
     email: str | None
     description: str | None
     picture_id: str | None = None
+    terms_url: str | None = None
 
 
 def issuer(session: Session, issuer_id: str) -> IssuerView | None:
@@ -462,6 +463,7 @@ def issuer(session: Session, issuer_id: str) -> IssuerView | None:
             Issuer.email,
             Issuer.description,
             Issuer.picture_id,
+            Issuer.terms_url,
         )
         .join(Organisation, Organisation.id == Issuer.organisation_id)
         .where(Issuer.id == issuer_id)

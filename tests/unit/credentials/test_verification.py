@@ -15,7 +15,7 @@ from lti_tool.credentials.baking import OPEN_BADGES_2, bake_png, bake_svg
 from lti_tool.credentials.documents import Evidence, RelatedAchievement
 from lti_tool.credentials.errors import NotACredential
 from lti_tool.credentials.signing import sign_credential
-from lti_tool.credentials.verification import ClaimedResult, Outcome, Verdict, verify
+from lti_tool.credentials.verification import ClaimedResult, ClaimedWork, Outcome, Verdict, verify
 from tests.unit.credentials.badges import (
     ACHIEVEMENT,
     DATE,
@@ -53,6 +53,25 @@ def test_a_badge_of_ours_is_valid_and_every_step_says_so() -> None:
     assert report.credential.skills == ("Data protection", "Information ethics")
     assert report.credential.tags == ("privacy", "law")
     assert report.credential.results == (ClaimedResult("Quiz 1", "85", is_percent=True),)
+
+
+def test_work_is_named_from_the_evidence_whatever_strangers_put_there() -> None:
+    document = badge()
+    strange: list[Any] = [None, 5, "https://one.example", {"name": "No address"}, {"id": 7}]
+    good = {"id": "https://work.example/1", "type": ["Evidence"], "name": "Essay"}
+    document["evidence"] = [
+        *strange,
+        good,
+        {"id": "https://work.example/2", "name": {}},
+        *({"id": "urn:x"},) * 100,
+    ]
+    report = judge(json.dumps(document).encode())
+    assert report.credential is not None
+    assert report.credential.work[:2] == (
+        ClaimedWork("https://work.example/1", "Essay"),
+        ClaimedWork("https://work.example/2", None),
+    )
+    assert len(report.credential.work) <= 20
 
 
 def test_both_routes_of_signing_are_valid() -> None:

@@ -157,9 +157,10 @@ class Public:
             name,
             name,
             "https://www.example.edu",
-            None,
+            "badges@example.edu",
             "Teaches and examines.",
             picture_id="picture-1",
+            terms_url="https://www.example.edu/badge-terms",
         )
         did = "did:web:badges.example.edu:issuers:issuer-1"
         return PublicIssuer(view, did, (ACHIEVEMENT,), DOCUMENT, (ACCEPTED, IMPORTED), KEYS)

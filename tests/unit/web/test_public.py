@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from lti_tool.credentials.errors import NotACredential
-from lti_tool.credentials.verification import ClaimedResult, Outcome, Step, Verdict
+from lti_tool.credentials.verification import ClaimedResult, ClaimedWork, Outcome, Step, Verdict
 from lti_tool.errors import Busy, ErrorCode, RequestInvalid
 from lti_tool.web.verify import caller_address
 from tests.unit.web.sample_views import CREDENTIAL, endorsed_report, record_report
@@ -193,6 +193,54 @@ def test_a_revoked_badge_says_so(client: FlaskClient) -> None:
     assert "Issued by mistake." in page
 
 
+def test_how_long_a_badge_is_valid_is_said_once(
+    client: FlaskClient, tool: Sample, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    details = replace(CREDENTIAL.details, validity_months=24)
+    for valid_until, said in ((None, "Valid for"), (CREDENTIAL.awarded_at, "Valid until")):
+        badge = replace(CREDENTIAL, details=details, valid_until=valid_until)
+        monkeypatch.setattr(tool.public, "credential", lambda _, badge=badge: badge)
+        page = BeautifulSoup(client.get(f"/credentials/{CREDENTIAL.id}").text, "html5lib")
+        facts = [fact.get_text() for fact in page.select(".facts dt")]
+        assert [fact for fact in facts if fact.startswith("Valid")] == [said]
+
+
+@pytest.mark.parametrize("hosted_url", [CREDENTIAL.hosted_url, None])
+def test_older_backpacks_get_a_picture_or_a_drawing(
+    client: FlaskClient, tool: Sample, monkeypatch: pytest.MonkeyPatch, hosted_url: str | None
+) -> None:
+    monkeypatch.setattr(tool.public, "credential", lambda _: replace(CREDENTIAL, hosted_url=hosted_url))
+    page = BeautifulSoup(client.get(f"/credentials/{CREDENTIAL.id}").text, "html5lib")
+    links = [str(link["href"]) for link in page.select('a[href^="/ob2/assertions/"]')]
+    assert links == (
+        [f"/ob2/assertions/{CREDENTIAL.id}.{kind}" for kind in ("png", "svg")] if hosted_url else []
+    )
+    assert all(client.get(link).status_code == 200 for link in links)
+
+
+def test_an_issuer_s_page_says_how_to_reach_it_and_on_what_terms(
+    client: FlaskClient, tool: Sample, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    issuer = tool.public.issuer("issuer-1")
+    assert issuer is not None
+
+    def facts(**changes: str | None) -> dict[str, str]:
+        shown = replace(issuer, view=replace(issuer.view, **changes))
+        monkeypatch.setattr(tool.public, "issuer", lambda _: shown)
+        page = BeautifulSoup(client.get("/issuers/issuer-1").text, "html5lib")
+        links = {}
+        for fact in page.select(".facts > div"):
+            heading, link = fact.find("dt"), fact.find("a")
+            if isinstance(heading, Tag) and isinstance(link, Tag):
+                links[heading.get_text()] = str(link["href"])
+        return links
+
+    said = facts(email="badges@example.edu", terms_url="https://www.example.edu/badge-terms")
+    assert said["E-mail address"] == "mailto:badges@example.edu"
+    assert said["Terms of use"] == "https://www.example.edu/badge-terms"
+    assert not {"E-mail address", "Terms of use"} & facts(email=None, terms_url=None).keys()
+
+
 class TestVerify:
     """The page and the API give one judgement."""
 
@@ -283,6 +331,36 @@ class TestVerify:
         words = " ".join(page.get_text(" ", strip=True).split())
         assert "What was reached: Quiz 1 85 %" in words
         assert "What was reached A" in words
+
+    @pytest.mark.parametrize("verdict, is_linked", [(Verdict.VALID, True), (Verdict.INVALID, False)])
+    def test_work_is_shown_and_linked_only_from_what_is_genuine(
+        self, client: FlaskClient, tool: Sample, verdict: Verdict, is_linked: bool
+    ) -> None:
+        assert tool.report.credential is not None
+        work = (
+            ClaimedWork("https://work.example/essay", "My essay"),
+            ClaimedWork("https://work.example/data", None),
+            ClaimedWork("javascript:alert(1)", "Not followed"),
+        )
+        said = replace(tool.report.credential, work=work)
+        tool.report = replace(tool.report, verdict=verdict, credential=said)
+        page = BeautifulSoup(client.post("/verify", data={"text": "{}"}).text, "html5lib")
+        links = page.select('a[href^="https://work.example/"]')
+        assert [(str(link["href"]), link.get_text()) for link in links] == (
+            [
+                ("https://work.example/essay", "My essay"),
+                ("https://work.example/data", "https://work.example/data"),
+            ]
+            if is_linked
+            else []
+        )
+        for link in links:
+            assert {"noopener", "noreferrer", "nofollow", "ugc"} <= set(link["rel"])
+        words = " ".join(page.get_text(" ", strip=True).split())
+        assert "My essay" in words
+        assert "https://work.example/data" in words
+        assert "Not followed" not in words
+        assert "javascript:" not in str(page)
 
     def test_what_is_no_credential_is_a_4xx(self, client: FlaskClient, tool: Sample) -> None:
         def refuse(data: bytes) -> object:
