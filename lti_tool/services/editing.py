@@ -6,8 +6,6 @@ what it says, and it is changed by describing a new one.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -23,6 +21,7 @@ from lti_tool.errors import Conflict, ErrorCode, NotAllowed, NotFound, RequestIn
 from lti_tool.platforms import GateKind, platform_for
 from lti_tool.services.achievement_details import DetailsForm
 from lti_tool.services.circles import check_circle, check_saved
+from lti_tool.services.comparing import carried_on, revision_of
 from lti_tool.services.configuring import Choices, gate_link_key
 from lti_tool.services.criteria_format import parse_criteria
 from lti_tool.services.criteria_rows import RowKind, parse_number
@@ -36,6 +35,7 @@ from lti_tool.services.describing import (
 from lti_tool.services.form_problems import FormProblem, Problem
 from lti_tool.services.launching import SessionView
 from lti_tool.services.micromodule_form import MicromoduleForm
+from lti_tool.services.next_version import Narrate
 from lti_tool.services.rights import configured_course
 from lti_tool.store import (
     attestations,
@@ -121,7 +121,7 @@ class Editing:
         return EditView(
             placement_id,
             form,
-            typed["revision"] if typed and is_unsaved else _revision(draft),
+            typed["revision"] if typed and is_unsaved else revision_of(draft),
             tuple(
                 (version.micromodule_id, version.name)
                 for version in versions
@@ -164,7 +164,7 @@ class Editing:
         session: SessionView,
         placement_id: str,
         form: MicromoduleForm,
-        narrate: Callable[[Criterion], str],
+        narrate: Narrate,
         *,
         language: str,
         revision: str,
@@ -172,9 +172,12 @@ class Editing:
     ) -> None:
         """Let a draft say what the form says; its gates and columns follow.
 
-        A gate that only has another name keeps its link in the LMS, and is to be confirmed again.
+        A gate that only has another name keeps its link in the LMS, and is to be confirmed again. The badge
+        goes on in its language, and as long as it asks for the same with the words for its criteria that
+        somebody may have corrected.
 
-        :param narrate: as in :meth:`~lti_tool.services.configuring.Configuring.describe`.
+        :param narrate: writes the criteria in words, in a language.
+        :param language: of a badge that has none yet, a BCP 47 tag.
         :param revision: of the form when it was opened.
         :param forgets: how many confirmations the person knows to be lost with the rules that go.
         :raises RequestInvalid: ``form_invalid`` with ``problems``; so where more would be lost.
@@ -187,9 +190,9 @@ class Editing:
             maxima = bindings.column_maxima(reading, organisation_id, placement_id)
         refuse_itself(form, draft)
         refuse_unreachable(form, maxima)
-        new = describe_form(
-            self.database, organisation_id, form, narrate, language, signed_by=draft.issuer_id
-        )
+        language = draft.language or language
+        told = carried_on(draft, narrate, language)
+        new = describe_form(self.database, organisation_id, form, told, language, signed_by=draft.issuer_id)
         criterion = parse_criteria(new.criteria)
         with self.database.read() as reading:
             check_circle(reading, organisation_id, draft.micromodule_id, criterion, form=form)
@@ -198,7 +201,7 @@ class Editing:
             bindings.lock_version(writing, organisation_id, draft.version_id)
             placements.lock(writing, organisation_id, placement_id)
             draft = _editable(writing, organisation_id, context_id, placement_id)
-            if _revision(draft) != revision:
+            if revision_of(draft) != revision:
                 raise Conflict(ErrorCode.CONFLICT, f"placement {placement_id} was changed meanwhile")
             check_saved(writing, organisation_id, draft.micromodule_id, criterion)
             check_choices(writing, organisation_id, form)
@@ -320,11 +323,6 @@ def _follow_words(
     attestations.follow(writing, organisation_id, draft.placement_id, before=asked, names=names, after=asking)
     gone = asked - asking - names.keys()
     return sum(standing.get(key, 0) for key in gone)
-
-
-def _revision(draft: DraftView) -> str:
-    said = [draft.name, draft.description, draft.skills, draft.criteria, draft.achievement_version_id]
-    return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()[:32]
 
 
 def refuse_itself(form: MicromoduleForm, draft: DescribedVersion) -> None:

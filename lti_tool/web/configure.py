@@ -18,7 +18,7 @@ from lti_tool.services.form_problems import FormProblem, Problem
 from lti_tool.services.micromodule_form import MicromoduleForm
 from lti_tool.web import composing, describing, skills
 from lti_tool.web.choosing import choice_of, is_nothing, link_words
-from lti_tool.web.criteria_words import narrate
+from lti_tool.web.criteria_words import narrate, narrate_in
 from lti_tool.web.error_texts import text_of
 from lti_tool.web.errors import answer_tool_error
 from lti_tool.web.form_words import not_editable_sentence
@@ -181,7 +181,7 @@ def change(placement_id: str) -> AnyResponse:
                 session,
                 placement_id,
                 with_alt(form),
-                narrate,
+                narrate_in,
                 language=language_tag(),
                 revision=shown.revision,
                 forgets=request.form.get("forgets", 0, type=int),

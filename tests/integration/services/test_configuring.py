@@ -72,7 +72,7 @@ def teacher(school: School, course: Course, **changes: Any) -> SessionView:
     return session_of(course, person, **{**rights, **changes})
 
 
-def narrate(criterion: Criterion) -> str:
+def narrate(criterion: Criterion, _language: str = "") -> str:
     return "Pass the quiz."
 
 
