@@ -9,6 +9,7 @@ from types import MappingProxyType
 from flask import Flask, Response, g, jsonify, make_response, render_template, request
 from flask_babel import refresh
 from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response as AnyResponse
 
 from lti_tool.errors import Busy, ErrorCode, LaunchRefused, ToolError
 from lti_tool.telemetry import LAUNCHES, get_logger
@@ -16,6 +17,7 @@ from lti_tool.web.error_sentences import ErrorText
 from lti_tool.web.error_texts import text_of
 from lti_tool.web.form_words import asked_for_sentence, circle_sentence, counted_sentence
 from lti_tool.web.headers import frame_by_anybody, origin_of
+from lti_tool.web.opened_again import page_of_form
 from lti_tool.web.returning import back_to_course, note_refused
 from lti_tool.web.session import current_tool, remember_session
 
@@ -86,11 +88,13 @@ def with_retry_after(response: Response, error: ToolError) -> Response:
     return response
 
 
-def answer_http_error(error: HTTPException) -> Response:
+def answer_http_error(error: HTTPException) -> AnyResponse:
     """What Flask itself refuses: no route, wrong method, oversized body, limits."""
     if error.code is not None and error.code < 400 and error.response is not None:
         return make_response(error.response)
     status = error.code or 500
+    if status == 405 and (page := page_of_form()) is not None:
+        return page
     code = _BY_STATUS.get(status, ErrorCode.REQUEST_INVALID if status < 500 else ErrorCode.INTERNAL)
     response = _answer(code, status)
     for name, value in error.get_headers():

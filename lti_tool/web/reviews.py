@@ -73,7 +73,7 @@ def _plan_page(view: object, form: Sent, *, is_kept: bool) -> str:
     )
 
 
-@blueprint.page("/course/reviews/decide", methods=["POST"])
+@blueprint.page("/course/review-decisions", methods=["POST"])
 def decide_many() -> AnyResponse:
     """Decide all that the page before showed, with one reason."""
     service, session = current_tool().reviews, current_session()

@@ -15,6 +15,7 @@ from tests.unit.web.samples import SECRET, Sample
 
 REVIEWS = "/l/session-1/course/reviews"
 REVIEW = f"{REVIEWS}/review-1"
+DECIDE = "/l/session-1/course/review-decisions"
 QUESTION = "/l/session-1/wallet/questions/review-2"
 CSRF = {"csrf_token": f"csrf-of-{SECRET}"}
 
@@ -86,7 +87,7 @@ def review_pages() -> Iterator[ReviewPage]:
             yield ReviewPage(f"reviews-plan/{action}-{state}", REVIEWS, "plan", plan, TEACHER, fields)
     yield ReviewPage(
         "reviews-plan/problems",
-        f"{REVIEWS}/decide",
+        DECIDE,
         "plan",
         PLANS["usual"],
         TEACHER,

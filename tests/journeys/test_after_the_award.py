@@ -164,7 +164,7 @@ def test_who_leaves_keeps_the_badge_until_many_are_decided_together_and_one_is_u
     assert "Ben Learner" in plan.words
     assert status_of(campus) == ["open", "open"]
     for _twice in range(2):
-        done = teacher.submit(plan, {"reason": "Were never enrolled."}, form="/course/reviews/decide")
+        done = teacher.submit(plan, {"reason": "Were never enrolled."}, form="/course/review-decisions")
         assert "2 badges are going to be revoked." in done.words
 
     pending = teacher.follow(done, "Look again, or undo")

@@ -77,7 +77,7 @@ def test_what_is_published_is_what_was_seen(teacher: FlaskClient, tool: Sample) 
 
 
 def test_publishing_by_a_link_is_no_publishing(teacher: FlaskClient, tool: Sample) -> None:
-    assert teacher.get(f"{PLACEMENT}/publish").status_code == 405
+    assert teacher.get(f"{PLACEMENT}/publish").status_code == 303
     assert tool.calls == []
 
 

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 
 from lti_tool.errors import Conflict, ErrorCode
 from lti_tool.store.reviews import ReviewFilter
-from tests.gallery.review_pages import CSRF, QUESTION, REVIEW, REVIEWS
+from tests.gallery.review_pages import CSRF, DECIDE, QUESTION, REVIEW, REVIEWS
 from tests.unit.web.review_views import ANSWERED, LISTS, PLANS, VIEWS, view
 from tests.unit.web.sample_views import COURSES, GRADER, TEACHER, WALLETS
 from tests.unit.web.samples import Sample
@@ -24,7 +24,7 @@ def _teacher(tool: Sample) -> None:
     tool.launching.view = TEACHER
 
 
-@pytest.mark.parametrize("path", [REVIEWS, f"{REVIEWS}/decide", REVIEW, QUESTION])
+@pytest.mark.parametrize("path", [REVIEWS, DECIDE, REVIEW, QUESTION])
 def test_nothing_is_changed_without_the_token(path: str, member: FlaskClient, tool: Sample) -> None:
     for fields in ({}, {"csrf_token": "forged"}):
         sent = {**fields, "action": "revoke", "reason": "Why not", "review": f"review-1.{DIGEST}"}
@@ -67,9 +67,7 @@ def test_the_ticked_are_shown_before_anything_happens_and_then_decided_as_seen(
     form = BeautifulSoup(shown.text, "html.parser").select_one("form.attest")
     assert form is not None
     seen = [str(one["value"]) for one in form.select("input[name=review]")]
-    answer = member.post(
-        f"{REVIEWS}/decide", data={**CSRF, "action": "revoke", "review": seen, "reason": "Copied."}
-    )
+    answer = member.post(DECIDE, data={**CSRF, "action": "revoke", "review": seen, "reason": "Copied."})
     (call,) = tool.calls
     assert call[0] == "decide_many"
     assert call[2] == {"review-1": DIGEST, "review-2": DIGEST, "review-3": DIGEST}
@@ -195,8 +193,8 @@ def test_deciding_many_that_decides_none_says_nothing_else(
 @pytest.mark.parametrize(
     "path, fields",
     [
-        (f"{REVIEWS}/decide", {"action": "keep", "reason": "x", "review": "a\0b.c"}),
-        (f"{REVIEWS}/decide", {"action": "keep", "reason": "x", "review": "a.c\0"}),
+        (DECIDE, {"action": "keep", "reason": "x", "review": "a\0b.c"}),
+        (DECIDE, {"action": "keep", "reason": "x", "review": "a.c\0"}),
         (REVIEW, {"action": "keep", "reason": "x", "seen": "c\0"}),
     ],
 )
