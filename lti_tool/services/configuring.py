@@ -47,7 +47,7 @@ from lti_tool.services.choosing import (
 )
 from lti_tool.services.circles import refuse_new_circles
 from lti_tool.services.criteria_format import parse_criteria
-from lti_tool.services.describing import describe_form, draw, evidence_columns, of_badge
+from lti_tool.services.describing import check_choices, describe_form, draw, evidence_columns, of_badge
 from lti_tool.services.launching import SessionView
 from lti_tool.services.micromodule_form import MicromoduleForm
 from lti_tool.store import audit, bindings, drafts, gates, micromodules, placements, registrations, versions
@@ -168,6 +168,8 @@ class Configuring:
             if issuer_id is None:
                 raise NotFound(ErrorCode.NOT_FOUND, "the organisation has no issuer")
             with refuse_new_circles(writing, session.organisation_id, field="criteria"):
+                # Nobody retires what its rules name before the end of the transaction.
+                check_choices(writing, session.organisation_id, form)
                 version = micromodules.add_micromodule(
                     writing,
                     session.organisation_id,

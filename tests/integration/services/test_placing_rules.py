@@ -14,9 +14,11 @@ from lti_tool.services.criteria_format import parse_criteria
 from lti_tool.services.describing import summary_of
 from lti_tool.services.form_problems import FormProblem
 from lti_tool.services.micromodule_form import MicromoduleForm
+from lti_tool.services.milestone_form import MilestoneForm
 from lti_tool.store import tables
 from tests import factories
 from tests.factories import rule_fields
+from tests.integration.services.milestone_campus import Campus
 from tests.integration.services.school import School
 from tests.integration.services.test_configuring import (
     FIELDS,
@@ -27,6 +29,7 @@ from tests.integration.services.test_configuring import (
     narrate,
     teacher,
 )
+from tests.integration.services.test_prepared_together import retire_while_drawn
 
 GATE = {"criteria-2-kind": "gate", "criteria-2-label": "Forum and page"}
 PERSON = {"criteria-3-kind": "attested", "criteria-3-label": "Talk given"}
@@ -193,3 +196,19 @@ def test_columns_of_two_badges_that_ask_for_one_quiz_can_be_told_apart(small_sch
     labels = [row.label for row in small_school.rows(tables.LineItem) if row.label.startswith("Q")]
     assert len(set(labels)) == 2
     assert all(len(label) <= 255 for label in labels)
+
+
+def test_a_milestone_that_is_retired_while_a_badge_is_described_is_not_asked_for(
+    school: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campus = Campus(school, 2)
+    milestone_id = campus.active(MilestoneForm("learner", "Explorer", category_id=campus.category(1)))
+    badge = campus.milestones.one(campus.staff, milestone_id).view.achievement_id
+    session = teacher(school, campus.courses[0])
+    rule = {"criteria-2-kind": "holds", "criteria-2-choice": badge, "criteria-2-label": "Explorer"}
+    retire_while_drawn(monkeypatch, campus, milestone_id)
+    with pytest.raises(RequestInvalid) as refused:
+        described(school, session, **rule)
+    (problem,) = refused.value.params["problems"]  # type: ignore[misc]
+    assert (problem.field, problem.code) == ("criteria-2-choice", FormProblem.NO_LONGER_EARNED)
+    assert not school.rows(tables.MicromoduleVersion, tables.MicromoduleVersion.name == FIELDS["name"])
