@@ -80,7 +80,7 @@ from lti_tool.services.status_lists import StatusLists
 from lti_tool.services.syncing import Syncing
 from lti_tool.services.tokens import Tokens
 from lti_tool.services.transcripts import Transcripts
-from lti_tool.services.verifying import Verifying
+from lti_tool.services.verifying import Verifier, Verifying
 from lti_tool.services.versions import Versions
 from lti_tool.services.wallet import Wallet
 from lti_tool.settings import Settings
@@ -275,7 +275,7 @@ def build_tool(
     tokens = Tokens(database, issuer_keys, urls, sharing)
     transcripts = Transcripts(database, clock, issuing, tokens)
     hosting = Hosting(database, issuing, urls)
-    verifying = Verifying(outbound, own_documents, public, tokens, hosting, clock, settings.base_url)
+    verifying = Verifying(outbound, clock, own_documents, public, tokens, hosting, settings.base_url)
     columns = Columns(database, connector, clock)
     copying = Copying(database, clock, columns)
     own_columns = OwnColumns(database, connector, clock)
@@ -485,6 +485,15 @@ def ask_for_key_set(outbound: Outbound, url: str) -> Answer:
             http_status=answer.status,
         )
     return answer
+
+
+def build_verifier(*, mounts: Mapping[str, BaseAdapter] | None = None) -> Verifier:
+    """What judges badges where there is no installation: it needs no settings, and keeps nothing.
+
+    :param mounts: as of :func:`build_tool`.
+    """
+    outbound = Outbound(OutboundPolicy(), user_agent=f"LTI-Badges/{__version__}", mounts=mounts, clock=_now)
+    return Verifier(outbound, _now)
 
 
 def _secret(settings: Settings) -> bytes:

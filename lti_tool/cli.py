@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from lti_tool import __version__, telemetry
-from lti_tool.bootstrap import build_tool
+from lti_tool.bootstrap import build_tool, build_verifier
 from lti_tool.commands import (
     DONE,
     FAILED,
@@ -46,7 +46,7 @@ from lti_tool.errors import ErrorCode, ToolError
 from lti_tool.platforms import PLATFORMS
 from lti_tool.services.inviting import LONGEST, USUAL
 from lti_tool.services.issuers import TOKEN_ALGORITHMS
-from lti_tool.settings import load_settings
+from lti_tool.settings import is_installation_named, load_settings
 from lti_tool.store.reviews import CAUSES, STATUSES
 from lti_tool.web.record_files import FORMATS
 
@@ -113,6 +113,9 @@ def _read_no_further() -> None:
 
 def _run(arguments: argparse.Namespace) -> Answer:
     command: Command = arguments.command
+    if command is badges.verify and not is_installation_named():
+        telemetry.configure_logging("console", "warning")
+        return badges.judge(build_verifier(), arguments.source)
     settings = load_settings()
     level = settings.log_level if command in LOGGED else "warning"
     telemetry.configure_logging(settings.log_format if command in LOGGED else "console", level)

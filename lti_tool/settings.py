@@ -363,6 +363,18 @@ def load_settings(environ: Mapping[str, str] | None = None, **overrides: object)
     raise ConfigurationInvalid(ErrorCode.SETTINGS_INVALID, "; ".join(problems), problems=problems)
 
 
+def is_installation_named(environ: Mapping[str, str] | None = None) -> bool:
+    """Whether anything says which installation this process is of: any setting, right or wrong, except the
+    data folder alone, which an image names before anybody has set it up.
+
+    :param environ: as of :func:`load_settings`.
+    """
+    environ = os.environ if environ is None else environ
+    problems: list[str] = []
+    named = _environment_layer(environ, problems).keys() | _secrets_layer(environ, problems).keys()
+    return bool(problems or named - {"data_dir"})
+
+
 def _environment_layer(environ: Mapping[str, str], problems: list[str]) -> dict[str, object]:
     layer: dict[str, object] = {}
     for name, value in environ.items():

@@ -14,6 +14,7 @@ from lti_tool.credentials.verification import Report, Verdict
 from lti_tool.domain.badge_states import BadgeState
 from lti_tool.errors import ErrorCode, NotFound, RequestInvalid, ToolError
 from lti_tool.services.staffing import Operator
+from lti_tool.services.verifying import Verifier
 from lti_tool.store import credentials as store
 from lti_tool.store import inventory
 
@@ -154,8 +155,14 @@ def _found(call: Call, credential_id: str) -> store.CredentialView:
 
 def verify(call: Call) -> Answer:
     """Judge anybody's badge: a file, a web address, or standard input."""
-    source = call.arguments.source
-    verifying = call.tool.verifying
+    return judge(call.tool.verifying, call.arguments.source)
+
+
+def judge(verifying: Verifier, source: str) -> Answer:
+    """The same wherever it is asked: where nothing is set up, the bytes are judged all the same.
+
+    :param source: a file, a web address, or ``-``.
+    """
     if source.startswith(("https://", "http://")):
         report = verifying.verify_url(source)
     else:

@@ -85,7 +85,7 @@ class Turnstile:
 class _Reading:
     """What one verification fetches, within one budget of seconds."""
 
-    verifying: Verifying
+    verifying: Verifier
     ends: float
 
     def fetch(self, url: str, accept: str) -> bytes:
@@ -96,17 +96,12 @@ class _Reading:
 
 
 @dataclass(frozen=True)
-class Verifying:
-    """Judges credentials that visitors bring."""
+class Verifier:
+    """Judges credentials without any installation: all that it reads, it reads over HTTP."""
 
     outbound: Outbound
-    own_documents: OwnDocuments
-    records: PublicRecords
-    tokens: Tokens
-    hosting: Hosting
     clock: Callable[[], datetime]
-    base_url: str
-    turnstile: Turnstile = field(default_factory=Turnstile)
+    turnstile: Turnstile = field(default_factory=Turnstile, kw_only=True)
 
     def verify(self, data: bytes) -> Report:
         """Judge a credential given as JSON, JWT, baked PNG or baked SVG.
@@ -151,6 +146,60 @@ class Verifying:
     def _judge(self, data: bytes, ends: float) -> Report:
         return verify(data, fetch=_Reading(self, ends), now=self.clock(), end_known=self._end_of)
 
+    def fetch(self, url: str, accept: str, seconds: float = FETCH_SECONDS) -> bytes:
+        """What a verification reads, by the policy for visitors' URLs (public addresses only).
+
+        :raises FetchFailed: unreachable, refused, not found or too large.
+        """
+        return self._get(url, accept, seconds, 0)
+
+    # What an installation knows by itself.
+
+    def _end_of(self, _issuer: str, _achievement: str) -> datetime | None:
+        """When badges end, where that is known beside the badge."""
+        return None
+
+    def _own_path(self, _url: str) -> str | None:
+        """Of an address of this installation, what stands behind its base."""
+        return None
+
+    def _own_badge(self, _path: str) -> bytes:
+        """The bytes that such an address answers with."""
+        raise FetchFailed("not_found")
+
+    def _get(self, url: str, accept: str, seconds: float, redirects: int) -> bytes:
+        try:
+            answer = self.outbound.request(
+                "GET",
+                url,
+                audience="visitor",
+                headers={"Accept": accept},
+                timeout=seconds,
+                max_bytes=MAXIMUM_BYTES,
+                redirects=redirects,
+            )
+        except OutboundRefused as error:
+            raise FetchFailed("refused") from error
+        except PlatformFailed as error:
+            too_large = error.code is ErrorCode.PLATFORM_ANSWER_TOO_LARGE
+            raise FetchFailed("too_large" if too_large else "unreachable") from error
+        if answer.status in (404, 410):
+            raise FetchFailed("not_found")
+        if answer.status != 200:
+            raise FetchFailed("unreachable")
+        return answer.body
+
+
+@dataclass(frozen=True)
+class Verifying(Verifier):
+    """Judges credentials that visitors of an installation bring."""
+
+    own_documents: OwnDocuments
+    records: PublicRecords
+    tokens: Tokens
+    hosting: Hosting
+    base_url: str
+
     def _end_of(self, issuer: str, achievement: str) -> datetime | None:
         """When badges of ours end with their version, as the version's page says: a copy from before does not
         say it, nor does one that is yet to be signed anew."""
@@ -160,11 +209,7 @@ class Verifying:
         return self.records.version_ends_at(version_id) if is_ours else None
 
     def fetch(self, url: str, accept: str, seconds: float = FETCH_SECONDS) -> bytes:
-        """What a verification reads: our own published documents in process, everything else by the policy
-        for visitors' URLs (public addresses only).
-
-        :raises FetchFailed: unreachable, refused, not found or too large.
-        """
+        """As :meth:`Verifier.fetch`; our own published documents are read in process."""
         own = self._own_path(url)
         if own is not None:
             document = self.own_documents.published(own)
@@ -212,25 +257,3 @@ class Verifying:
     def _own_path(self, url: str) -> str | None:
         prefix = self.base_url.rstrip("/") + "/"
         return url.partition("#")[0].removeprefix(prefix) if url.startswith(prefix) else None
-
-    def _get(self, url: str, accept: str, seconds: float, redirects: int) -> bytes:
-        try:
-            answer = self.outbound.request(
-                "GET",
-                url,
-                audience="visitor",
-                headers={"Accept": accept},
-                timeout=seconds,
-                max_bytes=MAXIMUM_BYTES,
-                redirects=redirects,
-            )
-        except OutboundRefused as error:
-            raise FetchFailed("refused") from error
-        except PlatformFailed as error:
-            too_large = error.code is ErrorCode.PLATFORM_ANSWER_TOO_LARGE
-            raise FetchFailed("too_large" if too_large else "unreachable") from error
-        if answer.status in (404, 410):
-            raise FetchFailed("not_found")
-        if answer.status != 200:
-            raise FetchFailed("unreachable")
-        return answer.body

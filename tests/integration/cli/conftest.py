@@ -15,7 +15,7 @@ from requests import Response
 from requests.adapters import BaseAdapter
 
 from lti_tool import cli
-from lti_tool.bootstrap import Tool, build_tool, make_keys
+from lti_tool.bootstrap import Tool, build_tool, build_verifier, make_keys
 from lti_tool.settings import load_settings
 from tests.databases import fresh_database_url
 from tests.integration.jobs.small_lms import SmallLms
@@ -99,3 +99,4 @@ def lms(monkeypatch: pytest.MonkeyPatch) -> None:
 def no_lms(monkeypatch: pytest.MonkeyPatch) -> None:
     """No platform answers."""
     monkeypatch.setattr(cli, "build_tool", partial(build_tool, mounts={"https://": Unreachable()}))
+    monkeypatch.setattr(cli, "build_verifier", partial(build_verifier, mounts={"https://": Unreachable()}))

@@ -559,6 +559,60 @@ def test_a_badge_is_read_from_standard_input(
         assert lti_tool("verify", "-").status == status
 
 
+UNSIGNED = {
+    "@context": [
+        "https://www.w3.org/ns/credentials/v2",
+        "https://purl.imsglobal.org/spec/ob/v3p0/context-3.0.3.json",
+    ],
+    "type": ["VerifiableCredential", "OpenBadgeCredential"],
+}
+
+
+@pytest.mark.parametrize("named", [{}, {"LTI_TOOL_DATA_DIR": "data"}], ids=["nothing", "an image's folder"])
+def test_a_badge_is_verified_without_an_installation(
+    graded: factories.Course,
+    tool: Tool,
+    lti_tool: CommandLine,
+    no_lms: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    named: dict[str, str],
+) -> None:
+    lti_tool("award")
+    listed = lti_tool("credentials", "list", "--json").json
+    document = lti_tool("credentials", "show", listed[0]["id"], "--json").json["document"]
+    for name in [name for name in os.environ if name.startswith("LTI_TOOL_")]:
+        monkeypatch.delenv(name)
+    for name, value in named.items():
+        monkeypatch.setenv(name, value)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    path = tmp_path / "badge.json"
+
+    for text, status, words in (
+        (document, 4, "could not check"),  # whose issuer does not answer
+        (json.dumps(UNSIGNED), 3, "invalid"),
+        ("no badge", 1, "credential_not_recognised"),
+    ):
+        path.write_text(text, encoding="utf-8")
+        said = lti_tool("verify", str(path))
+        assert (said.status, words in said.out + said.err) == (status, True), said
+        assert "settings_invalid" not in said.err
+    assert lti_tool("verify", "https://badges.example/1").err.startswith("lti-tool: verify url unreachable")
+    assert list(elsewhere.iterdir()) == [], "nothing is left on disk"
+
+
+def test_settings_that_are_half_given_are_wrong_for_verify_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lti_tool: CommandLine
+) -> None:
+    for name in [name for name in os.environ if name.startswith("LTI_TOOL_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("LTI_TOOL_BASE_URL", "https://badges.example")
+    said = lti_tool("verify", str(tmp_path / "badge.json"))
+    assert (said.status, "settings_invalid" in said.err) == (1, True)
+
+
 # -- doctor
 
 

@@ -38,7 +38,7 @@ def verifying(school: School) -> Verifying:
     )
     records = PublicRecords(school.database, school.issuing, school.urls, Keyring(school.keys_dir))
     hosting = Hosting(school.database, school.issuing, school.urls)
-    return Verifying(outbound, school.own_documents, records, school.tokens, hosting, school.clock, BASE_URL)
+    return Verifying(outbound, school.clock, school.own_documents, records, school.tokens, hosting, BASE_URL)
 
 
 @dataclass(frozen=True)

@@ -61,13 +61,13 @@ def process(tarpit: Tarpit) -> Flask:
     issuing = SimpleNamespace(published=lambda path: None)
     tool.verifying = Verifying(  # type: ignore[assignment]
         tarpit,  # type: ignore[arg-type]
+        lambda: NOW,
         issuing,  # type: ignore[arg-type]
         tool.public,  # type: ignore[arg-type]
         SimpleNamespace(),  # type: ignore[arg-type]
         SimpleNamespace(),  # type: ignore[arg-type]
-        lambda: NOW,
         BASE_URL,
-        Turnstile(WAIT),
+        turnstile=Turnstile(WAIT),
     )
     return sample_app(tool, RATELIMIT_ENABLED=False)
 
