@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Self
 
-from sqlalchemy import Connection, Select, exists, func, select, update
+from sqlalchemy import Connection, Select, bindparam, exists, func, select, update
 from sqlalchemy.orm import Session, aliased
 
 from lti_tool.store import step_needs
@@ -314,11 +314,14 @@ def achievement_versions(session: Session, version_ids: Sequence[str]) -> dict[s
     return {row.id: _achievement_view(row) for row in rows}
 
 
+_DETAILS: Any = select(AchievementVersion.id, *details_columns()).where(
+    AchievementVersion.id.in_(bindparam("version_ids", expanding=True))
+)
+
+
 def details_of(connection: Connection, version_ids: Sequence[str]) -> dict[str, AchievementDetails]:
     """What achievement versions say beside their words, by id: as public as these."""
-    rows = connection.execute(
-        select(AchievementVersion.id, *details_columns()).where(AchievementVersion.id.in_(version_ids))
-    ).mappings()
+    rows = connection.execute(_DETAILS, {"version_ids": list(version_ids)}).mappings()
     return {
         row["id"]: AchievementDetails.from_columns({name: row[name] for name in AchievementDetails.names()})
         for row in rows
