@@ -182,6 +182,11 @@ class Ending:
         """Whether it could have been renewed, and cannot any more."""
         return self.window is not None and self.nearness is Nearness.OVER and not self.is_open
 
+    @property
+    def is_over_for_good(self) -> bool:
+        """Whether it has ended and never could be renewed."""
+        return self.window is None and self.nearness is Nearness.OVER
+
 
 def ending_of(ends_at: datetime | None, terms: RenewalTerms | None, now: datetime) -> Ending | None:
     """What to tell of a badge that ends then; ``None`` as long as there is nothing to tell.

@@ -82,6 +82,12 @@ class EarnedBadge:
     regained_by: str | None = None
     """The placement of this course that gives a later version."""
 
+    @property
+    def is_followed(self) -> bool:
+        """Whether there is a later version that the learner can still get."""
+        has_other = self.replaced_by is not None or self.has_later or self.is_revoked
+        return self.place is not None and bool(self.place.later) and not has_other
+
 
 @dataclass(frozen=True, slots=True)
 class ProgressCard:

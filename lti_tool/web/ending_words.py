@@ -37,7 +37,8 @@ def ending_advice(ending: Ending) -> str:
     window = ending.window
     if window is None:
         if ending.nearness is Nearness.OVER:
-            return _("It is not renewed. If there is a newer version of it, you can earn that.")
+            # A newer version is offered beside it; that it was earned is said with the day.
+            return _("It is not renewed.")
         return _("It is not renewed. That you earned it stays true.")
     if ending.is_missed and window.ends_at is not None:
         return _(

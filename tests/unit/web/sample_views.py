@@ -271,6 +271,10 @@ WALLETS = {
         in_progress=(),
     ),
     "asked": wallet(earned=(earned(1, question_id="review-2"),), in_progress=()),
+    "asked-twice": wallet(
+        earned=(earned(1, question_id="review-2"), earned(2), earned(3, question_id="review-3")),
+        in_progress=(progress_card(),),
+    ),
     "trouble": wallet(
         in_progress=(progress_card({"quiz-1": score(None)}, troubles=(ErrorCode.PLATFORM_TIMED_OUT,)),)
     ),

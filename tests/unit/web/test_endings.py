@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,8 +15,10 @@ from lti_tool.domain.renewal import ending_of
 from lti_tool.errors import ErrorCode, NotAllowed
 from lti_tool.web import ending_words
 from lti_tool.web.ending_words import ending_advice, ending_word, renewal_words
-from tests.unit.web.ending_views import ENDINGS, LISTS, WALLETS, page, row
+from tests.unit.web.ending_views import ENDINGS, LISTS, WALLETS, ends, page, row
+from tests.unit.web.sample_views import wallet
 from tests.unit.web.samples import Sample
+from tests.unit.web.version_views import OF_FIRST
 
 COURSE = "/l/session-1/course/ending"
 
@@ -36,7 +39,7 @@ COURSE = "/l/session-1/course/ending"
         ("over", "Ended", "Then it is valid again.", "Open until "),
         ("over-open-for-good", "Ended", "Then it is valid again.", "Open"),
         ("over-missed", "Ended", "Ask those who give it how you can get a new one.", "Was open until "),
-        ("over-not-renewed", "Ended", "If there is a newer version of it, you can earn that.", "Not renewed"),
+        ("over-not-renewed", "Ended", "It is not renewed.", "Not renewed"),
     ],
 )
 def test_each_end_says_when_and_what_to_do(
@@ -81,6 +84,18 @@ def test_the_wallet_reminds_and_says_what_is_missing(member: FlaskClient, tool: 
     assert "40 of 100 points" in words
     tool.wallet_view = WALLETS["ended"]
     assert "Then it is valid again." in words_of(member.get("/l/session-1/wallet").text)
+
+
+def test_of_a_badge_that_is_over_one_thing_is_said(member: FlaskClient, tool: Sample) -> None:
+    """Whether there is a newer version is known: it is offered, or not spoken of."""
+    over = ends(3, "over-not-renewed")
+    for place in (None, OF_FIRST):
+        tool.wallet_view = wallet(in_progress=(), earned=(replace(over, place=place),))
+        words = words_of(member.get("/l/session-1/wallet").text)
+        assert "If there is a newer version" not in words
+        assert words.count("That you earned it stays true.") == 1
+        assert ("There is version 3 of this badge" in words) is (place is not None)
+        assert ("It is not renewed." in words) is (place is None)
 
 
 def test_the_courses_list_says_who_and_until_when(member: FlaskClient, tool: Sample) -> None:

@@ -58,6 +58,23 @@ def test_an_unknown_button_does_nothing(member: FlaskClient, tool: Sample) -> No
     assert not tool.calls
 
 
+@pytest.mark.parametrize("is_read_only", [False, True])
+def test_what_a_teacher_asks_stands_first_in_the_wallet(
+    is_read_only: bool, member: FlaskClient, tool: Sample
+) -> None:
+    tool.wallet_view = replace(WALLETS["asked-twice"], is_read_only=is_read_only)
+    shown = BeautifulSoup(member.get("/l/session-1/wallet").text, "html.parser")
+    told = [] if is_read_only else [("review-2", "Research Data"), ("review-3", "Research Ethics")]
+    notices = shown.select("#wallet > .notice-warning")
+    assert len(notices) == len(told)
+    for one, (review_id, name) in zip(notices, told, strict=True):
+        assert f"Your teacher has a question about {name}." in " ".join(one.get_text().split())
+        (link,) = one.select("a")
+        assert link["href"] == f"/l/session-1/wallet/questions/{review_id}"
+        assert one.find_next("h2") == shown.select_one("h2")
+        assert one.find_next(id="in-progress") is not None
+
+
 def test_the_ticked_are_shown_before_anything_happens_and_then_decided_as_seen(
     member: FlaskClient, tool: Sample
 ) -> None:
