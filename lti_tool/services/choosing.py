@@ -71,6 +71,9 @@ class CategoryChoice:
     """Micromodules in it that are not archived."""
     missing: tuple[str, ...]
     """Version ids of those that are not in this course yet, by name."""
+    unopened: int = 0
+    """Those that were placed here in an earlier launch and that nobody has opened: they are passed over. One
+    whose link the platform never kept is placed again by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,12 +145,15 @@ def read_picker(reading: Session, session: SessionView, settings: DeepLinkingSet
     achievements = micromodules.achievement_choices(reading, organisation_id)
     placed: frozenset[str] = frozenset()
     drafted: frozenset[str] = frozenset()
+    unopened: frozenset[str] = frozenset()
     draft = None
     course = None
     missing: tuple[tuple[str, str, str], ...] = ()
     if context_id is not None:
         placed = placements.placed_versions(reading, organisation_id, context_id)
         drafted = placements.drafted_versions(reading, organisation_id, context_id)
+        # What this launch placed is placed again: an answer that is asked for twice is the same twice.
+        unopened = placements.unopened_versions(reading, organisation_id, context_id, session.began_at)
         draft = drafts.draft(reading, organisation_id, context_id, session.learner_id)
         course = placements.course(reading, organisation_id, context_id)
         missing = gates.without_link(reading, organisation_id, context_id, MISSING_GATES)
@@ -170,7 +176,9 @@ def read_picker(reading: Session, session: SessionView, settings: DeepLinkingSet
         takes_links=takes_links,
         embeds=embeds_of(settings, session.product),
         categories=tuple(
-            choice for category in found if (choice := _category(category, versions, placed | drafted)).total
+            choice
+            for category in found
+            if (choice := _category(category, versions, placed | drafted, unopened)).total
         ),
         edited=edited_link(reading, session, settings),
         issuer_choices=micromodules.issuer_choices(reading, organisation_id),
@@ -201,12 +209,14 @@ def _category(
     category: micromodules.CategoryView,
     versions: tuple[MicromoduleVersionView, ...],
     here: frozenset[str],
+    unopened: frozenset[str],
 ) -> CategoryChoice:
     found = [version for version in versions if version.micromodule_id in category.places]
     # They come by name; placed at once, they stand in the course in the order of the category.
     within = [one.id for one in sorted(found, key=lambda one: category.places[one.micromodule_id])]
-    missing = tuple(version_id for version_id in within if version_id not in here)
-    return CategoryChoice(category.id, category.name, len(within), missing[:MAXIMUM_CHOSEN])
+    missing = tuple(version_id for version_id in within if version_id not in here | unopened)
+    passed_over = len(unopened.intersection(within) - here)
+    return CategoryChoice(category.id, category.name, len(within), missing[:MAXIMUM_CHOSEN], passed_over)
 
 
 def edited_link(reading: Session, session: SessionView, settings: DeepLinkingSettings) -> EditedLink | None:

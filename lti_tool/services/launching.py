@@ -97,6 +97,8 @@ class SessionView:
     subject_id: str | None = None
     """The learner whom a review or a privacy launch is about; ``None`` where this tool knows nobody of that
     name."""
+    began_at: datetime | None = None
+    """When the launch was accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -556,6 +558,7 @@ def _view(stored: launches.StoredSession) -> SessionView:
         product=stored.product,
         issuer=stored.issuer,
         expires_at=row.expires_at,
+        began_at=row.created_at,
         is_administrator=row.is_administrator,
         is_anonymous=stored.is_anonymous,
         purpose=row.purpose,

@@ -349,6 +349,25 @@ def drafted_versions(session: Session, organisation_id: str, context_id: str) ->
     )
 
 
+def unopened_versions(
+    session: Session, organisation_id: str, context_id: str, before: datetime | None
+) -> frozenset[str]:
+    """Ids of the micromodule versions of drafts whose links nobody has opened, nor came with a copied course.
+
+    :param before: only of what was placed before then; aware UTC.
+    """
+    query = select(Placement.micromodule_version_id).where(
+        Placement.organisation_id == organisation_id,
+        Placement.context_id == context_id,
+        Placement.status == "draft",
+        Placement.copied_from_id.is_(None),
+        ~is_kept(),
+    )
+    if before is not None:
+        query = query.where(Placement.created_at < before)
+    return frozenset(session.scalars(query))
+
+
 class LinkedTo(NamedTuple):
     """What a link of a context leads to."""
 
