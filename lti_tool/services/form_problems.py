@@ -58,6 +58,7 @@ class FormProblem(StrEnum):
     """Rules that cannot stand together, for no reason that one field shows."""
     PICTURE_MISSING = "picture_missing"
     """No file was chosen."""
+    PICTURE_EMPTY = "picture_empty"
     PICTURE_TOO_LARGE = "picture_too_large"
     PICTURE_TOO_MANY_PIXELS = "picture_too_many_pixels"
     PICTURE_TYPE = "picture_type"

@@ -36,7 +36,7 @@ _COLOUR: Final = re.compile(r"#[0-9a-f]{6}")
 _SHORT_COLOUR: Final = re.compile(r"#[0-9a-f]{3}")
 
 _PROBLEMS: Final[Mapping[str, FormProblem]] = {
-    "empty": FormProblem.PICTURE_MISSING,
+    "empty": FormProblem.PICTURE_EMPTY,
     "too_large": FormProblem.PICTURE_TOO_LARGE,
     "too_many_pixels": FormProblem.PICTURE_TOO_MANY_PIXELS,
     "type_unknown": FormProblem.PICTURE_TYPE,

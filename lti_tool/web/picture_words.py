@@ -11,6 +11,7 @@ def picture_problem(code: str, params: Mapping[str, object]) -> str | None:
     """Why an uploaded picture, or a colour of an organisation, is not taken; ``None`` for other problems."""
     sentences = {
         "picture_missing": _("Choose a file first."),
+        "picture_empty": _("This file is empty. Choose another one."),
         "picture_too_large": _(
             "This file is too large: at most %(megabytes)s MB.", megabytes=params.get("megabytes", "")
         ),

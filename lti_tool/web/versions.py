@@ -219,8 +219,11 @@ def show_review(desk: Desk) -> AnyResponse:
     return make_response(_review(desk, compared, answer))
 
 
-def answer_review(desk: Desk) -> AnyResponse:
-    """``holders`` shows what becomes of badges, ``publish`` publishes."""
+def answer_review(desk: Desk, *, published: str = "") -> AnyResponse:
+    """``holders`` shows what becomes of badges, ``publish`` publishes.
+
+    :param published: the address that says so, unless it is the desk's home.
+    """
     versions = _versions()
     answer = Answer.from_fields({name: request.form.get(name, "") for name in ANSWER_FIELDS})
     seen, draft = (request.form.get(name, "")[:KEY_LENGTH] for name in ("mark", "draft"))
@@ -258,7 +261,7 @@ def answer_review(desk: Desk) -> AnyResponse:
         # The names of columns are the platform's to say; a course's page names those that kept theirs.
         kept = current_tool().own_columns.rename(current_session(), placement_id)
         return redirect(url_for("course.show", columns_kept=kept, published=placement_id), 303)
-    return redirect(desk.home, 303)
+    return redirect(published or desk.home, 303)
 
 
 def _unanswered(desk: Desk, error: NotAllowed | Conflict, answer: Answer) -> Response:

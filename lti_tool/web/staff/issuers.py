@@ -125,7 +125,11 @@ def change_picture(issuer_id: str) -> AnyResponse:
     content = None
     if request.form.get("action") != "remove":
         file = request.files.get("picture")
-        content = file.read(MAXIMUM_BYTES + 1) if file else b""
+        if not file:
+            current_staff().require(Permission.EDIT_ISSUERS)
+            sentence = problem_sentence(FormProblem.PICTURE_MISSING, {})
+            return _issuer(issuer_id, Typed({}, {"picture": sentence}), 422)
+        content = file.read(MAXIMUM_BYTES + 1)
     try:
         current_tool().issuers.change_picture(current_staff(), issuer_id, content)
     except RequestInvalid as error:

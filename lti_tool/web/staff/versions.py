@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Response, make_response, request
+from flask import Blueprint, Response, make_response, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from lti_tool.web import composing, desks, skills, writing
@@ -48,7 +48,9 @@ def review(micromodule_id: str) -> AnyResponse:
 @blueprint.post("/micromodules/<micromodule_id>/version/review")
 def publish(micromodule_id: str) -> AnyResponse:
     """Try it on holders, or publish it."""
-    return answer_review(_desk(micromodule_id))
+    home = "staff.catalogue.micromodule"
+    told = url_for(home, micromodule_id=micromodule_id, done="version_published")
+    return answer_review(_desk(micromodule_id), published=told)
 
 
 @blueprint.get("/micromodules/<micromodule_id>/version/holders")

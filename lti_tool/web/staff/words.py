@@ -348,6 +348,7 @@ def done_sentence() -> str:
         "milestone_version": _(
             "Published. Badges of those who have reached the new version follow within minutes."
         ),
+        "version_published": _("Published. This version is the one that is earned from now on."),
         "milestone_retired": _("Done. Nobody gets it any more; whoever has it keeps it."),
         "archived": _("Archived. It is offered to no further course."),
         "restored": _("Taken back into use."),

@@ -142,6 +142,17 @@ class TestUploading:
         assert answer.status_code == 422
         assert "Choose a file first." in answer.text
 
+    def test_an_empty_file_is_said_to_be_empty(self, member: FlaskClient, tool: Sample) -> None:
+        def refuse(*_: Any) -> Any:
+            problem = Problem("picture", FormProblem.PICTURE_EMPTY)
+            raise RequestInvalid(ErrorCode.FORM_INVALID, problems=(problem,))
+
+        tool.pictures.upload = refuse
+        answer = press(member, "upload", picture=a_file(b""))
+        assert answer.status_code == 422
+        assert "This file is empty." in answer.text
+        assert "Choose a file first." not in answer.text
+
     def test_back_to_the_composer(self, member: FlaskClient) -> None:
         own = {"picture_id": PICTURE_ID, "shape": "", "icon": "", "background": "", "foreground": ""}
         answer = press(member, "compose", **own)

@@ -202,6 +202,15 @@ def test_a_button_that_was_pressed_twice_tells_of_no_conflict(teacher: FlaskClie
     assert teacher.post(f"{COURSE}/review", data={**ANSWER, "mark": "another"}).status_code == 409
 
 
+def test_staff_are_told_that_it_was_published(staff: FlaskClient, tool: Sample) -> None:
+    answer = staff.post(f"{STAFF}/review", data=ANSWER, follow_redirects=True)
+    assert answer.status_code == 200
+    (told,) = BeautifulSoup(answer.text, "html5lib").select(".notice[role='status']")
+    assert "Published" in told.text
+    back = staff.get(f"{STAFF}/review").text
+    assert "done=" not in back, "what goes back says nothing was done"
+
+
 def refuse_unseen(*_: Any, **__: Any) -> Any:
     raise Conflict(ErrorCode.CONFLICT, reason=UNSEEN)
 
