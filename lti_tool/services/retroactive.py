@@ -383,6 +383,14 @@ class Retroactive:
             _published(reading, author, micromodule_id)
             return runs.of_task(reading, author.organisation_id, KIND, "micromodule_id", micromodule_id)
 
+    def name_of(self, author: Author, micromodule_id: str) -> str:
+        """What is, or was, switched on.
+
+        :raises NotFound: :raises NotAllowed: as :meth:`begin`.
+        """
+        with self.database.read() as reading:
+            return _published(reading, author, micromodule_id).name
+
     def newest(self, organisation_id: str, micromodule_id: str) -> RunView | None:
         """The latest run of a micromodule, for pages that show it to whoever may look."""
         with self.database.read() as reading:

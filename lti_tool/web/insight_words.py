@@ -123,10 +123,13 @@ def uncounted_sentence(not_counted: dict[Exclusion, int]) -> str:
     return " ".join(parts)
 
 
-def standing_words() -> dict[str, str]:
-    """What a matrix can be narrowed to."""
+def standing_words(*, has_badge: bool = True) -> dict[str, str]:
+    """What a matrix can be narrowed to.
+
+    :param has_badge: there is a badge to earn, and not only a completion to record.
+    """
     return {
-        Standing.EARNED.value: _("Earned"),
+        Standing.EARNED.value: _("Earned") if has_badge else _("Completed"),
         Standing.REVIEW.value: _("Results changed"),
         Standing.WAITING.value: _("Waiting"),
         Standing.NOT_YET.value: _("Not yet"),

@@ -277,12 +277,13 @@ def show_awarding(desk: Desk) -> AnyResponse:
     """How far awarding is, and what came of it."""
     try:
         run = _service().run_of(desk.author, desk.micromodule_id)
+        name = _service().name_of(desk.author, desk.micromodule_id)
     except NotAllowed as error:
         return _refused(desk, error)
     if run is None:
         return redirect(desk.home, 303)
     return make_response(
-        render_template("pages/retroactive/awarding.html", layout=desk.layout, desk=desk, run=run)
+        render_template("pages/retroactive/awarding.html", layout=desk.layout, desk=desk, run=run, name=name)
     )
 
 

@@ -50,11 +50,14 @@ def trouble_advice(code: str) -> str:
     return str(text_of(code).advice)
 
 
-def verdict_word(verdict: Verdict | str, state: State | str) -> str:
-    """A learner's standing in one or two words."""
+def verdict_word(verdict: Verdict | str, state: State | str, *, has_badge: bool = True) -> str:
+    """A learner's standing in one or two words.
+
+    :param has_badge: there is a badge to earn, and not only a completion to record.
+    """
     verdict = Verdict(verdict)
     if verdict in (Verdict.HELD, Verdict.AWARD):
-        return _("Earned")
+        return _("Earned") if has_badge else _("Completed")
     if verdict is Verdict.REVIEW:
         return _("Results changed")
     if verdict is Verdict.UNPROVED:
@@ -141,9 +144,7 @@ def problem_sentence(code: str, params: Mapping[str, object]) -> str:
             number=params.get("number", ""),
             limit=params.get("limit", ""),
         ),
-        "not_of_milestones": _(
-            "Only completed micromodules and badges can be asked for here: what a course knows stays in it."
-        ),
+        "count_of_one": _("Leave this empty: the rule asks for one thing."),
         "control_character": _(
             "This contains an invisible character that cannot be signed. Type the text again."
         ),

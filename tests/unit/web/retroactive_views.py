@@ -167,6 +167,9 @@ class SampleRetroactive:
     def run_of(self, author: Any, micromodule_id: str) -> RunView | None:
         return self.latest
 
+    def name_of(self, author: Any, micromodule_id: str) -> str:
+        return self.form.name
+
     def newest(self, organisation_id: str, micromodule_id: str) -> RunView | None:
         return self.latest
 

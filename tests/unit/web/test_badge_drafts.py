@@ -10,11 +10,12 @@ from bs4 import BeautifulSoup
 from flask.testing import FlaskClient
 
 from lti_tool.errors import Conflict, ErrorCode
-from tests.gallery.retroactive_pages import COURSE
+from tests.gallery.retroactive_pages import COURSE, STAFF
 from tests.gallery.version_pages import CSRF
 from tests.unit.web import retroactive_views as views
+from tests.unit.web import staff_views
 from tests.unit.web.sample_views import TEACHER
-from tests.unit.web.samples import Sample
+from tests.unit.web.samples import SECRET, Sample
 from tests.unit.web.test_next_versions import hidden, refuse_unseen
 
 FORM = {**CSRF, **views.FORM.to_fields()}
@@ -24,6 +25,24 @@ FORM = {**CSRF, **views.FORM.to_fields()}
 def teacher(member: FlaskClient, tool: Sample) -> FlaskClient:
     tool.launching.view = TEACHER
     return member
+
+
+@pytest.mark.parametrize(
+    "path,way_out",
+    [(COURSE, "Badges of this course"), (STAFF, views.PLAIN_FORM.name)],
+    ids=["course", "staff"],
+)
+def test_how_far_awarding_is_names_the_badge_and_the_way_out(
+    path: str, way_out: str, teacher: FlaskClient, tool: Sample
+) -> None:
+    tool.staffing.view = staff_views.staff()
+    teacher.set_cookie("staff_session", SECRET, path="/staff", domain="localhost")
+    tool.retroactive.latest = views.RUN
+    page = BeautifulSoup(teacher.get(f"{path}/awarding").text, "html5lib")
+    assert page.h1 is not None
+    assert page.h1.get_text(strip=True) == f"Awarding the badge: {views.PLAIN_FORM.name}"
+    (back,) = page.select("p.eyebrow a")
+    assert back.get_text(strip=True) == way_out
 
 
 @pytest.mark.parametrize("action", ["people", "preview", "discard"])

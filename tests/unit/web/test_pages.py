@@ -12,7 +12,16 @@ from lti_tool.platforms import TotalOptOut
 from tests.gallery.app import gallery_app, put
 from tests.gallery.pages import COOKIES, CSRF, NO_PAGES, PAGES, SamplePage
 from tests.unit.web.conftest import LintingClient
-from tests.unit.web.sample_views import AWARDS, COURSES, TEACHER, WALLETS, revoked, visitor
+from tests.unit.web.sample_views import (
+    AWARDS,
+    COURSES,
+    TEACHER,
+    WALLETS,
+    course,
+    placement,
+    revoked,
+    visitor,
+)
 from tests.unit.web.samples import Sample, sample_app
 
 
@@ -92,6 +101,16 @@ def test_sharing_a_revoked_badge_can_end_but_not_begin(
     assert ('name="is_public" value="no"' in shown) is is_public
     assert "Share this badge" not in shown
     assert 'value="yes"' not in shown
+
+
+def test_what_only_records_completions_is_completed_and_not_earned(member: FlaskClient, tool: Sample) -> None:
+    tool.launching.view = TEACHER
+    for version, word, other in (("version-data", "Earned", "Completed"), (None, "Completed", "Earned")):
+        tool.course_view = course(placement(achievement_version_id=version))
+        shown = member.get("/l/session-1/course").text
+        assert f"<dt>{word}</dt>" in shown
+        assert f">{word}</span>" in shown
+        assert f">{other}<" not in shown
 
 
 def test_who_may_not_configure_sees_no_button_for_it(member: FlaskClient, tool: Sample) -> None:
