@@ -29,21 +29,23 @@ class FinishedRow(NamedTuple):
     context_title: str | None
 
 
+_ANY_VERSION = aliased(MicromoduleVersion)
+
+
 def without_badge(session: Session, organisation_id: str, learner_id: str) -> tuple[FinishedRow, ...]:
     """What a learner finished first in a version that issued no badge, and has none for; the newest first.
 
     One query. Where its badge was switched on and given later, that badge stands for it.
     """
-    version = aliased(MicromoduleVersion)
     rows = session.execute(
         sa.select(
-            version.micromodule_id,
-            version.name,
+            _ANY_VERSION.micromodule_id,
+            _ANY_VERSION.name,
             Completion.met_at,
             Context.title,
-            version.achievement_version_id,
+            _ANY_VERSION.achievement_version_id,
         )
-        .join(version, version.id == Completion.micromodule_version_id)
+        .join(_ANY_VERSION, _ANY_VERSION.id == Completion.micromodule_version_id)
         .outerjoin(Context, Context.id == Completion.context_id)
         .where(
             is_of(Completion.organisation_id, organisation_id),
@@ -53,9 +55,9 @@ def without_badge(session: Session, organisation_id: str, learner_id: str) -> tu
                 Award.learner_id == Completion.learner_id,
                 AchievementVersion.id == Award.achievement_version_id,
                 Achievement.id == AchievementVersion.achievement_id,
-                Achievement.micromodule_id == version.micromodule_id,
+                Achievement.micromodule_id == _ANY_VERSION.micromodule_id,
             )
-            .correlate(Completion, version),
+            .correlate(Completion, _ANY_VERSION),
         )
         .order_by(Completion.met_at, Completion.id)
     )

@@ -138,8 +138,10 @@ class ActiveVersion(NamedTuple):
     settled_at: datetime | None
 
 
+_LATER = aliased(MilestoneVersion)
+
+
 def _active() -> sa.Select[Any]:
-    later = aliased(MilestoneVersion)
     query = (
         sa.select(
             Milestone.id,
@@ -155,7 +157,7 @@ def _active() -> sa.Select[Any]:
         .where(
             Milestone.status == "active",
             ~sa.exists().where(
-                later.milestone_id == MilestoneVersion.milestone_id, later.number > MilestoneVersion.number
+                _LATER.milestone_id == MilestoneVersion.milestone_id, _LATER.number > MilestoneVersion.number
             ),
         )
     )

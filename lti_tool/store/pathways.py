@@ -48,6 +48,10 @@ class StepRow(NamedTuple):
     """Somebody can earn it: it is published in a course, or an active milestone."""
 
 
+_LATER_MODULE, _PLACED_MODULE = aliased(MicromoduleVersion), aliased(MicromoduleVersion)
+_LATER_MILESTONE, _LATER_ACHIEVEMENT = aliased(MilestoneVersion), aliased(AchievementVersion)
+
+
 def asking_steps(
     session: Session, organisation_id: str, steps: Collection[str] | None = None
 ) -> tuple[AskingStep, ...]:
@@ -55,15 +59,13 @@ def asking_steps(
 
     A text that looks like such a rule brings more than needs others, never less.
     """
-    later = aliased(MicromoduleVersion)
-    newer = aliased(MilestoneVersion)
     modules = (
         sa.select(MicromoduleVersion.micromodule_id, MicromoduleVersion.criteria)
         .where(
             is_of(MicromoduleVersion.organisation_id, organisation_id),
             ~sa.exists().where(
-                later.micromodule_id == MicromoduleVersion.micromodule_id,
-                later.number > MicromoduleVersion.number,
+                _LATER_MODULE.micromodule_id == MicromoduleVersion.micromodule_id,
+                _LATER_MODULE.number > MicromoduleVersion.number,
             ),
         )
         .order_by(MicromoduleVersion.micromodule_id)
@@ -75,7 +77,8 @@ def asking_steps(
             Milestone.organisation_id == organisation_id,
             Milestone.status != "retired",
             ~sa.exists().where(
-                newer.milestone_id == MilestoneVersion.milestone_id, newer.number > MilestoneVersion.number
+                _LATER_MILESTONE.milestone_id == MilestoneVersion.milestone_id,
+                _LATER_MILESTONE.number > MilestoneVersion.number,
             ),
         )
         .order_by(Milestone.achievement_id)
@@ -187,12 +190,11 @@ def _is_whole(*, is_offered: bool) -> sa.ColumnElement[bool]:
 
 
 def _is_published() -> sa.ColumnElement[bool]:
-    version = aliased(MicromoduleVersion)
     return (
         sa.exists()
         .where(
-            Placement.micromodule_version_id == version.id,
-            version.micromodule_id == Micromodule.id,
+            Placement.micromodule_version_id == _PLACED_MODULE.id,
+            _PLACED_MODULE.micromodule_id == Micromodule.id,
             # Not "removed": only drafts are ever discarded, and nobody saw them.
             Placement.status == "active",
         )
@@ -205,8 +207,6 @@ def named(session: Session, organisation_id: str, steps: Iterable[str]) -> dict[
     asked = sorted(set(steps))
     if not asked:
         return {}
-    later = aliased(MicromoduleVersion)
-    placed = aliased(MicromoduleVersion)
     modules = session.execute(
         sa.select(
             MicromoduleVersion.micromodule_id,
@@ -216,8 +216,8 @@ def named(session: Session, organisation_id: str, steps: Iterable[str]) -> dict[
             sa.func.coalesce(AchievementVersion.image_alt, ""),
             sa.exists()
             .where(
-                Placement.micromodule_version_id == placed.id,
-                placed.micromodule_id == MicromoduleVersion.micromodule_id,
+                Placement.micromodule_version_id == _PLACED_MODULE.id,
+                _PLACED_MODULE.micromodule_id == MicromoduleVersion.micromodule_id,
                 Placement.status == "active",
             )
             .correlate(MicromoduleVersion),
@@ -227,12 +227,11 @@ def named(session: Session, organisation_id: str, steps: Iterable[str]) -> dict[
             is_of(MicromoduleVersion.organisation_id, organisation_id),
             one_of(session, MicromoduleVersion.micromodule_id, asked),
             ~sa.exists().where(
-                later.micromodule_id == MicromoduleVersion.micromodule_id,
-                later.number > MicromoduleVersion.number,
+                _LATER_MODULE.micromodule_id == MicromoduleVersion.micromodule_id,
+                _LATER_MODULE.number > MicromoduleVersion.number,
             ),
         )
     )
-    newer = aliased(AchievementVersion)
     milestones = session.execute(
         sa.select(
             AchievementVersion.achievement_id,
@@ -247,8 +246,8 @@ def named(session: Session, organisation_id: str, steps: Iterable[str]) -> dict[
             Milestone.organisation_id == organisation_id,
             one_of(session, Milestone.achievement_id, asked),
             ~sa.exists().where(
-                newer.achievement_id == AchievementVersion.achievement_id,
-                newer.number > AchievementVersion.number,
+                _LATER_ACHIEVEMENT.achievement_id == AchievementVersion.achievement_id,
+                _LATER_ACHIEVEMENT.number > AchievementVersion.number,
             ),
         )
     )

@@ -90,11 +90,13 @@ def _earned_view(row: Any) -> EarnedView:
     return EarnedView(**{**values, "is_public": bool(row.is_public)})
 
 
+_OTHER = aliased(AchievementVersion)
+
+
 def earned_by(session: Session, organisation_id: str, learner_id: str) -> tuple[EarnedView, ...]:
     """A learner's awards within an organisation, newest first."""
-    other = aliased(AchievementVersion)
     has_versions = exists().where(
-        other.achievement_id == AchievementVersion.achievement_id, other.id != AchievementVersion.id
+        _OTHER.achievement_id == AchievementVersion.achievement_id, _OTHER.id != AchievementVersion.id
     )
     rows = session.execute(
         _earned(organisation_id)
