@@ -36,21 +36,22 @@ from lti_tool.services.criteria_schema import (
     WithinRule,
 )
 
+PLACE_LENGTH = 200
 _RULES_OF_VERSION_1 = (ScoreRule, AllRule, AnyRule, AtLeastRule)
 
 
 def parse_criteria(stored: Mapping[str, Any]) -> domain.Criterion:
     """Read criteria as stored or imported, in any version of the format.
 
-    :raises RequestInvalid: ``criteria_invalid`` with ``problems``, when the shape is not the schema's or
-        the tree cannot be used (``lti_tool.domain.criteria_problems.problems``).
+    :raises RequestInvalid: ``criteria_invalid`` with ``problems``, when the shape is not the schema's (and
+        ``at``, where first) or the tree cannot be used (``lti_tool.domain.criteria_problems.problems``).
     """
     is_old = _is_of_version_1(stored)
     try:
         rule = (CriteriaOfVersion1 if is_old else Criteria).model_validate(stored).rule
     except (ValidationError, RecursionError) as error:
         count = error.error_count() if isinstance(error, ValidationError) else 1
-        raise _not_of_the_schema(f"{count} schema problems") from error
+        raise _not_of_the_schema(f"{count} schema problems", _place_of(error)) from error
     if is_old and not all(isinstance(one, _RULES_OF_VERSION_1) for one in _walk(rule)):
         raise _not_of_the_schema("version 1 has no such rule")
     criterion = _to_domain(rule)
@@ -64,8 +65,23 @@ def _is_of_version_1(stored: object) -> bool:
     return isinstance(stored, Mapping) and stored.get("version") == 1
 
 
-def _not_of_the_schema(detail: str) -> RequestInvalid:
-    return RequestInvalid(ErrorCode.CRITERIA_INVALID, detail, problems=("schema",))
+def _not_of_the_schema(detail: str, at: str = "") -> RequestInvalid:
+    return RequestInvalid(ErrorCode.CRITERIA_INVALID, detail, problems=("schema",), at=at)
+
+
+def _place_of(error: Exception) -> str:
+    """Where in the JSON the first problem is, such as ``rule.of[1].count``; empty for the whole of it."""
+    first = error.errors()[0] if isinstance(error, ValidationError) and error.error_count() else None
+    path = ""
+    is_rule = False
+    for part in first["loc"] if first is not None else ():
+        if isinstance(part, int):
+            path += f"[{part}]"
+        elif not is_rule:
+            path += f".{part}"
+        # After a rule its kind follows, which the JSON says inside.
+        is_rule = (part == "rule" or isinstance(part, int)) and not is_rule
+    return path.removeprefix(".")[:PLACE_LENGTH]
 
 
 def _walk(rule: Rule) -> Iterator[Rule]:

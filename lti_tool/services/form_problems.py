@@ -92,7 +92,11 @@ class FormProblem(StrEnum):
     CATEGORY_TOO_LARGE = "category_too_large"
     """Its micromodules are listed, and are more than criteria hold: ``limit``, ``number``."""
     NOT_OF_MILESTONES = "not_of_milestones"
-    """Criteria that ask for what one course alone knows."""
+    """Criteria that ask for what one course alone knows; ``names`` of these rules."""
+    NOT_THERE = "not_there"
+    """Criteria that ask by id for what is not here, or not any more; ``names`` of these rules."""
+    COUNT_OF_ONE = "count_of_one"
+    """A number where one thing is asked for."""
     CODE_UNKNOWN = "code_unknown"
     """None that is open here: never was, is over, was entered, or is another organisation's. All are one, so
     that nobody learns which codes there are."""

@@ -26,7 +26,7 @@ from lti_tool.services.criteria_import import FIELD, LARGEST
 from lti_tool.services.criteria_rows import one_line
 from lti_tool.services.describing import drawn, own_description, picture_problems, summary_of
 from lti_tool.services.form_problems import FormProblem, Problem, check_form
-from lti_tool.services.micromodule_form import MicromoduleForm
+from lti_tool.services.micromodule_form import NAME_LENGTH, MicromoduleForm
 from lti_tool.services.milestone_decisions import ALLOWED
 from lti_tool.services.milestone_rules import NO_RULES, Rules, choices, criterion_of, rules_of
 from lti_tool.services.version_drafts import UNSEEN
@@ -44,6 +44,8 @@ AS_IT_IS: Final = "as_it_is"
 """In the place of a design: the picture stays, which somebody corrected or uploaded."""
 
 
+OF_COURSES: Final = ("score", "mean", "gate", "attested", "evidence")
+"""Kinds of rules that milestones cannot have."""
 _LOOK: Final = ("shape", "icon", "background", "foreground", "text", "picture_id")
 
 
@@ -238,8 +240,8 @@ def _criterion(
         try:
             criterion = _parsed(form.criteria_json)
         except RequestInvalid as error:
-            found = error.params.get("problems", ())
-            return None, [Problem(FIELD, FormProblem.IMPORT_NOT_CRITERIA, {"problems": found})]
+            said = {name: error.params[name] for name in ("problems", "at") if error.params.get(name)}
+            return None, [Problem(FIELD, FormProblem.IMPORT_NOT_CRITERIA, said)]
         except _NotReadable as error:
             return None, [error.problem]
         return criterion, list(_unusable(session, organisation_id, criterion, achievement_id))
@@ -284,36 +286,64 @@ def _parsed(text: str) -> Criterion:
         stored = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise _NotReadable(Problem(FIELD, FormProblem.IMPORT_NOT_JSON)) from error
+    of_courses = tuple(_of_courses(stored))
+    if of_courses:
+        # Said before the format is looked at: what else is wrong with these rules helps nobody.
+        raise _NotReadable(Problem(FIELD, FormProblem.NOT_OF_MILESTONES, {"names": of_courses}))
     if not isinstance(stored, dict):
         raise RequestInvalid(ErrorCode.CRITERIA_INVALID, "no object", problems=("schema",))
     return parse_criteria(stored)
 
 
+def _of_courses(stored: object) -> Iterator[str]:
+    """What the rules are called, or else their kinds, that ask for what one course alone knows."""
+    # Not by calling itself: nobody knows yet how deep it is.
+    left = [stored]
+    while left:
+        one = left.pop()
+        if isinstance(one, list):
+            left += reversed(one)
+        elif isinstance(one, dict):
+            kind, label = one.get("type"), one.get("label")
+            if kind in OF_COURSES:
+                yield label[:NAME_LENGTH] if isinstance(label, str) and label.strip() else str(kind)
+            left += [one.get("of"), one.get("rule")]
+
+
 def _unusable(
     session: Session, organisation_id: str, criterion: Criterion, achievement_id: str | None
 ) -> Iterator[Problem]:
-    """What of another one's, or of no milestone, the criteria ask for."""
+    """What of another one's, or of nobody's, the criteria ask for."""
     asked = list(leaves(criterion))
-    if not all(isinstance(leaf, ALLOWED) for leaf in asked):
-        yield Problem(FIELD, FormProblem.NOT_OF_MILESTONES)
-        return
+    assert all(isinstance(leaf, ALLOWED) for leaf in asked), "rules of courses were refused before"
     achievements = {id_ for id_, _name in micromodules.achievement_choices(session, organisation_id)}
-    held = {leaf.achievement_id for leaf in asked if isinstance(leaf, HoldsAchievement)}
     wanted = {leaf.micromodule_id for leaf in asked if isinstance(leaf, Completed)}
-    categories = set()
     for leaf in asked:
         if isinstance(leaf, MicromodulesCompleted):
             wanted.update(leaf.micromodule_ids)
-            categories.update([leaf.category_id] if leaf.category_id is not None else [])
     known = {one.micromodule_id for one in decisions.offered(session, organisation_id, wanted, ())}
-    if achievement_id in held:
+    if any(isinstance(leaf, HoldsAchievement) and leaf.achievement_id == achievement_id for leaf in asked):
         yield Problem(FIELD, FormProblem.NEEDS_ITSELF)
-    elif (
-        not held <= achievements
-        or not wanted <= known
-        or not all(store.category_name(session, organisation_id, id_) for id_ in categories)
-    ):
-        yield Problem(FIELD, FormProblem.UNKNOWN_CHOICE)
+        return
+    missing = []
+    for leaf in asked:
+        match leaf:
+            case HoldsAchievement():
+                is_there = leaf.achievement_id in achievements
+            case Completed():
+                is_there = leaf.micromodule_id in known
+            case MicromodulesCompleted():
+                is_there = known.issuperset(leaf.micromodule_ids) and (
+                    leaf.category_id is None
+                    or store.category_name(session, organisation_id, leaf.category_id) is not None
+                )
+            case _:
+                is_there = False
+        if not is_there:
+            missing.append(leaf.label)
+    if missing:
+        names = tuple(dict.fromkeys(missing))
+        yield Problem(FIELD, FormProblem.NOT_THERE, {"names": names})
 
 
 def asked_now(session: Session, organisation_id: str, view: MilestoneView) -> Criterion:

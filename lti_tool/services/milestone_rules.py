@@ -21,6 +21,7 @@ from lti_tool.domain.criteria import (
     Criterion,
     HoldsAchievement,
     MicromodulesCompleted,
+    leaves,
 )
 from lti_tool.services.criteria_rows import one_line
 from lti_tool.services.form_problems import FormProblem, Problem
@@ -134,9 +135,10 @@ def _problems(rules: Rules, known: Choices) -> Iterator[Problem]:
             yield Problem(f"rule-{number}-what", FormProblem.UNKNOWN_CHOICE)
         seen.add(rule)
         if rule.count and not (_counts(rule) and _is_whole(rule.count, MOST)):
-            high = MOST if _counts(rule) else 1
-            if high > 1 or rule.count != "1":
-                yield Problem(f"rule-{number}-count", FormProblem.OUT_OF_RANGE, {"low": 1, "high": high})
+            if _counts(rule):
+                yield Problem(f"rule-{number}-count", FormProblem.OUT_OF_RANGE, {"low": 1, "high": MOST})
+            elif rule.what in known.names and rule.count != "1":
+                yield Problem(f"rule-{number}-count", FormProblem.COUNT_OF_ONE)
     if rules.way not in WAYS:
         yield Problem("way", FormProblem.UNKNOWN_CHOICE)
     elif rules.way == AT_LEAST and not _is_whole(rules.needed, len(rules.rules)):
@@ -160,6 +162,33 @@ def _leaf(rule: Rule, known: Choices) -> Criterion:
     if kind == CATEGORY:
         return MicromodulesCompleted(label, count, category_id=id_)
     return Completed(id_, label) if kind == COMPLETED else HoldsAchievement(id_, label)
+
+
+@dataclass(frozen=True, slots=True)
+class Short:
+    """A set of micromodules of which more are asked for than are offered."""
+
+    label: str
+    count: int
+    offered: int
+
+
+def short_of(session: Session, organisation_id: str, criterion: Criterion) -> tuple[Short, ...]:
+    """The sets of which nobody can complete as many as are asked for, as long as no more are offered; one
+    query for each that asks for a number."""
+    found = []
+    for leaf in leaves(criterion):
+        if not isinstance(leaf, MicromodulesCompleted) or leaf.count is None:
+            continue
+        category = () if leaf.category_id is None else (leaf.category_id,)
+        is_everything = not leaf.micromodule_ids and not category
+        rows = decisions.offered(
+            session, organisation_id, leaf.micromodule_ids, category, is_everything_asked=is_everything
+        )
+        offered = len({row.micromodule_id for row in rows if row.is_offered})
+        if offered < leaf.count:
+            found.append(Short(leaf.label, leaf.count, offered))
+    return tuple(found)
 
 
 def rules_of(criterion: Criterion) -> Rules | None:

@@ -39,7 +39,7 @@ from lti_tool.services.milestone_form import (
     is_said,
     of_view,
 )
-from lti_tool.services.milestone_rules import Choices, choices
+from lti_tool.services.milestone_rules import Choices, Short, choices, short_of
 from lti_tool.services.next_version import Narrate as NarrateIn
 from lti_tool.services.staffing import Acting
 from lti_tool.services.version_drafts import Saved
@@ -91,6 +91,7 @@ class MilestonePage:
     form: MilestoneForm
     mark: str = ""
     """Of what is shown: nobody activates what they did not see."""
+    short: tuple[Short, ...] = ()
 
     @property
     def revision(self) -> str:
@@ -124,6 +125,7 @@ class DryRun:
     """Where the next page begins; ``None`` on the last."""
     mark: str = ""
     """As :attr:`MilestonePage.mark`."""
+    short: tuple[Short, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,7 +315,8 @@ class Milestones:
             view = _own(session, staff, milestone_id)
             progress = store.progress(session, staff.organisation_id, view)
             criterion, mark = drafts.seen(session, view)
-        return MilestonePage(view, criterion, progress, of_view(view), mark)
+            short = short_of(session, staff.organisation_id, criterion)
+        return MilestonePage(view, criterion, progress, of_view(view), mark, short)
 
     def choices(self, staff: Acting, milestone_id: str | None = None) -> Choices:
         """What criteria of one's own can ask for, of a new milestone or of this one.
@@ -501,6 +504,7 @@ class Milestones:
             view = _own(session, staff, milestone_id)
             progress = store.progress(session, organisation_id, view)
             criterion, mark = drafts.seen(session, view)
+            short = short_of(session, organisation_id, criterion)
         rows: list[WouldGet] = []
         looked_at = 0
         more: str | None = after
@@ -512,7 +516,7 @@ class Milestones:
                 rows.append(found)
         else:
             more = None
-        return DryRun(view, criterion, tuple(rows), looked_at, progress.learners, more, mark)
+        return DryRun(view, criterion, tuple(rows), looked_at, progress.learners, more, mark, short)
 
     def _judged(
         self, organisation_id: str, view: MilestoneView, criterion: Criterion, after: str, now: datetime

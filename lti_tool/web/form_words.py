@@ -49,9 +49,16 @@ def builder_problem(code: str, params: Mapping[str, object]) -> str | None:
         "import_empty": _("Choose a file, or paste criteria."),
         "import_too_large": _("This is too large: at most %(limit)s kB.", limit=params.get("limit", "")),
         "import_not_json": _("This is no JSON. Nothing was changed."),
-        "import_not_criteria": _(
-            "Nothing was changed, since these criteria cannot be used: %(problems)s.",
-            problems=", ".join(_criteria_problem(code) for code in _codes(params)),
+        "import_not_criteria": _unusable_sentence(params),
+        "not_of_milestones": _(
+            "Only completed micromodules and badges can be asked for here: what a course knows stays in it. "
+            "These rules ask for it: %(names)s.",
+            names=", ".join(_quoted(params.get("names", ()))),
+        ),
+        "not_there": _(
+            "What these rules ask for by its id is not in your organisation, or cannot be earned any more: "
+            "%(names)s.",
+            names=", ".join(_quoted(params.get("names", ()))),
         ),
         "import_not_shown": _(
             "Nothing was changed, since these criteria say more than rules and groups of this form can show."
@@ -77,6 +84,17 @@ def circle_sentence(names: object) -> str:
 def _codes(params: Mapping[str, object]) -> tuple[str, ...]:
     problems = params.get("problems", ())
     return tuple(str(problem) for problem in problems) if isinstance(problems, tuple) else ()
+
+
+def _unusable_sentence(params: Mapping[str, object]) -> str:
+    found = ", ".join(_criteria_problem(code) for code in _codes(params))
+    if params.get("at"):
+        return _(
+            "Nothing was changed, since these criteria cannot be used: %(problems)s. Look at %(place)s.",
+            problems=found,
+            place=f"\u2066{params['at']}\u2069",
+        )
+    return _("Nothing was changed, since these criteria cannot be used: %(problems)s.", problems=found)
 
 
 def _criteria_problem(code: str) -> str:

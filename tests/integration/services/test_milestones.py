@@ -15,7 +15,7 @@ from lti_tool.domain.criteria import State
 from lti_tool.domain.staff import StaffRole
 from lti_tool.errors import Conflict, ErrorCode, NotAllowed, NotFound, RequestInvalid
 from lti_tool.services.awarding import Awarding
-from lti_tool.services.form_problems import FormProblem
+from lti_tool.services.form_problems import FormProblem, Problem
 from lti_tool.services.milestone_form import MilestoneForm
 from lti_tool.services.milestones import Milestones
 from lti_tool.services.staffing import StaffView
@@ -401,7 +401,9 @@ def test_another_organisations_completions_and_milestones_are_theirs(school: Sch
     form = MilestoneForm(kind="own", name="Stolen", criteria_json=json.dumps({"version": 2, "rule": taken}))
     with pytest.raises(RequestInvalid) as refused:
         others.milestones.create(others.staff, form, plain, "en")
-    assert [one.code for one in problems_of(refused.value)] == [FormProblem.UNKNOWN_CHOICE]
+    assert problems_of(refused.value) == (
+        Problem("criteria_json", FormProblem.NOT_THERE, {"names": ("Theirs",)}),
+    )
 
 
 def test_readers_look_and_change_nothing(small_school: School) -> None:

@@ -14,7 +14,7 @@ from lti_tool.domain.staff import Permission
 from lti_tool.services.criteria_format import dump_criteria
 from lti_tool.services.milestone_drafts import Beside
 from lti_tool.services.milestone_form import MilestoneForm
-from lti_tool.services.milestone_rules import Choices
+from lti_tool.services.milestone_rules import Choices, Short
 from lti_tool.services.milestone_versions import MilestoneComparison, Tally
 from lti_tool.services.milestones import DryRun, MilestoneCard, MilestonePage, MilestoneRow, WouldGet
 from lti_tool.services.next_version import Answer
@@ -79,6 +79,9 @@ MILESTONES = {
         view("learner", DATA, name=LONG_WORD, description=LONG_WORD, **DRAFT), DATA, Progress(0, 1204, 0)
     ),
     "next-version": shown(view("learner", DATA, addition_policy="next_version"), DATA, Progress(1, 1, 1)),
+    "short": replace(
+        shown(view("own", OWN, **DRAFT), OWN, Progress(0, 1204, 0)), short=(Short("Data skills", 7, 3),)
+    ),
     "retired": shown(view("own", OWN, status="retired", retired_at=NOW), OWN, Progress(12, 12, 1)),
 }
 ROWS = tuple(MilestoneRow(page.view, page.criterion, page.progress.holders) for page in MILESTONES.values())
@@ -97,6 +100,15 @@ DRY_RUNS = {
         25,
         1204,
         "learner-3",
+    ),
+    "short": DryRun(
+        MILESTONES["short"].view,
+        OWN,
+        (),
+        3,
+        3,
+        None,
+        short=(Short("Data skills", 7, 3), Short(LONG_WORD, 2, 0)),
     ),
     "nobody": DryRun(MILESTONES["active"].view, EXPLORER, (), 3, 3, None),
 }

@@ -300,3 +300,15 @@ def test_a_version_that_can_be_published_no_more_goes_back_to_its_form(
     assert answer.status_code == 422
     (name,) = BeautifulSoup(answer.text, "html.parser").select("input[name=name]")
     assert name["value"] == "Mine"
+
+
+@pytest.mark.parametrize("path", [PATH, f"{PATH}/dry-run"])
+def test_what_nobody_can_reach_yet_is_said_where_it_shows_who_would_get_it(
+    staff: FlaskClient, tool: Sample, path: str
+) -> None:
+    said = "Nobody can reach all of this yet"
+    assert said not in staff.get(path).text
+    tool.milestones.page, tool.milestones.run = MILESTONES["short"], DRY_RUNS["short"]
+    page = BeautifulSoup(staff.get(path).text, "html.parser")
+    (told,) = [one.get_text() for one in page.select(".notice") if said in one.get_text()]
+    assert "“\u2068Data skills\u2069”: 7 are needed, and 3 can be completed at present." in told
