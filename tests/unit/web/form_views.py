@@ -70,8 +70,8 @@ PICKERS = {
         categories=(
             CategoryChoice("category-1", "Data skills", 5, ("micromodule-1", "micromodule-2")),
             CategoryChoice("category-2", LONG_WORD, 2, ()),
-            CategoryChoice("category-3", "Writing", 4, ("micromodule-3",), 2),
-            CategoryChoice("category-4", "Teaching", 1, (), 1),
+            CategoryChoice("category-3", "Academic Writing", 4, ("micromodule-3",), 2),
+            CategoryChoice("category-4", "Research Ethics", 1, (), 1),
         ),
     ),
     "only-shown": picker(takes_links=False, embeds=("image", "html")),
