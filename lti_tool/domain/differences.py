@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from lti_tool.domain.criteria import LEAVES, AtLeast, Criterion, Leaf, Within, parts_needed
+from lti_tool.domain.criteria import (
+    LEAVES,
+    AtLeast,
+    Criterion,
+    Leaf,
+    MicromodulesCompleted,
+    Within,
+    parts_needed,
+)
 
 MEANINGFUL: Final = frozenset(
     {
@@ -131,17 +139,28 @@ def rule_changes(before: Criterion, after: Criterion) -> tuple[RuleChange, ...]:
     """The rules that are not the same: the new and changed ones in the order of ``after``, then those gone.
 
     A rule is the same rule as long as it is of one kind and asks for one evidence key; of several such rules
-    the ones at the same place are compared.
+    the ones at the same place are compared. So many of a set of micromodules are the same rule as another
+    number of that set, where the first number is asked for no more.
     """
     former = dict(_rules(before))
     found: list[RuleChange] = []
     asked = dict(_rules(after))
+    gone = {name: rule for name, rule in former.items() if name not in asked}
     for name, rule in asked.items():
         was = former.get(name)
+        if was is None and (counted := _counted_from(rule)) is not None:
+            same = next((one for one, other in gone.items() if _counted_from(other) == counted), None)
+            was = None if same is None else gone.pop(same)
         if was != rule:
             found.append(RuleChange(was, rule))
-    found += [RuleChange(rule, None) for name, rule in former.items() if name not in asked]
+    found += [RuleChange(rule, None) for rule in gone.values()]
     return tuple(found)
+
+
+def _counted_from(rule: Criterion) -> str | None:
+    """The set of micromodules that a rule counts, whatever number it asks for."""
+    leaf = rule.part if isinstance(rule, Within) else rule
+    return replace(leaf, count=None).key if isinstance(leaf, MicromodulesCompleted) else None
 
 
 def _rules(criterion: Criterion) -> Iterator[tuple[_Name, Criterion]]:

@@ -14,6 +14,7 @@ from lti_tool.domain.criteria import (
     Attested,
     Criterion,
     GatePassed,
+    MicromodulesCompleted,
     ScoreAtLeast,
     Within,
     leaves,
@@ -42,6 +43,23 @@ def test_texts_lists_and_pictures_are_told_apart() -> None:
     assert found.has_new_picture
     assert not found.changes_criteria
     assert not found.is_empty
+
+
+def test_another_number_of_the_same_set_is_a_changed_rule() -> None:
+    def of(count: int | None, category: str | None = None) -> MicromodulesCompleted:
+        return MicromodulesCompleted("", count=count, category_id=category)
+
+    for before, after in ((of(3), of(2)), (of(None, "writing"), of(4, "writing"))):
+        assert rule_changes(before, after) == (RuleChange(before, after),)
+        assert not differences(said(before), said(after)).is_combined_anew
+    # What stays is no part of it, in whichever order it stands; another set is another rule.
+    assert rule_changes(AllOf((of(2), of(5))), AllOf((of(5), of(3)))) == (RuleChange(of(2), of(3)),)
+    assert rule_changes(of(3), AllOf((of(2), of(3)))) == (RuleChange(None, of(2)),)
+    assert rule_changes(of(3), of(3, "writing")) == (
+        RuleChange(None, of(3, "writing")),
+        RuleChange(of(3), None),
+    )
+    assert rule_changes(of(3), Within(of(2), MARCH, None)) == (RuleChange(of(3), Within(of(2), MARCH, None)),)
 
 
 def test_another_order_of_skills_is_no_difference() -> None:
