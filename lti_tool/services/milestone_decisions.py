@@ -22,7 +22,7 @@ from lti_tool.domain.criteria import (
     MicromodulesCompleted,
     leaves,
 )
-from lti_tool.domain.evidence import Counted, Evidence, Fact
+from lti_tool.domain.evidence import Counted, Detail, Evidence, Fact
 from lti_tool.services.criteria_format import dump_evidence, dump_finding, parse_criteria
 from lti_tool.store import decisions, facts, milestone_dues
 from lti_tool.store import milestone_decisions as store
@@ -30,6 +30,7 @@ from lti_tool.store.milestones import ActiveVersion, lock
 from lti_tool.store.tables import new_id
 
 NO = Fact(holds=False)
+REVOKED = Fact(holds=False, detail=Detail.REVOKED.value)
 ALLOWED = (Completed, HoldsAchievement, MicromodulesCompleted)
 """What a milestone's criteria may ask for: what the tool itself knows of a person."""
 
@@ -68,6 +69,14 @@ class Person:
     """What holds, by evidence key."""
     completions: Mapping[str, int] = field(default_factory=dict)
     """How many each learner has."""
+    revoked: frozenset[str] = frozenset()
+    """Evidence keys of what was completed and counts no more, since its badge was revoked."""
+
+    def fact(self, key: str) -> Fact:
+        """What is known by an evidence key; what any account of the person makes hold, holds."""
+        if key in self.known:
+            return self.known[key].fact
+        return REVOKED if key in self.revoked else NO
 
     def maker(self, evidence: Evidence, met_at: datetime | None) -> str:
         """The learner to whom the award goes: whose completion, or badge, made it."""
@@ -96,9 +105,9 @@ class People:
                 counted[leaf.key] = self._counted(person, leaf)
                 for one in counted[leaf.key]:
                     key = Completed(one.micromodule_id, one.name).key
-                    found[key] = person.known[key].fact if key in person.known else NO
+                    found[key] = person.fact(key)
             else:
-                found[leaf.key] = person.known[leaf.key].fact if leaf.key in person.known else NO
+                found[leaf.key] = person.fact(leaf.key)
         return Evidence({}, found, counted)
 
     def _counted(self, person: Person, leaf: MicromodulesCompleted) -> tuple[Counted, ...]:
@@ -134,10 +143,14 @@ def read_people(
             of_person[key] = Known(fact, learner_id)
 
     completed: dict[str, int] = {}
+    revoked: dict[str, set[str]] = {}
     for done in store.completions(session, organisation_id, everybody):
         completed[done.learner_id] = completed.get(done.learner_id, 0) + done.rows
+        key = f"{_COMPLETED}{done.micromodule_id}"
         if done.met_at is not None:
-            learn(done.learner_id, f"{_COMPLETED}{done.micromodule_id}", Fact(holds=True, since=done.met_at))
+            learn(done.learner_id, key, Fact(holds=True, since=done.met_at))
+        else:
+            revoked.setdefault(person_of[done.learner_id], set()).add(key)
     achievement_ids = sorted({leaf.achievement_id for leaf in asked if isinstance(leaf, HoldsAchievement)})
     held = facts.holdings(session, organisation_id, achievement_ids, everybody, now)
     for achievement_id, rows in held.items():
@@ -149,7 +162,7 @@ def read_people(
         learners_of.setdefault(person_of[learner_id], []).append(learner_id)
     return People(
         tuple(
-            Person(tuple(ids), known.get(person, {}), completed)
+            Person(tuple(ids), known.get(person, {}), completed, frozenset(revoked.get(person, ())))
             for person, ids in sorted(learners_of.items())
         ),
         sets,
@@ -322,7 +335,7 @@ def _stored(version: Asking, judged: Judged, learner_id: str, facts_seen: int) -
     if verdict is Verdict.AWARD and learner_id != judged.learner_id:
         verdict = Verdict.HELD  # by the same person under another name
     said = [version.version_id, verdict if verdict is not Verdict.AWARD else Verdict.HELD, decision.state]
-    said += [f"{key} {int(fact.holds)}" for key, fact in sorted(evidence.facts.items())]
+    said += [f"{key} {int(fact.holds)}{fact.detail}" for key, fact in sorted(evidence.facts.items())]
     return store.NewDecision(
         new_id(),
         version.version_id,
