@@ -10,7 +10,7 @@ from lti_tool.commands import DONE, FAILED, Answer, Call, fields, table
 from lti_tool.domain.registrations import DeploymentView, RegistrationView
 from lti_tool.domain.staff import StaffRole
 from lti_tool.errors import ErrorCode, NotFound, RequestInvalid
-from lti_tool.keyring import LTI, KeyView, issuer_purpose
+from lti_tool.keyring import LTI, KeyView, issuer_purpose, token_purpose
 from lti_tool.services.staffing import Operator
 from lti_tool.store import inventory
 from lti_tool.store.reissues import LAST_LOOK
@@ -95,7 +95,13 @@ def keys_compromised(call: Call) -> Answer:
     issuer_id = call.arguments.issuer.removeprefix("issuers/").removesuffix("/tokens")
     acting = _operator_of(call, issuer_id)
     reissuing = call.tool.reissuing
-    run = reissuing.compromise(acting, issuer_id, call.arguments.kid)
+    kid = call.arguments.kid
+    if call.arguments.issuer.endswith("/tokens") and all(
+        kid != view.kid for view in call.tool.keyring.of(token_purpose(issuer_id))
+    ):
+        # Else the key that signs the issuer's badges would go, by a line that speaks of tokens.
+        raise NotFound(ErrorCode.NOT_FOUND, f"no key {kid} of {token_purpose(issuer_id)}")
+    run = reissuing.compromise(acting, issuer_id, kid)
     reissuing.work(run.id, lambda done, total: call.progress.say(f"{done} of {total or '?'} signed anew"))
     call.progress.clear()
     run = reissuing.run(acting.organisation_id, run.id)

@@ -274,7 +274,8 @@ def together(graph: Graph) -> tuple[tuple[str, ...], ...]:
 
 
 def around(graph: Graph, step: str) -> Graph:
-    """What of a graph leads to ``step``, and what comes after it; also what counts it as one of a set."""
+    """What of a graph leads to ``step``, and what comes after it, with all that this needs besides; also what
+    counts it as one of a set."""
     after: dict[str, list[str]] = {}
     for one, needs in graph.items():
         for need in needs:
@@ -286,7 +287,8 @@ def around(graph: Graph, step: str) -> Graph:
         new = [one for one in after.get(waiting.pop(), ()) if one not in wanted]
         wanted.update(new)
         waiting.extend(new)
-    wanted.update(way_to(graph, step))
+    for one in tuple(wanted):
+        wanted.update(way_to(graph, one))
     return {one: needs for one, needs in graph.items() if one in wanted}
 
 

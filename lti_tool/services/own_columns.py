@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -33,6 +33,8 @@ log = get_logger(__name__)
 
 DEADLINE: Final = 15.0
 """Seconds that somebody waits for a platform to rename or delete what one badge has."""
+GRACE: Final = timedelta(days=1)
+"""For how long after a badge got another name a reading looks whether its columns bear it."""
 
 
 class Deletion(StrEnum):
@@ -101,10 +103,10 @@ class OwnColumns:
 
     def follow(self, plan: ContextPlan) -> None:
         """The same for badges of a course whose next version was published elsewhere, or which were
-        corrected, since the course was read last; once for each time, and what the platform refuses keeps its
-        name.
+        corrected, since the course was read last, or in the :data:`GRACE` before: a reading that was stopped,
+        or a platform that was down, is made up for. What bears its name already costs no request.
         """
-        since = plan.roster_read_at
+        since = plan.roster_read_at and plan.roster_read_at - GRACE
         with self.database.read() as reading:
             renewed = versions.placements_renewed(reading, plan.organisation_id, plan.id, since)
             corrected = corrections.placements_corrected(

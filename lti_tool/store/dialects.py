@@ -115,8 +115,8 @@ def for_each(session: Session, query: Selection, column: Any, values: Collection
     """
     if session.get_bind().dialect.name != "postgresql":
         return query.where(one_of(session, column, values))
-    asked = sa.func.unnest(_written_array(column, values)).table_valued(sa.column("value", column.type))
-    asked = asked.render_derived(name="asked")
+    written = _written_array(column, dict.fromkeys(values))  # one that comes twice would find its rows twice
+    asked = sa.func.unnest(written).table_valued(sa.column("value", column.type)).render_derived(name="asked")
     found = query.where(column == asked.c.value).offset(sa.literal_column("0")).lateral("found")
     return cast(Selection, sa.select(*found.c).select_from(asked.join(found, sa.true())))
 

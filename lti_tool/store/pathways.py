@@ -304,7 +304,20 @@ def kept(session: Session, organisation_id: str, steps: Iterable[str]) -> dict[s
         sa.select(step, sa.func.count(Award.learner_id.distinct()))
         .join(AchievementVersion, AchievementVersion.achievement_id == Achievement.id)
         .join(Award, Award.achievement_version_id == AchievementVersion.id)
-        .where(is_of(Award.organisation_id, organisation_id), one_of(session, step, asked))
+        .where(
+            is_of(Award.organisation_id, organisation_id),
+            # By their versions: for the step itself SQLite has no index, and reads all awards.
+            Award.achievement_version_id.in_(
+                sa.select(AchievementVersion.id)
+                .join(Achievement, Achievement.id == AchievementVersion.achievement_id)
+                .where(
+                    sa.or_(
+                        one_of(session, Achievement.micromodule_id, asked),
+                        one_of(session, Achievement.id, asked),
+                    )
+                )
+            ),
+        )
         .group_by(step)
     )
     holders = {row[0]: row[1] for row in counted}

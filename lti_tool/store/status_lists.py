@@ -104,7 +104,7 @@ def free_indices(session: Session, list_id: str, size: int, entries: int, count:
     chosen: dict[int, None] = {}
     while len(chosen) < count:
         # As many as it will take, and some more: each further round asks the database twice.
-        needed = (count - len(chosen)) * size // (size - entries)
+        needed = (count - len(chosen)) * size // max(1, size - entries)
         drawn = dict.fromkeys(_draws(size, needed + needed // 16 + 8))
         gone = taken(session, list_id, drawn.keys())
         chosen.update(dict.fromkeys(index for index in drawn if index not in gone))

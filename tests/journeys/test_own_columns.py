@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 import pytest
 
+from lti_tool.errors import ErrorCode, PlatformFailed
+from lti_tool.lti import line_items
 from lti_tool.store.tables import Placement
 from tests.journeys.campus import Campus, micromodule_fields
 from tests.journeys.test_staff import owner_of
@@ -59,6 +63,28 @@ def test_a_corrected_name_comes_to_the_columns_with_the_next_reading_and_once(ca
     campus.pass_time(minutes=5)
     campus.read_now()
     assert column.label == "Quiz 1 · Open Data Basics"
+
+
+def test_a_name_that_the_platform_did_not_take_at_once_is_made_up_for(
+    campus: Campus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campus.placed_badge()
+    campus.take_quiz("ada", 85)
+    campus.read_now()
+    (column,) = campus.evidence()
+    correct(campus, "Open Data: The Basics")
+
+    def is_down(*_arguments: object, **_options: object) -> NoReturn:
+        raise PlatformFailed(ErrorCode.PLATFORM_UNREACHABLE)
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(line_items, "rename_line_item", is_down)
+        campus.pass_time(minutes=5)
+        campus.read_now()
+    assert column.label == "Quiz 1 · Open Data Basics"
+    campus.pass_time(minutes=30)
+    campus.read_now()
+    assert column.label == "Quiz 1 · Open Data: The Basics"
 
 
 def test_a_corrected_name_leaves_a_column_that_a_teacher_renamed_or_that_may_only_be_read(

@@ -261,6 +261,15 @@ def test_a_key_of_tokens_is_given_up_by_whichever_name_it_is_shown_or_rotated(
     assert states[stolen] == "compromised"
 
 
+def test_a_key_of_badges_is_not_given_up_as_one_of_tokens(tool: Tool, lti_tool: CommandLine) -> None:
+    course = factories.course(tool.database)
+    signs = tool.keyring.rotate(f"issuers/{course.issuer_id}", tool.clock()).kid
+    refused = lti_tool("keys", "compromised", f"issuers/{course.issuer_id}/tokens", signs)
+    assert (refused.status, refused.out) == (1, "")
+    states = {key["kid"]: key["state"] for key in lti_tool("keys", "list", "--json").json}
+    assert states[signs] == "active"
+
+
 def test_whoever_asks_is_told_that_the_worker_was_quicker(
     tool: Tool, lti_tool: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -158,11 +158,14 @@ def test_around_a_step_is_what_leads_to_it_and_what_comes_after_it() -> None:
         "b": (Need(("a",)),),
         "c": (Need(("b",)), Need(("beside",))),
         "d": (Need(("c",)),),
+        "beside": (Need(("before",)),),
         "other": (Need(("a",)),),
         "set": (Need(("b", "y", "z"), 1, is_set=True),),
     }
-    assert set(around(graph, "b")) == {"b", "c", "d", "set"}
+    # With what comes before "beside": it would seem to need nothing.
+    assert set(around(graph, "b")) == {"b", "c", "d", "set", "beside"}
     assert set(around(graph, "a")) == set(graph)
+    assert set(around(graph, "before")) == {"beside", "b", "c", "d"}
     assert around(graph, "stranger") == {}
 
 
