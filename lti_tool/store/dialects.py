@@ -134,15 +134,17 @@ def never_indexed(column: Any) -> sa.ColumnElement[Any]:
 def _written_array(column: Any, values: Collection[Any]) -> Any:
     """Values as PostgreSQL writes an array of them (its manual, "Array Input and Output Syntax")."""
     texts = list(map(str, values))
-    together = "".join(texts)
-    if "\\" in together or '"' in together:
+    together = '","'.join(texts)
+    if "\\" in together or together.count('"') > 2 * max(0, len(texts) - 1):
         texts = [text.replace("\\", "\\\\").replace('"', '\\"') for text in texts]
-    texts = [f'"{text}"' for text in texts]  # in quotes, NULL is a text too
-    if None in values:
-        texts = ["NULL" if value is None else text for value, text in zip(values, texts, strict=True)]
+        together = '","'.join(texts)
+    together = f'"{together}"' if texts else ""  # in quotes, NULL is a text too
+    if "None" in together and None in values:
+        quoted = ("NULL" if value is None else f'"{text}"' for value, text in zip(values, texts, strict=True))
+        together = ",".join(quoted)
     # A text that is too long for its column is for the column to refuse; a cast would cut it short.
     kind = "VARCHAR" if isinstance(column.type, sa.String) else column.type.compile(_POSTGRESQL)
-    return sa.literal("{" + ",".join(texts) + "}", _WrittenArray(f"{kind}[]"))
+    return sa.literal("{" + together + "}", _WrittenArray(f"{kind}[]"))
 
 
 class _WrittenArray(sa.types.UserDefinedType[str]):

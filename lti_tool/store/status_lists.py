@@ -10,9 +10,9 @@ import secrets
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import or_, select, union_all, update
+from sqlalchemy import exists, or_, select, union_all, update
 from sqlalchemy.orm import Session
 
 from lti_tool.store.dialects import for_each
@@ -144,13 +144,13 @@ def propose(
 
 def taken(session: Session, list_id: str, indices: Collection[int]) -> frozenset[int]:
     """Those of some places that somebody has."""
-    found: set[int] = set()
-    for column, owner_list in (
-        (Credential.status_index, Credential.status_list_id),
-        (Endorsement.status_index, Endorsement.status_list_id),
-    ):
-        asked = for_each(session, select(column).where(owner_list == list_id), column, indices)
-        found.update(index for index in session.scalars(asked) if index is not None)
+    place: Any = Credential.status_index
+    of_list = select(place).where(Credential.status_list_id == list_id)
+    found = set(session.scalars(for_each(session, of_list, place, indices)))
+    if session.scalar(select(exists().where(Endorsement.status_list_id == list_id))):  # in few lists
+        place = Endorsement.status_index
+        of_list = select(place).where(Endorsement.status_list_id == list_id)
+        found.update(session.scalars(for_each(session, of_list, place, indices)))
     return frozenset(found)
 
 
