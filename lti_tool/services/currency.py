@@ -232,7 +232,9 @@ class Currency:
         staff.require(Permission.EDIT_MICROMODULES)
         with self.database.write() as session:
             row, care = self._held(session, staff, kind, id_)
-            last = self._repeated(session, staff, CHANGED, kind, id_, care, revision)
+            last = self._repeated(session, staff, CHANGED, [Chosen(kind, id_, revision)], {id_: care}).get(
+                id_
+            )
             if last is None and revision != care.revision:
                 raise _changed(kind, id_)
             check_form(self._problems(session, staff, form, row))
@@ -269,11 +271,11 @@ class Currency:
                     raise _missing(id_)
             held = store.hold(session, staff.organisation_id, [(one.kind, one.id) for one in wanted.values()])
             values = {id_: _asked_of_all(form, row) for id_, row in sorted(rows.items())}
+            repeated = self._repeated(session, staff, CHANGED, wanted.values(), held)
             for id_, one in wanted.items():
                 care = held[id_]
                 if one.revision not in (None, care.revision) and (
-                    _differs(care, values[id_])
-                    or not self._repeated(session, staff, CHANGED, one.kind, id_, care, one.revision)
+                    _differs(care, values[id_]) or not repeated.get(id_)
                 ):
                     check_form([Problem(CHOSEN, FormProblem.CHANGED_MEANWHILE)])
             return sum(
@@ -304,7 +306,8 @@ class Currency:
             _row, care = self._held(session, staff, kind, id_)
             said = {name: text for name, text in (("note", note), ("asked_on", next_on)) if text}
             if revision not in (None, care.revision):
-                last = self._repeated(session, staff, REVIEWED, kind, id_, care, revision)
+                chosen = [Chosen(kind, id_, revision)]
+                last = self._repeated(session, staff, REVIEWED, chosen, {id_: care}).get(id_)
                 if last is None or said != {
                     name: last[name] for name in ("note", "asked_on") if name in last
                 }:
@@ -328,22 +331,29 @@ class Currency:
         session: Session,
         staff: Acting,
         action: str,
-        kind: str,
-        id_: str,
-        care: AchievementCare,
-        revision: int | None,
-    ) -> Mapping[str, Any] | None:
-        """What the log says of the last change, where this very person made it from the state that they saw,
-        in this way: then the button may have been pressed twice. ``None`` for everything else.
+        chosen: Iterable[Chosen],
+        held: Mapping[str, AchievementCare],
+    ) -> dict[str, Mapping[str, Any]]:
+        """What the log says of the last change, by the id of those where this very person made it from the
+        state that they saw, in this way: then the button may have been pressed twice.
 
-        :param revision: of what the person saw.
+        :param chosen: with the revision that the person saw. :param held: what is there now, by id.
         """
-        if revision is None or care.revision != revision + 1:
-            return None
-        last = audit.newest(session, staff.organisation_id, kind, id_, (CHANGED, REVIEWED))
-        is_own = last is not None and (last.action, last.actor) == (action, staff.actor)
-        # Publishing a version changes the row, too, and is another event.
-        return last.detail if last and is_own and last.detail.get("revision") == care.revision else None
+        subjects = [
+            (one.kind, one.id)
+            for one in chosen
+            if one.revision is not None and held[one.id].revision == one.revision + 1
+        ]
+        if not subjects:
+            return {}
+        last = audit.newest_of_each(session, staff.organisation_id, subjects, (CHANGED, REVIEWED))
+        return {
+            id_: event.detail
+            for (_kind, id_), event in last.items()
+            # Publishing a version changes the row, too, and is another event.
+            if (event.action, event.actor) == (action, staff.actor)
+            and event.detail.get("revision") == held[id_].revision
+        }
 
     def _problems(
         self, session: Session, staff: Acting, form: CareForm, row: CareRow | None

@@ -18,11 +18,16 @@ from lti_tool.services.staffing import Acting
 from lti_tool.services.version_drafts import UNSEEN, Saved
 from lti_tool.store import audit
 from lti_tool.store.micromodules import NewMicromodule
-from lti_tool.store.milestones import MilestoneView
+from lti_tool.store.milestones import PUBLISHED, MilestoneView
 
-CHANGES: Final = tuple(f"milestone.{what}" for what in ("created", "changed", "activated", "retired"))
+CHANGES: Final = (
+    *(f"milestone.{what}" for what in ("created", "changed", "activated", "retired")),
+    PUBLISHED,
+)
 CORRECTED: Final = ("achievement.corrected",)
-"""What the audit log calls the changes of a draft, and of its badge."""
+"""What the audit log calls the changes of a milestone, and of its badge."""
+DISCARDED: Final = "milestone.discarded"
+"""What it calls the end of a draft."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,11 @@ def refuse_unseen(view: MilestoneView, revision: str) -> None:
 def unseen(milestone_id: str) -> Conflict:
     """The error that says so."""
     return Conflict(ErrorCode.CONFLICT, f"milestone {milestone_id} is not what was seen", reason=UNSEEN)
+
+
+def was_discarded(session: Session, staff: Acting, milestone_id: str) -> bool:
+    """Whether there was such a draft, which somebody threw away."""
+    return audit.newest(session, staff.organisation_id, "milestone", milestone_id, (DISCARDED,)) is not None
 
 
 def saved(session: Session, staff: Acting, view: MilestoneView) -> Saved | None:

@@ -269,7 +269,7 @@ class MilestoneVersions:
                 session,
                 staff.organisation_id,
                 store.PUBLISHED,
-                milestone_id,
+                ("milestone", milestone_id),
                 actor=staff.actor,
                 seen=answer.pressed(seen),
             )

@@ -463,7 +463,7 @@ class Milestones:
         """Award it no more; whoever has it keeps it. A draft goes, nobody having seen it.
 
         :param revision: of the :class:`MilestonePage` that the person looked at: who throws a draft away
-            retires none that was activated meanwhile. Empty: of what is there.
+            retires none that was activated meanwhile; once is enough. Empty: of what is there.
         :raises NotAllowed: without the right. :raises NotFound: NOT_FOUND.
         :raises Conflict: MILESTONE_ASKED_FOR where criteria ask for its badge, with ``names``; CONFLICT with
             the ``reason`` ``unseen`` where it is not what was looked at.
@@ -472,20 +472,21 @@ class Milestones:
         with self.database.write() as session:
             # Nobody saves criteria that ask for it before the end of the transaction.
             organisations.lock(session, staff.organisation_id)
+            if revision and drafts.was_discarded(session, staff, milestone_id):
+                return
             row = _held(session, staff, milestone_id, "draft", "active", "retired")
             if row.status == "retired":
                 return
             drafts.refuse_unseen(_own(session, staff, milestone_id), revision)
             names = names_asking_for(session, staff.organisation_id, row.achievement_id)
             if names:
-                detail = f"milestone {milestone_id} is asked for"
-                raise Conflict(ErrorCode.MILESTONE_ASKED_FOR, detail, names=names)
+                raise Conflict(ErrorCode.MILESTONE_ASKED_FOR, f"{milestone_id} is asked for", names=names)
             if row.status == "draft":
                 view = _own(session, staff, milestone_id)
                 session.delete(row)
                 session.flush()
                 store.remove_achievement(session, staff.organisation_id, view.achievement_id)
-                self._record(session, staff, "milestone.discarded", milestone_id)
+                self._record(session, staff, drafts.DISCARDED, milestone_id)
                 return
             # Whoever decides about it just now is done first; whoever comes later sees that it is retired.
             store.lock(session, staff.organisation_id, [_own(session, staff, milestone_id).version_id])

@@ -163,7 +163,7 @@ class Retroactive:
                 return version_drafts.token_of(kept)
             if not is_same:
                 version_drafts.refuse_unseen(kept, author.actor, draft)
-                content |= version_drafts.turn_of(kept, author.actor)
+                content |= version_drafts.turn_of(kept, author.actor, draft)
             versions.save_draft(
                 writing,
                 organisation_id,

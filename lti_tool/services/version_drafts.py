@@ -67,11 +67,15 @@ def refuse_unseen(kept: VersionDraftView | None, actor: str, seen: str) -> None:
         raise Conflict(ErrorCode.CONFLICT, detail, reason=UNSEEN)
 
 
-def turn_of(kept: VersionDraftView | None, actor: str) -> dict[str, str]:
-    """What the content of a draft says of whose turn it is, once ``actor`` saves it."""
+def turn_of(kept: VersionDraftView | None, actor: str, seen: str) -> dict[str, str]:
+    """What the content of a draft says of whose turn it is, once ``actor`` saves it.
+
+    :param seen: the token that their form carries: of a draft that may be gone by now. Their page goes on
+        saving from it.
+    """
     if kept is not None and kept.updated_by == actor:
         return {name: kept.content.get(name, "") for name in (TURN, BEFORE)}
-    return {TURN: new_id()[:16], BEFORE: token_of(kept)}
+    return {TURN: new_id()[:16], BEFORE: seen}
 
 
 def is_same(kept: VersionDraftView | None, content: Mapping[str, Any]) -> bool:

@@ -196,7 +196,7 @@ class Versions:
             if version_drafts.is_same(kept, content):
                 return version_drafts.token_of(kept)
             version_drafts.refuse_unseen(kept, author.actor, draft)
-            content |= version_drafts.turn_of(kept, author.actor)
+            content |= version_drafts.turn_of(kept, author.actor, draft)
             store.save_draft(
                 writing,
                 organisation_id,
@@ -533,7 +533,7 @@ class Versions:
                 reading,
                 author.organisation_id,
                 store.PUBLISHED,
-                micromodule_id,
+                ("micromodule", micromodule_id),
                 actor=author.actor,
                 seen=answer.pressed(seen),
             )

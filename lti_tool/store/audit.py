@@ -130,7 +130,20 @@ def newest(
     session: Session, organisation_id: str, subject_kind: str, subject_id: str, actions: Collection[str]
 ) -> EventRow | None:
     """The latest of some actions on one thing: whether a button was pressed twice, it tells by whom."""
-    query = (
+    subject = subject_kind, subject_id
+    return newest_of_each(session, organisation_id, [subject], actions).get(subject)
+
+
+def newest_of_each(
+    session: Session, organisation_id: str, subjects: Collection[tuple[str, str]], actions: Collection[str]
+) -> dict[tuple[str, str], EventRow]:
+    """The same of several things, by their kind and id; there is none where nothing was done to one."""
+    kinds, ids = ({subject[part] for subject in subjects} for part in (0, 1))
+    place = func.row_number().over(
+        partition_by=(AuditEvent.subject_kind, AuditEvent.subject_id),
+        order_by=(AuditEvent.at.desc(), AuditEvent.id.desc()),
+    )
+    found = (
         select(
             AuditEvent.id,
             AuditEvent.at,
@@ -139,33 +152,39 @@ def newest(
             AuditEvent.subject_kind,
             AuditEvent.subject_id,
             AuditEvent.detail,
+            place.label("place"),
         )
         .where(
             AuditEvent.organisation_id == organisation_id,
-            AuditEvent.subject_kind == subject_kind,
-            AuditEvent.subject_id == subject_id,
+            AuditEvent.subject_kind.in_(kinds),
+            AuditEvent.subject_id.in_(ids),
             AuditEvent.action.in_(actions),
         )
-        .order_by(AuditEvent.at.desc(), AuditEvent.id.desc())
-        .limit(1)
+        .subquery()
     )
-    row = session.execute(query).one_or_none()
-    return None if row is None else EventRow(**row._mapping)
+    columns = [column for column in found.c if column.name != "place"]
+    rows = (EventRow(**row._mapping) for row in session.execute(select(*columns).where(found.c.place == 1)))
+    return {(row.subject_kind, row.subject_id): row for row in rows}
 
 
 def was_last(
-    session: Session, organisation_id: str, action: str, subject_id: str, *, actor: str, seen: str
+    session: Session, organisation_id: str, action: str, subject: tuple[str, str], *, actor: str, seen: str
 ) -> bool:
-    """Whether of all that was done in this way to something this actor did the last, from what they saw."""
+    """Whether of all that was done in this way to something this actor did the last, from what they saw.
+
+    :param subject: its kind and id.
+    """
+    kind, id_ = subject
     last = session.execute(
         select(AuditEvent.actor, AuditEvent.detail)
         .where(
             AuditEvent.organisation_id == organisation_id,
+            AuditEvent.subject_kind == kind,
+            AuditEvent.subject_id == id_,
             AuditEvent.action == action,
-            AuditEvent.subject_id == subject_id,
         )
-        # Several in one moment come after each other by their number.
-        .order_by(AuditEvent.at.desc(), AuditEvent.detail["version"].as_integer().desc())
+        # Versions come after each other by their number, whatever the clocks of several machines say.
+        .order_by(AuditEvent.detail["version"].as_integer().desc().nulls_last(), AuditEvent.at.desc())
         .limit(1)
     ).one_or_none()
     return last is not None and last.actor == actor and last.detail.get("seen") == seen

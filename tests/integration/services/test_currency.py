@@ -629,6 +629,20 @@ def test_several_that_are_changed_twice_are_changed_once(school: School) -> None
         ) == [("chosen", FormProblem.CHANGED_MEANWHILE)]
 
 
+def test_many_that_are_changed_twice_ask_the_log_no_more_often_than_few(school: School) -> None:
+    course = school.course()
+    currency, staff = service(school), staff_of(course)
+    counted = []
+    for size in (2, 12):
+        chosen = [Chosen(MICROMODULE, micromodule(school, course), 0) for _ in range(size)]
+        chosen.append(Chosen(MILESTONE, milestone(school, course), 0))
+        assert currency.change_many(staff, chosen, CareForm(contact="Registrar")) == size + 1
+        with school.database.statements() as statements:
+            assert currency.change_many(staff, chosen, CareForm(contact="Registrar")) == 0
+        counted.append(len([each for each in statements if "audit_events" in each]))
+    assert counted == [1, 1]
+
+
 def test_of_many_at_once_one_saves(school: School) -> None:
     course = school.course()
     id_ = micromodule(school, course)

@@ -11,13 +11,15 @@ from typing import Any
 import pytest
 
 from lti_tool.domain.staff import StaffRole
-from lti_tool.errors import Conflict, RequestInvalid
+from lti_tool.errors import Conflict, NotFound, RequestInvalid
 from lti_tool.services import milestone_form
 from lti_tool.services.correcting import Correcting
 from lti_tool.services.form_problems import FormProblem
 from lti_tool.services.milestone_form import MilestoneForm
 from lti_tool.services.milestone_rules import Rule, Rules
+from lti_tool.services.milestone_versions import MilestoneVersions
 from lti_tool.services.milestones import MilestonePage
+from lti_tool.services.next_version import Answer
 from lti_tool.services.staffing import StaffView
 from lti_tool.services.version_drafts import UNSEEN
 from lti_tool.store import milestones as store
@@ -143,6 +145,32 @@ def test_nobody_discards_what_they_have_not_seen(draft: Draft, what: str) -> Non
     assert is_refused(lambda: draft.milestones.retire(draft.staff, draft.id, revision=seen.revision))
     assert draft.page.view.status == ("draft" if what == "change" else "active")
     draft.milestones.retire(draft.staff, draft.id, revision=draft.page.revision)
+
+
+def test_a_draft_thrown_away_twice_is_no_mistake(draft: Draft) -> None:
+    seen = draft.page
+    for _ in range(2):
+        draft.milestones.retire(draft.staff, draft.id, revision=seen.revision)
+    assert draft.school.rows(tables.Milestone) == []
+    discarded = tables.AuditEvent.action == "milestone.discarded"
+    assert len(draft.school.rows(tables.AuditEvent, discarded)) == 1
+    # Whoever saw nothing of it asks for something that never was.
+    for id_, revision in ((draft.id, ""), ("unknown", seen.revision)):
+        with pytest.raises(NotFound):
+            draft.milestones.retire(draft.staff, id_, revision=revision)
+
+
+def test_who_published_a_version_changed_it(draft: Draft) -> None:
+    draft.campus.activate(draft.id)
+    bert, seen = draft.colleague("Bert"), draft.page
+    draft.school.clock.forward(minutes=5)
+    versions = MilestoneVersions(draft.school.database, draft.school.clock, draft.school.hints)
+    about = (bert, draft.id, replace(seen.form, count="3"), Answer("Three."), plain, "en")
+    versions.publish(*about, seen=versions.compare(*about).mark)
+    assert is_refused(lambda: draft.milestones.retire(draft.staff, draft.id, revision=seen.revision))
+    saved = draft.milestones.saved(draft.staff, draft.id)
+    assert saved is not None
+    assert (saved.name, saved.at, saved.is_own) == ("Bert", draft.school.clock(), False)
 
 
 def test_corrected_criteria_in_words_outlive_changes_and_the_beginning(draft: Draft) -> None:

@@ -138,6 +138,27 @@ def test_what_is_gone_is_written_over_by_nobody(few: Colleagues) -> None:
     assert few.name == "Anna's"
 
 
+def test_whose_draft_was_thrown_away_goes_on_typing(both: Colleagues) -> None:
+    """Saved while typing, from one and the same page: the first time begins a turn, and the next go on."""
+    both.save(both.anna, both.open(both.anna), name="First")
+    berts = both.open(both.bert)
+    both.discard(both.anna, both.open(both.anna).draft)
+    for name in ("One", "Two"):
+        both.save(both.bert, berts, name=name)
+    assert both.name == "Two"
+    # A colleague who saw the same draft has not seen what came after it.
+    assert is_refused(lambda: both.save(both.anna, berts, name="Anna's"))
+
+
+def test_who_threw_their_draft_away_in_another_tab_goes_on_typing(few: Colleagues) -> None:
+    few.save(few.anna, few.open(few.anna), name="First")
+    tab = few.open(few.anna)
+    few.discard(few.anna, few.open(few.anna).draft)
+    for name in ("One", "Two"):
+        few.save(few.anna, tab, name=name)
+    assert few.name == "Two"
+
+
 def is_waited_for(school: School, thread: threading.Thread) -> bool:
     """Whether somebody comes to wait for a lock before the thread ends; on SQLite everybody waits unseen."""
     waiting = "datname = current_database() AND wait_event_type = 'Lock'"

@@ -33,7 +33,7 @@ def organisation_id(database: Database) -> str:
                 "actor": "cli",
                 "action": "credential.shared",
                 "subject_kind": "credential",
-                "subject_id": "1",
+                "subject_id": str(number),
                 "detail": {},
             }
             for number in range(EVENTS)
@@ -111,3 +111,37 @@ def test_every_event_comes_once_from_page_to_page(database: Database, organisati
             seen += [row.id for row in rows]
             after = rows[-1].at, rows[-1].id
     assert len(seen) == len(set(seen)) == EVENTS
+
+
+def test_whether_a_button_was_pressed_twice_is_found_by_its_subject(
+    database: Database, organisation_id: str
+) -> None:
+    """What else happened in an organisation, and how often, makes no difference."""
+    with explained(database) as plans, database.read() as session:
+        audit.was_last(session, organisation_id, "x.published", ("x", "1"), actor="cli", seen="a")
+    (plan,) = plans
+    assert "ix_audit_events_subject" in plan, plan
+
+
+def test_the_last_version_is_the_one_with_the_highest_number(
+    database: Database, organisation_id: str
+) -> None:
+    """Clocks of several machines differ; what has no number came before there were any."""
+    subject, actors = ("x", "1"), ("anna", "bert", "carol")
+    details = ({"version": 2}, {"version": 10}, {})
+    with database.write() as session:
+        for seconds, actor, detail in zip((3, 0, 5), actors, details, strict=True):
+            audit.record(
+                session,
+                organisation_id,
+                at=NOW + timedelta(seconds=seconds),
+                actor=actor,
+                action="x.published",
+                subject_kind="x",
+                subject_id="1",
+                detail={"seen": "a"} | detail,
+            )
+    with database.read() as session:
+        about = (session, organisation_id, "x.published", subject)
+        last = [actor for actor in actors if audit.was_last(*about, actor=actor, seen="a")]
+    assert last == ["bert"]
