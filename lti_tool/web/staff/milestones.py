@@ -115,11 +115,15 @@ def milestone(milestone_id: str) -> Response:
     return _milestone(milestone_id)
 
 
-def _milestone(milestone_id: str, status: int = 200) -> Response:
-    """Its page; with 409 it tells who changed it since somebody looked."""
+def _milestone(milestone_id: str, status: int = 200, revision: str = "") -> Response:
+    """Its page; with 409 it tells who changed it since somebody looked.
+
+    :param revision: of what they looked at: where it is the same, what it asks for was changed elsewhere.
+    """
     is_changed = status == Conflict.status
-    saved = current_tool().milestones.saved(current_staff(), milestone_id) if is_changed else None
     view = current_tool().milestones.one(current_staff(), milestone_id)
+    is_itself = is_changed and revision != view.revision
+    saved = current_tool().milestones.saved(current_staff(), milestone_id) if is_itself else None
     # Nobody has a draft yet: there is nothing to keep up to date.
     care = (
         None
@@ -156,7 +160,12 @@ def change(milestone_id: str) -> AnyResponse:
             raise
         if error.params.get("reason") != UNSEEN:
             return _no_draft(milestone_id, values)
-        beside = current_tool().milestones.beside(*about)
+        try:
+            beside = current_tool().milestones.beside(*about)
+        except RequestInvalid as problem:
+            return _form(Typed(values, problems_of(problem)), 422, milestone_id)
+        except NotFound:
+            return _form(Typed(values), Conflict.status, meanwhile="gone")
         shown = Typed(values | {"revision": revision_of(beside.view)})
         return _form(shown, error.status, milestone_id, beside=beside)
     return done("staff.milestones.milestone", "saved", milestone_id=milestone_id)
@@ -175,7 +184,7 @@ def _no_draft(milestone_id: str, values: dict[str, str]) -> Response:
 def dry_run(milestone_id: str) -> Response:
     """Who would get it now, and why; a part at a time."""
     view = current_tool().milestones.dry_run(current_staff(), milestone_id, request.args.get("after", ""))
-    return page("milestone_dry_run", run=view)
+    return page("milestone_dry_run", run=view, revision=revision_of(view.view))
 
 
 @blueprint.post("/milestones/<milestone_id>/activate")
@@ -192,7 +201,8 @@ def activate(milestone_id: str) -> AnyResponse:
     except Conflict as error:
         if error.code is not ErrorCode.CONFLICT:
             raise
-        return _milestone(milestone_id, error.status)
+        revision = request.form.get("revision", "")[:MARK_LENGTH]
+        return _milestone(milestone_id, error.status, revision)
     return done("staff.milestones.milestone", "milestone_activated", milestone_id=milestone_id)
 
 

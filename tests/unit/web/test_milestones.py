@@ -258,6 +258,39 @@ def test_whoever_was_too_late_sees_who_changed_it_and_how_it_is_now(
     assert form_to(answer.text, f"{PATH}/activate")["mark"] == "of now"
 
 
+@pytest.mark.parametrize("path", [PATH, f"{PATH}/dry-run"])
+def test_nobody_is_named_where_only_a_category_was_sorted(
+    staff: FlaskClient, tool: Sample, path: str
+) -> None:
+    tool.milestones.page, tool.milestones.run = MILESTONES["draft"], DRY_RUNS["usual"]
+    tool.milestones.last = replace(SAVED, is_own=True)
+    tool.milestones.activate = refuse_unseen
+    sent = form_to(staff.get(path).text, f"{PATH}/activate")
+    answer = staff.post(f"{PATH}/activate", data=sent)
+    assert answer.status_code == 409
+    (told,) = BeautifulSoup(answer.text, "html.parser").select(".notice[role=alert]")
+    assert "This milestone was changed since you looked" in told.text
+    assert "Saved by" not in told.text
+
+
+@pytest.mark.parametrize("error, status", [("invalid", 422), ("gone", 409)])
+def test_what_was_typed_is_not_lost_where_it_cannot_stand_beside(
+    staff: FlaskClient, tool: Sample, error: str, status: int
+) -> None:
+    def fail(*_: Any) -> None:
+        if error == "gone":
+            raise NotFound(ErrorCode.NOT_FOUND)
+        problems = (Problem("count", FormProblem.UNKNOWN_CHOICE),)
+        raise RequestInvalid(ErrorCode.FORM_INVALID, "form", problems=problems)
+
+    tool.milestones.change, tool.milestones.beside = refuse_unseen, fail
+    typed = {"kind": "explorer", "name": "Mine", "revision": "as opened", "csrf_token": CSRF}
+    answer = staff.post(f"{PATH}/edit", data=typed)
+    assert answer.status_code == status
+    (name,) = BeautifulSoup(answer.text, "html.parser").select("input[name=name]")
+    assert name["value"] == "Mine"
+
+
 @pytest.mark.parametrize(
     "state, action",
     [("active", f"{PATH}/version"), ("retired", "/staff/milestones"), ("gone", "/staff/milestones")],
