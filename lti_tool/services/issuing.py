@@ -189,8 +189,7 @@ class Issuing:
                 continue  # filled up by others in between: the next time round opens another one
             list_id, indices = found
             proposed[store.Whose(issuer_id, organisation_id, purpose, list_id)] = [
-                award._replace(credential_id=new_id(), status_list_id=list_id, status_index=index)
-                for award, index in zip(group, indices, strict=False)
+                award.placed(new_id(), list_id, index) for award, index in zip(group, indices, strict=False)
             ]
         return proposed
 

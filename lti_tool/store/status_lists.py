@@ -16,6 +16,7 @@ from sqlalchemy import exists, or_, select, union_all, update
 from sqlalchemy.orm import Session
 
 from lti_tool.store.dialects import for_each
+from lti_tool.store.raw_rows import raw
 from lti_tool.store.tables import Credential, Endorsement, Issuer, StatusList, new_id
 
 LIST_SIZE = 131_072
@@ -146,7 +147,7 @@ def taken(session: Session, list_id: str, indices: Collection[int]) -> frozenset
     """Those of some places that somebody has."""
     place: Any = Credential.status_index
     of_list = select(place).where(Credential.status_list_id == list_id)
-    found = set(session.scalars(for_each(session, of_list, place, indices)))
+    found = {index for (index,) in raw(session, for_each(session, of_list, place, indices), {})}
     if session.scalar(select(exists().where(Endorsement.status_list_id == list_id))):  # in few lists
         place = Endorsement.status_index
         of_list = select(place).where(Endorsement.status_list_id == list_id)
