@@ -67,8 +67,8 @@ def test_however_deep_it_is_it_is_refused_and_nothing_breaks(small_school: Schoo
     campus = Campus(small_school, 1)
     for depth in (900, 5_000):
         text = '{"version":2,"rule":' + '{"type":"within","rule":' * depth + "{}" + "}" * (depth + 1)
+        form = MilestoneForm(kind="own", name="Own", criteria_json=text)
         with pytest.raises(RequestInvalid) as refused:
-            form = MilestoneForm(kind="own", name="Own", criteria_json=text)
             campus.milestones.create(campus.staff, form, plain, "en")
         assert problems_of(refused.value)[0].field == "criteria_json"
 
