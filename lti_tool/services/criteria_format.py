@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from pydantic import ValidationError
@@ -245,7 +246,7 @@ def dump_evidence(evidence: Evidence) -> dict[str, Any]:
                 "value": None if score.value is None else _plain(score.value),
                 "maximum": _plain(score.maximum),
                 "graded_at": _written(score.graded_at),
-                "read_at": score.read_at.isoformat(),
+                "read_at": _written(score.read_at),
             }
             for key, score in sorted(evidence.scores.items())
         },
@@ -296,7 +297,9 @@ def parse_evidence(stored: Mapping[str, Any]) -> Evidence:
     )
 
 
+@lru_cache(maxsize=1024)
 def _written(at: datetime | None) -> str | None:
+    # A column is read for everybody at once.
     return None if at is None else at.astimezone(UTC).isoformat()
 
 
@@ -304,6 +307,7 @@ def _read(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
 
 
+@lru_cache(maxsize=8192)
 def _plain(value: Decimal) -> str:
     """A decimal without exponent and trailing zeros, so that equal grades are written alike."""
     text = format(value, "f")
