@@ -23,7 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from lti_tool.domain.evidence import Score
-from lti_tool.store.dialects import for_each, insert_rows, is_of, never_indexed
+from lti_tool.store.dialects import FEW, for_each, insert_rows, is_of, never_indexed
 from lti_tool.store.raw_rows import (
     LEARNER_IDS,
     ORGANISATION_ID,
@@ -226,11 +226,13 @@ def latest(
 
     :param learner_ids: who is asked for; of more than fit into one statement, everybody's are returned.
     """
-    if learner_ids is not None and len(learner_ids) <= IDS_AT_ONCE:
-        query = for_each(session, _latest_of_some, Decision.learner_id, learner_ids)
-    else:
-        query = _latest
     parameters = {"organisation_id": organisation_id, "placement_ids": list(placement_ids)}
+    query: Any = _latest
+    if learner_ids is not None and len(learner_ids) <= FEW:
+        query = _latest_of_few
+        parameters |= some(learner_ids)
+    elif learner_ids is not None and len(learner_ids) <= IDS_AT_ONCE:
+        query = for_each(session, _latest_of_some, Decision.learner_id, learner_ids)
     found: dict[str, dict[str, tuple[str, str]]] = {id_: {} for id_ in placement_ids}
     for placement_id, learner_id, id_, digest in raw(session, query, parameters):
         found[placement_id][learner_id] = (id_, digest)
@@ -244,6 +246,7 @@ _latest = _of_placements.where(is_of(Decision.organisation_id, ORGANISATION_ID),
 _latest_of_some = _of_placements.where(
     never_indexed(Decision.organisation_id) == ORGANISATION_ID, never_indexed(Decision.is_latest)
 )
+_latest_of_few = _latest_of_some.where(Decision.learner_id.in_(LEARNER_IDS))
 
 
 def known(session: Session, organisation_id: str, learner_ids: Sequence[str]) -> frozenset[str]:

@@ -33,6 +33,8 @@ _CHUNK = 2_000
 _COUNTED = {"preserve_rowcount": True}
 """SQLAlchemy keeps the count of an INSERT only where it is asked to."""
 
+FEW = 10
+"""So many values are asked for at once where one person comes."""
 _POSTGRESQL: sa.Dialect = cast(Any, postgresql).dialect()
 _numbers = itertools.count()
 
@@ -113,7 +115,8 @@ def for_each(session: Session, query: Selection, column: Any, values: Collection
     out the places of a list took time by the square of the list. A lateral subquery with an offset is left as
     it is. An order of the query holds among the rows of one value.
     """
-    if session.get_bind().dialect.name != "postgresql":
+    if len(values) <= FEW or session.get_bind().dialect.name != "postgresql":
+        # Reading for a few what is there for all costs less than putting this together, at each visit.
         return query.where(one_of(session, column, values))
     written = _written_array(column, dict.fromkeys(values))  # one that comes twice would find its rows twice
     asked = sa.func.unnest(written).table_valued(sa.column("value", column.type)).render_derived(name="asked")
