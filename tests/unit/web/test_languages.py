@@ -76,7 +76,8 @@ def test_without_a_launch_the_browser_decides(client: FlaskClient) -> None:
 
 
 _SAMPLE_TEXT = re.compile(
-    r"Ada Lovelace|Olivia Owner|Alan Turing|Emmy Noether|Katherine Johnson|Mary Jackson|Research Data( Management)?"
+    r"Ada Lovelace|Olivia Owner|Alan Turing|Emmy Noether|Katherine Johnson|Mary Jackson"
+    r"|Research Data( Management)?"
     r"|Research Ethics|Academic Writing|Example University|Data management|Data skills|FAIR principles"
     r"|Quiz \d"
     r"|Essay|Peer review|Forum and page|Took part in the forum|Forum|Presentation|Field report|Course work"
